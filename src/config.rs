@@ -1,0 +1,201 @@
+//! Durations and limits, every default explained, validated together before anything runs.
+
+use core::fmt;
+use core::num::NonZeroU32;
+use core::time::Duration;
+
+/// How far a pause between two requests may vary, as a fraction: a tenth to either side, drawn afresh each time.
+///
+/// Without it the followers of a key that lost their leader together would ask together for ever
+/// (Consul's issue 9469), and jitter on jitter would drift (so it is never applied to an already varied pause).
+pub const JITTER: f64 = 0.1;
+
+/// The shortest ttl allowed.
+pub const MIN_TTL: Duration = Duration::from_millis(100);
+
+/// The longest ttl, and the longest of every other duration.
+pub const MAX_DURATION: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The durations of a candidate.
+///
+/// [`Config::with_ttl`] derives all of them from one number in proportions that fit together;
+/// change the ones you know better. [`validate`](Self::validate) is called by whatever takes a configuration.
+///
+/// ```
+/// use core::time::Duration;
+/// use lessor::Config;
+///
+/// let mut config = Config::with_ttl(Duration::from_secs(30));
+/// assert_eq!(config.renew_interval, Duration::from_secs(6));
+/// config.renew_interval = Duration::from_secs(28);
+/// assert!(config.validate().is_err(), "no room for a retry before the lease ends");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Config {
+    /// How long a grant or a renewal lasts, by the storage's clock. Default 10 s, from 100 ms to 1 day.
+    ///
+    /// A crashed leader is replaced after at most this and one retry. Shorter: faster take-over, more requests,
+    /// less patience with a slow storage.
+    pub ttl: Duration,
+
+    /// From the beginning of one renewal to that of the next. Default a fifth of the ttl.
+    #[doc(alias = "WithHoldRate")]
+    pub renew_interval: Duration,
+
+    /// The longest a follower waits before it asks again. Default a fifth of the ttl.
+    ///
+    /// It asks sooner when the lease is about to run out or the storage wakes it. Where the storage wakes its followers
+    /// this may be as long as the ttl: they then hardly read at all. It also caps the backoff when the storage fails.
+    #[doc(alias = "WithFollowRate")]
+    pub retry_interval: Duration,
+
+    /// How long one storage operation may take before it counts as failed. Default a fifth of the ttl.
+    ///
+    /// What timed out may still be applied at any later time; the protocol allows for it.
+    pub request_timeout: Duration,
+
+    /// By how much a leader stops before its lease ends in the storage. Default a tenth of the ttl, at least 1 ms.
+    ///
+    /// It covers the difference in rate between two clocks, and the millisecond grain of the storage's clock:
+    /// with rates within ±r it has to be at least `ttl * 2r / (1 + r)` plus 1 ms
+    /// (Gray and Cheriton, "Leases", 1989). A tenth covers ±5 %; NTP slews by at most 0.05 %, chrony by up to 8.3 %.
+    pub margin: Duration,
+
+    /// How long an ending term waits for its work before it is released all the same. Default equal to the ttl.
+    ///
+    /// Renewals go on meanwhile. Zero: release at once.
+    pub drain_timeout: Duration,
+
+    /// For how long a candidate that resigned does not campaign. Default twice the retry interval, so that every follower asks once.
+    pub cool_off: Duration,
+
+    /// A term that began is not released before this has passed, even if its leader resigns or stops at once. Default zero.
+    ///
+    /// For short jobs on machines whose clocks differ: the second machine still finds the key held
+    /// (ShedLock's `lockAtLeastFor`). The ttl bounds it all the same if the process dies.
+    pub min_hold: Duration,
+
+    /// How long after a lease *expired* (its leader vanished; a released one is free at once) this candidate lets it lie. Default zero.
+    ///
+    /// As lock-delay, it gives work of the vanished leader that cannot be fenced the time to end
+    /// (Chubby, OSDI 2006, section 2.4; Consul sessions). Set on the less preferred candidates only,
+    /// it lets the preferred ones take over first.
+    pub takeover_delay: Duration,
+
+    /// Take over an expired lease only after having seen its version unchanged for a whole ttl and margin on this candidate's own clock.
+    /// Default `false`.
+    ///
+    /// It protects against a storage whose wall clock steps forward, and costs up to one more ttl after a crash.
+    pub takeover_guard: bool,
+
+    /// Step down after this many failed renewals in a row, even if the lease has time left. Default `None`.
+    ///
+    /// Time is the bound by default, not a count, because a count says nothing of time: three failures are over in a
+    /// moment when the storage refuses at once, and outlast the lease when each one hangs.
+    #[doc(alias = "WithErrorsToFallback")]
+    pub fall_back_after: Option<NonZeroU32>,
+}
+
+impl Config {
+    /// The defaults in proportion to this ttl.
+    #[must_use]
+    #[doc(alias = "WithTTL")]
+    pub fn with_ttl(ttl: Duration) -> Self {
+        let fifth = ttl / 5;
+        Self {
+            ttl,
+            renew_interval: fifth,
+            retry_interval: fifth,
+            request_timeout: fifth,
+            margin: (ttl / 10).max(Duration::from_millis(1)),
+            drain_timeout: ttl,
+            cool_off: fifth.saturating_mul(2),
+            min_hold: Duration::ZERO,
+            takeover_delay: Duration::ZERO,
+            takeover_guard: false,
+            fall_back_after: None,
+        }
+    }
+
+    /// Checks each duration against its limits and all of them against each other.
+    ///
+    /// The rule is `renew_interval * 1.1 + 2 * request_timeout + margin < ttl`: one renewal may be lost or slow and the next
+    /// one still arrives in time.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the field and both numbers.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        let positive = Duration::from_nanos(1);
+        let durations = [
+            ("ttl", self.ttl, MIN_TTL),
+            ("renew_interval", self.renew_interval, positive),
+            ("retry_interval", self.retry_interval, positive),
+            ("request_timeout", self.request_timeout, positive),
+            ("margin", self.margin, Duration::from_millis(1)),
+            ("drain_timeout", self.drain_timeout, Duration::ZERO),
+            ("cool_off", self.cool_off, Duration::ZERO),
+            ("min_hold", self.min_hold, Duration::ZERO),
+            ("takeover_delay", self.takeover_delay, Duration::ZERO),
+        ];
+        for (field, given, min) in durations {
+            if !(min..=MAX_DURATION).contains(&given) {
+                return Err(ConfigError::OutOfRange { field, given, min, max: MAX_DURATION });
+            }
+        }
+        let needed = self.renew_interval.mul_f64(1.0 + JITTER) + self.request_timeout * 2 + self.margin;
+        if needed >= self.ttl {
+            return Err(ConfigError::NoRoomToRenew { needed, ttl: self.ttl });
+        }
+        Ok(())
+    }
+}
+
+impl Default for Config {
+    /// The defaults for a ttl of 10 s: renew and retry every 2 s.
+    fn default() -> Self {
+        Self::with_ttl(Duration::from_secs(10))
+    }
+}
+
+/// Durations that cannot work.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// One duration is outside its limits.
+    #[non_exhaustive]
+    OutOfRange {
+        /// Which one.
+        field: &'static str,
+        /// What was given.
+        given: Duration,
+        /// The shortest allowed.
+        min: Duration,
+        /// The longest allowed.
+        max: Duration,
+    },
+    /// A lease would end before a lost renewal could be repeated.
+    #[non_exhaustive]
+    NoRoomToRenew {
+        /// `renew_interval * 1.1 + 2 * request_timeout + margin`.
+        needed: Duration,
+        /// What that has to be below.
+        ttl: Duration,
+    },
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OutOfRange { field, given, min, max } => {
+                write!(f, "{field} is {given:?}, allowed is {min:?} to {max:?}")
+            }
+            Self::NoRoomToRenew { needed, ttl } => write!(
+                f,
+                "ttl is {ttl:?}, but renew_interval * 1.1 + 2 * request_timeout + margin is {needed:?} and has to be less"
+            ),
+        }
+    }
+}
+
+impl core::error::Error for ConfigError {}

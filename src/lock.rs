@@ -1,0 +1,38 @@
+//! A mutex for short critical sections: the standard library's where there is one, else a spin lock.
+
+#[cfg(feature = "std")]
+mod imp {
+    use std::sync::{self, PoisonError};
+
+    #[derive(Debug, Default)]
+    pub(crate) struct Mutex<T>(sync::Mutex<T>);
+
+    impl<T> Mutex<T> {
+        pub(crate) const fn new(value: T) -> Self {
+            Self(sync::Mutex::new(value))
+        }
+
+        /// What is behind a lock is never left half-changed here, so a panic elsewhere does not spoil it.
+        pub(crate) fn lock(&self) -> sync::MutexGuard<'_, T> {
+            self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        }
+    }
+}
+
+#[cfg(not(feature = "std"))]
+mod imp {
+    #[derive(Debug, Default)]
+    pub(crate) struct Mutex<T>(spin::mutex::SpinMutex<T>);
+
+    impl<T> Mutex<T> {
+        pub(crate) const fn new(value: T) -> Self {
+            Self(spin::mutex::SpinMutex::new(value))
+        }
+
+        pub(crate) fn lock(&self) -> spin::mutex::SpinMutexGuard<'_, T> {
+            self.0.lock()
+        }
+    }
+}
+
+pub(crate) use imp::Mutex;

@@ -1,0 +1,171 @@
+use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
+use alloc::sync::{Arc, Weak};
+use alloc::vec::Vec;
+use core::fmt;
+use core::future::Future;
+use core::pin::Pin;
+use core::sync::atomic::{AtomicUsize, Ordering};
+use core::task::{Context, Poll};
+
+use event_listener::{Event, EventListener};
+use futures::{Stream, ready};
+
+use crate::lease::Key;
+use crate::lock::Mutex;
+use crate::send::MaybeSend;
+
+#[cfg(not(any(target_family = "wasm", target_os = "none")))]
+type Inner = Pin<Box<dyn Stream<Item = ()> + Send>>;
+#[cfg(any(target_family = "wasm", target_os = "none"))]
+type Inner = Pin<Box<dyn Stream<Item = ()>>>;
+
+/// A stream of hints that asking the storage now is worth it. It does not keep the storage alive.
+///
+/// See [`Storage::subscribe`](crate::Storage::subscribe) for when they come.
+#[must_use = "streams do nothing unless polled"]
+pub struct Wakeups(Option<Inner>);
+
+impl Wakeups {
+    /// No wake-ups, ever.
+    pub const fn never() -> Self {
+        Self(None)
+    }
+
+    /// The items of this stream. When it ends there are no more wake-ups.
+    pub fn new(stream: impl Stream<Item = ()> + MaybeSend + 'static) -> Self {
+        Self(Some(Box::pin(stream)))
+    }
+
+    /// Whether there may be wake-ups at all.
+    #[must_use]
+    pub const fn is_never(&self) -> bool {
+        self.0.is_none()
+    }
+}
+
+impl Stream for Wakeups {
+    type Item = ();
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<()>> {
+        let Some(inner) = &mut self.0 else { return Poll::Pending };
+        let item = ready!(inner.as_mut().poll_next(cx));
+        if item.is_none() {
+            self.0 = None;
+            return Poll::Pending;
+        }
+        Poll::Ready(item)
+    }
+}
+
+impl fmt::Debug for Wakeups {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Wakeups").field("never", &self.is_never()).finish()
+    }
+}
+
+/// Who waits for wake-ups of which key: the part that every adapter with wake-ups needs.
+///
+/// A subscription starts with nothing kept; each [`wake`](Self::wake) after it is seen, several as one.
+/// Dropping all subscriptions of a key forgets the key.
+///
+/// ```
+/// use futures::{FutureExt, StreamExt};
+/// use lessor::Key;
+/// use lessor::storage::Topics;
+///
+/// let topics = Topics::new();
+/// let key = Key::new("k")?;
+/// let mut wakeups = topics.subscribe(&key);
+/// topics.wake(&key);
+/// topics.wake(&key);
+/// assert_eq!(wakeups.next().now_or_never(), Some(Some(())));
+/// assert_eq!(wakeups.next().now_or_never(), None, "they coalesce");
+/// # Ok::<(), lessor::InvalidText>(())
+/// ```
+#[derive(Debug, Default)]
+pub struct Topics(Mutex<BTreeMap<Key, Weak<Topic>>>);
+
+#[derive(Debug, Default)]
+struct Topic {
+    rounds: AtomicUsize,
+    event: Event,
+}
+
+impl Topics {
+    /// Nobody waits.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self(Mutex::new(BTreeMap::new()))
+    }
+
+    /// Wake-ups of this key from now on.
+    pub fn subscribe(&self, key: &Key) -> Wakeups {
+        let mut topics = self.0.lock();
+        let topic = topics.get(key).and_then(Weak::upgrade).unwrap_or_else(|| {
+            topics.retain(|_, topic| topic.strong_count() > 0);
+            let topic = Arc::new(Topic::default());
+            topics.insert(key.clone(), Arc::downgrade(&topic));
+            topic
+        });
+        let seen = topic.rounds.load(Ordering::Acquire);
+        Wakeups::new(Subscription { topic, seen, listener: None })
+    }
+
+    /// Wakes the subscribers of this key.
+    pub fn wake(&self, key: &Key) {
+        let topic = self.0.lock().get(key).and_then(Weak::upgrade);
+        if let Some(topic) = topic {
+            topic.wake();
+        }
+    }
+
+    /// Wakes everybody, as after a lost connection was made anew.
+    pub fn wake_all(&self) {
+        let topics: Vec<_> = self.0.lock().values().filter_map(Weak::upgrade).collect();
+        topics.iter().for_each(|topic| topic.wake());
+    }
+
+    /// The keys that somebody waits for.
+    #[must_use]
+    pub fn keys(&self) -> Vec<Key> {
+        self.0.lock().iter().filter(|(_, topic)| topic.strong_count() > 0).map(|(key, _)| key.clone()).collect()
+    }
+}
+
+impl Topic {
+    fn wake(&self) {
+        self.rounds.fetch_add(1, Ordering::AcqRel);
+        self.event.notify(usize::MAX);
+    }
+}
+
+struct Subscription {
+    topic: Arc<Topic>,
+    seen: usize,
+    listener: Option<EventListener>,
+}
+
+impl Stream for Subscription {
+    type Item = ();
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<()>> {
+        let this = &mut *self;
+        loop {
+            let rounds = this.topic.rounds.load(Ordering::Acquire);
+            if rounds != this.seen {
+                this.seen = rounds;
+                this.listener = None;
+                return Poll::Ready(Some(()));
+            }
+            // Listen first, look again, then wait: else a wake-up in between is lost.
+            match &mut this.listener {
+                None => this.listener = Some(this.topic.event.listen()),
+                Some(listener) => {
+                    ready!(Pin::new(listener).poll(cx));
+                    this.listener = None;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! The only view of time: a clock and a sleep, injected together so that they cannot disagree.
+
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use core::fmt;
+use core::future::Future;
+use core::time::Duration;
+
+mod manual;
+pub use manual::{ManualSleep, ManualTimer};
+
+#[cfg(feature = "system")]
+mod system;
+#[cfg(feature = "system")]
+pub use system::SystemTimer;
+
+#[cfg(feature = "tokio")]
+mod tokio;
+#[cfg(feature = "tokio")]
+pub use self::tokio::TokioTimer;
+
+/// A reading of a [`Timer`]'s clock: the time since some fixed origin of that timer.
+///
+/// The standard library's `Instant` panics on `wasm32-unknown-unknown` and does not exist without an operating system.
+/// Two readings compare only if they come from the same timer. All arithmetic saturates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Instant(Duration);
+
+impl Instant {
+    /// The instant that lies this long after the timer's origin.
+    #[must_use]
+    pub const fn from_origin(elapsed: Duration) -> Self {
+        Self(elapsed)
+    }
+
+    /// How long after the timer's origin this is.
+    #[must_use]
+    pub const fn since_origin(self) -> Duration {
+        self.0
+    }
+
+    /// How long after `earlier` this is; zero if it is not after it.
+    #[must_use]
+    pub const fn saturating_duration_since(self, earlier: Self) -> Duration {
+        self.0.saturating_sub(earlier.0)
+    }
+
+    /// This instant moved into the future.
+    #[must_use]
+    pub const fn saturating_add(self, duration: Duration) -> Self {
+        Self(self.0.saturating_add(duration))
+    }
+
+    /// This instant moved into the past, not beyond the origin.
+    #[must_use]
+    pub const fn saturating_sub(self, duration: Duration) -> Self {
+        Self(self.0.saturating_sub(duration))
+    }
+}
+
+/// The injected clock and sleep.
+///
+/// Requirements: `now` never goes back, and it goes on while the machine sleeps; a clock that stops in suspend lets a woken leader
+/// believe in a lease that ended long ago (`SystemTimer` takes the right clock of each platform).
+/// A sleep may end late, never matter-of-factly early: ending early only costs a needless look.
+///
+/// Nothing asks a timer to be `Send`: the futures of a candidate are `Send` where the timer, its sleep and the storage are.
+pub trait Timer {
+    /// Ends when the time is over. Its output is ignored.
+    type Sleep: Future;
+
+    /// Reads the clock.
+    fn now(&self) -> Instant;
+
+    /// A future that ends after `duration`, counted from this call.
+    fn sleep(&self, duration: Duration) -> Self::Sleep;
+}
+
+macro_rules! delegate {
+    ($($pointer:ty),*) => {$(
+        impl<T: Timer + ?Sized> Timer for $pointer {
+            type Sleep = T::Sleep;
+
+            fn now(&self) -> Instant {
+                (**self).now()
+            }
+
+            fn sleep(&self, duration: Duration) -> Self::Sleep {
+                (**self).sleep(duration)
+            }
+        }
+    )*};
+}
+
+delegate!(&T, Box<T>, Arc<T>);
+
+/// A timer from a clock and any runtime's sleep.
+///
+/// `now` answers the time since any fixed origin.
+///
+/// ```
+/// # #[allow(clippy::disallowed_methods)]
+/// # fn main() {
+/// let start = std::time::Instant::now();
+/// let timer = lessor::time::from_fns(move || start.elapsed(), smol::Timer::after);
+/// # let _ = timer;
+/// # }
+/// ```
+pub const fn from_fns<N, S, F>(now: N, sleep: S) -> FromFns<N, S>
+where
+    N: Fn() -> Duration,
+    S: Fn(Duration) -> F,
+    F: Future,
+{
+    FromFns { now, sleep }
+}
+
+/// The timer made by [`from_fns`].
+#[derive(Clone, Copy)]
+pub struct FromFns<N, S> {
+    now: N,
+    sleep: S,
+}
+
+impl<N, S, F> Timer for FromFns<N, S>
+where
+    N: Fn() -> Duration,
+    S: Fn(Duration) -> F,
+    F: Future,
+{
+    type Sleep = F;
+
+    fn now(&self) -> Instant {
+        Instant((self.now)())
+    }
+
+    fn sleep(&self, duration: Duration) -> F {
+        (self.sleep)(duration)
+    }
+}
+
+impl<N, S> fmt::Debug for FromFns<N, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FromFns").finish_non_exhaustive()
+    }
+}
+
+/// The timer that a handle has unless you name another: [`SystemTimer`] with feature `system`.
+#[cfg(feature = "system")]
+pub type DefaultTimer = SystemTimer;
+
+/// The timer that a handle has unless you name another: none without feature `system`, so that you have to name one.
+#[cfg(not(feature = "system"))]
+pub type DefaultTimer = NoTimer;
+
+/// A timer that cannot exist: the default where feature `system` is off.
+#[cfg(not(feature = "system"))]
+#[derive(Clone, Copy, Debug)]
+pub enum NoTimer {}
+
+#[cfg(not(feature = "system"))]
+impl Timer for NoTimer {
+    type Sleep = core::future::Pending<()>;
+
+    fn now(&self) -> Instant {
+        match *self {}
+    }
+
+    fn sleep(&self, _: Duration) -> Self::Sleep {
+        match *self {}
+    }
+}

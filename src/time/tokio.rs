@@ -1,0 +1,40 @@
+use core::time::Duration;
+
+use super::{Instant, Timer};
+
+/// Tokio's clock and sleep, which follow `tokio::time::pause` and `advance`.
+///
+/// For tests of programs on tokio. In production prefer [`SystemTimer`](super::SystemTimer), which works under tokio too:
+/// tokio's clock stops while the machine sleeps.
+///
+/// Its sleep panics outside a tokio runtime with time enabled, as tokio's own does.
+#[derive(Clone, Copy, Debug)]
+pub struct TokioTimer {
+    origin: ::tokio::time::Instant,
+}
+
+impl TokioTimer {
+    /// A timer whose origin is now.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { origin: ::tokio::time::Instant::now() }
+    }
+}
+
+impl Default for TokioTimer {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Timer for TokioTimer {
+    type Sleep = ::tokio::time::Sleep;
+
+    fn now(&self) -> Instant {
+        Instant::from_origin(self.origin.elapsed())
+    }
+
+    fn sleep(&self, duration: Duration) -> Self::Sleep {
+        ::tokio::time::sleep(duration)
+    }
+}
