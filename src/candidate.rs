@@ -1,0 +1,217 @@
+//! What a user holds of an election.
+
+use alloc::sync::Arc;
+use core::fmt;
+use core::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::election::Status;
+use crate::events::Events;
+use crate::leadership::Leadership;
+use crate::lease::{Lease, Value};
+use crate::shared::{Alive, Closed, Shared};
+use crate::time::{DefaultTimer, Timer};
+
+/// One participant in the election for a key.
+///
+/// Made by [`Builder`](crate::Builder) together with the [`Driver`](crate::Driver) that makes it go. Clones are the same candidate; when the last
+/// of them, and of its [`Leadership`]s, is gone, the driver stops and releases the lease.
+///
+/// ```
+/// use lessor::{Builder, Candidate, MemoryStorage};
+///
+/// struct Service {
+///     candidate: Candidate,
+/// }
+///
+/// # smol::block_on(async {
+/// let (candidate, driver) = Builder::new("nightly-report").build(MemoryStorage::new())?;
+/// let driver = smol::spawn(driver.run());
+/// let service = Service { candidate };
+///
+/// let leadership = service.candidate.elected().await?;
+/// assert!(service.candidate.is_leader());
+/// assert_eq!(leadership.run(async { 6 * 7 }).await?, 42);
+/// service.candidate.shutdown().await?;
+/// # driver.await;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
+pub struct Candidate<T: Timer = DefaultTimer> {
+    shared: Arc<Shared<T>>,
+    alive: Arc<Alive<T>>,
+    /// The change of leader that this handle reported last.
+    seen: AtomicUsize,
+}
+
+impl<T: Timer> Candidate<T> {
+    pub(crate) fn new(shared: Arc<Shared<T>>) -> Self {
+        let alive = Arc::new(Alive(shared.clone()));
+        Self { shared, alive, seen: AtomicUsize::new(0) }
+    }
+
+    /// Whether this candidate leads and takes on new work.
+    ///
+    /// Asks the clock every time: one atomic load and one reading, no lock. It turns false by itself at the deadline, even if the driver
+    /// hangs, starves or is gone; and when a hand-over begins, while the work of the term may still end
+    /// ([`Leadership::is_valid`]).
+    ///
+    /// What it says was true at the call. What you do next takes time: hand the [term](Leadership::term) to whatever you change.
+    #[must_use]
+    #[doc(alias = "IsLeader")]
+    pub fn is_leader(&self) -> bool {
+        self.shared.leading.is_ahead(|| self.shared.timer.now())
+    }
+
+    /// The present leadership, without waiting: for schedulers and cron. `None` where [`is_leader`](Self::is_leader) is false.
+    #[must_use]
+    pub fn leadership(&self) -> Option<Leadership<T>> {
+        let grant = self.shared.state.lock().grant.clone()?;
+        let leadership = Leadership::new(self.shared.clone(), self.alive.clone(), grant);
+        Some(leadership).filter(|leadership| leadership.is_valid() && !leadership.is_ending())
+    }
+
+    /// Waits until this candidate leads; at once if it does.
+    ///
+    /// # Errors
+    /// [`Stopped`] if it never will.
+    ///
+    /// # Cancel safety
+    /// Dropping the future loses nothing; the candidate goes on.
+    pub async fn elected(&self) -> Result<Leadership<T>, Stopped> {
+        let grant = self
+            .shared
+            .wait_for(|state| match &state.grant {
+                _ if state.closed.is_some() => Some(Err(Stopped)),
+                Some(grant) if !grant.is_ending() && grant.deadline().is_ahead(|| self.shared.timer.now()) => {
+                    Some(Ok(grant.clone()))
+                }
+                _ => None,
+            })
+            .await?;
+        Ok(Leadership::new(self.shared.clone(), self.alive.clone(), grant))
+    }
+
+    /// Who leads as far as this candidate knows, itself included, with the time that is left by now.
+    ///
+    /// A follower knows what it saw when it last asked. `None`: nobody, or not known.
+    #[must_use]
+    pub fn leader(&self) -> Option<Lease> {
+        self.shared.leader()
+    }
+
+    /// Waits until the leader, its term or its value is another than when this handle last reported a change, and answers who leads then.
+    ///
+    /// A new handle has reported nothing. Changes in between coalesce: the answer is always the present state.
+    ///
+    /// # Errors
+    /// [`Stopped`] if there will be no more changes.
+    ///
+    /// # Cancel safety
+    /// Dropping the future loses nothing.
+    pub async fn leader_changed(&self) -> Result<Option<Lease>, Stopped> {
+        let (seen, lease) = self.shared.leader_changed(self.seen.load(Ordering::Relaxed)).await.ok_or(Stopped)?;
+        self.seen.store(seen, Ordering::Relaxed);
+        Ok(lease)
+    }
+
+    /// Publishes a value with the lease, now and in terms to come, until set anew.
+    ///
+    /// Waits, while leading, until the storage has it or the term has ended; otherwise it goes out with the next claim.
+    ///
+    /// # Errors
+    /// [`Stopped`] if the driver did not take it up.
+    ///
+    /// # Cancel safety
+    /// Once polled, the value is set even if the future is dropped.
+    pub async fn set_value(&self, value: Option<Value>) -> Result<(), Stopped> {
+        let ticket = self.shared.ask(|wishes| {
+            wishes.new_value = Some(value);
+            wishes.value.ask()
+        });
+        self.shared
+            .wait_for(|state| {
+                let wishes = &state.wishes;
+                let leading = state.status.term.is_some();
+                match state.closed {
+                    _ if wishes.value_stored >= ticket => Some(Ok(())),
+                    Some(_) => Some(Err(Stopped)),
+                    None => (wishes.value.done >= ticket && !leading).then_some(Ok(())),
+                }
+            })
+            .await
+    }
+
+    /// What happens from now on, beginning with the present state.
+    pub fn events(&self) -> Events {
+        self.shared.events()
+    }
+
+    /// How this candidate is: for health checks.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        self.shared.status()
+    }
+
+    /// Hands over: ends the term, waits for its work, releases the lease and lets others lead for the cool-off.
+    ///
+    /// Answers when the release is done, or given up because the storage did not answer. Does nothing if not leading.
+    ///
+    /// # Errors
+    /// [`Stopped`] if the candidate was stopped first.
+    ///
+    /// # Cancel safety
+    /// Once polled, the hand-over goes on even if the future is dropped.
+    pub async fn resign(&self) -> Result<(), Stopped> {
+        let ticket = self.shared.ask(|wishes| wishes.resign.ask());
+        self.shared
+            .wait_for(|state| match state.closed {
+                _ if state.wishes.resign.done >= ticket => Some(Ok(())),
+                Some(Closed::Stopped) => Some(Ok(())),
+                Some(Closed::Dropped) => Some(Err(Stopped)),
+                None => None,
+            })
+            .await
+    }
+
+    /// Stops for good: ends the term, waits for its work, releases the lease; the driver then returns.
+    ///
+    /// # Errors
+    /// [`Stopped`] if the driver was dropped before it could release.
+    ///
+    /// # Cancel safety
+    /// Once polled, the candidate stops even if the future is dropped.
+    pub async fn shutdown(&self) -> Result<(), Stopped> {
+        self.shared.ask(|wishes| wishes.stop = true);
+        self.shared
+            .wait_for(|state| match state.closed? {
+                Closed::Stopped => Some(Ok(())),
+                Closed::Dropped => Some(Err(Stopped)),
+            })
+            .await
+    }
+}
+
+impl<T: Timer> Clone for Candidate<T> {
+    fn clone(&self) -> Self {
+        let seen = AtomicUsize::new(self.seen.load(Ordering::Relaxed));
+        Self { shared: self.shared.clone(), alive: self.alive.clone(), seen }
+    }
+}
+
+impl<T: Timer> fmt::Debug for Candidate<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Candidate").field("status", &self.status()).finish_non_exhaustive()
+    }
+}
+
+/// The candidate or observer has stopped, or its driver is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stopped;
+
+impl fmt::Display for Stopped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the candidate has stopped, or its driver was dropped")
+    }
+}
+
+impl core::error::Error for Stopped {}

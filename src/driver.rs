@@ -1,0 +1,260 @@
+//! The loop of [`Election`] with awaits.
+
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::fmt;
+use core::future::Future;
+use core::mem;
+use core::pin::{Pin, pin};
+use core::task::{Context, Poll};
+use core::time::Duration;
+
+use event_listener::EventListener;
+use futures::Stream;
+use futures::future::poll_fn;
+
+use crate::election::{Election, Event, Input, Output, Reply, Request, RequestId, Status};
+use crate::lease::Session;
+use crate::send::BoxFuture;
+use crate::shared::Shared;
+use crate::storage::{Storage, Wakeups};
+use crate::time::{DefaultTimer, Instant, Timer};
+
+#[cfg(not(any(target_family = "wasm", target_os = "none")))]
+pub(crate) type Entropy = Box<dyn FnMut() -> u64 + Send>;
+#[cfg(any(target_family = "wasm", target_os = "none"))]
+pub(crate) type Entropy = Box<dyn FnMut() -> u64>;
+
+/// Makes a candidate or an observer go: spawn [`run`](Self::run), or call [`step`](Self::step) from where no loop survives.
+///
+/// It never ends because of a failing storage, only when it is stopped: by [`Candidate::shutdown`](crate::Candidate::shutdown), by
+/// the end of the last handle, or by [`run_until`](Self::run_until).
+///
+/// Dropping it is safe at any point: nobody believes in its leadership any more, all who wait get an answer. The lease itself then runs
+/// out in the storage; only stopping hands it over at once.
+#[must_use = "a candidate makes no progress unless its driver runs"]
+pub struct Driver<S, T: Timer = DefaultTimer> {
+    shared: Arc<Shared<T>>,
+    storage: Arc<S>,
+    election: Election,
+    entropy: Entropy,
+    wakeups: Option<Wakeups>,
+    asked: Option<EventListener>,
+    call: Option<(RequestId, BoxFuture<Reply>)>,
+}
+
+/// Where a [`Driver::step`] left off.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Step {
+    /// Come back after this, at least 1 ms. [`Duration::MAX`]: stopped, there is nothing more to do.
+    pub wake_in: Duration,
+    /// How the candidate is.
+    pub status: Status,
+}
+
+enum Next {
+    At(Instant),
+    Done,
+}
+
+impl<S: Storage + 'static, T: Timer> Driver<S, T> {
+    pub(crate) fn new(shared: Arc<Shared<T>>, storage: S, election: Election, entropy: Entropy) -> Self {
+        Self { shared, storage: Arc::new(storage), election, entropy, wakeups: None, asked: None, call: None }
+    }
+
+    /// Runs until the candidate is stopped. Spawn it.
+    ///
+    /// # Cancel safety
+    /// Dropping the future drops the driver, which is safe at any point.
+    pub async fn run(mut self) {
+        self.drive().await;
+    }
+
+    /// Runs until `stop` ends; then lets the work of the term end, releases the lease and returns. What a service spawns and joins.
+    ///
+    /// Returns earlier if the candidate is stopped otherwise.
+    ///
+    /// # Cancel safety
+    /// Dropping the future drops the driver, which is safe at any point.
+    pub async fn run_until(mut self, stop: impl Future) {
+        let shared = self.shared.clone();
+        let mut stop = pin!(stop);
+        let mut drive = pin!(self.drive());
+        let mut stopping = false;
+        poll_fn(|cx| {
+            if !stopping && stop.as_mut().poll(cx).is_ready() {
+                stopping = true;
+                shared.ask(|wishes| wishes.stop = true);
+            }
+            drive.as_mut().poll(cx)
+        })
+        .await;
+    }
+
+    /// Does what is due now, waits for the storage's answer, and says when to come back.
+    ///
+    /// For where no loop survives: alarms, cron, a request at a time. Stepping early, late or twice is harmless; between steps the
+    /// deadline holds as always.
+    ///
+    /// # Cancel safety
+    /// A request that was under way goes on in the next step.
+    pub async fn step(&mut self) -> Step {
+        loop {
+            let wake_in = match self.settle() {
+                Next::Done => Duration::MAX,
+                Next::At(at) if self.call.is_some() => {
+                    self.wait(at).await;
+                    continue;
+                }
+                Next::At(at) => at.saturating_duration_since(self.shared.timer.now()).max(Duration::from_millis(1)),
+            };
+            return Step { wake_in, status: self.shared.status() };
+        }
+    }
+
+    async fn drive(&mut self) {
+        while let Next::At(at) = self.settle() {
+            self.wait(at).await;
+        }
+    }
+
+    /// Carries out what the election asks for, until it has to wait.
+    fn settle(&mut self) -> Next {
+        // Before the first claim: a release right after it must not be missed.
+        let (storage, election) = (&self.storage, &self.election);
+        self.wakeups.get_or_insert_with(|| storage.subscribe(election.key()));
+        self.asked.get_or_insert_with(|| self.shared.asked.listen());
+        let mut events = Vec::new();
+        loop {
+            self.take_wishes();
+            let output = self.election.poll_output(self.shared.timer.now());
+            if let Output::Event(event) = output {
+                events.push(event);
+                continue;
+            }
+            let news = !events.is_empty();
+            self.publish(mem::take(&mut events));
+            match output {
+                Output::Event(_) => {}
+                Output::DrawSession => {
+                    let bits = u128::from((self.entropy)()) << 64 | u128::from((self.entropy)());
+                    self.input(Input::Session(Session::from_bits(bits)));
+                }
+                Output::Request { id, request } => self.call = Some((id, self.request(request))),
+                // What was just published may have an answer: an ending term without work is drained at once.
+                Output::Timeout(_) if news => {}
+                Output::Timeout(at) => {
+                    self.call.take_if(|(id, _)| Some(*id) != self.election.in_flight());
+                    return Next::At(at);
+                }
+                Output::Done => {
+                    self.call = None;
+                    return Next::Done;
+                }
+            }
+        }
+    }
+
+    fn input(&mut self, input: Input) {
+        self.election.handle_input(self.shared.timer.now(), input);
+    }
+
+    fn take_wishes(&mut self) {
+        let mut state = self.shared.state.lock();
+        let drained = state.grant.as_ref().filter(|grant| grant.is_drained()).map(|grant| grant.term());
+        let wishes = &mut state.wishes;
+        let value = wishes.new_value.take();
+        wishes.value.taken = wishes.value.asked;
+        let resign = wishes.resign.taken < wishes.resign.asked;
+        wishes.resign.taken = wishes.resign.asked;
+        let stop = wishes.stop;
+        drop(state);
+        if let Some(value) = value {
+            self.input(Input::SetValue(value));
+        }
+        if resign {
+            self.input(Input::Resign);
+        }
+        if stop {
+            self.input(Input::Stop);
+        }
+        if let Some(term) = drained {
+            self.input(Input::Drained(term));
+        }
+    }
+
+    fn publish(&self, events: Vec<Event>) {
+        let (set, stored) = self.election.values();
+        let handing_over = self.election.is_handing_over();
+        self.shared.publish(events, self.election.status(), |wishes| {
+            let before = (wishes.value_stored, wishes.value.done, wishes.resign.done);
+            if set == stored {
+                wishes.value_stored = wishes.value.taken;
+            }
+            wishes.value.done = wishes.value.taken;
+            if !handing_over {
+                wishes.resign.done = wishes.resign.taken;
+            }
+            before != (wishes.value_stored, wishes.value.done, wishes.resign.done)
+        });
+    }
+
+    fn request(&self, request: Request) -> BoxFuture<Reply> {
+        let storage = self.storage.clone();
+        Box::pin(async move {
+            let reply = match request {
+                Request::Acquire(claim) => storage.acquire(&claim).await.map(Reply::Acquired),
+                Request::Renew(claim, term) => storage.renew(&claim, term).await.map(Reply::Renewed),
+                Request::Release(key, session) => storage.release(&key, session).await.map(|()| Reply::Released),
+                Request::Get(key) => storage.get(&key).await.map(Reply::Got),
+            };
+            reply.unwrap_or_else(Reply::Failed)
+        })
+    }
+
+    /// Until `at`, or until something happens.
+    async fn wait(&mut self, at: Instant) {
+        let sleep = self.shared.timer.sleep(at.saturating_duration_since(self.shared.timer.now()));
+        let mut sleep = pin!(sleep);
+        poll_fn(|cx| if self.poll_happening(cx) { Poll::Ready(()) } else { sleep.as_mut().poll(cx).map(drop) }).await;
+    }
+
+    fn poll_happening(&mut self, cx: &mut Context<'_>) -> bool {
+        let mut happened = false;
+        if let Some((id, call)) = &mut self.call
+            && let Poll::Ready(reply) = call.as_mut().poll(cx)
+        {
+            let id = *id;
+            self.call = None;
+            self.input(Input::Reply { id, reply });
+            happened = true;
+        }
+        if let Some(wakeups) = &mut self.wakeups
+            && let Poll::Ready(Some(())) = Pin::new(wakeups).poll_next(cx)
+        {
+            self.input(Input::Wakeup);
+            happened = true;
+        }
+        if let Some(asked) = &mut self.asked
+            && Pin::new(asked).poll(cx).is_ready()
+        {
+            self.asked = None;
+            happened = true;
+        }
+        happened
+    }
+}
+
+impl<S, T: Timer> Drop for Driver<S, T> {
+    fn drop(&mut self) {
+        self.shared.abandon();
+    }
+}
+
+impl<S, T: Timer> fmt::Debug for Driver<S, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Driver").field("election", &self.election).finish_non_exhaustive()
+    }
+}

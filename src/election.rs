@@ -1,0 +1,452 @@
+//! The candidate's half of the protocol, without I/O: time and replies go in, requests and events come out.
+//!
+//! No async, no clock, no randomness of its own. Whoever drives an [`Election`] does this, for ever:
+//!
+//! 1. hand in what happened with [`handle_input`](Election::handle_input) (a reply, a wake-up, or [`Input::Timeout`]);
+//! 2. take outputs with [`poll_output`](Election::poll_output), reading the clock before each, and carry them out in order, until
+//!    [`Output::Timeout`] or [`Output::Done`];
+//! 3. drop the request under way if it is not the one [in flight](Election::in_flight) any more;
+//! 4. wait until that instant or until something happens.
+//!
+//! [`Driver`](crate::Driver) is this loop with awaits. Inputs that come early, late, twice or never are harmless.
+
+use alloc::collections::VecDeque;
+use core::time::Duration;
+
+use crate::config::{Config, ConfigError};
+use crate::lease::{Holder, Key, Lease, Session, Term, Value, Version};
+use crate::record::{Acquired, Claim, Renewed};
+use crate::storage::StorageError;
+use crate::time::Instant;
+
+mod end;
+mod follow;
+mod io;
+mod lead;
+mod pace;
+mod status;
+
+pub use io::{Event, Input, LostReason, Operation, Output, Reply, Request, RequestId};
+use pace::Pace;
+pub use status::{Role, Status};
+
+/// How often a release is tried. Where all fail the lease runs out by itself.
+const RELEASE_ATTEMPTS: u32 = 3;
+
+/// One candidate's part in one election, or an observer's.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Election {
+    key: Key,
+    config: Config,
+    /// `None`: an observer.
+    holder: Option<Holder>,
+    pace: Pace,
+    /// The newest reading of the clock.
+    now: Instant,
+    /// `None`: the last one sent a release, a new one is to be drawn.
+    session: Option<Session>,
+    /// Whether that session may hold the lease: it claimed and was not refused since.
+    may_hold: bool,
+    value: Option<Value>,
+    /// How many values were set, and how many of them the storage has seen.
+    values: (u64, u64),
+    /// The newest term known.
+    known: Option<Term>,
+    /// Who leads, and when that was seen.
+    leader: Option<(Lease, Instant)>,
+    sighting: Option<Sighting>,
+    reign: Option<Reign>,
+    release: Option<Release>,
+    cool_off_until: Option<Instant>,
+    in_flight: Option<InFlight>,
+    last_id: u64,
+    /// When the next request is due.
+    next_at: Instant,
+    /// A wake-up came while a request was in flight.
+    woken: bool,
+    failures: u32,
+    last_error: Option<StorageError>,
+    last_success: Option<Instant>,
+    stopping: bool,
+    stopped: bool,
+    events: VecDeque<Event>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+struct Reign {
+    term: Term,
+    version: Version,
+    began: Instant,
+    deadline: Instant,
+    jeopardy: bool,
+    ending: Option<Ending>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+struct Ending {
+    drain_until: Instant,
+    drained: bool,
+}
+
+/// A version of another's lease, since when it has been seen unchanged, and when it ran or runs out; by the own clock.
+#[derive(Clone, Debug, PartialEq)]
+struct Sighting {
+    term: Term,
+    version: Version,
+    ttl: Duration,
+    since: Instant,
+    vacant_at: Instant,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+struct Release {
+    session: Session,
+    attempts: u32,
+    cool_off: bool,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+struct InFlight {
+    id: RequestId,
+    operation: Operation,
+    sent: Instant,
+    timeout_at: Instant,
+    value: u64,
+}
+
+impl Election {
+    /// A candidate, whose first claim is due at once.
+    ///
+    /// `session` has to be unpredictable; `seed` only has to differ between candidates, it varies their pauses.
+    ///
+    /// # Errors
+    /// [`ConfigError`] if the durations do not fit together.
+    pub fn new(
+        key: Key,
+        holder: Holder,
+        config: Config,
+        session: Session,
+        seed: u64,
+        now: Instant,
+    ) -> Result<Self, ConfigError> {
+        Self::build(key, Some(holder), config, Some(session), seed, now)
+    }
+
+    /// An observer: it looks at the lease and never claims.
+    ///
+    /// # Errors
+    /// [`ConfigError`] if the durations do not fit together.
+    pub fn observer(key: Key, config: Config, seed: u64, now: Instant) -> Result<Self, ConfigError> {
+        Self::build(key, None, config, None, seed, now)
+    }
+
+    fn build(
+        key: Key,
+        holder: Option<Holder>,
+        config: Config,
+        session: Option<Session>,
+        seed: u64,
+        now: Instant,
+    ) -> Result<Self, ConfigError> {
+        config.validate()?;
+        Ok(Self {
+            key,
+            config,
+            holder,
+            pace: Pace::new(seed),
+            now,
+            session,
+            may_hold: false,
+            value: None,
+            values: (0, 0),
+            known: None,
+            leader: None,
+            sighting: None,
+            reign: None,
+            release: None,
+            cool_off_until: None,
+            in_flight: None,
+            last_id: 0,
+            next_at: now,
+            woken: false,
+            failures: 0,
+            last_error: None,
+            last_success: None,
+            stopping: false,
+            stopped: false,
+            events: VecDeque::new(),
+        })
+    }
+
+    /// The key of the election.
+    #[must_use]
+    pub const fn key(&self) -> &Key {
+        &self.key
+    }
+
+    /// The durations it goes by.
+    #[must_use]
+    pub const fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Whether this candidate leads at `now` and is not handing over: compares with the deadline, every time.
+    #[must_use]
+    pub fn is_leader(&self, now: Instant) -> bool {
+        self.reign.as_ref().is_some_and(|reign| now < reign.deadline && reign.ending.is_none())
+    }
+
+    /// The request whose reply is waited for.
+    #[must_use]
+    pub fn in_flight(&self) -> Option<RequestId> {
+        self.in_flight.as_ref().map(|request| request.id)
+    }
+
+    /// Whether a hand-over is under way: from [`Input::Resign`] until the release is done or given up.
+    #[must_use]
+    pub fn is_handing_over(&self) -> bool {
+        self.release.is_some() || self.reign.as_ref().is_some_and(|reign| reign.ending.is_some())
+    }
+
+    /// How many values were [set](Input::SetValue), and how many of these the storage has seen.
+    #[must_use]
+    pub const fn values(&self) -> (u64, u64) {
+        self.values
+    }
+
+    /// The state, for people and health checks.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        let role = match &self.reign {
+            _ if self.stopped => Role::Stopped,
+            _ if self.holder.is_none() => Role::Observer,
+            Some(Reign { ending: Some(_), .. }) => Role::Ending,
+            Some(_) => Role::Leader,
+            None if self.cool_off_until.is_some_and(|until| self.now < until) => Role::CoolingOff,
+            None => Role::Follower,
+        };
+        Status {
+            role,
+            term: self.reign.as_ref().map(|reign| reign.term),
+            deadline: self.reign.as_ref().map(|reign| reign.deadline),
+            jeopardy: self.reign.as_ref().is_some_and(|reign| reign.jeopardy),
+            leader: self.leader.as_ref().map(|(lease, seen)| {
+                let elapsed = self.now.saturating_duration_since(*seen);
+                Lease { time_left: lease.time_left.saturating_sub(elapsed), ..lease.clone() }
+            }),
+            last_success: self.last_success,
+            failures: self.failures,
+            last_error: self.last_error.clone(),
+            driver_alive: true,
+        }
+    }
+
+    /// Takes in what happened at `now`.
+    pub fn handle_input(&mut self, now: Instant, input: Input) {
+        self.look_at(now);
+        match input {
+            Input::Timeout => {}
+            Input::Reply { id, reply } => {
+                if let Some(request) = self.in_flight.take_if(|request| request.id == id) {
+                    self.handle_reply(&request, reply);
+                }
+            }
+            Input::Wakeup => {
+                if self.in_flight.is_some() {
+                    self.woken = true;
+                } else if self.reign.is_none() {
+                    self.next_at = self.now;
+                }
+            }
+            Input::Session(session) => self.session = self.session.or(Some(session)),
+            Input::SetValue(value) => {
+                self.value = value;
+                self.values.0 += 1;
+                if self.reign.is_some() {
+                    self.next_at = self.now;
+                }
+            }
+            Input::Drained(term) => {
+                if let Some(Reign { term: ending_term, ending: Some(ending), .. }) = &mut self.reign {
+                    ending.drained |= *ending_term == term;
+                }
+            }
+            Input::Resign => self.begin_ending(),
+            Input::Stop => {
+                self.stopping = true;
+                self.begin_ending();
+            }
+        }
+    }
+
+    /// What to do next. Call it with a fresh reading of the clock until it answers [`Output::Timeout`] or [`Output::Done`].
+    pub fn poll_output(&mut self, now: Instant) -> Output {
+        self.look_at(now);
+        self.time_out();
+        self.end();
+        if let Some(event) = self.events.pop_front() {
+            return Output::Event(event);
+        }
+        if self.stopped {
+            return Output::Done;
+        }
+        if self.holder.is_some() && self.session.is_none() && !self.stopping {
+            return Output::DrawSession;
+        }
+        match self.due_request() {
+            Some((operation, request)) => self.send(operation, request),
+            None => Output::Timeout(self.next_timeout()),
+        }
+    }
+
+    // === time ===
+
+    /// A reign ends by itself: whatever happens next, it happens after that.
+    fn look_at(&mut self, now: Instant) {
+        self.now = self.now.max(now);
+        if self.reign.as_ref().is_some_and(|reign| self.now >= reign.deadline) {
+            self.lose(LostReason::Expired);
+            self.next_at = match self.failures {
+                0 => self.now,
+                failures => self.now.saturating_add(self.pace.backoff(&self.config, failures)),
+            };
+        }
+    }
+
+    /// The request in flight took too long. It may still be applied at any later time.
+    fn time_out(&mut self) {
+        if let Some(request) = self.in_flight.take_if(|request| self.now >= request.timeout_at) {
+            let waited = request.timeout_at.saturating_duration_since(request.sent);
+            self.fail(request.operation, StorageError::timed_out(waited));
+        }
+    }
+
+    fn next_timeout(&self) -> Instant {
+        let request = self.in_flight.as_ref().map_or_else(|| self.due_at(), |request| request.timeout_at);
+        let deadline = self.reign.as_ref().map(|reign| reign.deadline);
+        let ending = self.reign.as_ref().and_then(|reign| self.ends_at(reign));
+        [deadline, ending].into_iter().flatten().fold(request, Instant::min)
+    }
+
+    /// When the next request of whatever kind is due.
+    fn due_at(&self) -> Instant {
+        match self.cool_off_until {
+            Some(until) if self.reign.is_none() && self.release.is_none() => self.next_at.max(until),
+            _ => self.next_at,
+        }
+    }
+
+    // === requests ===
+
+    fn due_request(&self) -> Option<(Operation, Request)> {
+        if self.in_flight.is_some() || self.now < self.due_at() {
+            return None;
+        }
+        if let Some(release) = &self.release {
+            return Some((Operation::Release, Request::Release(self.key.clone(), release.session)));
+        }
+        let Some(holder) = &self.holder else {
+            return Some((Operation::Get, Request::Get(self.key.clone())));
+        };
+        let claim = Claim {
+            key: self.key.clone(),
+            holder: holder.clone(),
+            session: self.session?,
+            ttl: self.config.ttl,
+            value: self.value.clone(),
+            after: self.known,
+            takeover: self.takeover(),
+        };
+        match &self.reign {
+            Some(reign) => Some((Operation::Renew, Request::Renew(claim, reign.term))),
+            None => Some((Operation::Acquire, Request::Acquire(claim))),
+        }
+    }
+
+    fn send(&mut self, operation: Operation, request: Request) -> Output {
+        self.last_id += 1;
+        let id = RequestId(self.last_id);
+        let left =
+            self.reign.as_ref().map_or(Duration::MAX, |reign| reign.deadline.saturating_duration_since(self.now));
+        let timeout_at = self.now.saturating_add(self.config.request_timeout.min(left));
+        self.in_flight = Some(InFlight { id, operation, sent: self.now, timeout_at, value: self.values.0 });
+        self.may_hold |= operation == Operation::Acquire;
+        self.woken = false;
+        Output::Request { id, request }
+    }
+
+    fn handle_reply(&mut self, request: &InFlight, reply: Reply) {
+        match (request.operation, reply) {
+            (Operation::Acquire, Reply::Acquired(Acquired::Granted { term, version })) => {
+                self.granted(request, term, version);
+            }
+            (Operation::Acquire, Reply::Acquired(Acquired::Held { lease, retry_after })) => {
+                self.succeed();
+                self.may_hold = false;
+                self.held(lease, retry_after);
+            }
+            (Operation::Renew, Reply::Renewed(Renewed::Extended { version })) => self.extended(request, version),
+            (Operation::Renew, Reply::Renewed(Renewed::Lost(lease))) => {
+                self.succeed();
+                self.may_hold = false;
+                self.lose(LostReason::Superseded(lease.clone()));
+                let wait =
+                    lease.as_ref().filter(|lease| lease.is_live()).map_or(Duration::ZERO, |lease| lease.time_left);
+                self.held(lease, wait);
+            }
+            (Operation::Release, Reply::Released) => {
+                self.succeed();
+                self.released();
+            }
+            (Operation::Get, Reply::Got(lease)) => {
+                self.succeed();
+                let wait = lease
+                    .as_ref()
+                    .filter(|lease| lease.is_live())
+                    .map_or(self.config.retry_interval, |lease| lease.time_left);
+                self.see_leader(lease);
+                self.next_at = self.now.saturating_add(self.pause(wait));
+            }
+            (operation, Reply::Failed(error)) => self.fail(operation, error),
+            (operation, _) => {
+                self.fail(operation, StorageError::permanent("the reply does not fit the request"));
+            }
+        }
+        if self.woken && self.reign.is_none() {
+            self.next_at = self.now;
+        }
+    }
+
+    fn succeed(&mut self) {
+        self.failures = 0;
+        self.last_error = None;
+        self.last_success = Some(self.now);
+    }
+
+    fn fail(&mut self, operation: Operation, error: StorageError) {
+        self.failures = self.failures.saturating_add(1);
+        self.last_error = Some(error.clone());
+        self.events.push_back(Event::StorageFailed { operation, error });
+        let pause = match (&self.reign, operation) {
+            (Some(_), _) | (_, Operation::Release) => self.pace.leader_retry(&self.config),
+            _ => self.pace.backoff(&self.config, self.failures),
+        };
+        self.next_at = self.now.saturating_add(pause);
+        if operation == Operation::Release {
+            let spent = self.release.as_mut().is_none_or(|release| {
+                release.attempts += 1;
+                release.attempts >= RELEASE_ATTEMPTS
+            });
+            if spent {
+                self.released();
+            }
+        }
+        self.enter_jeopardy();
+        if let Some(most) = self.config.fall_back_after
+            && self.reign.is_some()
+            && self.failures >= most.get()
+        {
+            self.lose(LostReason::Failures(self.failures));
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! What happened, in order, for as long as somebody listens.
+
+use alloc::collections::VecDeque;
+use alloc::sync::Arc;
+use core::fmt;
+use core::future::Future;
+use core::pin::Pin;
+use core::task::{Context, Poll};
+
+use event_listener::EventListener;
+use futures::{Stream, ready};
+
+use crate::election::Event;
+use crate::lock::Mutex;
+
+/// More than this are not kept for a listener that does not listen.
+const KEPT: usize = 1024;
+
+/// The stream of a candidate's or an observer's [`Event`]s. It does not keep the candidate alive.
+///
+/// It starts with the present state, keeps the order, and ends after [`Event::Stopped`]. Of renewals that follow each other only the newest is
+/// kept; above 1,024 unread events the oldest become one [`Event::Missed`].
+///
+/// # Cancel safety
+/// Dropping a pending `next()` loses nothing.
+#[must_use = "streams do nothing unless polled"]
+pub struct Events {
+    queue: Arc<Queue>,
+    listener: Option<EventListener>,
+}
+
+#[derive(Default)]
+pub(crate) struct Queue {
+    unread: Mutex<Unread>,
+    pushed: event_listener::Event,
+}
+
+#[derive(Default)]
+struct Unread {
+    events: VecDeque<Event>,
+    ended: bool,
+}
+
+impl Queue {
+    pub(crate) fn push(&self, event: Event) {
+        push(&mut self.unread.lock().events, event);
+        self.pushed.notify(usize::MAX);
+    }
+}
+
+fn push(events: &mut VecDeque<Event>, event: Event) {
+    if let (Some(Event::Renewed { term: last, deadline: kept }), Event::Renewed { term, deadline }) =
+        (events.back_mut(), &event)
+        && last == term
+    {
+        *kept = *deadline;
+        return;
+    }
+    events.push_back(event);
+    let mut missed = match events.front() {
+        Some(Event::Missed(count)) => *count,
+        _ => 0,
+    };
+    while events.len() > KEPT {
+        if missed > 0 {
+            events.pop_front();
+        }
+        while events.len() > KEPT - 1 {
+            events.pop_front();
+            missed += 1;
+        }
+        events.push_front(Event::Missed(missed));
+    }
+}
+
+impl Events {
+    pub(crate) fn new(queue: Arc<Queue>) -> Self {
+        Self { queue, listener: None }
+    }
+}
+
+impl Stream for Events {
+    type Item = Event;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Event>> {
+        let this = &mut *self;
+        loop {
+            let mut unread = this.queue.unread.lock();
+            if let Some(event) = unread.events.pop_front() {
+                unread.ended |= event == Event::Stopped;
+                return Poll::Ready(Some(event));
+            }
+            if unread.ended {
+                return Poll::Ready(None);
+            }
+            drop(unread);
+            match &mut this.listener {
+                None => this.listener = Some(this.queue.pushed.listen()),
+                Some(listener) => {
+                    ready!(Pin::new(listener).poll(cx));
+                    this.listener = None;
+                }
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Events {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Events").field("unread", &self.queue.unread.lock().events.len()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lease::Term;
+    use crate::time::Instant;
+    use core::time::Duration;
+
+    fn renewed(term: u64, seconds: u64) -> Event {
+        let deadline = Instant::from_origin(Duration::from_secs(seconds));
+        Event::Renewed { term: Term::new(term).unwrap(), deadline }
+    }
+
+    /// R16: consecutive renewals merge, others do not.
+    #[test]
+    fn renewals_merge() {
+        let mut events = VecDeque::new();
+        for event in [renewed(1, 1), renewed(1, 2), renewed(2, 3), Event::LeaderChanged(None), renewed(2, 4)] {
+            push(&mut events, event);
+        }
+        assert_eq!(events, [renewed(1, 2), renewed(2, 3), Event::LeaderChanged(None), renewed(2, 4)]);
+    }
+
+    /// R16: above 1,024 the oldest become one `Missed(n)`.
+    #[test]
+    fn what_nobody_reads_is_counted() {
+        let mut events = VecDeque::new();
+        for number in 1..=2000 {
+            push(&mut events, Event::Ending { term: Term::new(number).unwrap() });
+        }
+        assert_eq!(events.len(), KEPT);
+        assert_eq!(events.front(), Some(&Event::Missed(2000 - 1023)));
+        assert_eq!(events.get(1), Some(&Event::Ending { term: Term::new(2000 - 1022).unwrap() }));
+        assert_eq!(events.back(), Some(&Event::Ending { term: Term::new(2000).unwrap() }));
+    }
+}

@@ -1,0 +1,80 @@
+//! The resource's side: refuse what comes from an earlier reign.
+
+use core::fmt;
+
+use crate::lease::Term;
+use crate::lock::Mutex;
+
+/// Remembers the newest term that a resource has seen, and refuses older ones.
+///
+/// This is the only thing that covers a paused process or a write already under way: the lease of whoever sends it may be long over, and
+/// only the resource itself can tell (Kleppmann, "How to do distributed locking", 2016; Burrows, "The Chubby lock service",
+/// 2006, section 2.4: sequencers).
+///
+/// This type guards something in the memory of one process. A database guards itself: run [`ADMIT`](Self::ADMIT) in the transaction of
+/// the write and roll back unless it changed one row.
+///
+/// ```
+/// use lessor::{Fence, Term};
+///
+/// let fence = Fence::new();
+/// let (first, second) = (Term::new(1).unwrap(), Term::new(2).unwrap());
+/// fence.admit(first).unwrap();
+/// fence.admit(second).unwrap();
+/// fence.admit(second).unwrap();
+/// assert_eq!(fence.admit(first).unwrap_err().newest, second);
+/// ```
+#[derive(Debug, Default)]
+pub struct Fence(Mutex<Option<Term>>);
+
+impl Fence {
+    /// A table for fences, for PostgreSQL and SQLite.
+    pub const CREATE_TABLE: &str =
+        "CREATE TABLE IF NOT EXISTS lessor_fences (resource TEXT PRIMARY KEY, term BIGINT NOT NULL)";
+
+    /// Admits term `$2` to resource `$1`, for PostgreSQL and SQLite: changes one row if the term is not outdated, none if it is.
+    ///
+    /// It has to run in the same transaction as the write, before it: its row lock keeps a newer term waiting until the write is
+    /// committed.
+    pub const ADMIT: &str = "INSERT INTO lessor_fences (resource, term) VALUES ($1, $2) \
+        ON CONFLICT (resource) DO UPDATE SET term = excluded.term WHERE lessor_fences.term <= excluded.term";
+
+    /// A fence that has seen nothing.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self(Mutex::new(None))
+    }
+
+    /// Lets a write of this term pass, and none of an older one from now on.
+    ///
+    /// # Errors
+    /// [`Stale`] if a newer term has been seen.
+    pub fn admit(&self, term: Term) -> Result<(), Stale> {
+        let mut newest = self.0.lock();
+        match *newest {
+            Some(newest) if newest > term => Err(Stale { term, newest }),
+            _ => {
+                *newest = Some(term);
+                Ok(())
+            }
+        }
+    }
+}
+
+/// A write came from an earlier reign.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stale {
+    /// The term of the write.
+    pub term: Term,
+    /// The newest that the fence has seen.
+    pub newest: Term,
+}
+
+impl fmt::Display for Stale {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "term {} is outdated: term {} has been seen", self.term, self.newest)
+    }
+}
+
+impl core::error::Error for Stale {}

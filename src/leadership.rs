@@ -1,0 +1,220 @@
+//! One reign, for the work that is done in it.
+
+use alloc::sync::Arc;
+use core::fmt;
+use core::future::Future;
+use core::ops::Deref;
+use core::pin::pin;
+use core::task::Poll;
+use core::time::Duration;
+
+use futures::future::poll_fn;
+
+use crate::lease::Term;
+use crate::published::{Ended, Grant};
+use crate::shared::{Alive, Shared};
+use crate::time::{DefaultTimer, Timer};
+
+/// One reign of a candidate.
+///
+/// Clones are the same reign. A new reign of the same candidate is another `Leadership`, with a higher term: this one never becomes
+/// valid again. It is a view, no lock: dropping it ends nothing, but it keeps its candidate going.
+///
+/// # Guarantees
+/// While it is valid no other candidate of the key answers that it leads, for every offset between the clocks, for rates within the
+/// [margin](crate::Config::margin), and for every delay and loss of messages. No lease can promise what happens *after* a check: a
+/// paused process, or a write under way, ends up in the next one's reign. Only the resource can refuse that, by the
+/// [term](Self::term) (see [`Fence`](crate::Fence)).
+pub struct Leadership<T: Timer = DefaultTimer> {
+    shared: Arc<Shared<T>>,
+    alive: Arc<Alive<T>>,
+    grant: Arc<Grant>,
+}
+
+impl<T: Timer> Leadership<T> {
+    pub(crate) fn new(shared: Arc<Shared<T>>, alive: Arc<Alive<T>>, grant: Arc<Grant>) -> Self {
+        Self { shared, alive, grant }
+    }
+
+    /// The number of the reign: the fencing token to send along with each write.
+    #[must_use]
+    pub fn term(&self) -> Term {
+        self.grant.term()
+    }
+
+    /// Whether the lease is held, hand-over included. Asks the clock every time.
+    #[must_use]
+    pub fn is_valid(&self) -> bool {
+        self.grant.deadline().is_ahead(|| self.shared.timer.now())
+    }
+
+    /// How long it holds unless it is renewed. Zero: it is over.
+    #[must_use]
+    pub fn remaining(&self) -> Duration {
+        self.grant.deadline().remaining(|| self.shared.timer.now())
+    }
+
+    /// The term, if the reign holds for at least this much longer: to be asked before each step that takes about that long.
+    ///
+    /// # Errors
+    /// [`Lost`] if less remains.
+    pub fn check(&self, min_remaining: Duration) -> Result<Term, Lost> {
+        let remaining = self.remaining();
+        if remaining > Duration::ZERO && remaining >= min_remaining {
+            Ok(self.term())
+        } else {
+            Err(self.lost_with(remaining))
+        }
+    }
+
+    /// Does this work within the reign: drops it when the term ends or a hand-over begins.
+    ///
+    /// The hand-over waits until the work is dropped. Work that has to be ended with more care holds a [`guard`](Self::guard).
+    ///
+    /// # Errors
+    /// [`Lost`] if the term ended first; the work was then dropped where it waited, or never begun.
+    ///
+    /// # Cancel safety
+    /// Dropping the future drops the work.
+    pub async fn run<W: Future>(&self, work: W) -> Result<W::Output, Lost> {
+        let guard = self.guard()?;
+        let mut work = pin!(work);
+        let mut ending = pin!(self.ending());
+        poll_fn(|cx| {
+            // The clock before the work: a timer that rings late must not let it go on.
+            if ending.as_mut().poll(cx).is_ready() || !guard.is_valid() {
+                return Poll::Ready(Err(self.lost_with(Duration::ZERO)));
+            }
+            work.as_mut().poll(cx).map(Ok)
+        })
+        .await
+    }
+
+    /// Holds a hand-over open for work outside [`run`](Self::run): the lease is released when every guard is gone, or the drain timeout
+    /// has passed. Watch [`ending`](Self::ending) to know when to finish.
+    ///
+    /// # Errors
+    /// [`Lost`] if the term has ended or is ending.
+    pub fn guard(&self) -> Result<Guard<T>, Lost> {
+        if self.is_valid() && self.grant.hold() {
+            // From here on dropping gives the hold back.
+            let guard = Guard(self.clone());
+            if guard.is_valid() {
+                return Ok(guard);
+            }
+        }
+        Err(self.lost_with(Duration::ZERO))
+    }
+
+    /// Whether a hand-over has begun, or the term has ended.
+    #[must_use]
+    pub fn is_ending(&self) -> bool {
+        self.grant.is_ending() || !self.is_valid()
+    }
+
+    /// Waits until a hand-over begins, or the term ends.
+    ///
+    /// # Cancel safety
+    /// Dropping the future loses nothing.
+    pub async fn ending(&self) {
+        self.until(|| self.is_ending()).await;
+    }
+
+    /// Waits until the term has ended, and says why. Needs no driver: it has its own sleep to the deadline.
+    ///
+    /// # Cancel safety
+    /// Dropping the future loses nothing.
+    pub async fn lost(&self) -> Lost {
+        self.until(|| !self.is_valid()).await;
+        self.lost_with(Duration::ZERO)
+    }
+
+    async fn until(&self, over: impl Fn() -> bool) {
+        loop {
+            let mut change = pin!(self.shared.change());
+            if over() {
+                return;
+            }
+            let mut deadline = pin!(self.shared.timer.sleep(self.remaining()));
+            poll_fn(|cx| match change.as_mut().poll(cx) {
+                Poll::Ready(()) => Poll::Ready(()),
+                Poll::Pending => deadline.as_mut().poll(cx).map(drop),
+            })
+            .await;
+        }
+    }
+
+    fn lost_with(&self, remaining: Duration) -> Lost {
+        Lost { term: self.term(), remaining, ended: self.grant.ended() }
+    }
+}
+
+impl<T: Timer> Clone for Leadership<T> {
+    fn clone(&self) -> Self {
+        Self { shared: self.shared.clone(), alive: self.alive.clone(), grant: self.grant.clone() }
+    }
+}
+
+impl<T: Timer> fmt::Debug for Leadership<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Leadership")
+            .field("term", &self.term())
+            .field("remaining", &self.remaining())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Holds a hand-over open until it is dropped. Reads like its [`Leadership`].
+#[must_use = "a guard holds a hand-over open only until it is dropped"]
+pub struct Guard<T: Timer = DefaultTimer>(Leadership<T>);
+
+impl<T: Timer> Deref for Guard<T> {
+    type Target = Leadership<T>;
+
+    fn deref(&self) -> &Leadership<T> {
+        &self.0
+    }
+}
+
+impl<T: Timer> Drop for Guard<T> {
+    fn drop(&mut self) {
+        if self.0.grant.unhold() {
+            self.0.shared.asked.notify(usize::MAX);
+        }
+    }
+}
+
+impl<T: Timer> fmt::Debug for Guard<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Guard").field(&self.0).finish()
+    }
+}
+
+/// The term has ended, is ending, or has less time left than asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Lost {
+    /// Which term.
+    pub term: Term,
+    /// How much time is left. Zero: it is over.
+    pub remaining: Duration,
+    ended: Ended,
+}
+
+impl fmt::Display for Lost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { term, remaining, ended } = self;
+        let why = match ended {
+            Ended::Expired if !remaining.is_zero() => return write!(f, "term {term} has only {remaining:?} left"),
+            Ended::Expired => "its deadline passed",
+            Ended::Superseded => "the storage shows another state",
+            Ended::Failures => "too many renewals failed",
+            Ended::Resigned => "the candidate resigned",
+            Ended::Stopped => "the candidate stopped",
+            Ended::DriverDropped => "the driver was dropped",
+        };
+        write!(f, "term {term} has ended: {why}")
+    }
+}
+
+impl core::error::Error for Lost {}

@@ -1,0 +1,281 @@
+//! The cells between the driver and the handles: atomics only, and the one file that loom checks.
+//!
+//! `RUSTFLAGS="--cfg lessor_loom" cargo test --lib published` explores every interleaving.
+
+use core::time::Duration;
+
+#[cfg(all(not(lessor_loom), target_has_atomic = "64"))]
+use core::sync::atomic::AtomicU64;
+#[cfg(not(lessor_loom))]
+use core::sync::atomic::{AtomicU8, AtomicU32, Ordering};
+#[cfg(lessor_loom)]
+use loom::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
+#[cfg(all(not(lessor_loom), not(target_has_atomic = "64")))]
+use portable_atomic::AtomicU64;
+
+use crate::lease::Term;
+use crate::time::Instant;
+
+/// Until when something holds, in nanoseconds of a timer; 0 = it does not.
+#[derive(Debug)]
+pub(crate) struct Deadline(AtomicU64);
+
+impl Deadline {
+    pub(crate) fn passed() -> Self {
+        Self(AtomicU64::new(0))
+    }
+
+    pub(crate) fn set(&self, at: Instant) {
+        self.0.store(nanoseconds(at).max(1), Ordering::Release);
+    }
+
+    pub(crate) fn clear(&self) {
+        self.0.store(0, Ordering::Release);
+    }
+
+    /// Whether the deadline lies ahead. It is loaded before the clock is read: the answer was true at that reading.
+    pub(crate) fn is_ahead(&self, now: impl FnOnce() -> Instant) -> bool {
+        match self.0.load(Ordering::Acquire) {
+            0 => false,
+            deadline => nanoseconds(now()) < deadline,
+        }
+    }
+
+    /// How far ahead it lies.
+    pub(crate) fn remaining(&self, now: impl FnOnce() -> Instant) -> Duration {
+        match self.0.load(Ordering::Acquire) {
+            0 => Duration::ZERO,
+            deadline => Duration::from_nanos(deadline.saturating_sub(nanoseconds(now()))),
+        }
+    }
+}
+
+fn nanoseconds(at: Instant) -> u64 {
+    let since = at.since_origin();
+    since.as_secs().saturating_mul(1_000_000_000).saturating_add(u64::from(since.subsec_nanos()))
+}
+
+/// Why a grant ended, as far as an atomic can tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// By time, or it has not ended.
+    Expired = 0,
+    Superseded = 1,
+    Failures = 2,
+    Resigned = 3,
+    Stopped = 4,
+    DriverDropped = 5,
+}
+
+/// One reign, as its leaderships see it.
+#[derive(Debug)]
+pub(crate) struct Grant {
+    term: Term,
+    deadline: Deadline,
+    /// How many holds there are, and `ENDING`.
+    holds: AtomicU32,
+    ended: AtomicU8,
+}
+
+/// No new holds. Set once, never taken back.
+const ENDING: u32 = 1 << 31;
+
+impl Grant {
+    pub(crate) fn new(term: Term, deadline: Instant) -> Self {
+        let grant = Self {
+            term,
+            deadline: Deadline::passed(),
+            holds: AtomicU32::new(0),
+            ended: AtomicU8::new(Ended::Expired as u8),
+        };
+        grant.deadline.set(deadline);
+        grant
+    }
+
+    pub(crate) const fn term(&self) -> Term {
+        self.term
+    }
+
+    pub(crate) const fn deadline(&self) -> &Deadline {
+        &self.deadline
+    }
+
+    /// From here on there are no new holds.
+    pub(crate) fn begin_ending(&self, why: Ended) {
+        self.ended.store(why as u8, Ordering::Release);
+        self.holds.fetch_or(ENDING, Ordering::AcqRel);
+    }
+
+    pub(crate) fn is_ending(&self) -> bool {
+        self.holds.load(Ordering::Acquire) & ENDING != 0
+    }
+
+    /// Whether it is ending and nothing holds it any more. Once true it stays so.
+    pub(crate) fn is_drained(&self) -> bool {
+        self.holds.load(Ordering::Acquire) == ENDING
+    }
+
+    /// Takes a hold, unless the term is ending.
+    pub(crate) fn hold(&self) -> bool {
+        let add = |holds: u32| (holds < ENDING - 1).then_some(holds + 1);
+        self.holds.fetch_update(Ordering::AcqRel, Ordering::Acquire, add).is_ok()
+    }
+
+    /// Gives a hold back; true if it was the last of an ending term.
+    pub(crate) fn unhold(&self) -> bool {
+        self.holds.fetch_sub(1, Ordering::AcqRel) == ENDING + 1
+    }
+
+    pub(crate) fn lose(&self, why: Ended) {
+        self.begin_ending(why);
+        self.deadline.clear();
+    }
+
+    pub(crate) fn ended(&self) -> Ended {
+        match self.ended.load(Ordering::Acquire) {
+            1 => Ended::Superseded,
+            2 => Ended::Failures,
+            3 => Ended::Resigned,
+            4 => Ended::Stopped,
+            5 => Ended::DriverDropped,
+            _ => Ended::Expired,
+        }
+    }
+}
+
+#[cfg(all(test, not(lessor_loom)))]
+mod tests {
+    use super::*;
+
+    const fn at(seconds: u64) -> Instant {
+        Instant::from_origin(Duration::from_secs(seconds))
+    }
+
+    /// R3: an answer compares with the clock at the call.
+    #[test]
+    fn a_deadline_passes_by_itself() {
+        let deadline = Deadline::passed();
+        assert!(!deadline.is_ahead(|| at(0)));
+        deadline.set(at(10));
+        assert!(deadline.is_ahead(|| at(9)) && !deadline.is_ahead(|| at(10)) && !deadline.is_ahead(|| at(11)));
+        assert_eq!(deadline.remaining(|| at(7)), Duration::from_secs(3));
+        assert_eq!(deadline.remaining(|| at(70)), Duration::ZERO);
+        deadline.clear();
+        assert!(!deadline.is_ahead(|| at(0)));
+    }
+
+    /// R16: the farthest instants do not overflow.
+    #[test]
+    fn far_instants_saturate() {
+        let deadline = Deadline::passed();
+        deadline.set(Instant::from_origin(Duration::MAX));
+        assert!(deadline.is_ahead(|| at(u64::MAX / 2_000_000_000)));
+        assert!(!deadline.is_ahead(|| Instant::from_origin(Duration::MAX)));
+        deadline.set(at(0));
+        assert!(deadline.is_ahead(|| at(0)), "a deadline at the origin is not `none`");
+    }
+
+    /// R9: an ending term takes no new holds and is drained when the last one is gone.
+    #[test]
+    fn an_ending_term_drains() {
+        let grant = Grant::new(Term::FIRST, at(10));
+        assert!(grant.hold() && grant.hold() && !grant.is_drained());
+        assert!(!grant.unhold());
+        grant.begin_ending(Ended::Resigned);
+        assert!(!grant.hold() && !grant.is_drained());
+        assert!(grant.deadline().is_ahead(|| at(9)), "it is held until it is released");
+        assert!(grant.unhold() && grant.is_drained());
+    }
+}
+
+#[cfg(all(test, lessor_loom))]
+mod loom_tests {
+    use super::*;
+    use alloc::sync::Arc as StdArc;
+    use loom::sync::atomic::{AtomicBool, AtomicU64};
+    use loom::thread;
+
+    const fn at(seconds: u64) -> Instant {
+        Instant::from_origin(Duration::from_secs(seconds))
+    }
+
+    /// R9: once a term is drained nothing holds it, whenever a hold was taken.
+    #[test]
+    fn no_hold_outlives_the_drain() {
+        loom::model(|| {
+            let grant = loom::sync::Arc::new(Grant::new(Term::FIRST, at(10)));
+            let released = loom::sync::Arc::new(AtomicBool::new(false));
+            let work = {
+                let (grant, released) = (grant.clone(), released.clone());
+                thread::spawn(move || {
+                    if grant.hold() {
+                        assert!(!released.load(Ordering::Acquire), "released under a hold");
+                        if grant.unhold() {
+                            assert!(grant.is_drained());
+                        }
+                    }
+                })
+            };
+            grant.begin_ending(Ended::Resigned);
+            if grant.is_drained() {
+                released.store(true, Ordering::Release);
+                assert!(!grant.hold());
+            }
+            work.join().unwrap();
+            assert!(grant.is_drained());
+        });
+    }
+
+    /// R3: whoever has seen that the next one leads does not get a yes from the one before, which demoted first.
+    #[test]
+    fn a_demotion_is_seen_before_what_follows_it() {
+        loom::model(|| {
+            let leading = loom::sync::Arc::new(Deadline::passed());
+            let grant = loom::sync::Arc::new(Grant::new(Term::FIRST, at(10)));
+            leading.set(at(10));
+            let next_leads = loom::sync::Arc::new(AtomicBool::new(false));
+            let reader = {
+                let (leading, grant, next_leads) = (leading.clone(), grant.clone(), next_leads.clone());
+                thread::spawn(move || {
+                    let next_leads = next_leads.load(Ordering::Acquire);
+                    let believes = leading.is_ahead(|| at(5)) || grant.deadline().is_ahead(|| at(5));
+                    assert!(!(next_leads && believes));
+                    if next_leads {
+                        assert_eq!(grant.ended(), Ended::Resigned);
+                    }
+                })
+            };
+            leading.clear();
+            grant.lose(Ended::Resigned);
+            next_leads.store(true, Ordering::Release);
+            reader.join().unwrap();
+        });
+    }
+
+    /// R3: the deadline is loaded before the clock is read. Read the other way round, a reign that began and ended in between
+    /// would be answered with an old reading of the clock.
+    #[test]
+    fn the_clock_is_read_last() {
+        loom::model(|| {
+            let leading = loom::sync::Arc::new(Deadline::passed());
+            let clock = loom::sync::Arc::new(AtomicU64::new(5));
+            let read = StdArc::new(std::sync::Mutex::new(None));
+            let reader = {
+                let (leading, clock, read) = (leading.clone(), clock.clone(), read.clone());
+                thread::spawn(move || {
+                    let yes = leading.is_ahead(|| {
+                        let now = clock.load(Ordering::Acquire);
+                        *read.lock().unwrap() = Some(now);
+                        at(now)
+                    });
+                    // The reign lasts from 15 to 20. A yes with a reading before it is a yes for a time in which it did not lead.
+                    assert!(!yes || *read.lock().unwrap() >= Some(15));
+                })
+            };
+            clock.store(15, Ordering::Release);
+            leading.set(at(20));
+            clock.store(25, Ordering::Release);
+            reader.join().unwrap();
+        });
+    }
+}
