@@ -122,7 +122,6 @@ pub enum Event {
     /// Somebody else leads, or this candidate, or nobody that is known of.
     LeaderChanged(Option<Lease>),
     /// This candidate leads.
-    #[non_exhaustive]
     Elected {
         /// The term of the reign.
         term: Term,
@@ -130,7 +129,6 @@ pub enum Event {
         deadline: Instant,
     },
     /// It goes on leading.
-    #[non_exhaustive]
     Renewed {
         /// The term of the reign.
         term: Term,
@@ -138,7 +136,6 @@ pub enum Event {
         deadline: Instant,
     },
     /// A renewal failed, or the end came without one. Work that cannot be broken off should not be begun now.
-    #[non_exhaustive]
     Jeopardy {
         /// The term of the reign.
         term: Term,
@@ -146,13 +143,11 @@ pub enum Event {
         deadline: Instant,
     },
     /// The candidate hands over: work has to end, the lease is held meanwhile.
-    #[non_exhaustive]
     Ending {
         /// The term that ends.
         term: Term,
     },
     /// The reign is over.
-    #[non_exhaustive]
     Lost {
         /// The term that ended.
         term: Term,
@@ -160,7 +155,6 @@ pub enum Event {
         reason: LostReason,
     },
     /// The storage failed or did not answer in time. It is tried again.
-    #[non_exhaustive]
     StorageFailed {
         /// What was tried.
         operation: Operation,
