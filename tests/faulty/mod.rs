@@ -4,10 +4,11 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use lessor::{
-    Acquired, Claim, Key, Lease, ManualTimer, MemoryStorage, Renewed, Session, Storage, StorageError, Term, Wakeups,
-    async_trait,
+    Acquired, Claim, Key, Lease, ManualTimer, MemoryStorage, Renewed, Session, Storage, StorageError, Term, Timer,
+    Wakeups, async_trait,
 };
 
 /// What happens to an operation.
@@ -20,12 +21,15 @@ pub(crate) enum Fault {
     Hang,
     /// An error at once, but applied: the reply was lost.
     LoseReply,
+    /// A hundredth of a second before it is applied, and another before the answer.
+    Slow,
 }
 
 /// Clones share storage, faults and counts.
 #[derive(Clone)]
 pub(crate) struct Faulty {
     inner: MemoryStorage<ManualTimer>,
+    timer: ManualTimer,
     state: Arc<State>,
 }
 
@@ -57,13 +61,13 @@ impl Faulty {
             releases: AtomicUsize::new(0),
             gets: AtomicUsize::new(0),
         };
-        Self { inner: MemoryStorage::with_timer(timer.clone()), state: Arc::new(state) }
+        Self { inner: MemoryStorage::with_timer(timer.clone()), timer: timer.clone(), state: Arc::new(state) }
     }
 
     /// Another way to the same leases, with faults and counts of its own.
     pub(crate) fn another_way(&self) -> Self {
-        let fresh = Self::build(&ManualTimer::new(), self.state.wakeups);
-        Self { inner: self.inner.clone(), state: fresh.state }
+        let fresh = Self::build(&self.timer, self.state.wakeups);
+        Self { inner: self.inner.clone(), ..fresh }
     }
 
     pub(crate) fn set(&self, fault: Fault) {
@@ -97,6 +101,12 @@ impl Faulty {
             Fault::None => operation.await,
             Fault::Refuse => Err(StorageError::transient("refused")),
             Fault::Hang => std::future::pending().await,
+            Fault::Slow => {
+                self.timer.sleep(Duration::from_millis(10)).await;
+                let answer = operation.await;
+                self.timer.sleep(Duration::from_millis(10)).await;
+                answer
+            }
             Fault::LoseReply => operation.await.and(Err(StorageError::transient("reply lost"))),
         }
     }
