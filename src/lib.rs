@@ -20,6 +20,8 @@ pub use config::{Config, ConfigError, JITTER, MAX_DURATION, MIN_TTL};
 pub use lease::{Holder, InvalidText, Key, Lease, Session, Term, Value, Version};
 pub use record::{Acquired, Claim, Record, Renewed, Takeover, Verdict};
 pub use send::{MaybeSend, MaybeSendSync};
+#[cfg(feature = "sqlite")]
+pub use storage::sqlite::SqliteStorage;
 pub use storage::{ErrorKind, MemoryStorage, Storage, StorageError, Topics, Wakeups};
 #[cfg(feature = "system")]
 pub use time::SystemTimer;
