@@ -1,145 +1,420 @@
-//! A storage with one fault.
+//! A storage with one fault, or none: records in memory, a wall clock that can be turned, and every power of a harness.
 
-use std::collections::BTreeMap;
-use std::fmt::Write;
-use std::future::pending;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::sync::Arc;
+use core::future::{pending, ready};
+use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use core::time::Duration;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use lessor::storage::Topics;
+use futures::{StreamExt, stream};
 use lessor::storage::conformance::{Harness, Power};
+use lessor::storage::{Distinct, Topics};
 use lessor::{
-    Acquired, Claim, Key, Lease, ManualTimer, Record, Renewed, Session, Storage, StorageError, Takeover, Term, Timer,
-    Value, Verdict, Version, Wakeups, async_trait,
+    Acquired, Claim, Holder, Instant, Key, Lease, ManualTimer, Record, Renewed, Session, Storage, StorageError, Term,
+    Timer, Wakeups, async_trait,
 };
 
+use crate::fault::Fault;
+use crate::judge::{self, Write};
+
 /// Not a multiple of a second, as the ttls that a careless adapter rounds.
-pub const TTL: Duration = Duration::from_millis(250);
-/// What the harness says of the storage after a loss of data.
-pub const FREEZE: Duration = Duration::from_secs(3600);
+pub(crate) const TTL: Duration = Duration::from_millis(250);
+/// The longest ttl of the storage that may lose data, and for how long it is frozen after it did.
+const FREEZE: Duration = Duration::from_secs(60);
 /// The wall clock at the timer's origin, in ms.
 const EPOCH_MS: u64 = 1_700_000_000_000;
+/// Between reading and writing, for the faults that do one after the other.
+const LATER: Duration = Duration::from_millis(20);
 
-macro_rules! faults {
-    ($($fault:ident => $case:ident,)*) => {
-        /// What is wrong with the storage.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub enum Fault { $($fault),* }
-
-        impl Fault {
-            /// Each fault, and the case that has to find it.
-            pub const ALL: &[(Self, &str)] = &[$((Self::$fault, stringify!($case))),*];
-        }
-    };
+/// Whether a storage keeps what it acknowledged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// It does: terms begin at one.
+    Durable,
+    /// It may lose data: terms begin at its clock, and it freezes after a loss.
+    Volatile,
 }
 
-faults! {
-    // Claims.
-    FirstTermIsOne => first_claim_creates_term_one_or_seed,
-    FirstVersionIsZero => first_claim_creates_term_one_or_seed,
-    FirstClaimIgnoresAfter => first_claim_goes_past_what_was_seen,
-    AfterBeyondIsIgnored => claim_beyond_the_record_goes_past_what_was_seen,
-    AfterBeyondIsRefused => claim_beyond_the_record_goes_past_what_was_seen,
-    TermsAreFloats => last_term_is_exact_and_the_end,
-    TermsAre32Bits => last_term_is_exact_and_the_end,
-    LastTermIsGrantedAgain => last_term_is_exact_and_the_end,
-    LostReplyGetsNewTerm => grant_repeats_for_a_lost_reply,
-    LostReplyIsRefused => grant_repeats_for_a_lost_reply,
-    AcquireShortens => acquire_repeat_never_shortens,
-    TermKeptOnOwnLive => new_reign_new_term_on_own_live_lease,
-    HeldSaysRetryAtOnce => held_answers_holder_and_time_left,
-    HeldSaysRetryTooLate => held_answers_holder_and_time_left,
-    HeldHidesTheLease => held_answers_holder_and_time_left,
-    HeldShowsNoTimeLeft => held_answers_holder_and_time_left,
-    RefusalWrites => refused_claim_changes_nothing,
-    RefusalExtends => refused_claim_changes_nothing,
-    RefusalPublishes => refused_claim_changes_nothing,
-    IdIsProof => same_id_two_sessions_are_two,
-    TermKeptOnRelease => released_is_free_at_once,
-    ReleaseDoesNothing => released_is_free_at_once,
-    OutdatedIsGrantedAfterRelease => outdated_claim_is_refused_after_release,
-    OutdatedHasToWait => outdated_claim_is_refused_after_release,
-    OutdatedIsGrantedAfterExpiry => outdated_claim_is_refused_after_expiry,
-    // Expiry.
-    ExpiresEarly => expired_is_free_not_before,
-    NeverExpires => expired_is_free_not_before,
-    RenewalExpiresEarly => renewed_lease_is_free_not_before,
-    TermKeptOnOwnExpired => expired_own_lease_gets_a_new_term,
-    TermKeptOnTakeover => terms_grow_across_release_and_expiry,
-    VersionRestartsAtGrant => terms_grow_across_release_and_expiry,
-    TtlInSeconds => ttl_has_millisecond_resolution,
-    TtlRoundedDown => ttl_has_millisecond_resolution,
-    TtlCapped => longest_ttl_lasts,
-    // The guard.
-    UnchangedIsRefused => takeover_unchanged_takes_what_it_saw,
-    GuardIsIgnored => takeover_unchanged_refuses_what_moved,
-    ReleasedOnlyTakesExpired => takeover_released_only_waits,
-    ReleasedOnlyAsksAtOnce => takeover_released_only_waits,
-    GuardBindsReleased => takeover_does_not_bind_a_released_key,
-    GuardBindsOwn => takeover_does_not_bind_the_own_lease,
-    // Renewals.
-    RenewKeepsVersion => renew_extends_and_moves_version,
-    RenewDoesNotExtend => renew_extends_and_moves_version,
-    RenewIgnoresSession => renew_needs_session,
-    RenewIgnoresTerm => renew_needs_term,
-    RenewRevives => renew_never_revives_expired,
-    RenewUndoesRelease => renew_after_release_is_lost,
-    RenewTakesFromAnother => renew_after_takeover_is_lost,
-    RenewCreates => renew_of_missing_key_is_lost,
-    RenewShortens => renew_never_shortens,
-    // Releases.
-    ReleaseIgnoresSession => release_needs_session,
-    ReleaseWritesAgain => release_is_idempotent,
-    ReleaseDeletes => release_keeps_the_term,
-    ReleaseForgetsTheValue => release_keeps_the_term,
-    ReleaseKeepsTheVersion => release_keeps_the_term,
-    ReleaseCreates => release_of_missing_key_is_nothing,
-    ReleaseNeedsALiveLease => release_of_an_expired_lease_frees_it,
-    ReleaseGoesById => late_release_of_old_session_harms_nobody,
-    // What observers see.
-    GetShowsVersionBefore => get_shows_the_lease,
-    GetInventsALease => get_of_missing_key_is_none,
-    GetWrites => get_writes_nothing,
-    HandlesLag => handles_see_one_storage,
-    CheckFails => check_says_ok,
-    // Texts.
-    ValueIsLost => value_is_published_and_replaced,
-    ValueIsNotReplaced => value_is_published_and_replaced,
-    EmptyValueIsNone => value_is_published_and_replaced,
-    ValueIsCut => odd_values_survive,
-    IdIsTrimmed => odd_ids_survive,
-    KeyIsFolded => odd_keys_are_kept_apart,
-    KeyIsCut => odd_keys_are_kept_apart,
-    KeyIsTrimmed => odd_keys_are_kept_apart,
-    KeyIsUnescaped => odd_keys_are_kept_apart,
-    SessionIsCut => session_bits_survive,
-    SessionIsAFloat => session_bits_survive,
-    // Races.
-    ClaimIsGetThenPut => concurrent_claims_have_one_winner,
-    TakeoverIsGetThenPut => concurrent_takeovers_have_one_winner,
-    TermIsReadBefore => contended_terms_are_distinct_and_grow,
-    RenewIsGetThenPut => renewal_and_takeover_never_both_win,
-    // Batches.
-    BatchIsReversed => batches_answer_in_order,
-    BatchIsSorted => batches_answer_in_order,
-    BatchStopsAtRefusal => batches_mix_results,
-    BatchTakesDuplicates => batches_refuse_a_duplicate_in_its_place,
-    BatchDropsDuplicates => batches_refuse_a_duplicate_in_its_place,
-    EmptyBatchAnswers => batches_may_be_empty,
-    BatchPublishesOneValue => batches_write_like_singles,
-    // Hints and the rest.
-    DropLeavesALock => dropped_operation_is_harmless,
-    NoWakeupAtRelease => wakeup_at_release,
-    NoWakeupAtGrant => wakeup_at_grant_to_another,
-    WakeupsAreNotKept => wakeups_coalesce_and_are_kept,
-    WakeupsPileUp => wakeups_coalesce_and_are_kept,
-    WakeupAtRenewal => no_wakeup_at_renewal,
-    Hangs => first_claim_creates_term_one_or_seed,
-    // Powers.
-    AppliedTwiceIsNew => broken_reply_is_healed_by_asking_again,
-    RestartForgetsTerms => restart_keeps_terms,
-    RestartForgetsLeases => restart_keeps_leases,
-    ClockBackMakesEternal => clock_back_lease_lasts_no_longer_than_ttl,
-    LossRestartsTerms => data_loss_terms_still_grow,
-    NoFreezeAfterLoss => data_loss_freezes,
+/// The harness.
+pub(crate) struct Broken(Arc<Shared>);
+
+/// A handle on the storage.
+pub(crate) struct Handle {
+    shared: Arc<Shared>,
+    number: usize,
+    break_reply: AtomicBool,
+    /// How often the handle was connected anew.
+    connection: AtomicU64,
+    /// The last term that the handle counted itself.
+    counted: AtomicU64,
+}
+
+struct Shared {
+    timer: ManualTimer,
+    fault: Option<Fault>,
+    kind: Kind,
+    handles: AtomicUsize,
+    state: Mutex<State>,
+    topics: Topics,
+}
+
+#[derive(Default)]
+struct State {
+    records: BTreeMap<Key, Record>,
+    turned_back_ms: u64,
+    frozen_until_ms: u64,
+    lost: bool,
+    /// Under way, for the fault that leaves them so.
+    locked: BTreeSet<Key>,
+    /// The last writer and what it found.
+    before: BTreeMap<Key, (usize, Option<Record>)>,
+    /// Who claimed with a session.
+    ids: BTreeMap<Session, Holder>,
+    /// How often subscribers were woken, and when the last time.
+    woken: BTreeMap<Key, (usize, Instant)>,
+}
+
+impl Broken {
+    pub(crate) fn new(timer: ManualTimer, kind: Kind, fault: Option<Fault>) -> Self {
+        let (state, topics) = (Mutex::default(), Topics::new());
+        Self(Arc::new(Shared { timer, fault, kind, handles: AtomicUsize::new(0), state, topics }))
+    }
+
+    fn has(&self, fault: Fault) -> bool {
+        self.0.fault == Some(fault)
+    }
+}
+
+#[async_trait]
+impl Harness for Broken {
+    type Storage = Handle;
+    type Timer = ManualTimer;
+
+    async fn storage(&self) -> Result<Handle, StorageError> {
+        Ok(Handle {
+            shared: self.0.clone(),
+            number: self.0.handles.fetch_add(1, Ordering::Relaxed),
+            break_reply: AtomicBool::new(false),
+            connection: AtomicU64::new(0),
+            counted: AtomicU64::new(0),
+        })
+    }
+
+    fn timer(&self) -> ManualTimer {
+        self.0.timer.clone()
+    }
+
+    fn ttl(&self) -> Duration {
+        TTL
+    }
+
+    fn longest_ttl(&self) -> Duration {
+        if self.0.kind == Kind::Volatile { FREEZE } else { lessor::MAX_DURATION }
+    }
+
+    fn prefix(&self) -> String {
+        "run 1: ".to_owned()
+    }
+
+    fn freeze_after_loss(&self) -> Option<Duration> {
+        (self.0.kind == Kind::Volatile).then_some(FREEZE)
+    }
+
+    async fn break_reply(&self, storage: &Handle) -> Result<Power, StorageError> {
+        storage.break_reply.store(true, Ordering::Relaxed);
+        Ok(Power::Used)
+    }
+
+    async fn restart(&self) -> Result<Power, StorageError> {
+        let mut state = self.0.state();
+        if self.has(Fault::RestartForgetsTerms) {
+            state.records.clear();
+        }
+        if self.has(Fault::RestartForgetsLeases) {
+            state.records.values_mut().for_each(|record| record.session = None);
+        }
+        Ok(Power::Used)
+    }
+
+    async fn turn_clock_back(&self, by: Duration) -> Result<Power, StorageError> {
+        self.0.state().turned_back_ms += by.as_millis() as u64;
+        Ok(Power::Used)
+    }
+
+    async fn lose_data(&self) -> Result<Power, StorageError> {
+        if self.0.kind == Kind::Durable {
+            return Ok(Power::NotAvailable);
+        }
+        let mut state = self.0.state();
+        state.records.clear();
+        state.lost = true;
+        if !self.has(Fault::NoFreezeAfterLoss) {
+            state.frozen_until_ms = self.0.now_ms(&state) + FREEZE.as_millis() as u64;
+        }
+        Ok(Power::Used)
+    }
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn now_ms(&self, state: &State) -> u64 {
+        EPOCH_MS + self.timer.now().since_origin().as_millis() as u64 - state.turned_back_ms
+    }
+
+    fn wake(&self, state: &mut State, key: &Key) {
+        let woken = state.woken.entry(key.clone()).or_default();
+        *woken = (woken.0 + 1, self.timer.now());
+        self.topics.wake(key);
+    }
+}
+
+impl Handle {
+    fn has(&self, fault: Fault) -> bool {
+        self.shared.fault == Some(fault)
+    }
+
+    /// One step on the key, as the fault has it. `None` for the judge: the storage is frozen.
+    async fn step<A>(
+        &self,
+        key: &Key,
+        get_then_put: impl FnOnce(Option<&Record>, u64) -> bool,
+        judge: impl FnOnce(&mut State, Option<&Record>, u64) -> (A, Write),
+    ) -> Result<A, StorageError> {
+        let shared = &*self.shared;
+        if self.has(Fault::Hangs) {
+            return pending().await;
+        }
+        if self.has(Fault::DropLeavesALock) {
+            while shared.state().locked.contains(key) {
+                shared.timer.sleep(Duration::from_millis(1)).await;
+            }
+            shared.state().locked.insert(key.clone());
+            shared.timer.sleep(Duration::from_millis(1)).await;
+            shared.state().locked.remove(key);
+        }
+        let look = |state: &State| {
+            let now_ms = shared.now_ms(state);
+            let lagging = state.before.get(key).filter(|(writer, _)| *writer != self.number);
+            let record = match lagging {
+                Some((_, before)) if self.has(Fault::HandlesLag) => before.as_ref(),
+                _ => state.records.get(key),
+            };
+            (judge::read(shared.fault, record, now_ms), now_ms)
+        };
+        let (mut record, mut now_ms) = look(&shared.state());
+        if get_then_put(record.as_ref(), now_ms) {
+            shared.timer.sleep(LATER).await;
+        } else {
+            (record, now_ms) = look(&shared.state());
+        }
+        let mut state = shared.state();
+        let (answer, write) = judge(&mut state, record.as_ref(), now_ms);
+        self.write(&mut state, key, write);
+        drop(state);
+        if self.break_reply.swap(false, Ordering::Relaxed) {
+            self.connection.fetch_add(1, Ordering::Relaxed);
+            return Err(StorageError::transient("connection reset"));
+        }
+        Ok(answer)
+    }
+
+    fn write(&self, state: &mut State, key: &Key, write: Write) {
+        let before = state.records.get(key).cloned();
+        let after = match write {
+            Write::Keep => return,
+            Write::Put(record) => Some(record),
+            Write::Delete => None,
+        };
+        let owner = |record: &Option<Record>| record.as_ref().map(|record| (record.term, record.session));
+        let released = after.as_ref().is_none_or(|after| after.session.is_none());
+        let wakes = match self.shared.fault {
+            Some(Fault::NoWakeupAtRelease) if released => false,
+            Some(Fault::NoWakeupAtGrant) if !released => false,
+            Some(Fault::WakeupAtRenewal) => true,
+            _ => owner(&before) != owner(&after),
+        };
+        match after {
+            Some(record) => state.records.insert(key.clone(), record),
+            None => state.records.remove(key),
+        };
+        state.before.insert(key.clone(), (self.number, before));
+        if wakes {
+            self.shared.wake(state, key);
+        }
+    }
+
+    fn claim(&self, claim: &Claim) -> Claim {
+        let claim = judge::claim(self.shared.fault, claim);
+        Claim { session: self.session(claim.session), ..claim }
+    }
+
+    fn session(&self, session: Session) -> Session {
+        let session = judge::session(self.shared.fault, session);
+        let connection = u128::from(self.connection.load(Ordering::Relaxed));
+        if self.has(Fault::ReconnectIsAStranger) { Session::from_bits(session.to_bits() ^ connection) } else { session }
+    }
+
+    fn seed(&self, state: &State, now_ms: u64) -> Term {
+        let counts_from_one = self.shared.kind == Kind::Durable
+            || self.has(Fault::FirstTermIsOne)
+            || self.has(Fault::LossRestartsTerms) && state.lost;
+        if counts_from_one { Term::FIRST } else { Term::new(now_ms).unwrap() }
+    }
+
+    fn counted(&self, (answer, write): (Acquired, Write)) -> (Acquired, Write) {
+        match (answer, write) {
+            (Acquired::Granted { version, .. }, Write::Put(record)) if self.has(Fault::TermsCountedPerHandle) => {
+                let term = Term::new(self.counted.fetch_add(1, Ordering::Relaxed) + 1).unwrap();
+                (Acquired::Granted { term, version }, Write::Put(Record { term, ..record }))
+            }
+            as_it_is => as_it_is,
+        }
+    }
+
+    /// A batch as the fault has it: one after the other, answers in their places.
+    async fn batch<'a, Q, A, F>(
+        &self,
+        questions: &'a [Q],
+        key: impl Fn(&'a Q) -> &'a Key,
+        refused: impl Fn(&A) -> bool,
+        ask: impl Fn(&'a Q) -> F,
+    ) -> Vec<Result<A, StorageError>>
+    where
+        F: Future<Output = Result<A, StorageError>>,
+    {
+        if self.has(Fault::Hangs) {
+            return pending().await;
+        }
+        let mut answers = Vec::new();
+        let mut distinct = Distinct::default();
+        let mut stopped = false;
+        for question in questions {
+            let answer = match distinct.admit(key(question)) {
+                Err(_) if self.has(Fault::BatchDropsDuplicates) => continue,
+                Err(error) if !self.has(Fault::BatchTakesDuplicates) => Err(error),
+                _ if stopped => Err(StorageError::transient("transaction aborted")),
+                _ => ask(question).await,
+            };
+            stopped |= self.has(Fault::BatchStopsAtRefusal) && answer.as_ref().is_ok_and(&refused);
+            answers.push((key(question), answer));
+        }
+        if self.has(Fault::BatchIsSorted) {
+            answers.sort_by_key(|(key, _)| *key);
+        }
+        let mut answers: Vec<_> = answers.into_iter().map(|(_, answer)| answer).collect();
+        if self.has(Fault::BatchIsReversed) {
+            answers.reverse();
+        }
+        if self.has(Fault::EmptyBatchAnswers) && questions.is_empty() {
+            answers.push(Err(StorageError::permanent("syntax error at end of input")));
+        }
+        answers
+    }
+}
+
+#[async_trait]
+impl Storage for Handle {
+    async fn acquire(&self, claim: &Claim) -> Result<Acquired, StorageError> {
+        let claim = self.claim(claim);
+        let get_then_put = |record: Option<&Record>, now_ms| match record {
+            None => self.has(Fault::ClaimIsGetThenPut),
+            Some(record) => self.has(Fault::TakeoverIsGetThenPut) && !record.lease(now_ms).is_live(),
+        };
+        self.step(&claim.key, get_then_put, |state, record, now_ms| {
+            state.ids.insert(claim.session, claim.holder.clone());
+            if now_ms < state.frozen_until_ms {
+                let retry_after = Duration::from_millis(state.frozen_until_ms - now_ms);
+                return (Acquired::Held { lease: None, retry_after }, Write::Keep);
+            }
+            let seed = self.seed(state, now_ms);
+            self.counted(judge::acquire(self.shared.fault, record, &claim, now_ms, seed))
+        })
+        .await
+    }
+
+    async fn renew(&self, claim: &Claim, term: Term) -> Result<Renewed, StorageError> {
+        let claim = self.claim(claim);
+        let get_then_put = |_: Option<&Record>, _| self.has(Fault::RenewIsGetThenPut);
+        self.step(&claim.key, get_then_put, |state, record, now_ms| {
+            if now_ms < state.frozen_until_ms {
+                return (Renewed::Lost(None), Write::Keep);
+            }
+            judge::renew(self.shared.fault, record, &claim, term, now_ms)
+        })
+        .await
+    }
+
+    async fn release(&self, key: &Key, session: Session) -> Result<(), StorageError> {
+        let (key, session) = (judge::key(self.shared.fault, key), self.session(session));
+        self.step(
+            &key,
+            |_, _| false,
+            |state, record, now_ms| {
+                ((), judge::release(self.shared.fault, record, state.ids.get(&session), session, now_ms))
+            },
+        )
+        .await
+    }
+
+    async fn get(&self, key: &Key) -> Result<Option<Lease>, StorageError> {
+        let key = judge::key(self.shared.fault, key);
+        self.step(&key, |_, _| false, |_, record, now_ms| judge::get(self.shared.fault, record, &key, now_ms)).await
+    }
+
+    async fn acquire_all(&self, claims: &[Claim]) -> Vec<Result<Acquired, StorageError>> {
+        let first = claims.first().and_then(|claim| claim.value.clone());
+        let refused = |answer: &Acquired| matches!(answer, Acquired::Held { .. });
+        let ask = |claim: &Claim| {
+            let value = if self.has(Fault::BatchPublishesOneValue) { first.clone() } else { claim.value.clone() };
+            let claim = Claim { value, ..claim.clone() };
+            async move { self.acquire(&claim).await }
+        };
+        self.batch(claims, |claim| &claim.key, refused, ask).await
+    }
+
+    async fn renew_all(&self, renewals: &[(Claim, Term)]) -> Vec<Result<Renewed, StorageError>> {
+        let refused = |answer: &Renewed| matches!(answer, Renewed::Lost(_));
+        self.batch(renewals, |(claim, _)| &claim.key, refused, |(claim, term)| self.renew(claim, *term)).await
+    }
+
+    async fn release_all(&self, releases: &[(Key, Session)]) -> Vec<Result<(), StorageError>> {
+        self.batch(releases, |(key, _)| key, |()| false, |(key, session)| self.release(key, *session)).await
+    }
+
+    async fn get_all(&self, keys: &[Key]) -> Vec<Result<Option<Lease>, StorageError>> {
+        self.batch(keys, |key| key, |_| false, |key| self.get(key)).await
+    }
+
+    fn subscribe(&self, key: &Key) -> Wakeups {
+        let (shared, key) = (self.shared.clone(), judge::key(self.shared.fault, key));
+        let wakeups = shared.topics.subscribe(&key);
+        let woken = move |shared: &Shared| shared.state().woken.get(&key).copied().unwrap_or_default();
+        let mut seen = woken(&shared).0;
+        match self.shared.fault {
+            // Whoever does not poll at the time misses it.
+            Some(Fault::WakeupsAreNotKept) => Wakeups::new(wakeups.filter(move |()| {
+                let age = shared.timer.now().saturating_duration_since(woken(&shared).1);
+                ready(age < Duration::from_millis(10))
+            })),
+            Some(Fault::WakeupsPileUp) => Wakeups::new(wakeups.flat_map(move |()| {
+                let (count, _) = woken(&shared);
+                let new = count - seen;
+                seen = count;
+                stream::iter(vec![(); new])
+            })),
+            _ => wakeups,
+        }
+    }
+
+    async fn check(&self) -> Result<(), StorageError> {
+        match self.shared.fault {
+            Some(Fault::CheckFails) => Err(StorageError::permanent("relation \"leases\" does not exist")),
+            Some(Fault::Hangs) => pending().await,
+            _ => Ok(()),
+        }
+    }
 }
