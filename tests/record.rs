@@ -527,16 +527,16 @@ mod properties {
     }
 
     proptest! {
-        /// R4, R5, R6, R10, R13: in every history, the clock stepping back included, terms grow with each grant, only its holder's
-        /// release ends a live lease, a renewal revives nothing, and no lease shows more than its ttl.
+        /// R4, R5, R6, R10, R13: in every history, the clock stepping back included, terms grow with each grant, only
+        /// its holder's release ends a live lease, a renewal revives nothing, and no lease shows more than its ttl.
         #[test]
         fn every_history_keeps_the_promises(steps in prop::collection::vec(step(), 1..120)) {
             let mut history = History::new(false);
             steps.iter().for_each(|step| history.apply(step));
         }
 
-        /// R5: where the storage loses its data and a candidate does not know of older terms, the seed keeps them growing, as long as the
-        /// clock goes on from one grant to the next.
+        /// R5: where the storage loses its data and a candidate does not know of older terms, the seed keeps them
+        /// growing, as long as the clock goes on from one grant to the next.
         #[test]
         fn terms_grow_across_losses(steps in prop::collection::vec(
             prop_oneof![12 => step(), 1 => Just(Step::Lose)], 1..120,
@@ -570,7 +570,8 @@ mod properties {
         #[test]
         fn no_input_panics(
             now_ms in any::<u64>(), expires_ms in any::<u64>(), ttl_ms in any::<u64>(), version in any::<u64>(),
-            stored in any::<u64>(), after in any::<u64>(), seed in any::<u64>(), ttl in any::<Duration>(), of in 0..3_u128,
+            stored in any::<u64>(), after in any::<u64>(), seed in any::<u64>(), ttl in any::<Duration>(),
+            of in 0..3_u128,
         ) {
             let clamp = |number: u64| term(number.clamp(1, Term::LAST.get()));
             let record = Record {

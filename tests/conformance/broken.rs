@@ -54,6 +54,8 @@ struct Shared {
     timer: ManualTimer,
     fault: Option<Fault>,
     kind: Kind,
+    /// State of the generator of delays; zero: none.
+    delays: AtomicU64,
     handles: AtomicUsize,
     state: Mutex<State>,
     topics: Topics,
@@ -77,8 +79,15 @@ struct State {
 
 impl Broken {
     pub(crate) fn new(timer: ManualTimer, kind: Kind, fault: Option<Fault>) -> Self {
-        let (state, topics) = (Mutex::default(), Topics::new());
-        Self(Arc::new(Shared { timer, fault, kind, handles: AtomicUsize::new(0), state, topics }))
+        let (delays, handles) = (AtomicU64::new(0), AtomicUsize::new(0));
+        Self(Arc::new(Shared { timer, fault, kind, delays, handles, state: Mutex::default(), topics: Topics::new() }))
+    }
+
+    /// Nothing is wrong with it, but each request and each reply is under way for up to a fifth of the ttl.
+    pub(crate) fn slow(timer: ManualTimer, kind: Kind, seed: u64) -> Self {
+        let slow = Self::new(timer, kind, None);
+        slow.0.delays.store(seed.max(1), Ordering::Relaxed);
+        slow
     }
 
     fn has(&self, fault: Fault) -> bool {
@@ -165,6 +174,16 @@ impl Shared {
         EPOCH_MS + self.timer.now().since_origin().as_millis() as u64 - state.turned_back_ms
     }
 
+    async fn delay(&self) {
+        let state = self.delays.load(Ordering::Relaxed);
+        if state != 0 {
+            // Knuth's MMIX generator; its high bits are the random ones.
+            let next = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            self.delays.store(next.max(1), Ordering::Relaxed);
+            self.timer.sleep(Duration::from_micros((next >> 33) % (TTL.as_micros() as u64 / 5))).await;
+        }
+    }
+
     fn wake(&self, state: &mut State, key: &Key) {
         let woken = state.woken.entry(key.clone()).or_default();
         *woken = (woken.0 + 1, self.timer.now());
@@ -177,7 +196,7 @@ impl Handle {
         self.shared.fault == Some(fault)
     }
 
-    /// One step on the key, as the fault has it. `None` for the judge: the storage is frozen.
+    /// One step on the key: atomic, unless the fault looks first and writes later.
     async fn step<A>(
         &self,
         key: &Key,
@@ -188,6 +207,7 @@ impl Handle {
         if self.has(Fault::Hangs) {
             return pending().await;
         }
+        shared.delay().await;
         if self.has(Fault::DropLeavesALock) {
             while shared.state().locked.contains(key) {
                 shared.timer.sleep(Duration::from_millis(1)).await;
@@ -205,16 +225,19 @@ impl Handle {
             };
             (judge::read(shared.fault, record, now_ms), now_ms)
         };
-        let (mut record, mut now_ms) = look(&shared.state());
-        if get_then_put(record.as_ref(), now_ms) {
+        let before = look(&shared.state());
+        let early = get_then_put(before.0.as_ref(), before.1);
+        if early {
             shared.timer.sleep(LATER).await;
-        } else {
-            (record, now_ms) = look(&shared.state());
         }
-        let mut state = shared.state();
-        let (answer, write) = judge(&mut state, record.as_ref(), now_ms);
-        self.write(&mut state, key, write);
-        drop(state);
+        let answer = {
+            let mut state = shared.state();
+            let (record, now_ms) = if early { before } else { look(&state) };
+            let (answer, write) = judge(&mut state, record.as_ref(), now_ms);
+            self.write(&mut state, key, write);
+            answer
+        };
+        shared.delay().await;
         if self.break_reply.swap(false, Ordering::Relaxed) {
             self.connection.fetch_add(1, Ordering::Relaxed);
             return Err(StorageError::transient("connection reset"));
