@@ -124,11 +124,12 @@ fn acquire_keeps_to_the_table() {
         ("expired, another's: taken over", Some(&others_expired), claim(7), grants(8, 21)),
         ("expired, another's, the version watched", Some(&others_expired), unchanged(7, 20), grants(8, 21)),
         (
-            "expired, another's, another version watched",
+            "expired, another's, an older version",
             Some(&others_expired),
             unchanged(7, 19),
             refuses(&others_expired, TTL),
         ),
+        ("expired, another's, a newer version", Some(&others_expired), unchanged(7, 21), refuses(&others_expired, TTL)),
         ("expired, another's, nothing watched", Some(&others_expired), released_only(7), refuses(&others_expired, TTL)),
         ("expired, another's, a newer term seen: past it", Some(&others_expired), claim(9), grants(10, 21)),
     ];
