@@ -56,6 +56,9 @@
 //! and replies back; handles read what the driver published.
 #![no_std]
 #![cfg_attr(docsrs, feature(doc_cfg))]
+// A library does not panic, and asks for no more than it needs.
+#![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![warn(clippy::std_instead_of_core, clippy::std_instead_of_alloc, clippy::alloc_instead_of_core)]
 
 extern crate alloc;
 #[cfg(any(feature = "std", test))]

@@ -57,7 +57,7 @@ impl Bench {
     }
 
     /// To the next request.
-    fn to_request(&mut self) -> &mut Self {
+    fn until_request(&mut self) -> &mut Self {
         let sent = self.requests.len();
         while self.requests.len() == sent {
             self.now = self.settle().expect("another request");
@@ -294,7 +294,7 @@ fn a_follower_comes_back_when_the_lease_ends() {
     for retry_after in [ms(30), ms(700), ms(1500)] {
         let mut bench = Bench::new(Config::default());
         bench.to(ms(0)).held(lease("other", 1, 1, retry_after), retry_after);
-        let at = bench.to_request().sent().1;
+        let at = bench.until_request().sent().1;
         assert!(at > retry_after && at <= retry_after + ms(100), "{at:?}");
         assert_eq!(bench.claim().after, Some(term(1)));
     }
@@ -306,7 +306,7 @@ fn a_follower_polls_at_its_retry_interval() {
     let mut bench = Bench::new(Config::default());
     bench.to(ms(0));
     for _ in 0..200 {
-        bench.held(lease("other", 1, 1, secs(8)), secs(8)).to_request();
+        bench.held(lease("other", 1, 1, secs(8)), secs(8)).until_request();
     }
     let pauses: Vec<_> = bench.requests.windows(2).map(|pair| pair[1].2 - pair[0].2).collect();
     assert!(pauses.iter().all(|pause| (ms(1800)..=ms(2200)).contains(pause)), "{pauses:?}");

@@ -1,6 +1,4 @@
 //! The SQLite adapter: what it promises beyond the contract of every storage.
-#![allow(clippy::unwrap_used, clippy::panic)]
-
 use core::error::Error as _;
 use core::fmt::Debug;
 use core::future::Future;

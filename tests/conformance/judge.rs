@@ -106,15 +106,22 @@ pub(crate) fn acquire(
         (answer, write) = (Acquired::Held { lease: Some(record.lease(now_ms)), retry_after }, None);
     }
     let Some(fault) = fault else { return (answer, write.map_or(Write::Keep, Write::Put)) };
+    let rebased = write.take_if(|_| matches!(answer, Acquired::Held { .. }));
     match write {
         Some(mut written) => {
             bend_grant(fault, current, &claim, &mut written, now_ms);
             (Acquired::Granted { term: written.term, version: written.version }, Write::Put(written))
         }
-        None => match current {
-            Some(current) => bend_refusal(fault, current, &claim, answer, now_ms),
-            None => (answer, Write::Keep),
-        },
+        None => {
+            let (answer, write) = match current {
+                Some(current) => bend_refusal(fault, current, &claim, answer, now_ms),
+                None => (answer, Write::Keep),
+            };
+            match (write, rebased) {
+                (Write::Keep, Some(rebased)) if fault != Fault::ClockBackIsNotRebased => (answer, Write::Put(rebased)),
+                (write, _) => (answer, write),
+            }
+        }
     }
 }
 

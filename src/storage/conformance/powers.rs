@@ -120,6 +120,19 @@ pub(super) async fn clock_back_lease_lasts_no_longer_than_ttl<H: Harness>(case: 
     b.leads(new.term).await
 }
 
+pub(super) async fn clock_back_dead_leader_is_replaced<H: Harness>(case: &Case<'_, H>) -> Outcome {
+    let key = case.key("a")?;
+    let old = case.contender(&key, 1)?.ttl(case.short()).win(None).await?;
+    case.power(case.harness.turn_clock_back(MAX_DURATION)).await?;
+    let handles = case.reopen().await?;
+    let case = case.on(&handles);
+    let b = case.contender(&key, 2)?;
+    // Its holder never renews: whoever is refused counts its ttl from the clock as it is now.
+    let new = b.take_over(Some(old.term), old.sent.saturating_add(case.short())).await?;
+    expect(new.term > old.term, format!("a term after {}", old.term), new.term)?;
+    b.leads(new.term).await
+}
+
 pub(super) async fn data_loss_terms_still_grow<H: Harness>(case: &Case<'_, H>) -> Outcome {
     let key = case.key("a")?;
     let a = case.contender(&key, 1)?;
