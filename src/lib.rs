@@ -1,8 +1,8 @@
 //! Leader election over any shared storage.
 //!
-//! Of many copies of a program, for each [`Key`] exactly one leads. A [`Candidate`] campaigns over a [`Storage`], knows by itself when it must
-//! stop, and hands out a fencing [`Term`] with every grant. Nothing here needs a runtime: a [`Driver`] is a future, and the clock and sleep are
-//! injected as a [`Timer`].
+//! Of many copies of a program, for each [`Key`] exactly one leads. A [`Candidate`] campaigns over a [`Storage`],
+//! knows by itself when it must stop, and hands out a fencing [`Term`] with every grant. Nothing here needs a
+//! runtime: a [`Driver`] is a future, and the clock and sleep are injected as a [`Timer`].
 //!
 //! ```
 //! use lessor::{Builder, MemoryStorage};
@@ -24,10 +24,10 @@
 //!
 //! # How it works
 //!
-//! The storage keeps one [`Record`] a key and judges every claim and renewal by its own clock; durations travel, never dates. A grant lasts
-//! for its ttl from when the storage applied it, so a leader that counts the same ttl, less a margin, from *before* it sent the request stops
-//! first. [`Candidate::is_leader`] compares that deadline with the clock at every call: no message, no executor and no driver is needed for a
-//! leadership to end.
+//! The storage keeps one [`Record`] a key and judges every claim and renewal by its own clock; durations travel,
+//! never dates. A grant lasts for its ttl from when the storage applied it, so a leader that counts the same ttl,
+//! less a margin, from *before* it sent the request stops first. [`Candidate::is_leader`] compares that deadline with
+//! the clock at every call: no message, no executor and no driver is needed for a leadership to end.
 //!
 //! # Words
 //!
@@ -48,12 +48,13 @@
 //!
 //! # Reading the source
 //!
-//! In this order, each file names only earlier ones: `lease`, `config`, `time`, `record`, `storage` (the seam), `election` (the candidate's half of
-//! the protocol, without I/O), `published`, `events`, `shared` (what passes between driver and handles), `driver`, `leadership`,
+//! In this order, each file names only earlier ones: `lease`, `config`, `time`, `record`, `storage` (the seam),
+//! `election` (the candidate's half of the protocol, without I/O), `published`, `events`, `shared` (what passes
+//! between driver and handles), `driver`, `leadership`,
 //! `candidate`, `observer`, `builder`; `fence` stands alone.
 //!
-//! One flow, no back and forth: time and replies go into [`Election`]; requests and events come out; the driver carries requests to the storage
-//! and replies back; handles read what the driver published.
+//! One flow, no back and forth: time and replies go into [`Election`]; requests and events come out; the driver
+//! carries requests to the storage and replies back; handles read what the driver published.
 #![no_std]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 // A library does not panic, and asks for no more than it needs.

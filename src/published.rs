@@ -256,8 +256,8 @@ mod loom_tests {
         });
     }
 
-    /// R3: the deadline is loaded before the clock is read. Read the other way round, a reign that began and ended in between
-    /// would be answered with an old reading of the clock.
+    /// R3: the deadline is loaded before the clock is read. Read the other way round, a reign that began and ended in
+    /// between would be answered with an old reading of the clock.
     #[test]
     fn the_clock_is_read_last() {
         loom::model(|| {
@@ -272,7 +272,8 @@ mod loom_tests {
                         *read.lock().unwrap() = Some(now);
                         at(now)
                     });
-                    // The reign lasts from 15 to 20. A yes with a reading before it is a yes for a time in which it did not lead.
+                    // The reign lasts from 15 to 20. A yes with a reading before it is a yes for a time in which it
+                    // did not lead.
                     assert!(!yes || *read.lock().unwrap() >= Some(15));
                 })
             };

@@ -1,4 +1,5 @@
-//! Every await point of driver and handles, dropped once: whatever is dropped wherever, nothing untrue is believed and everything goes on.
+//! Every await point of driver and handles, dropped once: whatever is dropped wherever, nothing untrue is believed
+//! and everything goes on.
 
 mod faulty;
 

@@ -541,7 +541,8 @@ fn a_clock_that_goes_back_is_harmless() {
 
 // === ending ===
 
-/// R9: mark ending and go on renewing; when drained demote, take a new session, release the old one; cool off; claim anew.
+/// R9: mark ending and go on renewing; when drained demote, take a new session, release the old one; cool off; claim
+/// anew.
 #[test]
 fn resigning_ends_demotes_and_releases_in_this_order() {
     let mut bench = leader();

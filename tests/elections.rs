@@ -1,4 +1,5 @@
-//! Many candidates over virtual time: the scenarios of the Go package `less`, and the promises under clocks that differ and a storage that fails.
+//! Many candidates over virtual time: the scenarios of the Go package `less`, and the promises under clocks that
+//! differ and a storage that fails.
 
 mod faulty;
 
@@ -125,12 +126,14 @@ fn a_crowd_has_one_leader() {
         }
         assert_eq!(race.leaders().len(), 1);
         let asked: usize = race.ways.iter().map(Faulty::acquires).sum();
-        // The first look, and for each hand-over a wake-up at the release and one at the grant, and polls within six seconds.
+        // The first look, and for each hand-over a wake-up at the release and one at the grant, and polls within six
+        // seconds.
         assert!(asked < usize::try_from(count).unwrap() * (1 + 6 * 2 + 4), "{asked}");
     }
 }
 
-/// The seed's scenario: workers run everywhere, but work only where the leader is; stopping all means that no leader is left.
+/// The seed's scenario: workers run everywhere, but work only where the leader is; stopping all means that no leader
+/// is left.
 #[test]
 fn workers_work_only_at_the_leader() {
     let timer = ManualTimer::new();
@@ -168,7 +171,8 @@ fn workers_work_only_at_the_leader() {
     assert_eq!((race.leaders().len(), done.load(Ordering::SeqCst)), (0, before));
 }
 
-/// Four candidates, half of them with clocks of this rate (that of the storage is 1), faults at random. How long somebody led.
+/// Four candidates, half of them with clocks of this rate (that of the storage is 1), faults at random. How long
+/// somebody led.
 fn race_with_clocks(seed: u64, rate: f64) -> Duration {
     let timer = ManualTimer::new();
     let storage = Faulty::new(&timer);
@@ -187,8 +191,8 @@ fn race_with_clocks(seed: u64, rate: f64) -> Duration {
 
 /// R1: clocks with other origins, and with rates at the bound of the margin, never make two leaders.
 ///
-/// With all rates within ±r the margin has to be `ttl * 2r / (1 + r)` and 1 ms. At a tenth of the ttl r is 5.2 %: a candidate's
-/// clock may run at 0.948 / 1.052 of the storage's.
+/// With all rates within ±r the margin has to be `ttl * 2r / (1 + r)` and 1 ms. At a tenth of the ttl r is 5.2 %: a
+/// candidate's clock may run at 0.948 / 1.052 of the storage's.
 #[test]
 fn clocks_may_differ_within_the_margin() {
     for seed in 0..8 {

@@ -1,4 +1,5 @@
-//! Driver and handles over virtual time: what a user holds, and what stays true when something hangs, starves or is dropped.
+//! Driver and handles over virtual time: what a user holds, and what stays true when something hangs, starves or is
+//! dropped.
 
 mod faulty;
 

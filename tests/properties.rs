@@ -163,7 +163,8 @@ impl Judge {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
-    /// R15, R16: any durations are judged without overflow; what is accepted keeps the rule, what is refused names a field and both numbers.
+    /// R15, R16: any durations are judged without overflow; what is accepted keeps the rule, what is refused names a
+    /// field and both numbers.
     #[test]
     fn any_configuration_is_judged(durations in proptest::array::uniform9(duration())) {
         let mut config = Config::default();

@@ -207,8 +207,8 @@ fn a_lease_shows_what_is_live_and_nothing_secret() {
     assert!(!seen.contains("5ec2e7") && !seen.contains(&0x5EC2E7.to_string()), "{seen}");
 }
 
-/// R10: the clock stepped back. A lease shows no more than its ttl, and the first refused claim counts that from now: version, term,
-/// holder and all else stay. The next refused claim writes nothing again.
+/// R10: the clock stepped back. A lease shows no more than its ttl, and the first refused claim counts that from now:
+/// version, term, holder and all else stay. The next refused claim writes nothing again.
 #[test]
 fn after_a_step_back_a_lease_lasts_no_longer_than_its_ttl() {
     let back = NOW - 600_000;

@@ -115,7 +115,8 @@ impl fmt::Display for Operation {
     }
 }
 
-/// Something happened to a candidate. In order: `Elected`, any number of `Renewed` and `Jeopardy`, perhaps `Ending`, `Lost`.
+/// Something happened to a candidate. In order: `Elected`, any number of `Renewed` and `Jeopardy`, perhaps `Ending`,
+/// `Lost`.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Event {
@@ -175,7 +176,8 @@ pub enum LostReason {
     Expired,
     /// The storage says that the lease is not this reign's any more; what it showed instead.
     Superseded(Option<Lease>),
-    /// That many renewals in a row failed, as many as [`Config::fall_back_after`](crate::Config::fall_back_after) allows.
+    /// That many renewals in a row failed, as many as [`Config::fall_back_after`](crate::Config::fall_back_after)
+    /// allows.
     Failures(u32),
     /// It was asked to hand over.
     Resigned,
