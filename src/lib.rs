@@ -38,6 +38,8 @@ pub use lease::{Holder, InvalidText, Key, Lease, Session, Term, Value, Version};
 pub use observer::Observer;
 pub use record::{Acquired, Claim, Record, Renewed, Takeover, Verdict};
 pub use send::{MaybeSend, MaybeSendSync};
+#[cfg(feature = "sqlite")]
+pub use storage::sqlite::SqliteStorage;
 pub use storage::{ErrorKind, MemoryStorage, Storage, StorageError, Topics, Wakeups};
 #[cfg(feature = "system")]
 pub use time::SystemTimer;
