@@ -2,8 +2,8 @@
 //!
 //! `cargo run --example async_std`
 
-use std::error::Error;
-use std::time::Duration;
+use core::error::Error;
+use core::time::Duration;
 
 use async_std::task;
 use lessor::{Builder, MemoryStorage};

@@ -2,15 +2,18 @@
 //!
 //! `cargo run --example custom_timer`
 
+#![expect(clippy::std_instead_of_alloc, reason = "a program has std")]
+
+use core::error::Error;
+use core::future::Future;
+use core::hash::{BuildHasher, Hasher};
+use core::pin::Pin;
+use core::task::{Context, Poll, Waker};
+use core::time::Duration;
 use std::collections::BTreeMap;
-use std::error::Error;
-use std::future::Future;
-use std::hash::{BuildHasher, Hasher, RandomState};
-use std::pin::Pin;
+use std::hash::RandomState;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
 use std::thread;
-use std::time::Duration;
 
 use futures::executor::block_on;
 use futures::join;

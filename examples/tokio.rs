@@ -2,8 +2,8 @@
 //!
 //! `cargo run --example tokio`
 
-use std::error::Error;
-use std::time::Duration;
+use core::error::Error;
+use core::time::Duration;
 
 use lessor::{Builder, Candidate, MemoryStorage};
 use tokio::time::sleep;
