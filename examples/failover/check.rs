@@ -46,13 +46,13 @@ pub(crate) fn check(entries: &[Entry], notes: &[(String, Vec<Note>)], freezes: u
     let refused = entries.len() - accepted;
     // Each freeze left a process amidst a write that had to be refused.
     if u32::try_from(refused).unwrap_or(u32::MAX) < freezes {
-        wrong.push(format!("{freezes} leaders were frozen amidst a write, but only {refused} writes were refused"));
+        wrong.push(format!("leaders frozen amidst a write: {freezes}, but writes refused: {refused}"));
     }
     let asked: usize = beliefs.iter().map(|belief| belief.notes).sum();
     let processes = notes.len();
-    let verdict = if wrong.is_empty() { "all is well" } else { "NOT all is well" };
+    let verdict = if wrong.is_empty() { "it holds" } else { "it does NOT hold" };
     let summary = format!(
-        "checked: {accepted} writes accepted, {refused} stale ones refused, {terms} terms of {processes} processes, {asked} notes of belief.\n\
+        "checked: {accepted} writes accepted, {refused} stale refused; {terms} terms of {processes} processes; {asked} notes of belief\n\
          checked: terms only grow, no stale write is accepted, each term has one holder, never two leaders at a time: {verdict}"
     );
     Checked { summary, wrong }

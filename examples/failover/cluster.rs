@@ -246,12 +246,11 @@ impl Cluster {
         self.view.clear()
     }
 
-    /// Nobody is left after this, however far things have come.
+    /// Nobody is left after this, however far things have come. Those that have ended already do not mind.
     pub(crate) async fn kill_all(&mut self) {
-        for node in self.nodes.iter_mut().filter(|node| node.state != State::Gone) {
+        for node in &mut self.nodes {
             let _ = node.child.kill();
             let _ = node.child.status().await;
-            node.state = State::Gone;
         }
         let _ = self.view.clear();
     }

@@ -38,22 +38,33 @@ pub(crate) async fn play(cluster: &mut Cluster) -> Result<()> {
         for disturbance in Disturbance::ALL {
             // Each time at another point between two renewals.
             turn += 1;
-            let leader = cluster.leader(0, 10 + turn * 7 % 60).await?;
-            let (old, new) = match disturbance {
-                Disturbance::Killed => kill(cluster, leader).await?,
-                Disturbance::Resigned => resign(cluster, leader).await?,
-                Disturbance::Frozen => freeze(cluster, leader, &mut ledger).await?,
-            };
+            let mut old = cluster.leader(0, 10 + turn * 7 % 60).await?;
+            let mut begun = None;
+            match disturbance {
+                // A crash: nothing is released. The others have to wait until the lease has run out.
+                Disturbance::Killed => {
+                    cluster.kill(old.node).await?;
+                    cluster.start()?;
+                }
+                // A hand-over: the others are woken by the release.
+                Disturbance::Resigned => cluster.resign(old.node).await?,
+                Disturbance::Frozen => {
+                    let (frozen, work) = freeze(cluster, old, &mut ledger).await?;
+                    (old, begun) = (frozen, Some(work));
+                }
+            }
+            let new = cluster.leader(old.term, 1).await?;
             let gap = new.since.saturating_sub(last_belief(cluster, old)?);
             figures.add(disturbance, gap);
             let (old_name, new_name) = (cluster.name(old.node), cluster.name(new.node));
+            let (old_term, new_term, gap) = (old.term, new.term, readable(gap));
             let line = format!(
-                "  {old_name} {disturbance} in term {}: nobody led for {}, then {new_name} in term {}",
-                old.term,
-                readable(gap),
-                new.term
+                "  {old_name} {disturbance} in term {old_term}: nobody led for {gap}, then {new_name} in term {new_term}"
             );
             cluster.view.say(&line)?;
+            if let Some(begun) = begun {
+                wake(cluster, old, begun).await?;
+            }
         }
     }
 
@@ -86,44 +97,29 @@ fn last_belief(cluster: &Cluster, leader: Leader) -> Result<Duration> {
     Ok(last.ok_or_else(|| format!("{} noted no belief in term {}", cluster.name(leader.node), leader.term))?)
 }
 
-/// A crash: nothing is released. The others have to wait until the lease has run out.
-async fn kill(cluster: &mut Cluster, leader: Leader) -> Result<(Leader, Leader)> {
-    cluster.kill(leader.node).await?;
-    cluster.start()?;
-    Ok((leader, cluster.leader(leader.term, 1).await?))
-}
-
-/// A hand-over: the others are woken by the release.
-async fn resign(cluster: &mut Cluster, leader: Leader) -> Result<(Leader, Leader)> {
-    cluster.resign(leader.node).await?;
-    Ok((leader, cluster.leader(leader.term, 1).await?))
-}
-
-/// A pause, as of a machine that swaps or a virtual machine that is moved. The process does not notice it: it goes on with a
-/// write that it was allowed to make, in a term that is over.
-async fn freeze(cluster: &mut Cluster, mut leader: Leader, ledger: &mut Ledger) -> Result<(Leader, Leader)> {
-    let begun = loop {
+/// Freezes the leader amidst its work, as a machine that swaps would, or a virtual machine that is moved. Tells who that was, and how much
+/// it had noted of its work by then.
+async fn freeze(cluster: &mut Cluster, mut leader: Leader, ledger: &mut Ledger) -> Result<(Leader, usize)> {
+    loop {
         cluster.freeze(leader.node).await?;
         // Between question and write, and not with the lock of the file in its hands: that would keep everybody from everything.
         let work = cluster.work(leader.node)?;
         if work.last() == Some(&Note::Works { term: leader.term }) && ledger.can_be_written()? {
-            break work.len();
+            return Ok((leader, work.len()));
         }
         cluster.wake(leader.node)?;
         leader = cluster.leader(0, leader.writes + 1).await?;
-    };
-    let next = cluster.leader(leader.term, 1).await?;
+    }
+}
+
+/// The process has noticed nothing: it goes on with a write that it was allowed to make, in a term that is over.
+async fn wake(cluster: &mut Cluster, leader: Leader, begun: usize) -> Result<()> {
     cluster.wake(leader.node)?;
     let outcome = match cluster.next_work(leader.node, begun).await? {
-        Note::Refused { .. } => "it was refused",
-        _ => "it was ACCEPTED",
+        Note::Refused { .. } => "refused",
+        _ => "ACCEPTED",
     };
-    let line = format!(
-        "  {} woke up in term {}, went on with a write of term {}: {outcome}",
-        cluster.name(leader.node),
-        next.term,
-        leader.term
-    );
-    cluster.view.say(&line)?;
-    Ok((leader, next))
+    let name = cluster.name(leader.node);
+    let line = format!("  {name} woke up and went on with its write of term {}: {outcome}", leader.term);
+    cluster.view.say(&line)
 }
