@@ -40,6 +40,7 @@ pub(crate) fn check(entries: &[Entry], notes: &[(String, Vec<Note>)], freezes: u
     let beliefs = beliefs(notes, &mut wrong);
     let terms = check_holders(entries, &beliefs, &mut wrong);
     check_reigns(&beliefs, &mut wrong);
+    check_halves(notes, &beliefs, &mut wrong);
     check_writes(entries, &mut wrong);
 
     let accepted = entries.iter().filter(|entry| entry.accepted).count();
@@ -112,6 +113,23 @@ fn check_reigns(beliefs: &[Belief<'_>], wrong: &mut Vec<String>) {
         }
         if longest.is_none_or(|last| last.to < *to) {
             longest = Some(belief);
+        }
+    }
+}
+
+/// A yes of one of the two questions excludes another leader, too. All that is known of it is that it lies within its window.
+fn check_halves(notes: &[(String, Vec<Note>)], beliefs: &[Belief<'_>], wrong: &mut Vec<String>) {
+    for (node, notes) in notes {
+        for note in notes {
+            let Note::Half { term, before, after } = *note else { continue };
+            let within = |other: &&Belief<'_>| other.node != node && other.from <= before && after <= other.to;
+            if let Some(other) = beliefs.iter().find(within) {
+                let (leader, leads_in) = (other.node, other.term);
+                wrong.push(format!(
+                    "two leaders: {node} still held to term {term} when {leader} led in term {leads_in}"
+                ));
+                break;
+            }
         }
     }
 }

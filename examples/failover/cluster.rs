@@ -169,7 +169,7 @@ impl Cluster {
             Note::Over { term, .. } => drop(node.reign.take_if(|(reign, _)| *reign == term)),
             Note::Wrote { term } if term == node.wrote.0 => node.wrote.1 += 1,
             Note::Wrote { term } => node.wrote = (term, 1),
-            Note::Works { .. } | Note::Refused { .. } => {}
+            Note::Half { .. } | Note::Works { .. } | Note::Refused { .. } => {}
         }
         Ok(())
     }
@@ -181,7 +181,7 @@ impl Cluster {
     /// The notes of its work, without those of its belief.
     pub(crate) fn work(&self, index: usize) -> Result<Vec<Note>> {
         let mut notes = self.notes(index)?;
-        notes.retain(|note| !matches!(note, Note::Leads { .. } | Note::Over { .. }));
+        notes.retain(|note| matches!(note, Note::Works { .. } | Note::Wrote { .. } | Note::Refused { .. }));
         Ok(notes)
     }
 

@@ -83,6 +83,9 @@ async fn work(candidate: &Candidate, mut ledger: Ledger, notebook: Notebook<'_>,
 }
 
 /// Notes all the time whether this process believes that it leads. Ends with the candidate.
+///
+/// It has a thread of its own, and parks it: when the process is woken this thread has only itself to wait for, and asks before the driver
+/// gets to notice how late it is. A belief that hung on the driver would show.
 async fn believe(candidate: &Candidate, notebook: Notebook<'_>, options: &NodeOptions) -> Result<()> {
     let clock = SystemTimer::new();
     while let Ok(leadership) = candidate.elected().await {
@@ -91,21 +94,30 @@ async fn believe(candidate: &Candidate, notebook: Notebook<'_>, options: &NodeOp
         loop {
             // Both readings are needed: the process may be frozen at any point in between (see `check.rs`).
             let before = clock.now().since_origin();
-            // If both are true then the first one spoke of this term: a candidate has one reign at a time.
-            let leads = candidate.is_leader() && leadership.is_valid();
+            let (leads, holds) = (candidate.is_leader(), leadership.is_valid());
             let after = clock.now().since_origin();
 
-            if leads {
-                let note = Note::Leads { term, before, after };
-                if last.replace(before).is_none() { notebook.tell(note)? } else { notebook.keep(note)? }
-            } else if options.broken == Some(Broken::Belief) && last.is_some_and(|last| before < last + options.ttl) {
-                // A flag that somebody else clears in due time: the mistake of all programs that ask a flag instead of the clock.
-                notebook.keep(Note::Leads { term, before, after })?;
-            } else {
-                notebook.tell(Note::Over { term, at: after })?;
-                break;
+            match (leads, holds) {
+                // As both are true the first answer spoke of this term: a candidate has one reign at a time.
+                (true, true) => {
+                    let note = Note::Leads { term, before, after };
+                    if last.replace(before).is_none() { notebook.tell(note)? } else { notebook.keep(note)? }
+                }
+                // A flag that is cleared in due time: the mistake of programs that do not ask the clock.
+                _ if options.broken == Some(Broken::Belief) && last.is_some_and(|last| before < last + options.ttl) => {
+                    notebook.keep(Note::Leads { term, before, after })?;
+                }
+                (true, false) | (false, true)
+                    if candidate.leadership().is_none_or(|present| present.term() == leadership.term()) =>
+                {
+                    notebook.keep(Note::Half { term, before, after })?;
+                }
+                _ => {
+                    notebook.tell(Note::Over { term, at: after })?;
+                    break;
+                }
             }
-            smol::Timer::after(SAMPLE).await;
+            thread::park_timeout(SAMPLE);
         }
     }
     Ok(())

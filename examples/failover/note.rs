@@ -9,8 +9,10 @@ use core::time::Duration;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Note {
-    /// Asked between these two readings of the clock, the library said that it leads.
+    /// Asked between these two readings of the clock, the library said that it leads and that its reign holds.
     Leads { term: i64, before: Duration, after: Duration },
+    /// As above, but one of the two answers was no: a hand-over, or an end between the two questions.
+    Half { term: i64, before: Duration, after: Duration },
     /// Asked at this time or a little earlier, the library said that it does not lead any more.
     Over { term: i64, at: Duration },
     /// It may write, and is about to.
@@ -26,6 +28,9 @@ impl fmt::Display for Note {
         match self {
             Self::Leads { term, before, after } => {
                 write!(f, "leads {term} {} {}", before.as_nanos(), after.as_nanos())
+            }
+            Self::Half { term, before, after } => {
+                write!(f, "half {term} {} {}", before.as_nanos(), after.as_nanos())
             }
             Self::Over { term, at } => write!(f, "over {term} {}", at.as_nanos()),
             Self::Works { term } => write!(f, "works {term}"),
@@ -43,6 +48,7 @@ impl Note {
         let mut instant = || words.next()?.parse().ok().map(Duration::from_nanos);
         Some(match what {
             "leads" => Self::Leads { term, before: instant()?, after: instant()? },
+            "half" => Self::Half { term, before: instant()?, after: instant()? },
             "over" => Self::Over { term, at: instant()? },
             "works" => Self::Works { term },
             "wrote" => Self::Wrote { term },
