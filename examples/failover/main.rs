@@ -73,7 +73,7 @@ async fn demonstration(options: options::Options) -> Result<()> {
     })?;
     let interruption = async {
         let _ = interrupted.recv().await;
-        Err("interrupted; the processes are killed and the folder is removed".into())
+        Err("interrupted".into())
     };
 
     let folder = tempfile::Builder::new().prefix("lessor-failover-").tempdir()?;

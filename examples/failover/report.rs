@@ -42,8 +42,8 @@ impl Figures {
             let mut gaps: Vec<_> =
                 self.0.iter().filter(|(kind, _)| *kind == disturbance).map(|(_, gap)| *gap).collect();
             gaps.sort();
-            if let (Some(min), Some(median), Some(max)) = (gaps.first(), gaps.get(gaps.len() / 2), gaps.last()) {
-                let (min, median, max) = (readable(*min), readable(*median), readable(*max));
+            if let (Some(min), Some(max)) = (gaps.first(), gaps.last()) {
+                let (min, median, max) = (readable(*min), readable(median(&gaps)), readable(*max));
                 let _ = write!(table, "\n{disturbance:<32}{:>8}{min:>12}{median:>12}{max:>12}", gaps.len());
             }
         }
@@ -54,7 +54,14 @@ impl Figures {
     }
 }
 
-/// To the millisecond.
+/// Of sorted durations: the middle one, or the mean of the middle two.
+fn median(sorted: &[Duration]) -> Duration {
+    let upper = sorted.get(sorted.len() / 2).copied().unwrap_or_default();
+    let lower = sorted.get(sorted.len().saturating_sub(1) / 2).copied().unwrap_or_default();
+    (lower + upper) / 2
+}
+
+/// To the millisecond, or to a hundredth of a second.
 pub(crate) fn readable(duration: Duration) -> String {
     match duration.as_millis() {
         ..1000 => format!("{} ms", duration.as_millis()),
