@@ -21,7 +21,8 @@ use crate::time::Timer;
 
 /// Describes a candidate or an observer.
 ///
-/// Only the key is required. Durations that are not set follow from the ttl as [`Config::with_ttl`] has them. Nothing is checked before
+/// Only the key is required. Durations that are not set follow from the ttl as [`Config::with_ttl`] has them. Nothing
+/// is checked before
 /// `build`, which names whatever does not fit.
 ///
 /// ```
@@ -164,7 +165,8 @@ impl Builder {
         Ok((Candidate::new(shared.clone()), Driver::new(shared, storage, election, entropy)))
     }
 
-    /// An observer on the system's clock, sleep and randomness. Only the key, the retry interval and the request timeout matter to it.
+    /// An observer on the system's clock, sleep and randomness. Only the key, the retry interval and the request
+    /// timeout matter to it.
     ///
     /// # Errors
     /// [`BuildError`] names what does not fit.

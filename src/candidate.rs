@@ -13,8 +13,9 @@ use crate::time::{DefaultTimer, Timer};
 
 /// One participant in the election for a key.
 ///
-/// Made by [`Builder`](crate::Builder) together with the [`Driver`](crate::Driver) that makes it go. Clones are the same candidate; when the last
-/// of them, and of its [`Leadership`]s, is gone, the driver stops and releases the lease.
+/// Made by [`Builder`](crate::Builder) together with the [`Driver`](crate::Driver) that makes it go. Clones are the
+/// same candidate; when the last of them, and of its [`Leadership`]s, is gone, the driver stops and releases the
+/// lease.
 ///
 /// ```
 /// use lessor::{Builder, Candidate, MemoryStorage};
@@ -51,18 +52,20 @@ impl<T: Timer> Candidate<T> {
 
     /// Whether this candidate leads and takes on new work.
     ///
-    /// Asks the clock every time: one atomic load and one reading, no lock. It turns false by itself at the deadline, even if the driver
-    /// hangs, starves or is gone; and when a hand-over begins, while the work of the term may still end
-    /// ([`Leadership::is_valid`]).
+    /// Asks the clock every time: one atomic load and one reading, no lock. It turns false by itself at the deadline,
+    /// even if the driver hangs, starves or is gone; and when a hand-over begins, while the work of the term may
+    /// still end ([`Leadership::is_valid`]).
     ///
-    /// What it says was true at the call. What you do next takes time: hand the [term](Leadership::term) to whatever you change.
+    /// What it says was true at the call. What you do next takes time: hand the [term](Leadership::term) to whatever
+    /// you change.
     #[must_use]
     #[doc(alias = "IsLeader")]
     pub fn is_leader(&self) -> bool {
         self.shared.leading.is_ahead(|| self.shared.timer.now())
     }
 
-    /// The present leadership, without waiting: for schedulers and cron. `None` where [`is_leader`](Self::is_leader) is false.
+    /// The present leadership, without waiting: for schedulers and cron. `None` where [`is_leader`](Self::is_leader)
+    /// is false.
     #[must_use]
     pub fn leadership(&self) -> Option<Leadership<T>> {
         let grant = self.shared.state.lock().grant.clone()?;
@@ -99,7 +102,8 @@ impl<T: Timer> Candidate<T> {
         self.shared.leader()
     }
 
-    /// Waits until the leader, its term or its value is another than when this handle last reported a change, and answers who leads then.
+    /// Waits until the leader, its term or its value is another than when this handle last reported a change, and
+    /// answers who leads then.
     ///
     /// A new handle has reported nothing. Changes in between coalesce: the answer is always the present state.
     ///

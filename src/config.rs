@@ -67,24 +67,27 @@ pub struct Config {
     /// Renewals go on meanwhile. Zero: release at once.
     pub drain_timeout: Duration,
 
-    /// For how long a candidate that resigned does not campaign. Default twice the retry interval, so that every follower asks once.
+    /// For how long a candidate that resigned does not campaign. Default twice the retry interval, so that every
+    /// follower asks once.
     pub cool_off: Duration,
 
-    /// A term that began is not released before this has passed, even if its leader resigns or stops at once. Default zero.
+    /// A term that began is not released before this has passed, even if its leader resigns or stops at once. Default
+    /// zero.
     ///
     /// For short jobs on machines whose clocks differ: the second machine still finds the key held
     /// (ShedLock's `lockAtLeastFor`). The ttl bounds it all the same if the process dies.
     pub min_hold: Duration,
 
-    /// How long after a lease *expired* (its leader vanished; a released one is free at once) this candidate lets it lie. Default zero.
+    /// How long after a lease *expired* (its leader vanished; a released one is free at once) this candidate lets it
+    /// lie. Default zero.
     ///
     /// As lock-delay, it gives work of the vanished leader that cannot be fenced the time to end
     /// (Chubby, OSDI 2006, section 2.4; Consul sessions). Set on the less preferred candidates only,
     /// it lets the preferred ones take over first.
     pub takeover_delay: Duration,
 
-    /// Take over an expired lease only after having seen its version unchanged for a whole ttl and margin on this candidate's own clock.
-    /// Default `false`.
+    /// Take over an expired lease only after having seen its version unchanged for a whole ttl and margin on this
+    /// candidate's own clock. Default `false`.
     ///
     /// It protects against a storage whose wall clock steps forward, and costs up to one more ttl after a crash.
     pub takeover_guard: bool,
@@ -120,8 +123,8 @@ impl Config {
 
     /// Checks each duration against its limits and all of them against each other.
     ///
-    /// The rule is `renew_interval * 1.1 + 2 * request_timeout + margin < ttl`: one renewal may be lost or slow and the next
-    /// one still arrives in time.
+    /// The rule is `renew_interval * 1.1 + 2 * request_timeout + margin < ttl`: one renewal may be lost or slow and
+    /// the next one still arrives in time.
     ///
     /// # Errors
     /// [`ConfigError`] names the field and both numbers.

@@ -26,13 +26,15 @@ pub(crate) type Entropy = Box<dyn FnMut() -> u64 + Send>;
 #[cfg(any(target_family = "wasm", target_os = "none"))]
 pub(crate) type Entropy = Box<dyn FnMut() -> u64>;
 
-/// Makes a candidate or an observer go: spawn [`run`](Self::run), or call [`step`](Self::step) from where no loop survives.
+/// Makes a candidate or an observer go: spawn [`run`](Self::run), or call [`step`](Self::step) from where no loop
+/// survives.
 ///
-/// It never ends because of a failing storage, only when it is stopped: by [`Candidate::shutdown`](crate::Candidate::shutdown), by
-/// the end of the last handle, or by [`run_until`](Self::run_until).
+/// It never ends because of a failing storage, only when it is stopped: by
+/// [`Candidate::shutdown`](crate::Candidate::shutdown), by the end of the last handle, or by
+/// [`run_until`](Self::run_until).
 ///
-/// Dropping it is safe at any point: nobody believes in its leadership any more, all who wait get an answer. The lease itself then runs
-/// out in the storage; only stopping hands it over at once.
+/// Dropping it is safe at any point: nobody believes in its leadership any more, all who wait get an answer. The
+/// lease itself then runs out in the storage; only stopping hands it over at once.
 #[must_use = "a candidate makes no progress unless its driver runs"]
 pub struct Driver<S, T: Timer = DefaultTimer> {
     shared: Arc<Shared<T>>,
@@ -72,7 +74,8 @@ impl<S: Storage + 'static, T: Timer> Driver<S, T> {
         self.drive().await;
     }
 
-    /// Runs until `stop` ends; then lets the work of the term end, releases the lease and returns. What a service spawns and joins.
+    /// Runs until `stop` ends; then lets the work of the term end, releases the lease and returns. What a service
+    /// spawns and joins.
     ///
     /// Returns earlier if the candidate is stopped otherwise.
     ///
@@ -95,8 +98,8 @@ impl<S: Storage + 'static, T: Timer> Driver<S, T> {
 
     /// Does what is due now, waits for the storage's answer, and says when to come back.
     ///
-    /// For where no loop survives: alarms, cron, a request at a time. Stepping early, late or twice is harmless; between steps the
-    /// deadline holds as always.
+    /// For where no loop survives: alarms, cron, a request at a time. Stepping early, late or twice is harmless;
+    /// between steps the deadline holds as always.
     ///
     /// # Cancel safety
     /// A request that was under way goes on in the next step.

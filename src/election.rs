@@ -279,7 +279,8 @@ impl Election {
         }
     }
 
-    /// What to do next. Call it with a fresh reading of the clock until it answers [`Output::Timeout`] or [`Output::Done`].
+    /// What to do next. Call it with a fresh reading of the clock until it answers [`Output::Timeout`] or
+    /// [`Output::Done`].
     pub fn poll_output(&mut self, now: Instant) -> Output {
         self.look_at(now);
         self.time_out();

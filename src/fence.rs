@@ -7,12 +7,12 @@ use crate::lock::Mutex;
 
 /// Remembers the newest term that a resource has seen, and refuses older ones.
 ///
-/// This is the only thing that covers a paused process or a write already under way: the lease of whoever sends it may be long over, and
-/// only the resource itself can tell (Kleppmann, "How to do distributed locking", 2016; Burrows, "The Chubby lock service",
-/// 2006, section 2.4: sequencers).
+/// This is the only thing that covers a paused process or a write already under way: the lease of whoever sends it
+/// may be long over, and only the resource itself can tell (Kleppmann, "How to do distributed locking", 2016;
+/// Burrows, "The Chubby lock service", 2006, section 2.4: sequencers).
 ///
-/// This type guards something in the memory of one process. A database guards itself: run [`ADMIT`](Self::ADMIT) in the transaction of
-/// the write and roll back unless it changed one row.
+/// This type guards something in the memory of one process. A database guards itself: run [`ADMIT`](Self::ADMIT) in
+/// the transaction of the write and roll back unless it changed one row.
 ///
 /// ```
 /// use lessor::{Fence, Term};
@@ -32,10 +32,11 @@ impl Fence {
     pub const CREATE_TABLE: &str =
         "CREATE TABLE IF NOT EXISTS lessor_fences (resource TEXT PRIMARY KEY, term BIGINT NOT NULL)";
 
-    /// Admits term `$2` to resource `$1`, for PostgreSQL and SQLite: changes one row if the term is not outdated, none if it is.
+    /// Admits term `$2` to resource `$1`, for PostgreSQL and SQLite: changes one row if the term is not outdated,
+    /// none if it is.
     ///
-    /// It has to run in the same transaction as the write, before it: its row lock keeps a newer term waiting until the write is
-    /// committed.
+    /// It has to run in the same transaction as the write, before it: its row lock keeps a newer term waiting until
+    /// the write is committed.
     pub const ADMIT: &str = "INSERT INTO lessor_fences (resource, term) VALUES ($1, $2) \
         ON CONFLICT (resource) DO UPDATE SET term = excluded.term WHERE lessor_fences.term <= excluded.term";
 

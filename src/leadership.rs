@@ -17,14 +17,14 @@ use crate::time::{DefaultTimer, Timer};
 
 /// One reign of a candidate.
 ///
-/// Clones are the same reign. A new reign of the same candidate is another `Leadership`, with a higher term: this one never becomes
-/// valid again. It is a view, no lock: dropping it ends nothing, but it keeps its candidate going.
+/// Clones are the same reign. A new reign of the same candidate is another `Leadership`, with a higher term: this one
+/// never becomes valid again. It is a view, no lock: dropping it ends nothing, but it keeps its candidate going.
 ///
 /// # Guarantees
-/// While it is valid no other candidate of the key answers that it leads, for every offset between the clocks, for rates within the
-/// [margin](crate::Config::margin), and for every delay and loss of messages. No lease can promise what happens *after* a check: a
-/// paused process, or a write under way, ends up in the next one's reign. Only the resource can refuse that, by the
-/// [term](Self::term) (see [`Fence`](crate::Fence)).
+/// While it is valid no other candidate of the key answers that it leads, for every offset between the clocks, for
+/// rates within the [margin](crate::Config::margin), and for every delay and loss of messages. No lease can promise
+/// what happens *after* a check: a paused process, or a write under way, ends up in the next one's reign. Only the
+/// resource can refuse that, by the [term](Self::term) (see [`Fence`](crate::Fence)).
 pub struct Leadership<T: Timer = DefaultTimer> {
     shared: Arc<Shared<T>>,
     alive: Arc<Alive<T>>,
@@ -54,7 +54,8 @@ impl<T: Timer> Leadership<T> {
         self.grant.deadline().remaining(|| self.shared.timer.now())
     }
 
-    /// The term, if the reign holds for at least this much longer: to be asked before each step that takes about that long.
+    /// The term, if the reign holds for at least this much longer: to be asked before each step that takes about that
+    /// long.
     ///
     /// # Errors
     /// [`Lost`] if less remains.
@@ -69,7 +70,8 @@ impl<T: Timer> Leadership<T> {
 
     /// Does this work within the reign: drops it when the term ends or a hand-over begins.
     ///
-    /// The hand-over waits until the work is dropped. Work that has to be ended with more care holds a [`guard`](Self::guard).
+    /// The hand-over waits until the work is dropped. Work that has to be ended with more care holds a
+    /// [`guard`](Self::guard).
     ///
     /// # Errors
     /// [`Lost`] if the term ended first; the work was then dropped where it waited, or never begun.
@@ -90,8 +92,8 @@ impl<T: Timer> Leadership<T> {
         .await
     }
 
-    /// Holds a hand-over open for work outside [`run`](Self::run): the lease is released when every guard is gone, or the drain timeout
-    /// has passed. Watch [`ending`](Self::ending) to know when to finish.
+    /// Holds a hand-over open for work outside [`run`](Self::run): the lease is released when every guard is gone, or
+    /// the drain timeout has passed. Watch [`ending`](Self::ending) to know when to finish.
     ///
     /// # Errors
     /// [`Lost`] if the term has ended or is ending.

@@ -1,6 +1,65 @@
 //! Leader election over any shared storage.
+//!
+//! Of many copies of a program, for each [`Key`] exactly one leads. A [`Candidate`] campaigns over a [`Storage`],
+//! knows by itself when it must stop, and hands out a fencing [`Term`] with every grant. Nothing here needs a
+//! runtime: a [`Driver`] is a future, and the clock and sleep are injected as a [`Timer`].
+//!
+//! ```
+//! use lessor::{Builder, MemoryStorage};
+//!
+//! # smol::block_on(async {
+//! let (candidate, driver) = Builder::new("nightly-report").id("node-a").build(MemoryStorage::new())?;
+//! smol::spawn(driver.run()).detach();
+//!
+//! let leadership = candidate.elected().await?;
+//! // Dropped when the term ends. Send the term along with every write.
+//! let report = leadership.run(async { format!("report of term {}", leadership.term()) }).await?;
+//! assert_eq!(report, "report of term 1");
+//!
+//! // Lets the work of the term end and releases: the next candidate leads at once.
+//! candidate.shutdown().await?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # }).unwrap();
+//! ```
+//!
+//! # How it works
+//!
+//! The storage keeps one [`Record`] a key and judges every claim and renewal by its own clock; durations travel,
+//! never dates. A grant lasts for its ttl from when the storage applied it, so a leader that counts the same ttl,
+//! less a margin, from *before* it sent the request stops first. [`Candidate::is_leader`] compares that deadline with
+//! the clock at every call: no message, no executor and no driver is needed for a leadership to end.
+//!
+//! # Words
+//!
+//! | word | meaning |
+//! |---|---|
+//! | key | names one election |
+//! | candidate | one incarnation of a participant: a human-readable id, and a [`Session`] that proves ownership and is shown to nobody |
+//! | lease | what others may see of a key: holder, term, version, ttl, time left, value |
+//! | record | the storage's own row for a key: the lease and the session |
+//! | term | grows at each grant for a key and outlives release and expiry: the fencing token |
+//! | version | moves at every grant, renewal and release |
+//! | ttl | how long a grant or a renewal lasts, by the storage's clock |
+//! | deadline | when the leader stops calling itself leader, by its own clock |
+//! | renew interval, retry interval | a leader's pause between renewals, a follower's between claims |
+//! | step | do what is due now, then say when to come back |
+//! | driver | the future that steps a candidate for ever |
+//! | timer | the injected clock and sleep |
+//!
+//! # Reading the source
+//!
+//! In this order, each file names only earlier ones: `lease`, `config`, `time`, `record`, `storage` (the seam),
+//! `election` (the candidate's half of the protocol, without I/O), `published`, `events`, `shared` (what passes
+//! between driver and handles), `driver`, `leadership`,
+//! `candidate`, `observer`, `builder`; `fence` stands alone.
+//!
+//! One flow, no back and forth: time and replies go into [`Election`]; requests and events come out; the driver
+//! carries requests to the storage and replies back; handles read what the driver published.
 #![no_std]
 #![cfg_attr(docsrs, feature(doc_cfg))]
+// A library does not panic, and asks for no more than it needs.
+#![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![warn(clippy::std_instead_of_core, clippy::std_instead_of_alloc, clippy::alloc_instead_of_core)]
 
 extern crate alloc;
 #[cfg(any(feature = "std", test))]
@@ -46,3 +105,8 @@ pub use time::SystemTimer;
 #[cfg(feature = "tokio")]
 pub use time::TokioTimer;
 pub use time::{DefaultTimer, Instant, ManualTimer, Timer};
+
+/// The README's code compiles and runs.
+#[cfg(all(doctest, feature = "system", feature = "sqlite"))]
+#[doc = include_str!("../README.md")]
+mod readme {}

@@ -13,8 +13,8 @@ use crate::time::{DefaultTimer, Timer};
 
 /// Sees who leads, and never claims: for clients of the leader, and dashboards.
 ///
-/// Made by [`Builder::observe`](crate::Builder::observe) together with its [`Driver`](crate::Driver), which stops when the last clone is
-/// gone. It costs at most one read per retry interval.
+/// Made by [`Builder::observe`](crate::Builder::observe) together with its [`Driver`](crate::Driver), which stops
+/// when the last clone is gone. It costs at most one read per retry interval.
 ///
 /// ```
 /// use lessor::{Builder, MemoryStorage};
@@ -51,7 +51,8 @@ impl<T: Timer> Observer<T> {
         self.shared.leader()
     }
 
-    /// Waits until the leader, its term or its value is another than when this handle last reported a change, and answers who leads then.
+    /// Waits until the leader, its term or its value is another than when this handle last reported a change, and
+    /// answers who leads then.
     ///
     /// # Errors
     /// [`Stopped`] if there will be no more changes.

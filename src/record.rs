@@ -9,14 +9,18 @@
 //! | no record | granted, term `max(after + 1, seed)` | created, version 1 |
 //! | live, mine, `after < term` | granted the same term: an earlier try was applied and its reply was lost | extended |
 //! | live, mine, otherwise | granted a new term: that reign is over, this one begins | extended, new term |
-//! | live, another's | held | untouched: no write, no lock |
+//! | live, another's | held | untouched: no write, no lock (but see below) |
 //! | not live, `after < term` | held, ask again at once: something happened since the candidate looked | untouched |
 //! | released | granted a new term, whatever `takeover` says | the claim's |
 //! | expired, mine | granted a new term | the claim's |
 //! | expired, another's | what `takeover` says | the claim's if granted |
 //!
-//! A new term is `max(term + 1, after + 1, seed)`. With `after` beyond the record's term the storage has lost writes that the
-//! candidate saw: the grant then goes past what was seen, so that terms still only grow.
+//! After a step back of the storage's clock a lease would end later than its ttl from now. It never shows more than
+//! its ttl, and the first operation to see it, a refused claim included, writes its end anew: `expires = now + ttl`,
+//! nothing else. Without that the key of a leader that is gone would stay held until the clock has caught up.
+//!
+//! A new term is `max(term + 1, after + 1, seed)`. With `after` beyond the record's term the storage has lost writes
+//! that the candidate saw: the grant then goes past what was seen, so that terms still only grow.
 
 use core::time::Duration;
 
@@ -48,7 +52,8 @@ pub struct Claim {
 pub enum Takeover {
     /// As soon as the storage's clock says that it expired.
     Expired,
-    /// If it expired and its version is still this one: the candidate saw it unchanged for long enough on its own clock.
+    /// If it expired and its version is still this one: the candidate saw it unchanged for long enough on its own
+    /// clock.
     Unchanged(Version),
     /// Not yet.
     ReleasedOnly,
@@ -131,7 +136,7 @@ impl Record {
             return record.grant(claim, term, now_ms);
         }
         if live {
-            return record.held(now_ms, record.left(now_ms));
+            return Verdict { write: record.rebased(now_ms), ..record.held(now_ms, record.left(now_ms)) };
         }
         if outdated {
             return record.held(now_ms, 0);
@@ -187,6 +192,14 @@ impl Record {
     /// After a step back of the clock a lease still lasts no longer than its ttl.
     fn left(&self, now_ms: u64) -> u64 {
         self.expires_ms.saturating_sub(now_ms).min(self.ttl_ms)
+    }
+
+    /// The clock stepped back, or the lease could not end later than its ttl from now. Nobody but its holder writes
+    /// the record, and a holder that is gone would keep the key until the clock has caught up: so the first to be
+    /// refused counts the ttl from now.
+    fn rebased(&self, now_ms: u64) -> Option<Self> {
+        let expires_ms = now_ms.saturating_add(self.ttl_ms);
+        (self.expires_ms > expires_ms).then(|| Self { expires_ms, ..self.clone() })
     }
 
     fn create(claim: &Claim, now_ms: u64, seed: Term) -> Verdict<Acquired> {

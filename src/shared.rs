@@ -166,7 +166,8 @@ impl<T: Timer> Shared<T> {
 
     // === the driver's side ===
 
-    /// Lets the handles see what happened and the state after it, in one step. To be called before a request that follows is sent.
+    /// Lets the handles see what happened and the state after it, in one step. To be called before a request that
+    /// follows is sent.
     pub(crate) fn publish(&self, events: Vec<Event>, status: Status, progress: impl FnOnce(&mut Wishes) -> bool) {
         let mut state = self.state.lock();
         let progressed = progress(&mut state.wishes);

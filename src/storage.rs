@@ -27,14 +27,14 @@ pub use wakeups::{Topics, Wakeups};
 
 /// Shared storage for leases.
 ///
-/// Each operation on a key is one atomic step, judged by the storage's one clock: durations travel, never dates. The functions of
-/// [`Record`](crate::Record) say what each does; an adapter either runs them under a lock or mirrors them, and proves it with
-/// the conformance suite (feature `conformance`).
+/// Each operation on a key is one atomic step, judged by the storage's one clock: durations travel, never dates. The
+/// functions of [`Record`](crate::Record) say what each does; an adapter either runs them under a lock or mirrors
+/// them, and proves it with the conformance suite (feature `conformance`).
 ///
 /// Any error leaves open whether the operation was applied, is going to be, or never will: the callers allow for it.
 ///
-/// Natively a storage is `Send + Sync`; on wasm and bare metal nothing is asked. An adapter for both repeats the pair of
-/// attributes that this trait carries:
+/// Natively a storage is `Send + Sync`; on wasm and bare metal nothing is asked. An adapter for both repeats the pair
+/// of attributes that this trait carries:
 ///
 /// ```
 /// use lessor::{Acquired, Claim, Key, Lease, Renewed, Session, Storage, StorageError, Term, async_trait};
@@ -87,7 +87,8 @@ pub trait Storage: MaybeSendSync {
     #[doc(alias = "Get")]
     async fn get(&self, key: &Key) -> Result<Option<Lease>, StorageError>;
 
-    /// [`acquire`](Self::acquire) for many keys: answers in the order of the claims, each key atomic by itself, no promise across keys.
+    /// [`acquire`](Self::acquire) for many keys: answers in the order of the claims, each key atomic by itself, no
+    /// promise across keys.
     ///
     /// A key that occurs a second time is an error in its place. By default one after the other.
     async fn acquire_all(&self, claims: &[Claim]) -> Vec<Result<Acquired, StorageError>> {
@@ -143,15 +144,15 @@ pub trait Storage: MaybeSendSync {
 
     /// Wake-ups for a key: a hint that asking now is worth it, never relied upon.
     ///
-    /// They come when the key was released or granted to another, not at renewals, and once after a lost connection to the storage was
-    /// made anew. They coalesce, and one is kept while nobody polls. By default there are none.
+    /// They come when the key was released or granted to another, not at renewals, and once after a lost connection
+    /// to the storage was made anew. They coalesce, and one is kept while nobody polls. By default there are none.
     fn subscribe(&self, key: &Key) -> Wakeups {
         let _ = key;
         Wakeups::never()
     }
 
-    /// Whether the storage can be reached, may be used and has what it needs (its table, say): for programs that want to fail at
-    /// their start. A candidate needs no check; it tries for ever.
+    /// Whether the storage can be reached, may be used and has what it needs (its table, say): for programs that want
+    /// to fail at their start. A candidate needs no check; it tries for ever.
     ///
     /// # Errors
     /// [`StorageError`] says what is missing.
@@ -231,7 +232,8 @@ impl Error for DuplicateKey {}
 pub enum ErrorKind {
     /// A connection, a timeout, a busy server: it may work the next time.
     Transient,
-    /// A missing table, a wrong password, a bad argument: somebody has to change something first. Candidates try on all the same.
+    /// A missing table, a wrong password, a bad argument: somebody has to change something first. Candidates try on
+    /// all the same.
     Permanent,
 }
 

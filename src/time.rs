@@ -60,11 +60,12 @@ impl Instant {
 
 /// The injected clock and sleep.
 ///
-/// Requirements: `now` never goes back, and it goes on while the machine sleeps; a clock that stops in suspend lets a woken leader
-/// believe in a lease that ended long ago (`SystemTimer` takes the right clock of each platform).
-/// A sleep may end late, never matter-of-factly early: ending early only costs a needless look.
+/// Requirements: `now` never goes back, and it goes on while the machine sleeps; a clock that stops in suspend lets a
+/// woken leader believe in a lease that ended long ago (`SystemTimer` takes the right clock of each platform). A
+/// sleep may end late, never matter-of-factly early: ending early only costs a needless look.
 ///
-/// Nothing asks a timer to be `Send`: the futures of a candidate are `Send` where the timer, its sleep and the storage are.
+/// Nothing asks a timer to be `Send`: the futures of a candidate are `Send` where the timer, its sleep and the
+/// storage are.
 pub trait Timer {
     /// Ends when the time is over. Its output is ignored.
     type Sleep: Future;

@@ -1,6 +1,4 @@
 //! The SQLite adapter: what it promises beyond the contract of every storage.
-#![allow(clippy::unwrap_used, clippy::panic)]
-
 use core::error::Error as _;
 use core::fmt::Debug;
 use core::future::Future;
@@ -328,6 +326,14 @@ fn a_database_in_memory_is_shared_by_clones() {
         assert_eq!(wakeups.next().now_or_never(), None);
         storage.release(&key("k"), Session::from_bits(1)).await.unwrap();
         soon(wakeups.next()).await.unwrap();
+
+        let named = || Connection::open("file:named?mode=memory&cache=shared").unwrap();
+        assert_eq!(named().path(), Some(""), "there is no directory to watch");
+        let one = SqliteStorage::from_connection(named()).await.unwrap();
+        one.migrate().await.unwrap();
+        let two = SqliteStorage::from_connection(named()).await.unwrap();
+        granted(one.acquire(&claim("k", 1)).await);
+        assert_eq!(held_by(two.acquire(&claim("k", 2)).await), "node-1");
     });
 }
 
@@ -470,6 +476,22 @@ fn followers_of_other_storages_are_woken() {
         assert_eq!(others.next().now_or_never(), None, "the other key's followers sleep on");
         let again = Claim { after: Some(first), ..claim("k", 2) };
         assert_eq!(granted(follower.acquire(&again).await), term(2));
+    });
+}
+
+/// What this storage committed itself is no news to it when it looks what others did.
+#[test]
+fn own_commits_wake_once() {
+    block_on(async {
+        let database = Database::new();
+        let (one, two) = (database.storage().await, database.storage().await);
+        let mut wakeups = subscribed(&one, "k").await;
+        let mut others = subscribed(&one, "other").await;
+        granted(one.acquire(&claim("k", 1)).await);
+        soon(wakeups.next()).await.unwrap();
+        granted(two.acquire(&claim("other", 2)).await);
+        soon(others.next()).await.unwrap();
+        assert_eq!(wakeups.next().now_or_never(), None);
     });
 }
 

@@ -1,7 +1,5 @@
 //! The threads of the SQLite adapter, in a process of their own so that they can be counted.
 #![cfg(target_os = "linux")]
-#![allow(clippy::unwrap_used)]
-
 use std::fs;
 
 use futures::executor::block_on;

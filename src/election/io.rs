@@ -115,14 +115,14 @@ impl fmt::Display for Operation {
     }
 }
 
-/// Something happened to a candidate. In order: `Elected`, any number of `Renewed` and `Jeopardy`, perhaps `Ending`, `Lost`.
+/// Something happened to a candidate. In order: `Elected`, any number of `Renewed` and `Jeopardy`, perhaps `Ending`,
+/// `Lost`.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Event {
     /// Somebody else leads, or this candidate, or nobody that is known of.
     LeaderChanged(Option<Lease>),
     /// This candidate leads.
-    #[non_exhaustive]
     Elected {
         /// The term of the reign.
         term: Term,
@@ -130,7 +130,6 @@ pub enum Event {
         deadline: Instant,
     },
     /// It goes on leading.
-    #[non_exhaustive]
     Renewed {
         /// The term of the reign.
         term: Term,
@@ -138,7 +137,6 @@ pub enum Event {
         deadline: Instant,
     },
     /// A renewal failed, or the end came without one. Work that cannot be broken off should not be begun now.
-    #[non_exhaustive]
     Jeopardy {
         /// The term of the reign.
         term: Term,
@@ -146,13 +144,11 @@ pub enum Event {
         deadline: Instant,
     },
     /// The candidate hands over: work has to end, the lease is held meanwhile.
-    #[non_exhaustive]
     Ending {
         /// The term that ends.
         term: Term,
     },
     /// The reign is over.
-    #[non_exhaustive]
     Lost {
         /// The term that ended.
         term: Term,
@@ -160,7 +156,6 @@ pub enum Event {
         reason: LostReason,
     },
     /// The storage failed or did not answer in time. It is tried again.
-    #[non_exhaustive]
     StorageFailed {
         /// What was tried.
         operation: Operation,
@@ -181,7 +176,8 @@ pub enum LostReason {
     Expired,
     /// The storage says that the lease is not this reign's any more; what it showed instead.
     Superseded(Option<Lease>),
-    /// That many renewals in a row failed, as many as [`Config::fall_back_after`](crate::Config::fall_back_after) allows.
+    /// That many renewals in a row failed, as many as [`Config::fall_back_after`](crate::Config::fall_back_after)
+    /// allows.
     Failures(u32),
     /// It was asked to hand over.
     Resigned,

@@ -7,8 +7,8 @@ use crate::config::{Config, JITTER};
 /// The longest pause of a leader's first retry, and the base of everyone's backoff.
 const FIRST_RETRY: Duration = Duration::from_millis(500);
 
-/// A small generator for jitter: unpredictability is not asked of it, only difference. (Steele, Lea, Flood: "Fast splittable
-/// pseudorandom number generators", 2014.)
+/// A small generator for jitter: unpredictability is not asked of it, only difference. (Steele, Lea, Flood: "Fast
+/// splittable pseudorandom number generators", 2014.)
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Pace(u64);
 
@@ -36,7 +36,8 @@ impl Pace {
         self.between(interval.mul_f64(1.0 - JITTER), interval.mul_f64(1.0 + JITTER))
     }
 
-    /// After `failures` in a row: twice as long each time, up to the retry interval, never less than half of that bound.
+    /// After `failures` in a row: twice as long each time, up to the retry interval, never less than half of that
+    /// bound.
     pub(super) fn backoff(&mut self, config: &Config, failures: u32) -> Duration {
         let doublings = failures.saturating_sub(1).min(20);
         let bound = retry_bound(config).saturating_mul(1 << doublings).min(config.retry_interval);

@@ -22,7 +22,8 @@ pub enum Role {
 
 /// How a candidate is: for health checks and dashboards.
 ///
-/// A process is alive while `driver_alive`; it is ready as long as it has heard from the storage lately (`last_success`), whoever leads.
+/// A process is alive while `driver_alive`; it is ready as long as it has heard from the storage lately
+/// (`last_success`), whoever leads.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Status {

@@ -1,38 +1,40 @@
 //! Leases in an SQLite file: for the processes of one machine.
 //!
-//! [`SqliteStorage`] keeps one small row for each key in a table of an SQLite database, its own file or one that your program has anyway.
-//! It needs no server and no async runtime.
+//! [`SqliteStorage`] keeps one small row for each key in a table of an SQLite database, its own file or one that your
+//! program has anyway. It needs no server and no async runtime.
 //!
 //! # One machine, local disks
-//! All candidates have to run on one machine and open the file on a local file system. SQLite keeps processes apart by file
-//! locks, which network file systems (NFS, SMB, and most of what is shared into containers and virtual machines) do not keep well enough:
-//! two leaders and a broken file are to be expected there (<https://sqlite.org/howtocorrupt.html>). Containers of one host may share a
-//! volume of that host.
-//! Do not delete, replace or restore the file while candidates run: those that have the old file open would go on in it.
+//! All candidates have to run on one machine and open the file on a local file system. SQLite keeps processes apart
+//! by file locks, which network file systems (NFS, SMB, and most of what is shared into containers and virtual
+//! machines) do not keep well enough: two leaders and a broken file are to be expected there
+//! (<https://sqlite.org/howtocorrupt.html>). Containers of one host may share a volume of that host. Do not delete,
+//! replace or restore the file while candidates run: those that have the old file open would go on in it.
 //!
 //! # What survives
-//! A grant, a renewal or a release is on the disk before it is answered: [`open`](SqliteStorage::open) sets WAL mode, and
-//! every connection `synchronous` to `EXTRA` (which is `FULL` in WAL mode). Terms go on growing after a crash of a process, of the
-//! machine, or a power loss, as far as the disk keeps what it says it has written. A leader that crashes is replaced when its lease
-//! expires; the file needs no clean-up.
+//! A grant, a renewal or a release is on the disk before it is answered: [`open`](SqliteStorage::open) sets WAL mode,
+//! and every connection `synchronous` to `EXTRA` (which is `FULL` in WAL mode). Terms go on growing after a crash of
+//! a process, of the machine, or a power loss, as far as the disk keeps what it says it has written. A leader that
+//! crashes is replaced when its lease expires; the file needs no clean-up.
 //!
 //! # Time
-//! Expiry is judged by the machine's wall clock, which SQLite reads in the same statement as the row, in whole milliseconds.
-//! A step back never makes a lease last longer than its ttl; against steps forward there is
+//! Expiry is judged by the machine's wall clock, which SQLite reads in the same statement as the row, in whole
+//! milliseconds. A step back never makes a lease last longer than its ttl; against steps forward there is
 //! [`takeover_guard`](crate::Config::takeover_guard).
 //!
 //! # Locks
-//! A refused claim and a look read the last commit and take no lock that others would wait for. Everything else is one short
+//! A refused claim and a look read the last commit and take no lock that others would wait for. Everything else is
+//! one short
 //! `BEGIN IMMEDIATE` transaction. Where another connection holds the write lock, it is waited for during the busy timeout: 250 ms by
-//! default, and at most a tenth of the claim's ttl, so that the answer comes before the candidate gives up. Then the operation fails with a
-//! [transient](crate::ErrorKind::Transient) error and the candidate tries again. Keep your own write transactions in this file
-//! shorter than that.
+//! default, and at most a tenth of the claim's ttl, so that the answer comes before the candidate gives up. Then the
+//! operation fails with a [transient](crate::ErrorKind::Transient) error and the candidate tries again. Keep your own
+//! write transactions in this file shorter than that.
 //!
 //! # Wake-ups
-//! Followers are woken when a key is granted or released; renewals wake nobody. Within clones of one storage that always works. Other
-//! storages, in this and in other processes, are told through the file system: who commits makes and at once removes an empty file
-//! (`<database>-lessor-turn`), and who follows watches the directory. The watch begins with the first follower, and for each
-//! key before the answer to whatever is asked after its [`subscribe`](Storage::subscribe).
+//! Followers are woken when a key is granted or released; renewals wake nobody. Within clones of one storage that
+//! always works. Other storages, in this and in other processes, are told through the file system: who commits makes
+//! and at once removes an empty file (`<database>-lessor-turn`), and who follows watches the directory. The watch
+//! begins with the first follower, and for each key before the answer to whatever is asked after its
+//! [`subscribe`](Storage::subscribe).
 //!
 //! | where the file is | followers in other processes |
 //! |---|---|
@@ -42,11 +44,12 @@
 //! | a directory that the processes may not write | not woken (SQLite itself hardly works there) |
 //! | in memory | there are no other processes |
 //!
-//! A follower that is not woken asks at its [retry interval](crate::Config::retry_interval): wake-ups make a hand-over faster, nothing
-//! relies on them.
+//! A follower that is not woken asks at its [retry interval](crate::Config::retry_interval): wake-ups make a
+//! hand-over faster, nothing relies on them.
 //!
 //! # The table
-//! [`migrate`](SqliteStorage::migrate) creates it; [`schema`](SqliteBuilder::schema) is its SQL, for your own migrations:
+//! [`migrate`](SqliteStorage::migrate) creates it; [`schema`](SqliteBuilder::schema) is its SQL, for your own
+//! migrations:
 //!
 //! ```
 //! use lessor::SqliteStorage;
@@ -63,8 +66,9 @@
 //! ) STRICT, WITHOUT ROWID;"#);
 //! ```
 //!
-//! Rows are never deleted: they keep the terms. You may read them. Where your own data is in the same file, a write that only the
-//! newest leader can do, whatever its clock and its pauses, is one statement (`?3` is the leader's term):
+//! Rows are never deleted: they keep the terms. You may read them. Where your own data is in the same file, a write
+//! that only the newest leader can do, whatever its clock and its pauses, is one statement (`?3` is the leader's
+//! term):
 //!
 //! ```sql
 //! UPDATE report SET body = ?1 WHERE id = ?2 AND ?3 = (SELECT term FROM lessor_leases WHERE key = 'nightly-report')
@@ -108,8 +112,8 @@ use worker::Worker;
 ///
 /// The [module](self) says where it works, what survives and what it costs.
 ///
-/// Clones share one connection and the thread that uses it, so that no executor's thread ever waits for a lock or a disk.
-/// The thread ends, and with it the watch for wake-ups, when the last clone is gone and its work is done.
+/// Clones share one connection and the thread that uses it, so that no executor's thread ever waits for a lock or a
+/// disk. The thread ends, and with it the watch for wake-ups, when the last clone is gone and its work is done.
 ///
 /// ```
 /// use lessor::{SqliteStorage, Storage};
@@ -168,11 +172,12 @@ fn work(mut worker: Worker, queue: &Receiver<Job>) {
 impl SqliteStorage {
     /// Opens the file, creates it if it is missing, and sets WAL mode.
     ///
-    /// The path may be a `file:` URI, and `:memory:` for a database that only this storage and its clones see. The table is not
-    /// looked at: call [`migrate`](Self::migrate), or [`check`](Storage::check).
+    /// The path may be a `file:` URI, and `:memory:` for a database that only this storage and its clones see. The
+    /// table is not looked at: call [`migrate`](Self::migrate), or [`check`](Storage::check).
     ///
     /// # Errors
-    /// [`StorageError`]: permanent if the file cannot be opened or is no database, transient if other processes kept it locked.
+    /// [`StorageError`]: permanent if the file cannot be opened or is no database, transient if other processes kept
+    /// it locked.
     ///
     /// # Cancel safety
     /// A dropped call opens nothing for long; the file may have been created.
@@ -236,7 +241,8 @@ impl SqliteStorage {
         answer.await.unwrap_or_else(|_| Err(StorageError::permanent(ThreadGone)))
     }
 
-    /// Has the thread look for what others changed: once for all changes before it gets to it. Does not keep the storage alive.
+    /// Has the thread look for what others changed: once for all changes before it gets to it. Does not keep the
+    /// storage alive.
     fn look_later(&self) -> impl Fn() + Send + 'static {
         let shared = Arc::downgrade(&self.0);
         let waiting = Arc::new(AtomicBool::new(false));
@@ -313,7 +319,8 @@ impl Storage for SqliteStorage {
         wakeups
     }
 
-    /// Whether the file can be written and the table keeps what is written: writes a row, reads it back and takes it back.
+    /// Whether the file can be written and the table keeps what is written: writes a row, reads it back and takes it
+    /// back.
     async fn check(&self) -> Result<(), StorageError> {
         self.run(Worker::check).await
     }

@@ -17,9 +17,9 @@ use crate::send::{BoxFuture, MaybeSend};
 
 /// A timer whose time you move, with a small executor that moves it for you: for tests of your own failover.
 ///
-/// Clones share one time. [`block_on`](Self::block_on) runs futures and, when all of them are idle, jumps to the instant at which the
-/// first of them wants to go on; hours pass in moments, and every run is the same.
-/// It knows only of sleeps on this timer: use it with [`MemoryStorage`](crate::MemoryStorage), not with a server.
+/// Clones share one time. [`block_on`](Self::block_on) runs futures and, when all of them are idle, jumps to the
+/// instant at which the first of them wants to go on; hours pass in moments, and every run is the same. It knows only
+/// of sleeps on this timer: use it with [`MemoryStorage`](crate::MemoryStorage), not with a server.
 ///
 /// ```
 /// use core::time::Duration;

@@ -4,8 +4,8 @@ use super::{Instant, Timer};
 
 /// Tokio's clock and sleep, which follow `tokio::time::pause` and `advance`.
 ///
-/// For tests of programs on tokio. In production prefer [`SystemTimer`](super::SystemTimer), which works under tokio too:
-/// tokio's clock stops while the machine sleeps.
+/// For tests of programs on tokio. In production prefer [`SystemTimer`](super::SystemTimer), which works under tokio
+/// too: tokio's clock stops while the machine sleeps.
 ///
 /// Its sleep panics outside a tokio runtime with time enabled, as tokio's own does.
 #[derive(Clone, Copy, Debug)]

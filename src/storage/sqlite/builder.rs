@@ -45,15 +45,17 @@ impl SqliteBuilder {
     /// Two tables in one file are independent: the same key may be led in each.
     ///
     /// # Errors
-    /// [`InvalidTable`] unless the name has 1 to 63 of `a-z`, `0-9` and `_`, and begins neither with a digit nor with `sqlite_`.
+    /// [`InvalidTable`] unless the name has 1 to 63 of `a-z`, `0-9` and `_`, and begins neither with a digit nor with
+    /// `sqlite_`.
     pub fn table(self, name: &str) -> Result<Self, InvalidTable> {
         Ok(Self { table: Table::new(name)?, ..self })
     }
 
     /// How long to wait for the lock of another connection. Default 250 ms; longer than a minute counts as a minute.
     ///
-    /// A claim and a renewal wait at most a tenth of their ttl. Shorter: more [transient](crate::ErrorKind::Transient) errors beside
-    /// programs that write a lot. Longer: one stuck writer holds up the other keys of this storage.
+    /// A claim and a renewal wait at most a tenth of their ttl. Shorter: more
+    /// [transient](crate::ErrorKind::Transient) errors beside programs that write a lot. Longer: one stuck writer
+    /// holds up the other keys of this storage.
     pub fn busy_timeout(self, timeout: Duration) -> Self {
         Self { busy_timeout: timeout.min(Duration::from_secs(60)), ..self }
     }

@@ -7,8 +7,8 @@ use crate::record::{Acquired, Claim, Record, Renewed, Verdict};
 pub(super) trait Request: Clone + Send + 'static {
     type Answer: Clone + Send + 'static;
 
-    /// Whether it often, or always, writes nothing: then a look that locks nothing comes first, and is the answer if nothing is to
-    /// be written. What it saw was committed, so the answer was right at that moment.
+    /// Whether it often, or always, writes nothing: then a look that locks nothing comes first, and is the answer if
+    /// nothing is to be written. What it saw was committed, so the answer was right at that moment.
     const LOOKS_FIRST: bool;
 
     fn key(&self) -> &Key;

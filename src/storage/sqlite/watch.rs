@@ -17,9 +17,9 @@ use crate::storage::Topics;
 
 /// Who is to be woken, by commits of this connection and by those of others.
 ///
-/// Others are heard through the directory: whoever commits a grant to another or a release then makes and removes an empty file beside
-/// the database. To watch the database's own files would be too early: SQLite writes its log *before* readers can see
-/// the commit, and nothing on disk tells when they can.
+/// Others are heard through the directory: whoever commits a grant to another or a release then makes and removes an
+/// empty file beside the database. To watch the database's own files would be too early: SQLite writes its log
+/// *before* readers can see the commit, and nothing on disk tells when they can.
 pub(super) struct Watch {
     topics: Arc<Topics>,
     signal: Option<PathBuf>,
@@ -48,7 +48,8 @@ impl Watch {
         Self { topics, signal, watcher: None, tried: false, seen: BTreeMap::new(), room: 64, data_version: None }
     }
 
-    /// Follows a key from what it is now. `changed` is called from another thread when the others may have changed something.
+    /// Follows a key from what it is now. `changed` is called from another thread when the others may have changed
+    /// something.
     pub(super) fn follow(
         &mut self,
         key: Key,
@@ -107,8 +108,8 @@ impl Watch {
     }
 }
 
-/// One of the two makes an event after the caller's commit, whatever others do at the same time: if the file exists, then either it is
-/// removed here or its maker has yet to remove it.
+/// One of the two makes an event after the caller's commit, whatever others do at the same time: if the file exists,
+/// then either it is removed here or its maker has yet to remove it.
 fn send(signal: &Path) {
     if File::create_new(signal).is_ok() || fs::symlink_metadata(signal).is_ok_and(|is| is.is_file() && is.len() == 0) {
         let _ = fs::remove_file(signal);

@@ -163,8 +163,8 @@ impl<R: Request> Step<'_, R> {
     }
 }
 
-/// Begins a transaction that has the write lock: one that reads first and then writes fails when another commits in between.
-/// It rolls back when it is dropped, after a failed commit too.
+/// Begins a transaction that has the write lock: one that reads first and then writes fails when another commits in
+/// between. It rolls back when it is dropped, after a failed commit too.
 fn begin(connection: &mut Connection) -> rusqlite::Result<Transaction<'_>> {
     if !connection.is_autocommit() {
         // A rollback failed, as it can when the disk does.
@@ -175,8 +175,8 @@ fn begin(connection: &mut Connection) -> rusqlite::Result<Transaction<'_>> {
 
 /// Switches the file to WAL mode, in which readers and the writer do not wait for each other.
 ///
-/// While another process is about to switch, SQLite refuses at once instead of waiting, so that they do not wait for each other.
-/// An empty transaction does wait until that process is done; it has then switched for all.
+/// While another process is about to switch, SQLite refuses at once instead of waiting, so that they do not wait for
+/// each other. An empty transaction does wait until that process is done; it has then switched for all.
 fn enter_wal(connection: &Connection) -> rusqlite::Result<()> {
     let switch = || connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()));
     for _ in 0..4 {

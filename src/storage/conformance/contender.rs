@@ -1,0 +1,175 @@
+use alloc::format;
+use core::time::Duration;
+
+use super::Harness;
+use super::case::{Case, GRAIN, Outcome, Stop, expect};
+use crate::lease::{Holder, Key, Lease, Session, Term, Value, Version};
+use crate::record::{Acquired, Claim, Renewed, Takeover};
+use crate::storage::Storage;
+use crate::time::Instant;
+
+/// Somebody who wants a key: a claim and a handle, with what has to come of it in the names of the methods.
+pub(super) struct Contender<'a, H: Harness> {
+    case: &'a Case<'a, H>,
+    pub(super) storage: &'a H::Storage,
+    pub(super) claim: Claim,
+}
+
+/// What was granted.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Grant {
+    pub(super) term: Term,
+    pub(super) version: Version,
+    /// The harness's clock before the claim was sent: the lease began no earlier.
+    pub(super) sent: Instant,
+}
+
+/// What a refusal said.
+#[derive(Clone, Debug)]
+pub(super) struct Refusal {
+    pub(super) lease: Option<Lease>,
+    pub(super) retry_after: Duration,
+}
+
+impl<'a, H: Harness> Contender<'a, H> {
+    pub(super) fn new(case: &'a Case<'_, H>, key: &Key, number: u32) -> Result<Self, Stop> {
+        let storage = case.handle(usize::try_from(number).unwrap_or(0))?;
+        let claim = Claim {
+            key: key.clone(),
+            holder: Holder::new(format!("contender {number}"))?,
+            session: Session::from_bits(0xC0DE_0000_0000_0000_0000_0000_0000_0000 | u128::from(number)),
+            ttl: case.long(),
+            value: None,
+            after: None,
+            takeover: Takeover::Expired,
+        };
+        Ok(Self { case, storage, claim })
+    }
+
+    pub(super) fn with(&self, change: impl FnOnce(&mut Claim)) -> Self {
+        let mut claim = self.claim.clone();
+        change(&mut claim);
+        Self { case: self.case, storage: self.storage, claim }
+    }
+
+    pub(super) fn ttl(&self, ttl: Duration) -> Self {
+        self.with(|claim| claim.ttl = ttl)
+    }
+
+    pub(super) fn takeover(&self, takeover: Takeover) -> Self {
+        self.with(|claim| claim.takeover = takeover)
+    }
+
+    pub(super) fn value(&self, value: &str) -> Result<Self, Stop> {
+        let value = Value::new(value)?;
+        Ok(self.with(|claim| claim.value = Some(value)))
+    }
+
+    pub(super) fn after(&self, after: Option<Term>) -> Self {
+        self.with(|claim| claim.after = after)
+    }
+
+    pub(super) async fn acquire(&self, after: Option<Term>) -> Result<Acquired, Stop> {
+        let claim = Claim { after, ..self.claim.clone() };
+        self.case.answer("acquire", self.storage.acquire(&claim)).await
+    }
+
+    /// A claim that has to be granted.
+    pub(super) async fn win(&self, after: Option<Term>) -> Result<Grant, Stop> {
+        let sent = self.case.now();
+        match self.acquire(after).await? {
+            Acquired::Granted { term, version } => Ok(Grant { term, version, sent }),
+            held => {
+                Err(Stop::failed(format!("{} that knows of {after:?} is granted the key", self.claim.holder), held))
+            }
+        }
+    }
+
+    /// A claim that has to be refused.
+    pub(super) async fn refused(&self, after: Option<Term>) -> Result<Refusal, Stop> {
+        match self.acquire(after).await? {
+            Acquired::Held { lease, retry_after } => Ok(Refusal { lease, retry_after }),
+            granted => Err(Stop::failed(format!("{} that knows of {after:?} is refused", self.claim.holder), granted)),
+        }
+    }
+
+    /// Claims until it is granted, which has to be no earlier than told and soon after.
+    pub(super) async fn take_over(&self, after: Option<Term>, not_before: Instant) -> Result<Grant, Stop> {
+        let give_up = self.case.now().max(not_before).saturating_add(self.case.harness.patience());
+        loop {
+            let sent = self.case.now();
+            let answer = self.acquire(after).await?;
+            let now = self.case.now();
+            match answer {
+                Acquired::Granted { term, version } => {
+                    let early = not_before.saturating_duration_since(now);
+                    expect(early <= GRAIN, "no grant while the lease of another lasts", format!("{early:?} early"))?;
+                    return Ok(Grant { term, version, sent });
+                }
+                held => expect(now < give_up, "a grant after the lease of another has run out", held)?,
+            }
+            self.case.pause().await;
+        }
+    }
+
+    pub(super) async fn renew(&self, term: Term) -> Result<Renewed, Stop> {
+        self.case.answer("renew", self.storage.renew(&self.claim, term)).await
+    }
+
+    /// A renewal that has to be granted.
+    pub(super) async fn extend(&self, term: Term) -> Result<Version, Stop> {
+        match self.renew(term).await? {
+            Renewed::Extended { version } => Ok(version),
+            lost => Err(Stop::failed(format!("{} renews its live lease of term {term}", self.claim.holder), lost)),
+        }
+    }
+
+    /// A renewal that has to be refused.
+    pub(super) async fn lose(&self, term: Term) -> Result<Option<Lease>, Stop> {
+        match self.renew(term).await? {
+            Renewed::Lost(lease) => Ok(lease),
+            extended => Err(Stop::failed(format!("{} has lost term {term}", self.claim.holder), extended)),
+        }
+    }
+
+    pub(super) async fn release(&self) -> Outcome {
+        self.case.answer("release", self.storage.release(&self.claim.key, self.claim.session)).await
+    }
+
+    pub(super) async fn get(&self) -> Result<Option<Lease>, Stop> {
+        self.case.answer("get", self.storage.get(&self.claim.key)).await
+    }
+
+    /// The lease of the key, which has to exist.
+    pub(super) async fn lease(&self) -> Result<Lease, Stop> {
+        self.get().await?.ok_or_else(|| Stop::failed("a lease: no operation deletes the record", "none"))
+    }
+
+    /// That the lease is live and this contender's.
+    pub(super) async fn leads(&self, term: Term) -> Outcome {
+        let lease = self.lease().await?;
+        let leads = lease.is_live() && lease.term == term && lease.holder.as_ref() == Some(&self.claim.holder);
+        expect(leads, format!("{} holds a live lease of term {term}", self.claim.holder), lease)
+    }
+
+    /// That at least this much of the lease is left, counted from before the request for it was sent.
+    pub(super) async fn has_left(&self, ttl: Duration, sent: Instant) -> Outcome {
+        let lease = self.lease().await?;
+        let least = ttl.saturating_sub(self.case.now().saturating_duration_since(sent)).saturating_sub(GRAIN);
+        expect(lease.time_left >= least, format!("at least {least:?} left"), lease.clone())?;
+        expect(lease.time_left <= lease.ttl, "no more left than its ttl", lease)
+    }
+
+    /// Waits until the lease has expired.
+    pub(super) async fn expire(&self) -> Result<Lease, Stop> {
+        let give_up = self.case.now().saturating_add(self.claim.ttl).saturating_add(self.case.harness.patience());
+        loop {
+            let lease = self.lease().await?;
+            if !lease.is_live() {
+                return Ok(lease);
+            }
+            expect(self.case.now() < give_up, "the lease runs out after its ttl", lease)?;
+            self.case.pause().await;
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! What an observer sees.
+
+use super::case::{Case, Outcome, expect, same, unchanged};
+use super::{HANDLES, Harness};
+use crate::lease::Lease;
+use crate::storage::Storage;
+
+pub(super) async fn get_shows_the_lease<H: Harness>(case: &Case<'_, H>) -> Outcome {
+    let key = case.key("a")?;
+    let a = case.contender(&key, 1)?.value("http://a")?;
+    let grant = a.win(None).await?;
+    let lease = case.contender(&key, 2)?.lease().await?;
+    expect(lease.is_live() && lease.time_left <= lease.ttl, "a live lease", &lease)?;
+    let expected = Lease {
+        holder: Some(a.claim.holder.clone()),
+        term: grant.term,
+        version: grant.version,
+        ttl: a.claim.ttl,
+        time_left: lease.time_left,
+        value: a.claim.value.clone(),
+    };
+    same("the lease", lease, expected)
+}
+
+pub(super) async fn get_of_missing_key_is_none<H: Harness>(case: &Case<'_, H>) -> Outcome {
+    let a = case.contender(&case.key("a")?, 1)?;
+    same("what was never granted", a.get().await?, None)?;
+    // A claim for another key that begins alike changes nothing about it.
+    case.contender(&case.key("ab")?, 1)?.win(None).await?;
+    same("what was never granted", a.get().await?, None)
+}
+
+pub(super) async fn get_writes_nothing<H: Harness>(case: &Case<'_, H>) -> Outcome {
+    let a = case.contender(&case.key("a")?, 1)?;
+    let grant = a.win(None).await?;
+    let before = a.lease().await?;
+    for _ in 0..3 {
+        unchanged(&before, &a.lease().await?)?;
+    }
+    same("the version", a.lease().await?.version, grant.version)?;
+    a.release().await?;
+    let before = a.lease().await?;
+    a.lease().await?;
+    same("the released lease", a.lease().await?, before)
+}
+
+pub(super) async fn handles_see_one_storage<H: Harness>(case: &Case<'_, H>) -> Outcome {
+    let key = case.key("a")?;
+    let mut known = None;
+    for number in (0..).take(HANDLES) {
+        let (writer, reader) = (case.contender(&key, number)?, case.contender(&key, number + 1)?);
+        let grant = writer.win(known).await?;
+        let version = writer.extend(grant.term).await?;
+        let lease = reader.lease().await?;
+        same("the version seen by another handle", lease.version, version)?;
+        same("the holder seen by another handle", lease.holder, Some(writer.claim.holder.clone()))?;
+        writer.release().await?;
+        same("the holder after a release", reader.lease().await?.holder, None)?;
+        known = Some(grant.term);
+    }
+    Ok(())
+}
+
+pub(super) async fn check_says_ok<H: Harness>(case: &Case<'_, H>) -> Outcome {
+    case.answer("check", case.handle(0)?.check()).await
+}

@@ -1,0 +1,178 @@
+//! What has to hold when the whole storage is hurt.
+
+use alloc::format;
+use core::time::Duration;
+
+use super::Harness;
+use super::case::{Case, GRAIN, Outcome, Stop, expect, same};
+use super::contender::{Contender, Grant};
+use crate::config::MAX_DURATION;
+use crate::lease::Term;
+use crate::record::{Acquired, Renewed};
+use crate::storage::{Storage, StorageError};
+
+/// That an operation whose reply the harness broke has failed.
+async fn broken<H: Harness, T>(case: &Case<'_, H>, answer: impl Future<Output = Result<T, StorageError>>) -> Outcome {
+    match case.within(case.harness.patience(), answer).await {
+        Some(Ok(_)) => Err(Stop::failed("Harness::break_reply lets the operation fail", "it succeeded")),
+        Some(Err(_)) | None => Ok(()),
+    }
+}
+
+pub(super) async fn broken_reply_is_healed_by_asking_again<H: Harness>(case: &Case<'_, H>) -> Outcome {
+    let key = case.key("a")?;
+    let (a, b) = (case.contender(&key, 1)?, case.contender(&key, 2)?);
+    let break_reply = || case.power(case.harness.break_reply(a.storage));
+
+    break_reply().await?;
+    broken(case, a.storage.acquire(&a.claim)).await?;
+    let applied = b.lease().await?;
+    let grant = a.win(None).await?;
+    same("the term of the claim whose reply was lost", grant.term, applied.term)?;
+
+    break_reply().await?;
+    broken(case, a.storage.renew(&a.claim, grant.term)).await?;
+    a.extend(grant.term).await?;
+
+    break_reply().await?;
+    broken(case, a.storage.release(&key, a.claim.session)).await?;
+    a.release().await?;
+    let next = b.win(Some(grant.term)).await?;
+    expect(next.term > grant.term, format!("a term after {}", grant.term), next.term)
+}
+
+/// Between two looks at a storage that may be frozen.
+async fn pause<H: Harness>(case: &Case<'_, H>) {
+    let freeze = case.harness.freeze_after_loss().unwrap_or_default();
+    case.sleep((freeze / 64).max(case.short() / 16)).await;
+}
+
+/// Claims until the storage grants again: at once, or after its freeze.
+async fn regain<H: Harness>(case: &Case<'_, H>, contender: &Contender<'_, H>) -> Result<Grant, Stop> {
+    let freeze = case.harness.freeze_after_loss().unwrap_or_default();
+    let give_up = case.now().saturating_add(freeze).saturating_add(case.harness.patience());
+    let mut known: Option<Term> = None;
+    loop {
+        let sent = case.now();
+        match contender.acquire(known).await? {
+            Acquired::Granted { term, version } => return Ok(Grant { term, version, sent }),
+            Acquired::Held { lease, retry_after } => {
+                expect(sent < give_up, "a grant on a free key", (&lease, retry_after))?;
+                known = known.max(lease.map(|lease| lease.term));
+            }
+        }
+        pause(case).await;
+    }
+}
+
+pub(super) async fn restart_keeps_terms<H: Harness>(case: &Case<'_, H>) -> Outcome {
+    let key = case.key("a")?;
+    let a = case.contender(&key, 1)?;
+    let old = a.win(None).await?;
+    a.release().await?;
+    case.power(case.harness.restart()).await?;
+    let handles = case.reopen().await?;
+    let case = case.on(&handles);
+    let new = regain(&case, &case.contender(&key, 2)?).await?;
+    expect(new.term > old.term, format!("a term after {}", old.term), new.term)
+}
+
+pub(super) async fn restart_keeps_leases<H: Harness>(case: &Case<'_, H>) -> Outcome {
+    if case.harness.freeze_after_loss().is_some() {
+        return Err(Stop::NotAvailable);
+    }
+    let key = case.key("a")?;
+    let a = case.contender(&key, 1)?.value("a's")?;
+    let grant = a.win(None).await?;
+    case.power(case.harness.restart()).await?;
+    let handles = case.reopen().await?;
+    let case = case.on(&handles);
+    let (a, b) = (case.contender(&key, 1)?.value("a's")?, case.contender(&key, 2)?);
+    b.refused(Some(grant.term)).await?;
+    same("the version", a.lease().await?.version, grant.version)?;
+    same("the value", a.lease().await?.value, a.claim.value.clone())?;
+    a.leads(grant.term).await?;
+    a.extend(grant.term).await.map(drop)
+}
+
+pub(super) async fn clock_back_lease_lasts_no_longer_than_ttl<H: Harness>(case: &Case<'_, H>) -> Outcome {
+    let key = case.key("a")?;
+    let a = case.contender(&key, 1)?.ttl(case.short());
+    let old = a.win(None).await?;
+    case.power(case.harness.turn_clock_back(MAX_DURATION)).await?;
+    let handles = case.reopen().await?;
+    let case = case.on(&handles);
+    let (a, b) = (case.contender(&key, 1)?.ttl(case.short()), case.contender(&key, 2)?);
+
+    let lease = a.lease().await?;
+    expect(lease.time_left <= case.short(), "no more left than the ttl", lease)?;
+    if let Acquired::Held { lease, retry_after } = b.acquire(None).await? {
+        expect(retry_after <= case.short(), "to ask again within the ttl", (lease, retry_after))?;
+    }
+    // A leader that lives on brings its lease back to the clock.
+    let sent = case.now();
+    let not_before = match a.renew(old.term).await? {
+        Renewed::Extended { .. } => sent.saturating_add(case.short()),
+        Renewed::Lost(_) => sent,
+    };
+    let new = b.take_over(Some(old.term), not_before).await?;
+    expect(new.term > old.term, format!("a term after {}", old.term), new.term)?;
+    b.leads(new.term).await
+}
+
+pub(super) async fn clock_back_dead_leader_is_replaced<H: Harness>(case: &Case<'_, H>) -> Outcome {
+    let key = case.key("a")?;
+    let old = case.contender(&key, 1)?.ttl(case.short()).win(None).await?;
+    case.power(case.harness.turn_clock_back(MAX_DURATION)).await?;
+    let handles = case.reopen().await?;
+    let case = case.on(&handles);
+    let b = case.contender(&key, 2)?;
+    // Its holder never renews: whoever is refused counts its ttl from the clock as it is now.
+    let new = b.take_over(Some(old.term), old.sent.saturating_add(case.short())).await?;
+    expect(new.term > old.term, format!("a term after {}", old.term), new.term)?;
+    b.leads(new.term).await
+}
+
+pub(super) async fn data_loss_terms_still_grow<H: Harness>(case: &Case<'_, H>) -> Outcome {
+    let key = case.key("a")?;
+    let a = case.contender(&key, 1)?;
+    let old = a.win(None).await?;
+    let newest = a.win(Some(old.term)).await?;
+    case.power(case.harness.lose_data()).await?;
+    let handles = case.reopen().await?;
+    let case = case.on(&handles);
+    // It has never seen a term of the key.
+    let new = regain(&case, &case.contender(&key, 2)?).await?;
+    expect(new.term > newest.term, format!("a term after {}", newest.term), new.term)
+}
+
+pub(super) async fn data_loss_freezes<H: Harness>(case: &Case<'_, H>) -> Outcome {
+    let Some(freeze) = case.harness.freeze_after_loss() else { return Err(Stop::NotAvailable) };
+    let key = case.key("a")?;
+    let old = case.contender(&key, 1)?.win(None).await?;
+    let before = case.now();
+    case.power(case.harness.lose_data()).await?;
+    let handles = case.reopen().await?;
+    let case = case.on(&handles);
+    let (a, b) = (case.contender(&key, 1)?, case.contender(&key, 2)?);
+    let thawed = before.saturating_add(freeze);
+    let give_up = thawed.saturating_add(case.harness.patience());
+    loop {
+        a.lose(old.term).await?;
+        for (contender, known) in [(&a, Some(old.term)), (&b, None)] {
+            let answer = contender.acquire(known).await?;
+            let now = case.now();
+            match answer {
+                Acquired::Granted { .. } => {
+                    let early = thawed.saturating_duration_since(now);
+                    return expect(early <= GRAIN, "no grant within the freeze", format!("{early:?} early"));
+                }
+                Acquired::Held { lease, retry_after } => {
+                    expect(now < give_up, "a grant after the freeze", (&lease, retry_after))?;
+                    expect(retry_after > Duration::ZERO || lease.is_some(), "to wait for the thaw", retry_after)?;
+                }
+            }
+        }
+        pause(&case).await;
+    }
+}

@@ -1,0 +1,82 @@
+//! What a release gives up, and what it must not touch.
+
+use core::time::Duration;
+
+use super::Harness;
+use super::case::{Case, Outcome, expect, same, unchanged};
+use crate::lease::Lease;
+use crate::record::Takeover;
+
+pub(super) async fn release_needs_session<H: Harness>(case: &Case<'_, H>) -> Outcome {
+    let (a, b) = (case.contender(&case.key("a")?, 1)?, case.contender(&case.key("a")?, 2)?);
+    let grant = a.win(None).await?;
+    let before = a.lease().await?;
+    b.release().await?;
+    unchanged(&before, &a.lease().await?)?;
+    a.extend(grant.term).await.map(drop)
+}
+
+pub(super) async fn release_is_idempotent<H: Harness>(case: &Case<'_, H>) -> Outcome {
+    let a = case.contender(&case.key("a")?, 1)?;
+    a.win(None).await?;
+    a.release().await?;
+    let before = a.lease().await?;
+    for _ in 0..3 {
+        a.release().await?;
+        same("the released lease", a.lease().await?, before.clone())?;
+    }
+    Ok(())
+}
+
+pub(super) async fn release_keeps_the_term<H: Harness>(case: &Case<'_, H>) -> Outcome {
+    let a = case.contender(&case.key("a")?, 1)?.value("stays")?;
+    let grant = a.win(None).await?;
+    a.release().await?;
+    let lease = a.lease().await?;
+    expect(lease.version > grant.version, "a version that moved", &lease)?;
+    let expected = Lease {
+        holder: None,
+        term: grant.term,
+        version: lease.version,
+        ttl: a.claim.ttl,
+        time_left: Duration::ZERO,
+        value: a.claim.value.clone(),
+    };
+    same("the released lease", lease, expected)
+}
+
+pub(super) async fn release_of_missing_key_is_nothing<H: Harness>(case: &Case<'_, H>) -> Outcome {
+    let a = case.contender(&case.key("a")?, 1)?;
+    a.release().await?;
+    same("what was never granted", a.get().await?, None)?;
+    a.win(None).await.map(drop)
+}
+
+pub(super) async fn release_of_an_expired_lease_frees_it<H: Harness>(case: &Case<'_, H>) -> Outcome {
+    let key = case.key("a")?;
+    let (a, b) = (case.contender(&key, 1)?.ttl(case.short()), case.contender(&key, 2)?);
+    let grant = a.win(None).await?;
+    a.expire().await?;
+    a.release().await?;
+    same("the holder of the released lease", a.lease().await?.holder, None)?;
+    b.takeover(Takeover::ReleasedOnly).win(Some(grant.term)).await.map(drop)
+}
+
+pub(super) async fn late_release_of_old_session_harms_nobody<H: Harness>(case: &Case<'_, H>) -> Outcome {
+    let key = case.key("a")?;
+    let old = case.contender(&key, 1)?;
+    // The same candidate goes on with a new session, then another has its turn.
+    let new = case.contender(&key, 2)?.with(|claim| claim.holder = old.claim.holder.clone());
+    let other = case.contender(&key, 3)?;
+    let mut grant = old.win(None).await?;
+    old.release().await?;
+    for next in [&new, &other] {
+        grant = next.win(Some(grant.term)).await?;
+        let before = next.lease().await?;
+        old.release().await?;
+        unchanged(&before, &next.lease().await?)?;
+        next.extend(grant.term).await?;
+        next.release().await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,181 @@
+//! The conformance suite: the storages of this crate pass it, and every fault that it is there for is found.
+
+extern crate alloc;
+
+mod broken;
+mod fault;
+mod judge;
+
+use core::time::Duration;
+
+use broken::{Broken, Kind, TTL};
+use fault::Fault;
+use lessor::storage::conformance::{self, Failures, Harness, Report};
+use lessor::{ManualTimer, MemoryStorage, StorageError, SystemTimer, Timer, async_trait};
+
+/// Memory on any timer.
+struct Memory<T> {
+    storage: MemoryStorage<T>,
+    timer: T,
+}
+
+impl<T: Timer + Clone> Memory<T> {
+    fn new(timer: T) -> Self {
+        Self { storage: MemoryStorage::with_timer(timer.clone()), timer }
+    }
+}
+
+#[async_trait]
+impl<T: Timer + Clone + Send + Sync + 'static> Harness for Memory<T> {
+    type Storage = MemoryStorage<T>;
+    type Timer = T;
+
+    async fn storage(&self) -> Result<Self::Storage, StorageError> {
+        Ok(self.storage.clone())
+    }
+
+    fn timer(&self) -> T {
+        self.timer.clone()
+    }
+
+    fn ttl(&self) -> Duration {
+        TTL
+    }
+}
+
+fn memory() -> Report {
+    let timer = ManualTimer::new();
+    timer.block_on(conformance::run(&Memory::new(timer.clone()))).expect("no case waits for what never comes")
+}
+
+/// R1 to R14, as far as they are the storage's: memory keeps them, in virtual time.
+#[test]
+fn memory_conforms_in_virtual_time() -> Result<(), Failures> {
+    memory().into_result()
+}
+
+/// The same by the system's clock, so that no case depends on time standing still between two steps.
+#[test]
+fn memory_conforms_in_real_time() -> Result<(), Failures> {
+    smol::block_on(conformance::run(&Memory::new(SystemTimer::new()))).into_result()
+}
+
+/// A harness without powers is told which cases it left out, and only those.
+#[test]
+fn what_a_harness_cannot_do_is_reported() {
+    let report = memory();
+    assert_eq!(
+        report.not_available(),
+        [
+            "broken_reply_is_healed_by_asking_again",
+            "restart_keeps_terms",
+            "restart_keeps_leases",
+            "clock_back_lease_lasts_no_longer_than_ttl",
+            "clock_back_dead_leader_is_replaced",
+            "data_loss_terms_still_grow",
+            "data_loss_freezes",
+        ]
+    );
+    assert_eq!(report.passed().len() + report.not_available().len(), conformance::cases().count());
+}
+
+fn examine(kind: Kind, fault: Option<Fault>) -> Report {
+    let timer = ManualTimer::new();
+    let harness = Broken::new(timer.clone(), kind, fault);
+    timer.block_on(conformance::run(&harness)).expect("no fault hangs the suite")
+}
+
+/// The storage that the faults are built into passes every case, where it keeps what it acknowledged.
+#[test]
+fn without_a_fault_a_durable_storage_passes() -> Result<(), Failures> {
+    let report = examine(Kind::Durable, None);
+    assert_eq!(report.not_available(), ["data_loss_terms_still_grow", "data_loss_freezes"]);
+    report.into_result()
+}
+
+/// It passes, too, where it may lose data: it then seeds terms and freezes.
+#[test]
+fn without_a_fault_a_volatile_storage_passes() -> Result<(), Failures> {
+    let report = examine(Kind::Volatile, None);
+    assert_eq!(report.not_available(), ["restart_keeps_leases"]);
+    report.into_result()
+}
+
+/// A storage may be slow: no case mistakes that for a fault.
+#[test]
+fn a_slow_storage_passes() -> Result<(), Failures> {
+    for seed in 0..40 {
+        let timer = ManualTimer::new();
+        let kind = if seed % 2 == 0 { Kind::Durable } else { Kind::Volatile };
+        let harness = Broken::slow(timer.clone(), kind, seed);
+        timer.block_on(conformance::run(&harness)).expect("no case waits for what never comes").into_result()?;
+    }
+    Ok(())
+}
+
+/// Each fault fails the case that is named after it.
+#[test]
+fn every_fault_is_found_by_its_case() {
+    let mut missed = Vec::new();
+    for (fault, case) in Fault::ALL {
+        let finds = |kind| examine(kind, Some(*fault)).failed().iter().any(|failure| failure.case == *case);
+        if !finds(Kind::Durable) && !finds(Kind::Volatile) {
+            missed.push(format!("{fault:?} is not found by {case}"));
+        }
+    }
+    assert!(missed.is_empty(), "{}", missed.join("\n"));
+}
+
+/// Every case is worth its place: it is the one that some fault is found by.
+#[test]
+fn every_case_finds_a_fault() {
+    let idle: Vec<_> = conformance::cases()
+        .map(|(case, _)| case)
+        .filter(|case| !Fault::ALL.iter().any(|(_, by)| by == case))
+        .collect();
+    assert!(idle.is_empty(), "no fault for {idle:?}");
+}
+
+/// A failure says which rule was broken, what was expected and what was seen.
+#[test]
+fn a_failure_is_readable() {
+    let timer = ManualTimer::new();
+    let harness = Broken::new(timer.clone(), Kind::Durable, Some(Fault::TtlInSeconds));
+    let report = timer.block_on(conformance::run_case(&harness, "ttl_has_millisecond_resolution")).unwrap();
+    let failures = report.into_result().unwrap_err();
+    assert_eq!(
+        format!("{failures:?}"),
+        "1 of 1 conformance cases failed:\n  \
+         ttl_has_millisecond_resolution (R4: a ttl counts in whole milliseconds, rounded up)\n    \
+         expected: the ttl of a grant is 1800.001s\n    \
+         seen:     1801s"
+    );
+}
+
+/// One case can be run by its name; a name that does not exist is no pass.
+#[test]
+fn cases_run_by_name() {
+    let timer = ManualTimer::new();
+    let harness = Memory::new(timer.clone());
+    let run = |name: &'static str| timer.block_on(conformance::run_case(&harness, name)).unwrap();
+    assert_eq!(run("renew_needs_term").passed(), ["renew_needs_term"]);
+    assert_eq!(run("no_wakeup_at_renewal").passed(), ["no_wakeup_at_renewal"]);
+    assert!(run("renew_needs_luck").into_result().is_err());
+}
+
+/// R14: an operation that never answers fails its case; the suite comes to its end.
+#[test]
+fn a_hanging_storage_does_not_hang_the_suite() {
+    let report = examine(Kind::Durable, Some(Fault::Hangs));
+    assert!(report.passed().is_empty(), "{report}");
+    let seen = report.failed().first().map(|failure| failure.seen.as_str());
+    assert_eq!(seen, Some("\"no answer\""));
+}
+
+/// R18: a run can be spawned where storage and timer are `Send`.
+#[test]
+fn a_run_is_send() {
+    fn is_send(_: impl Send) {}
+    is_send(conformance::run(&Memory::new(SystemTimer::new())));
+    is_send(conformance::run(&Broken::new(ManualTimer::new(), Kind::Durable, None)));
+}

@@ -1,0 +1,144 @@
+//! A storage whose faults a test switches, and which counts what it is asked.
+
+#![allow(dead_code, reason = "each test uses the part it needs")]
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use lessor::{
+    Acquired, Claim, Key, Lease, ManualTimer, MemoryStorage, Renewed, Session, Storage, StorageError, Term, Timer,
+    Wakeups, async_trait,
+};
+
+/// What happens to an operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    None,
+    /// An error at once; not applied.
+    Refuse,
+    /// Never an answer; not applied.
+    Hang,
+    /// An error at once, but applied: the reply was lost.
+    LoseReply,
+    /// A hundredth of a second before it is applied, and another before the answer.
+    Slow,
+}
+
+/// Clones share storage, faults and counts.
+#[derive(Clone)]
+pub(crate) struct Faulty {
+    inner: MemoryStorage<ManualTimer>,
+    timer: ManualTimer,
+    state: Arc<State>,
+}
+
+struct State {
+    fault: Mutex<Fault>,
+    wakeups: bool,
+    acquires: AtomicUsize,
+    renewals: AtomicUsize,
+    releases: AtomicUsize,
+    gets: AtomicUsize,
+}
+
+impl Faulty {
+    pub(crate) fn new(timer: &ManualTimer) -> Self {
+        Self::build(timer, true)
+    }
+
+    /// A storage that wakes nobody.
+    pub(crate) fn silent(timer: &ManualTimer) -> Self {
+        Self::build(timer, false)
+    }
+
+    fn build(timer: &ManualTimer, wakeups: bool) -> Self {
+        let state = State {
+            fault: Mutex::new(Fault::None),
+            wakeups,
+            acquires: AtomicUsize::new(0),
+            renewals: AtomicUsize::new(0),
+            releases: AtomicUsize::new(0),
+            gets: AtomicUsize::new(0),
+        };
+        Self { inner: MemoryStorage::with_timer(timer.clone()), timer: timer.clone(), state: Arc::new(state) }
+    }
+
+    /// Another way to the same leases, with faults and counts of its own.
+    pub(crate) fn another_way(&self) -> Self {
+        let fresh = Self::build(&self.timer, self.state.wakeups);
+        Self { inner: self.inner.clone(), ..fresh }
+    }
+
+    pub(crate) fn set(&self, fault: Fault) {
+        *self.state.fault.lock().unwrap() = fault;
+    }
+
+    pub(crate) fn acquires(&self) -> usize {
+        self.state.acquires.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn renewals(&self) -> usize {
+        self.state.renewals.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn releases(&self) -> usize {
+        self.state.releases.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn gets(&self) -> usize {
+        self.state.gets.load(Ordering::SeqCst)
+    }
+
+    async fn pass<R>(
+        &self,
+        count: &AtomicUsize,
+        operation: impl Future<Output = Result<R, StorageError>>,
+    ) -> Result<R, StorageError> {
+        count.fetch_add(1, Ordering::SeqCst);
+        let fault = *self.state.fault.lock().unwrap();
+        match fault {
+            Fault::None => operation.await,
+            Fault::Refuse => Err(StorageError::transient("refused")),
+            Fault::Hang => std::future::pending().await,
+            Fault::Slow => {
+                self.timer.sleep(Duration::from_millis(10)).await;
+                let answer = operation.await;
+                self.timer.sleep(Duration::from_millis(10)).await;
+                answer
+            }
+            Fault::LoseReply => operation.await.and(Err(StorageError::transient("reply lost"))),
+        }
+    }
+}
+
+#[async_trait]
+impl Storage for Faulty {
+    async fn acquire(&self, claim: &Claim) -> Result<Acquired, StorageError> {
+        self.pass(&self.state.acquires, self.inner.acquire(claim)).await
+    }
+    async fn renew(&self, claim: &Claim, term: Term) -> Result<Renewed, StorageError> {
+        self.pass(&self.state.renewals, self.inner.renew(claim, term)).await
+    }
+    async fn release(&self, key: &Key, session: Session) -> Result<(), StorageError> {
+        self.pass(&self.state.releases, self.inner.release(key, session)).await
+    }
+    async fn get(&self, key: &Key) -> Result<Option<Lease>, StorageError> {
+        self.pass(&self.state.gets, self.inner.get(key)).await
+    }
+    fn subscribe(&self, key: &Key) -> Wakeups {
+        if self.state.wakeups { self.inner.subscribe(key) } else { Wakeups::never() }
+    }
+    async fn check(&self) -> Result<(), StorageError> {
+        self.inner.check().await
+    }
+}
+
+/// Randomness that differs by seed and is the same in every run.
+pub(crate) fn entropy(seed: u64) -> impl FnMut() -> u64 + Send + 'static {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    move || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state ^ state >> 29
+    }
+}
