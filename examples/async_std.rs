@@ -1,4 +1,5 @@
-//! A leader crashes, on async-std: the follower takes over when the lease runs out, and the old reign knows by itself that it is over.
+//! A leader crashes, on async-std: the follower takes over when the lease runs out, and the old reign knows by itself
+//! that it is over.
 //!
 //! `cargo run --example async_std`
 

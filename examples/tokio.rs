@@ -1,4 +1,5 @@
-//! A service on tokio: work that runs only while this process leads, and a graceful end at Ctrl-C (or after two seconds).
+//! A service on tokio: work that runs only while this process leads, and a graceful end at Ctrl-C (or after two
+//! seconds).
 //!
 //! `cargo run --example tokio`
 

@@ -1,19 +1,20 @@
 //! What is proved by the notes, and how.
 //!
 //! # Never two leaders
-//! A note `Leads { before, after }` says: at some instant between these two readings of the machine's one clock the library answered that this
-//! process leads. The process may have been frozen before, amidst or after the answer, for any time, so nothing is known but that
-//! one instant lies in between. Between the first and the last such instant of one term the process believed all along: a term that has
-//! ended never comes back (which is checked, too). Therefore the belief covers *at least* the time from `after` of the first note to
-//! `before` of the last one. Only that is counted, and whatever overlaps then is wrong for certain.
+//! A note `Leads { before, after }` says: at some instant between these two readings of the machine's one clock the
+//! library answered that this process leads. The process may have been frozen before, amidst or after the answer, for
+//! any time, so nothing is known but that one instant lies in between. Between the first and the last such instant of
+//! one term the process believed all along: a term that has ended never comes back (which is checked, too). Therefore
+//! the belief covers *at least* the time from `after` of the first note to `before` of the last one. Only that is
+//! counted, and whatever overlaps then is wrong for certain.
 //!
-//! It can fail, since it is not shortened by more than that: each process asks every millisecond, also when it has just been
-//! woken. Whoever believes a few milliseconds too long has a note whose `before` lies within the next one's reign. `--break belief`
-//! shows it.
+//! It can fail, since it is not shortened by more than that: each process asks every millisecond, also when it has just
+//! been woken. Whoever believes a few milliseconds too long has a note whose `before` lies within the next one's reign.
+//! `--break belief` shows it.
 //!
 //! # Only the newest term writes
-//! The database numbers the writes in the order in which they are committed. Their terms must never fall; `--break fence` shows
-//! what happens otherwise.
+//! The database numbers the writes in the order in which they are committed. Their terms must never fall; `--break
+//! fence` shows what happens otherwise.
 
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,6 +31,8 @@ pub(crate) struct Checked {
 struct Belief<'a> {
     node: &'a str,
     term: i64,
+    /// Before the first answer.
+    earliest: Duration,
     from: Duration,
     to: Duration,
     notes: usize,
@@ -37,9 +40,10 @@ struct Belief<'a> {
 
 pub(crate) fn check(entries: &[Entry], notes: &[(String, Vec<Note>)], freezes: u32) -> Checked {
     let mut wrong = Vec::new();
-    let beliefs = beliefs(notes, &mut wrong);
+    let mut beliefs = beliefs(notes, &mut wrong);
     let terms = check_holders(entries, &beliefs, &mut wrong);
-    check_reigns(&beliefs, &mut wrong);
+    check_order(&mut beliefs, &mut wrong);
+    check_overlaps(&mut beliefs, &mut wrong);
     check_halves(notes, &beliefs, &mut wrong);
     check_writes(entries, &mut wrong);
 
@@ -53,8 +57,10 @@ pub(crate) fn check(entries: &[Entry], notes: &[(String, Vec<Note>)], freezes: u
     let processes = notes.len();
     let verdict = if wrong.is_empty() { "it holds" } else { "it does NOT hold" };
     let summary = format!(
-        "checked: {accepted} writes accepted, {refused} stale refused; {terms} terms of {processes} processes; {asked} notes of belief\n\
-         checked: terms only grow, no stale write is accepted, each term has one holder, never two leaders at a time: {verdict}"
+        "checked: {accepted} writes accepted, {refused} stale refused; {terms} terms of {processes} processes; \
+         {asked} notes of belief\n\
+         checked: terms only grow, no stale write is accepted, each term has one holder, \
+         never two leaders at a time: {verdict}"
     );
     Checked { summary, wrong }
 }
@@ -76,7 +82,7 @@ fn beliefs<'a>(notes: &'a [(String, Vec<Note>)], wrong: &mut Vec<String>) -> Vec
                             belief.notes += 1;
                         }
                         _ => {
-                            let next = Belief { node, term, from: after, to: before, notes: 1 };
+                            let next = Belief { node, term, earliest: before, from: after, to: before, notes: 1 };
                             if let Some(last) = present.replace(next) {
                                 over.insert(last.term);
                                 beliefs.push(last);
@@ -93,18 +99,31 @@ fn beliefs<'a>(notes: &'a [(String, Vec<Note>)], wrong: &mut Vec<String>) -> Vec
         }
         beliefs.extend(present);
     }
-    beliefs.sort_by_key(|belief| belief.from);
     beliefs
 }
 
-fn check_reigns(beliefs: &[Belief<'_>], wrong: &mut Vec<String>) {
-    let mut newest: Option<&Belief<'_>> = None;
-    let mut longest: Option<&Belief<'_>> = None;
-    for belief in beliefs {
-        let Belief { node, term, from, to, .. } = belief;
-        if let Some(last) = newest.replace(belief).filter(|last| last.term >= *term) {
-            wrong.push(format!("{node} began term {term} after {} had begun term {}", last.node, last.term));
+/// A later term begins later. The first answer lies between `earliest` and `from`.
+fn check_order(beliefs: &mut [Belief<'_>], wrong: &mut Vec<String>) {
+    beliefs.sort_by_key(|belief| belief.term);
+    let mut latest: Option<&Belief<'_>> = None;
+    for belief in beliefs.iter() {
+        if let Some(last) = latest.filter(|last| belief.from < last.earliest && last.term < belief.term) {
+            wrong.push(format!(
+                "{} began term {} after {} had begun term {}",
+                last.node, last.term, belief.node, belief.term
+            ));
         }
+        if latest.is_none_or(|last| last.earliest < belief.earliest) {
+            latest = Some(belief);
+        }
+    }
+}
+
+fn check_overlaps(beliefs: &mut [Belief<'_>], wrong: &mut Vec<String>) {
+    beliefs.sort_by_key(|belief| belief.from);
+    let mut longest: Option<&Belief<'_>> = None;
+    for belief in beliefs.iter() {
+        let Belief { node, term, from, to, .. } = belief;
         // A belief that was noted once covers no time: `to` lies before `from`.
         if let Some(last) = longest.filter(|last| *from <= last.to && from <= to) {
             let both = last.to.min(*to).saturating_sub(*from);
@@ -117,7 +136,8 @@ fn check_reigns(beliefs: &[Belief<'_>], wrong: &mut Vec<String>) {
     }
 }
 
-/// A yes of one of the two questions excludes another leader, too. All that is known of it is that it lies within its window.
+/// A yes of one of the two questions excludes another leader, too. All that is known of it is that it lies within its
+/// window.
 fn check_halves(notes: &[(String, Vec<Note>)], beliefs: &[Belief<'_>], wrong: &mut Vec<String>) {
     for (node, notes) in notes {
         for note in notes {

@@ -73,7 +73,8 @@ impl Cluster {
         Config::with_ttl(self.options.ttl)
     }
 
-    /// After a crash somebody leads within this time, says the library: the lease runs out, a follower asks, the answer may be lost once.
+    /// After a crash somebody leads within this time, says the library: the lease runs out, a follower asks, the answer
+    /// may be lost once.
     pub(crate) fn promised(&self) -> Duration {
         let Config { ttl, retry_interval, request_timeout, .. } = self.config();
         ttl + retry_interval.mul_f64(1.0 + lessor::JITTER) + request_timeout * 2

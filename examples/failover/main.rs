@@ -1,12 +1,14 @@
 //! Real processes lose their leader in every way there is, and the program proves that nothing went wrong.
 //!
-//! Some processes of one machine share an SQLite file and campaign for one key. In each round their leader is killed, the next one resigns, and
-//! the next one is frozen beyond its ttl and woken. All the while whoever leads writes into a table through a fence, and notes down
-//! when it believes that it leads. At the end this program prints for how long nobody led, and checks all of the notes.
+//! Some processes of one machine share an SQLite file and campaign for one key. In each round their leader is killed,
+//! the next one resigns, and the next one is frozen beyond its ttl and woken. All the while whoever leads writes into a
+//! table through a fence, and notes down when it believes that it leads. At the end this program prints for how long
+//! nobody led, and checks all of the notes.
 //!
 //! `cargo run --example failover`, or `cargo run --example failover -- --help`
 //!
-//! Read on in `node.rs` (one process: how the library is used), `ledger.rs` (the fenced table) and `check.rs` (what is proved, and how).
+//! Read on in `node.rs` (one process: how the library is used), `ledger.rs` (the fenced table) and `check.rs` (what is
+//! proved, and how).
 
 #![cfg_attr(unix, expect(clippy::std_instead_of_alloc, reason = "a program has std"))]
 

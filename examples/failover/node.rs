@@ -20,8 +20,8 @@ pub(crate) const RESIGN: &str = "resign";
 
 /// How long one piece of work takes between the question whether it may be done and the write of its outcome.
 ///
-/// This gap is in every program, if shorter. No election can close it: whoever freezes in it wakes up with a term that may be over,
-/// and writes. Only the fence notices.
+/// This gap is in every program, if shorter. No election can close it: whoever freezes in it wakes up with a term that
+/// may be over, and writes. Only the fence notices.
 const WORK: Duration = Duration::from_millis(5);
 
 /// How often the belief is noted.
@@ -84,8 +84,8 @@ async fn work(candidate: &Candidate, mut ledger: Ledger, notebook: Notebook<'_>,
 
 /// Notes all the time whether this process believes that it leads. Ends with the candidate.
 ///
-/// It has a thread of its own, and parks it: when the process is woken this thread has only itself to wait for, and asks before the driver
-/// gets to notice how late it is. A belief that hung on the driver would show.
+/// It has a thread of its own, and parks it: when the process is woken this thread has only itself to wait for, and
+/// asks before the driver gets to notice how late it is. A belief that hung on the driver would show.
 async fn believe(candidate: &Candidate, notebook: Notebook<'_>, options: &NodeOptions) -> Result<()> {
     let clock = SystemTimer::new();
     while let Ok(leadership) = candidate.elected().await {
@@ -123,7 +123,8 @@ async fn believe(candidate: &Candidate, notebook: Notebook<'_>, options: &NodeOp
     Ok(())
 }
 
-/// Does this as long as the candidate goes on. If it fails, the candidate stops: a leader that does not work is worse than none.
+/// Does this as long as the candidate goes on. If it fails, the candidate stops: a leader that does not work is worse
+/// than none.
 async fn to_the_end(candidate: &Candidate, task: impl Future<Output = Result<()>>) -> Result<()> {
     let outcome = task.await;
     let _ = candidate.shutdown().await;

@@ -56,10 +56,10 @@ pub(crate) async fn play(cluster: &mut Cluster) -> Result<()> {
             let new = cluster.leader(old.term, 1).await?;
             let gap = new.since.saturating_sub(last_belief(cluster, old)?);
             figures.add(disturbance, gap);
-            let (old_name, new_name) = (cluster.name(old.node), cluster.name(new.node));
+            let (from, to) = (cluster.name(old.node), cluster.name(new.node));
             let (old_term, new_term, gap) = (old.term, new.term, readable(gap));
             let line = format!(
-                "  {old_name} {disturbance} in term {old_term}: nobody led for {gap}, then {new_name} in term {new_term}"
+                "  {from} {disturbance} in term {old_term}: nobody led for {gap}, then {to} in term {new_term}"
             );
             cluster.view.say(&line)?;
             if let Some(begun) = begun {
@@ -97,12 +97,13 @@ fn last_belief(cluster: &Cluster, leader: Leader) -> Result<Duration> {
     Ok(last.ok_or_else(|| format!("{} noted no belief in term {}", cluster.name(leader.node), leader.term))?)
 }
 
-/// Freezes the leader amidst its work, as a machine that swaps would, or a virtual machine that is moved. Tells who that was, and how much
-/// it had noted of its work by then.
+/// Freezes the leader amidst its work, as a machine that swaps would, or a virtual machine that is moved. Tells who
+/// that was, and how much it had noted of its work by then.
 async fn freeze(cluster: &mut Cluster, mut leader: Leader, ledger: &mut Ledger) -> Result<(Leader, usize)> {
     loop {
         cluster.freeze(leader.node).await?;
-        // Between question and write, and not with the lock of the file in its hands: that would keep everybody from everything.
+        // Between question and write, and not with the lock of the file in its hands: that would keep everybody from
+        // everything.
         let work = cluster.work(leader.node)?;
         if work.last() == Some(&Note::Works { term: leader.term }) && ledger.can_be_written()? {
             return Ok((leader, work.len()));
