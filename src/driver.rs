@@ -104,6 +104,10 @@ impl<S: Storage + 'static, T: Timer> Driver<S, T> {
     /// # Cancel safety
     /// A request that was under way goes on in the next step.
     pub async fn step(&mut self) -> Step {
+        // What happened since the last step; the first look subscribes.
+        if let Next::At(_) = self.settle() {
+            poll_fn(|cx| Poll::Ready(self.poll_happening(cx))).await;
+        }
         loop {
             let wake_in = match self.settle() {
                 Next::Done => Duration::MAX,

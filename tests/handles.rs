@@ -455,6 +455,24 @@ fn a_leader_once_seen_does_not_stay_for_ever() {
     assert_eq!(b.leader(), None);
 }
 
+/// The end of the last observer ends its driver; it never claimed, and released nothing.
+#[test]
+fn an_observer_leaves_no_trace() {
+    let (timer, storage) = fixture();
+    let (observer, driver) = Builder::new("k").observe_with(storage.clone(), timer.clone(), entropy(9)).unwrap();
+    let events = observer.events();
+    drop(observer.clone());
+    let watch = async {
+        timer.sleep(secs(10)).await;
+        assert!(observer.leader().is_none() && storage.gets() > 3);
+        drop(observer);
+    };
+    timer.block_on(join(driver.run(), watch)).unwrap();
+    let events: Vec<_> = timer.block_on(events.collect()).unwrap();
+    assert_eq!(events, [Event::LeaderChanged(None), Event::Stopped]);
+    assert_eq!(storage.acquires() + storage.releases(), 0);
+}
+
 /// `leader_changed` reports every state that lasts, its own election included, and nothing twice.
 #[test]
 fn changes_of_leader_are_reported_once() {
@@ -524,6 +542,24 @@ fn steps_lead_too() {
         assert_eq!(driver.step().await.wake_in, Duration::MAX);
     });
     assert_eq!(storage.releases(), 1);
+}
+
+/// A wake-up that came between two steps is seen by the next one.
+#[test]
+fn a_step_sees_what_woke_it() {
+    let (timer, storage) = fixture();
+    let (a, mut a_driver) = candidate("a", &storage, &timer);
+    let (b, mut b_driver) = candidate("b", &storage, &timer);
+    timer.block_on(async {
+        a_driver.step().await;
+        let step = b_driver.step().await;
+        assert_eq!((step.status.role, step.wake_in > secs(1)), (Role::Follower, true));
+        let (released, _) = join(a.shutdown(), a_driver.step()).await;
+        released.unwrap();
+        assert_eq!(b_driver.step().await.status.role, Role::Leader);
+    });
+    assert_eq!(timer.now(), Instant::from_origin(secs(1)));
+    drop(b);
 }
 
 /// A step that is dropped while the storage answers goes on in the next one.
