@@ -2,7 +2,7 @@
 //!
 //! `cargo run --example smol`
 
-use std::error::Error;
+use core::error::Error;
 
 use lessor::{Builder, MemoryStorage};
 

@@ -1,0 +1,94 @@
+//! Real processes lose their leader in every way there is, and the program proves that nothing went wrong.
+//!
+//! Some processes of one machine share an SQLite file and campaign for one key. In each round their leader is killed,
+//! the next one resigns, and the next one is frozen beyond its ttl and woken. All the while whoever leads writes into a
+//! table through a fence, and notes down when it believes that it leads. At the end this program prints for how long
+//! nobody led, and checks all of the notes.
+//!
+//! `cargo run --example failover`, or `cargo run --example failover -- --help`
+//!
+//! Read on in `node.rs` (one process: how the library is used), `ledger.rs` (the fenced table) and `check.rs` (what is
+//! proved, and how).
+
+#![cfg_attr(unix, expect(clippy::std_instead_of_alloc, reason = "a program has std"))]
+
+#[cfg(unix)]
+mod check;
+#[cfg(unix)]
+mod cluster;
+#[cfg(unix)]
+mod ledger;
+#[cfg(unix)]
+mod node;
+#[cfg(unix)]
+mod note;
+#[cfg(unix)]
+mod options;
+#[cfg(unix)]
+mod report;
+#[cfg(unix)]
+mod scenario;
+#[cfg(unix)]
+mod view;
+
+#[cfg(not(unix))]
+fn main() {
+    println!("This example kills and freezes processes by signals: it needs a Unix.");
+}
+
+#[cfg(unix)]
+fn main() -> std::process::ExitCode {
+    use options::Mode;
+    use std::process::ExitCode;
+
+    let done = match options::from_args() {
+        Ok(Mode::Help) => {
+            print!("{}", options::HELP);
+            Ok(())
+        }
+        Ok(Mode::Node(node)) => node::run(node),
+        Ok(Mode::Demonstration(options)) => smol::block_on(demonstration(options)),
+        Err(wrong) => {
+            eprintln!("{wrong}\n`--help` tells what there is");
+            return ExitCode::from(2);
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("failed: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// What any part of this program may fail with.
+#[cfg(unix)]
+type Result<T> = core::result::Result<T, Box<dyn core::error::Error + Send + Sync>>;
+
+#[cfg(unix)]
+async fn demonstration(options: options::Options) -> Result<()> {
+    // Before the first process runs, so that an interruption finds something that cleans up.
+    let (tell, interrupted) = smol::channel::bounded::<()>(1);
+    ctrlc::set_handler(move || {
+        let _ = tell.try_send(());
+    })?;
+    let interruption = async {
+        let _ = interrupted.recv().await;
+        Err("interrupted".into())
+    };
+
+    let folder = tempfile::Builder::new().prefix("lessor-failover-").tempdir()?;
+    let path = folder.path().to_path_buf();
+    let keep = options.keep;
+    let mut cluster = cluster::Cluster::new(options, path.clone());
+    let outcome = smol::future::or(interruption, scenario::play(&mut cluster)).await;
+    // Whatever happened: no process stays, and then nobody writes into the folder any more.
+    cluster.kill_all().await;
+    if keep {
+        println!("kept: {}", folder.keep().display());
+    } else {
+        folder.close()?;
+    }
+    outcome
+}
