@@ -3,8 +3,8 @@
 //!
 //! `cargo run --example async_std`
 
-use core::error::Error;
-use core::time::Duration;
+use std::error::Error;
+use std::time::Duration;
 
 use async_std::task;
 use lessor::{Builder, MemoryStorage};

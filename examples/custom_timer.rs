@@ -2,18 +2,14 @@
 //!
 //! `cargo run --example custom_timer`
 
-#![expect(clippy::std_instead_of_alloc, reason = "a program has std")]
-
-use core::error::Error;
-use core::future::Future;
-use core::hash::{BuildHasher, Hasher};
-use core::pin::Pin;
-use core::task::{Context, Poll, Waker};
-use core::time::Duration;
 use std::collections::BTreeMap;
-use std::hash::RandomState;
+use std::error::Error;
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
 use std::thread;
+use std::time::Duration;
 
 use futures::executor::block_on;
 use futures::join;
@@ -23,7 +19,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let alarms = Alarms::start()?;
     let election = Builder::new("nightly-report").ttl(Duration::from_secs(1));
     let (candidate, driver) =
-        election.id("node-a").build_with(MemoryStorage::with_timer(alarms.clone()), alarms.clone(), entropy)?;
+        election.id("node-a").build_on(MemoryStorage::with_timer(alarms.clone()), alarms.clone())?;
 
     let work = async {
         let leadership = candidate.elected().await?;
@@ -36,11 +32,6 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let ((), outcome) = block_on(async { join!(driver.run(), work) });
     outcome
-}
-
-/// Unpredictable, as sessions have to be: the standard library keys its hashers with the system's randomness.
-fn entropy() -> u64 {
-    RandomState::new().build_hasher().finish()
 }
 
 /// Wakes sleepers in the order in which they are due.

@@ -2,7 +2,7 @@
 //!
 //! `cargo run --example smol`
 
-use core::error::Error;
+use std::error::Error;
 
 use lessor::{Builder, MemoryStorage};
 

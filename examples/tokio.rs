@@ -3,8 +3,8 @@
 //!
 //! `cargo run --example tokio`
 
-use core::error::Error;
-use core::time::Duration;
+use std::error::Error;
+use std::time::Duration;
 
 use lessor::{Builder, Candidate, MemoryStorage};
 use tokio::time::sleep;

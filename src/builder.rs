@@ -128,13 +128,38 @@ impl Builder {
     /// # Errors
     /// [`BuildError`] names what does not fit.
     #[cfg(feature = "system")]
-    pub fn build<S: Storage + 'static>(mut self, storage: S) -> Result<(Candidate, Driver<S>), BuildError> {
+    pub fn build<S: Storage + 'static>(self, storage: S) -> Result<(Candidate, Driver<S>), BuildError> {
+        self.build_on(storage, crate::time::SystemTimer::new())
+    }
+
+    /// A candidate on this timer, and on the system's randomness.
+    ///
+    /// ```
+    /// use lessor::{Builder, ManualTimer, MemoryStorage};
+    ///
+    /// let timer = ManualTimer::new();
+    /// let storage = MemoryStorage::with_timer(timer.clone());
+    /// let (candidate, driver) = Builder::new("k").id("node-a").build_on(storage, timer.clone())?;
+    /// timer.spawn(driver.run());
+    /// let leadership = timer.block_on(candidate.elected()).unwrap().unwrap();
+    /// assert_eq!(leadership.term().get(), 1);
+    /// # Ok::<(), lessor::BuildError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`BuildError`] names what does not fit.
+    #[cfg(feature = "system")]
+    pub fn build_on<S: Storage + 'static, T: Timer>(
+        mut self,
+        storage: S,
+        timer: T,
+    ) -> Result<(Candidate<T>, Driver<S, T>), BuildError> {
         let mut entropy = system_entropy()?;
         self.id.get_or_insert_with(|| {
             let bits = u128::from(entropy()) << 64 | u128::from(entropy());
             format!("{}", uuid::Builder::from_random_bytes(bits.to_be_bytes()).as_uuid())
         });
-        self.build_with(storage, crate::time::SystemTimer::new(), entropy)
+        self.build_with(storage, timer, entropy)
     }
 
     /// A candidate on this timer and randomness.

@@ -180,6 +180,19 @@ impl Term {
     }
 }
 
+impl From<Term> for u64 {
+    fn from(term: Term) -> Self {
+        term.get()
+    }
+}
+
+/// Without loss: terms stay below 2^53. For databases, whose integers are signed.
+impl From<Term> for i64 {
+    fn from(term: Term) -> Self {
+        term.get().cast_signed()
+    }
+}
+
 impl fmt::Display for Term {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)

@@ -16,8 +16,8 @@
 //! The database numbers the writes in the order in which they are committed. Their terms must never fall; `--break
 //! fence` shows what happens otherwise.
 
-use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use crate::ledger::Entry;
 use crate::note::Note;

@@ -1,10 +1,10 @@
 //! The processes, seen from the parent: starts, signals and hears them.
 
-use core::time::Duration;
 use std::env;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::Stdio;
+use std::time::Duration;
 
 use lessor::{Config, Observer, SystemTimer, Timer};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};

@@ -1,7 +1,7 @@
 //! What the leader is needed for: a table into which only the newest reign may write.
 
-use core::time::Duration;
 use std::path::Path;
+use std::time::Duration;
 
 use lessor::storage::sqlite::rusqlite::{Connection, ErrorCode, Result, TransactionBehavior};
 use lessor::{Fence, Term};
@@ -44,7 +44,7 @@ impl Ledger {
     ///
     /// A refused write usually is just rolled back. Here it is noted as refused, for the check to see.
     pub(crate) fn write(&mut self, node: &str, term: Term, ignore_fence: bool) -> Result<bool> {
-        let term = term.get().cast_signed();
+        let term = i64::from(term);
         let transaction = self.0.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let admitted = transaction.execute(Fence::ADMIT, (RESOURCE, term))? == 1;
         let accepted = admitted || ignore_fence;

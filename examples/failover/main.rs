@@ -10,8 +10,6 @@
 //! Read on in `node.rs` (one process: how the library is used), `ledger.rs` (the fenced table) and `check.rs` (what is
 //! proved, and how).
 
-#![cfg_attr(unix, expect(clippy::std_instead_of_alloc, reason = "a program has std"))]
-
 #[cfg(unix)]
 mod check;
 #[cfg(unix)]
@@ -64,7 +62,7 @@ fn main() -> std::process::ExitCode {
 
 /// What any part of this program may fail with.
 #[cfg(unix)]
-type Result<T> = core::result::Result<T, Box<dyn core::error::Error + Send + Sync>>;
+type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
 #[cfg(unix)]
 async fn demonstration(options: options::Options) -> Result<()> {

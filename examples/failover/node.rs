@@ -1,8 +1,8 @@
 //! One of the processes: a candidate that works while it leads.
 
-use core::time::Duration;
 use std::io;
 use std::thread;
+use std::time::Duration;
 
 use lessor::{Builder, Candidate, SqliteStorage, SystemTimer, Timer};
 use smol::Unblock;
@@ -70,7 +70,7 @@ async fn work(candidate: &Candidate, mut ledger: Ledger, notebook: Notebook<'_>,
             smol::Timer::after(WORK).await;
             continue;
         };
-        let number = term.get().cast_signed();
+        let number = i64::from(term);
         notebook.keep(Note::Works { term: number })?;
         smol::Timer::after(WORK).await;
         if ledger.write(&options.name, term, options.broken == Some(Broken::Fence))? {
@@ -89,7 +89,7 @@ async fn work(candidate: &Candidate, mut ledger: Ledger, notebook: Notebook<'_>,
 async fn believe(candidate: &Candidate, notebook: Notebook<'_>, options: &NodeOptions) -> Result<()> {
     let clock = SystemTimer::new();
     while let Ok(leadership) = candidate.elected().await {
-        let term = leadership.term().get().cast_signed();
+        let term = i64::from(leadership.term());
         let mut last = None;
         loop {
             // Both readings are needed: the process may be frozen at any point in between (see `check.rs`).

@@ -1,10 +1,10 @@
 //! What a process notes down, one line each: in a file of its own, and for most of it on its standard output.
 
-use core::fmt;
-use core::time::Duration;
+use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Note {

@@ -1,11 +1,11 @@
 //! What can be asked for on the command line.
 
-use core::error::Error;
-use core::fmt;
-use core::ops::RangeInclusive;
-use core::time::Duration;
+use std::error::Error;
 use std::ffi::OsString;
+use std::fmt;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use lexopt::prelude::*;
 

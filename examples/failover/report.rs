@@ -1,7 +1,7 @@
 //! The figures: for how long nobody led.
 
-use core::fmt::{self, Write as _};
-use core::time::Duration;
+use std::fmt::{self, Write as _};
+use std::time::Duration;
 
 use lessor::Config;
 

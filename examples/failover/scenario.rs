@@ -1,6 +1,6 @@
 //! What happens, in order.
 
-use core::time::Duration;
+use std::time::Duration;
 
 use lessor::{Builder, SqliteStorage};
 

@@ -1,8 +1,8 @@
 //! What is to be seen meanwhile: on a terminal a line that changes in place, below the lines that stay.
 
-use core::fmt::Write as _;
-use core::time::Duration;
+use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
+use std::time::Duration;
 
 use lessor::{Instant, Observer, SystemTimer, Timer};
 
