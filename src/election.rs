@@ -331,10 +331,7 @@ impl Election {
 
     /// When the next request of whatever kind is due.
     fn due_at(&self) -> Instant {
-        match self.cool_off_until {
-            Some(until) if self.reign.is_none() && self.release.is_none() => self.next_at.max(until),
-            _ => self.next_at,
-        }
+        self.cool_off_until.map_or(self.next_at, |until| self.next_at.max(until))
     }
 
     // === requests ===

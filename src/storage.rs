@@ -146,6 +146,8 @@ pub trait Storage: MaybeSendSync {
     ///
     /// They come when the key was released or granted to another, not at renewals, and once after a lost connection
     /// to the storage was made anew. They coalesce, and one is kept while nobody polls. By default there are none.
+    ///
+    /// Subscribe, then ask: a subscription may take effect only when an operation that was asked after it is answered.
     fn subscribe(&self, key: &Key) -> Wakeups {
         let _ = key;
         Wakeups::never()

@@ -569,7 +569,7 @@ fn resigning_ends_demotes_and_releases_in_this_order() {
     bench.input(Input::Wakeup);
     assert_eq!(bench.election.in_flight(), None, "a cool-off ignores wake-ups");
     bench.to(released + secs(4));
-    assert_eq!(bench.sent().1, released + secs(4));
+    assert_eq!((bench.sent().1, bench.election.status().role), (released + secs(4), Role::Follower));
     assert_eq!((bench.claim().session, bench.claim().after), (Session::from_bits(2), Some(term(5))));
 }
 

@@ -92,6 +92,24 @@ fn a_woken_follower_hardly_reads() {
     assert_eq!(timer.now(), before, "woken at once");
 }
 
+/// R7: two candidates with the same id are two candidates; the one that does not lead knows it.
+#[test]
+fn the_same_id_is_no_proof() {
+    let (timer, storage) = fixture();
+    let twins = [1, 2].map(|seed| {
+        let builder = Builder::new("k").id("twin");
+        let (candidate, driver) = builder.build_with(storage.clone(), timer.clone(), entropy(seed)).unwrap();
+        timer.spawn(driver.run());
+        candidate
+    });
+    for _ in 0..3 {
+        timer.block_on(timer.sleep(secs(20))).unwrap();
+        let leaders: Vec<_> = twins.iter().filter(|twin| twin.is_leader()).collect();
+        assert_eq!(leaders.len(), 1);
+        timer.block_on(leaders[0].resign()).unwrap().unwrap();
+    }
+}
+
 // === the clock ===
 
 /// R3: a hung storage cannot keep a leader believing; `lost` and `run` end at the deadline by their own sleep.
