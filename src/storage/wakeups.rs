@@ -67,7 +67,7 @@ impl fmt::Debug for Wakeups {
 /// Who waits for wake-ups of which key: the part that every adapter with wake-ups needs.
 ///
 /// A subscription starts with nothing kept; each [`wake`](Self::wake) after it is seen, several as one.
-/// Dropping all subscriptions of a key forgets the key.
+/// A key whose subscriptions are all dropped is forgotten in time.
 ///
 /// ```
 /// use futures::{FutureExt, StreamExt};
@@ -84,7 +84,14 @@ impl fmt::Debug for Wakeups {
 /// # Ok::<(), lessor::InvalidText>(())
 /// ```
 #[derive(Debug, Default)]
-pub struct Topics(Mutex<BTreeMap<Key, Weak<Topic>>>);
+pub struct Topics(Mutex<Followed>);
+
+#[derive(Debug, Default)]
+struct Followed {
+    topics: BTreeMap<Key, Weak<Topic>>,
+    /// How many keys there may be before those that nobody waits for are forgotten.
+    room: usize,
+}
 
 #[derive(Debug, Default)]
 struct Topic {
@@ -96,25 +103,20 @@ impl Topics {
     /// Nobody waits.
     #[must_use]
     pub const fn new() -> Self {
-        Self(Mutex::new(BTreeMap::new()))
+        Self(Mutex::new(Followed { topics: BTreeMap::new(), room: 0 }))
     }
 
     /// Wake-ups of this key from now on.
     pub fn subscribe(&self, key: &Key) -> Wakeups {
-        let mut topics = self.0.lock();
-        let topic = topics.get(key).and_then(Weak::upgrade).unwrap_or_else(|| {
-            topics.retain(|_, topic| topic.strong_count() > 0);
-            let topic = Arc::new(Topic::default());
-            topics.insert(key.clone(), Arc::downgrade(&topic));
-            topic
-        });
+        let mut followed = self.0.lock();
+        let topic = followed.topics.get(key).and_then(Weak::upgrade).unwrap_or_else(|| followed.begin(key));
         let seen = topic.rounds.load(Ordering::Acquire);
         Wakeups::new(Subscription { topic, seen, listener: None })
     }
 
     /// Wakes the subscribers of this key.
     pub fn wake(&self, key: &Key) {
-        let topic = self.0.lock().get(key).and_then(Weak::upgrade);
+        let topic = self.0.lock().topics.get(key).and_then(Weak::upgrade);
         if let Some(topic) = topic {
             topic.wake();
         }
@@ -122,14 +124,28 @@ impl Topics {
 
     /// Wakes everybody, as after a lost connection was made anew.
     pub fn wake_all(&self) {
-        let topics: Vec<_> = self.0.lock().values().filter_map(Weak::upgrade).collect();
+        let topics: Vec<_> = self.0.lock().topics.values().filter_map(Weak::upgrade).collect();
         topics.iter().for_each(|topic| topic.wake());
     }
 
     /// The keys that somebody waits for.
     #[must_use]
     pub fn keys(&self) -> Vec<Key> {
-        self.0.lock().iter().filter(|(_, topic)| topic.strong_count() > 0).map(|(key, _)| key.clone()).collect()
+        let followed = self.0.lock();
+        followed.topics.iter().filter(|(_, topic)| topic.strong_count() > 0).map(|(key, _)| key.clone()).collect()
+    }
+}
+
+impl Followed {
+    fn begin(&mut self, key: &Key) -> Arc<Topic> {
+        // Rarely enough that a key costs the same however many there are.
+        if self.topics.len() >= self.room {
+            self.topics.retain(|_, topic| topic.strong_count() > 0);
+            self.room = self.topics.len().saturating_mul(2).max(16);
+        }
+        let topic = Arc::new(Topic::default());
+        self.topics.insert(key.clone(), Arc::downgrade(&topic));
+        topic
     }
 }
 
@@ -167,5 +183,24 @@ impl Stream for Subscription {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::format;
+
+    /// What nobody waits for any more does not pile up, and what somebody waits for stays.
+    #[test]
+    fn keys_are_forgotten_in_time() {
+        let topics = Topics::new();
+        let kept = Key::new("kept").unwrap();
+        let _wakeups = topics.subscribe(&kept);
+        for number in 0..1000 {
+            let _ = topics.subscribe(&Key::new(format!("{number}")).unwrap());
+            assert!(topics.0.lock().topics.len() <= 16);
+        }
+        assert_eq!(topics.keys(), [kept]);
     }
 }
