@@ -117,7 +117,7 @@ impl Grant {
 
     /// Takes a hold, unless the term is ending.
     pub(crate) fn hold(&self) -> bool {
-        let add = |holds: u32| (holds < ENDING - 1).then_some(holds + 1);
+        let add = |holds: u32| holds.checked_add(1).filter(|more| more & ENDING == 0);
         self.holds.fetch_update(Ordering::AcqRel, Ordering::Acquire, add).is_ok()
     }
 
@@ -185,6 +185,19 @@ mod tests {
         assert!(!grant.hold() && !grant.is_drained());
         assert!(grant.deadline().is_ahead(|| at(9)), "it is held until it is released");
         assert!(grant.unhold() && grant.is_drained());
+        assert!(!grant.hold() && grant.is_drained(), "once drained it stays so");
+    }
+
+    /// A lost grant says why.
+    #[test]
+    fn a_lost_grant_says_why() {
+        use Ended::{DriverDropped, Expired, Failures, Resigned, Stopped, Superseded};
+        for why in [Expired, Superseded, Failures, Resigned, Stopped, DriverDropped] {
+            let grant = Grant::new(Term::FIRST, at(10));
+            grant.lose(why);
+            assert_eq!((grant.ended(), grant.is_ending()), (why, true));
+            assert!(!grant.deadline().is_ahead(|| at(0)));
+        }
     }
 }
 

@@ -68,7 +68,7 @@ mod tests {
     fn draws(mut draw: impl FnMut(&mut Pace) -> Duration) -> (Duration, Duration) {
         let mut pace = Pace::new(7);
         let mut range = (Duration::MAX, Duration::ZERO);
-        for _ in 0..10_000 {
+        for _ in 0..if cfg!(miri) { 100 } else { 10_000 } {
             let drawn = draw(&mut pace);
             range = (range.0.min(drawn), range.1.max(drawn));
         }
@@ -79,8 +79,8 @@ mod tests {
     #[test]
     fn jitter_stays_within_a_tenth() {
         let (low, high) = draws(|pace| pace.around(Duration::from_secs(2)));
-        assert!(low >= Duration::from_millis(1800) && low < Duration::from_millis(1805), "{low:?}");
-        assert!(high <= Duration::from_millis(2200) && high > Duration::from_millis(2195), "{high:?}");
+        assert!(low >= Duration::from_millis(1800) && low < Duration::from_millis(1850), "{low:?}");
+        assert!(high <= Duration::from_millis(2200) && high > Duration::from_millis(2150), "{high:?}");
     }
 
     /// R14: a leader tries again after 250 to 500 ms, sooner with a short ttl.
