@@ -9,15 +9,17 @@
 //! | no record | granted, term `max(after + 1, seed)` | created, version 1 |
 //! | live, mine, `after < term` | granted the same term: an earlier try was applied and its reply was lost | extended |
 //! | live, mine, otherwise | granted a new term: that reign is over, this one begins | extended, new term |
-//! | live, another's | held | untouched: no write, no lock (but see below) |
+//! | live, another's | held (but see below) | untouched: no write, no lock |
 //! | not live, `after < term` | held, ask again at once: something happened since the candidate looked | untouched |
 //! | released | granted a new term, whatever `takeover` says | the claim's |
 //! | expired, mine | granted a new term | the claim's |
 //! | expired, another's | what `takeover` says | the claim's if granted |
 //!
-//! After a step back of the storage's clock a lease would end later than its ttl from now. It never shows more than
-//! its ttl, and the first operation to see it, a refused claim included, writes its end anew: `expires = now + ttl`,
-//! nothing else. Without that the key of a leader that is gone would stay held until the clock has caught up.
+//! After a step back of the storage's clock a lease seems to end later than its ttl from now. It never shows more
+//! than its ttl, and a renewal brings it back to the clock. A leader that is gone does not renew: its lease, seen to
+//! be ahead of the clock, is granted to a claim that has seen its version unchanged for a whole ttl and margin on its
+//! own clock ([`Takeover::Unchanged`]). No write is needed for that, and a clock that steps back and forth shortens
+//! nothing.
 //!
 //! A new term is `max(term + 1, after + 1, seed)`. With `after` beyond the record's term the storage has lost writes
 //! that the candidate saw: the grant then goes past what was seen, so that terms still only grow.
@@ -52,8 +54,8 @@ pub struct Claim {
 pub enum Takeover {
     /// As soon as the storage's clock says that it expired.
     Expired,
-    /// If it expired and its version is still this one: the candidate saw it unchanged for long enough on its own
-    /// clock.
+    /// If it expired and its version is still this one: the candidate saw it unchanged for its ttl and margin on its
+    /// own clock. Also if the storage's clock has stepped back and cannot tell when it expires.
     Unchanged(Version),
     /// Not yet.
     ReleasedOnly,
@@ -135,8 +137,9 @@ impl Record {
             let term = if outdated { Some(record.term) } else { record.next_term(claim, seed) };
             return record.grant(claim, term, now_ms);
         }
-        if live {
-            return Verdict { write: record.rebased(now_ms), ..record.held(now_ms, record.left(now_ms)) };
+        let unchanged = claim.takeover == Takeover::Unchanged(record.version);
+        if live && !(unchanged && !outdated && record.is_ahead_of_the_clock(now_ms)) {
+            return record.held(now_ms, record.left(now_ms));
         }
         if outdated {
             return record.held(now_ms, 0);
@@ -144,7 +147,7 @@ impl Record {
         let free = match claim.takeover {
             _ if record.session.is_none() || mine => true,
             Takeover::Expired => true,
-            Takeover::Unchanged(version) => record.version == version,
+            Takeover::Unchanged(_) => unchanged,
             Takeover::ReleasedOnly => false,
         };
         if free {
@@ -194,12 +197,9 @@ impl Record {
         self.expires_ms.saturating_sub(now_ms).min(self.ttl_ms)
     }
 
-    /// The clock stepped back, or the lease could not end later than its ttl from now. Nobody but its holder writes
-    /// the record, and a holder that is gone would keep the key until the clock has caught up: so the first to be
-    /// refused counts the ttl from now.
-    fn rebased(&self, now_ms: u64) -> Option<Self> {
-        let expires_ms = now_ms.saturating_add(self.ttl_ms);
-        (self.expires_ms > expires_ms).then(|| Self { expires_ms, ..self.clone() })
+    /// Whether the clock has stepped back since the last write: else no lease ends later than its ttl from now.
+    const fn is_ahead_of_the_clock(&self, now_ms: u64) -> bool {
+        self.expires_ms.saturating_sub(now_ms) > self.ttl_ms
     }
 
     fn create(claim: &Claim, now_ms: u64, seed: Term) -> Verdict<Acquired> {

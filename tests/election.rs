@@ -374,6 +374,21 @@ fn the_guard_waits_for_an_unchanged_version() {
     assert_eq!(bench.claim().takeover, Takeover::ReleasedOnly, "another version starts anew");
 }
 
+/// R10: a version that was seen unchanged for its ttl and margin is said to be so, for a storage whose clock stepped
+/// back and which calls the lease live for ever.
+#[test]
+fn a_lease_that_never_ends_is_watched() {
+    let mut bench = Bench::new(Config::default());
+    bench.to(ms(0));
+    while bench.elapsed() < secs(11) {
+        assert_eq!(bench.claim().takeover, Takeover::Expired);
+        bench.held(lease("other", 1, 4, secs(10)), secs(10)).until_request();
+    }
+    assert_eq!(bench.claim().takeover, Takeover::Unchanged(Version::new(4)));
+    bench.held(lease("other", 1, 5, secs(10)), secs(10)).until_request();
+    assert_eq!(bench.claim().takeover, Takeover::Expired, "it lives");
+}
+
 /// Lock-delay: an expired lease lies for the delay, then only the version that expired is taken over.
 #[test]
 fn a_takeover_delay_lets_an_expired_lease_lie() {

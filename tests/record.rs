@@ -207,22 +207,32 @@ fn a_lease_shows_what_is_live_and_nothing_secret() {
     assert!(!seen.contains("5ec2e7") && !seen.contains(&0x5EC2E7.to_string()), "{seen}");
 }
 
-/// R10: the clock stepped back. A lease shows no more than its ttl, and the first refused claim counts that from now:
-/// version, term, holder and all else stay. The next refused claim writes nothing again.
+/// R10: the clock stepped back. A lease shows no more than its ttl; it is granted to who saw its version unchanged for
+/// so long on its own clock, and to nobody else.
 #[test]
 fn after_a_step_back_a_lease_lasts_no_longer_than_its_ttl() {
     let back = NOW - 600_000;
     let record = held_by(2);
     assert_eq!(record.lease(back).time_left, ms(TTL));
-    let refused = Record::acquire(Some(&record), &claim(7), back, Term::FIRST);
-    let answer = Acquired::Held { lease: Some(record.lease(back)), retry_after: ms(TTL) };
-    let rebased = Record { expires_ms: back + TTL, ..record };
-    assert_eq!(refused, Verdict { answer, write: Some(rebased.clone()) });
-    assert_eq!(Record::acquire(Some(&rebased), &claim(7), back + 1, Term::FIRST).write, None);
-    let granted = Record::acquire(Some(&rebased), &claim(7), back + TTL, Term::FIRST).answer;
-    assert!(matches!(granted, Acquired::Granted { .. }));
-    let late = Record { expires_ms: back + TTL + 1, ..rebased };
-    assert!(Record::acquire(Some(&late), &claim(7), back, Term::FIRST).write.is_some(), "by a millisecond");
+    let other = record.version.next();
+    let watched = |after| Claim { takeover: Takeover::Unchanged(record.version), ..claim(after) };
+    let refused = [
+        ("not watched", claim(7), back),
+        ("released only", Claim { takeover: Takeover::ReleasedOnly, ..claim(7) }, back),
+        ("another version", Claim { takeover: Takeover::Unchanged(other), ..claim(7) }, back),
+        ("the clock has caught up", watched(7), record.expires_ms - TTL),
+    ];
+    for (case, claim, now) in refused {
+        let answer = Acquired::Held { lease: Some(record.lease(now)), retry_after: ms(TTL) };
+        assert_eq!(Record::acquire(Some(&record), &claim, now, Term::FIRST), Verdict { answer, write: None }, "{case}");
+    }
+    let outdated = Record::acquire(Some(&record), &watched(6), back, Term::FIRST);
+    assert!(matches!(outdated, Verdict { answer: Acquired::Held { .. }, write: None }));
+    let now = record.expires_ms - TTL - 1;
+    let Verdict { answer, write } = Record::acquire(Some(&record), &watched(7), now, Term::FIRST);
+    assert_eq!(answer, Acquired::Granted { term: term(8), version: other });
+    let written = write.unwrap();
+    assert_eq!((written.session, written.expires_ms, written.ttl_ms), (Some(watched(7).session), now + TTL, TTL));
 }
 
 /// R10: the next write brings the lease back to the clock, whichever operation it is.
@@ -454,7 +464,7 @@ mod properties {
         /// Applies the step, and checks what has to hold of it.
         fn apply(&mut self, step: &Step) {
             let (before, left, owner) = (self.record.clone(), self.left(), self.owner());
-            let mut released_by_owner = false;
+            let mut ended = false;
             match *step {
                 Step::Acquire { candidate, ttl_ms, knows, takeover } => {
                     let claim = self.claim(candidate, ttl_ms, knows, takeover);
@@ -462,7 +472,12 @@ mod properties {
                     let Verdict { answer, write } = Record::acquire(self.record.as_ref(), &claim, self.now_ms, seed);
                     match answer {
                         Acquired::Granted { term, version } => {
-                            assert!(owner.is_none_or(|owner| owner == claim.session), "granted over a live lease");
+                            let ahead = before.as_ref().is_some_and(|b| {
+                                b.expires_ms > self.now_ms + b.ttl_ms && takeover == Takeover::Unchanged(b.version)
+                            });
+                            let taken_over = owner.is_some_and(|owner| owner != claim.session);
+                            assert!(!taken_over || ahead, "granted over a live lease");
+                            ended = taken_over;
                             let same_reign =
                                 owner == Some(claim.session) && claim.after < before.as_ref().map(|b| b.term);
                             assert!(
@@ -482,12 +497,7 @@ mod properties {
                             assert!(self.left() >= ms(ttl_ms), "a grant is for its ttl");
                         }
                         Acquired::Held { retry_after, .. } => {
-                            let stepped_back =
-                                before.as_ref().filter(|b| owner.is_some() && b.expires_ms > self.now_ms + b.ttl_ms);
-                            let rebased =
-                                stepped_back.map(|b| Record { expires_ms: self.now_ms + b.ttl_ms, ..b.clone() });
-                            assert_eq!(write, rebased, "a refused claim writes nothing, unless the clock stepped back");
-                            self.record = write.or(before);
+                            assert_eq!(write, None, "a refused claim writes nothing");
                             assert_ne!(owner, Some(claim.session), "the owner is never refused");
                             assert!(owner.is_none() || retry_after == left, "told to wait for what is left");
                         }
@@ -513,7 +523,7 @@ mod properties {
                 }
                 Step::Release { candidate } => {
                     let session = session(self.sessions[candidate]);
-                    released_by_owner = owner == Some(session);
+                    ended = owner == Some(session);
                     let write = Record::release(self.record.as_ref(), session);
                     let mine = before.as_ref().is_some_and(|before| before.session == Some(session));
                     assert_eq!(write.is_some(), mine, "a release is for what the session holds");
@@ -528,7 +538,7 @@ mod properties {
                 Step::Lose => self.record = None,
             }
             let on_time = !matches!(step, Step::Wait { .. } | Step::Lose);
-            assert!(!on_time || released_by_owner || self.left() >= left, "{step:?} shortened a lease of {left:?}");
+            assert!(!on_time || ended || self.left() >= left, "{step:?} shortened a lease of {left:?}");
             if let Some(record) = &self.record {
                 let lease = record.lease(self.now_ms);
                 assert!(lease.time_left <= lease.ttl, "{lease:?} has more left than its ttl");
@@ -596,9 +606,7 @@ mod properties {
             let claim = Claim { ttl, after: Term::new(after), ..claim(0) };
             for record in [None, Some(&record)] {
                 let verdict = Record::acquire(record, &claim, now_ms, clamp(seed));
-                let granted = matches!(verdict.answer, Acquired::Granted { .. });
-                let stepped_back = expires_ms.saturating_sub(now_ms) > ttl_ms;
-                prop_assert!(granted == verdict.write.is_some() || stepped_back);
+                prop_assert_eq!(matches!(verdict.answer, Acquired::Granted { .. }), verdict.write.is_some());
                 let verdict = Record::renew(record, &claim, clamp(stored), now_ms);
                 prop_assert_eq!(matches!(verdict.answer, Renewed::Extended { .. }), verdict.write.is_some());
                 let _ = Record::release(record, session(1));

@@ -22,7 +22,8 @@ impl Harness for File {
     type Timer = SystemTimer;
 
     async fn storage(&self) -> Result<SqliteStorage, StorageError> {
-        let storage = SqliteStorage::open(self.path()).await?;
+        let patient = SqliteStorage::builder().busy_timeout(Duration::from_secs(10));
+        let storage = patient.open(self.path()).await?;
         storage.migrate().await?;
         Ok(storage)
     }
@@ -32,7 +33,13 @@ impl Harness for File {
     }
 
     fn ttl(&self) -> Duration {
-        Duration::from_millis(500)
+        // An operation waits for other writers for a tenth of its ttl.
+        Duration::from_secs(2)
+    }
+
+    /// There is one writer at a time, and SQLite does not let them queue: with many of them one may starve.
+    fn concurrency(&self) -> usize {
+        8
     }
 
     /// There is no server to restart: the handles that follow open the file anew.

@@ -56,17 +56,22 @@ impl Election {
     fn takes_over_at(&self) -> Option<Instant> {
         let seen = self.sighting.as_ref()?;
         let delayed = seen.vacant_at.saturating_add(self.config.takeover_delay);
-        let guarded = seen.since.saturating_add(seen.ttl).saturating_add(self.config.margin);
-        Some(if self.config.takeover_guard { delayed.max(guarded) } else { delayed })
+        Some(if self.config.takeover_guard { delayed.max(self.watched_at(seen)) } else { delayed })
+    }
+
+    /// From when on a version was seen unchanged for so long that its holder has stopped, whatever the storage's
+    /// clock says.
+    fn watched_at(&self, seen: &Sighting) -> Instant {
+        seen.since.saturating_add(seen.ttl).saturating_add(self.config.margin)
     }
 
     pub(super) fn takeover(&self) -> Takeover {
-        if !self.config.takeover_guard && self.config.takeover_delay.is_zero() {
-            return Takeover::Expired;
-        }
+        let own_choice = self.config.takeover_guard || !self.config.takeover_delay.is_zero();
         match (&self.sighting, self.takes_over_at()) {
-            (Some(seen), Some(at)) if self.now >= at => Takeover::Unchanged(seen.version),
-            _ => Takeover::ReleasedOnly,
+            (Some(seen), Some(at)) if own_choice && self.now >= at => Takeover::Unchanged(seen.version),
+            _ if own_choice => Takeover::ReleasedOnly,
+            (Some(seen), _) if self.now >= self.watched_at(seen) => Takeover::Unchanged(seen.version),
+            _ => Takeover::Expired,
         }
     }
 

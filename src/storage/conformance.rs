@@ -61,7 +61,8 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use async_trait::async_trait;
-use futures::future::join_all;
+use futures::StreamExt;
+use futures::stream;
 
 use super::{Storage, StorageError};
 use crate::config::MAX_DURATION;
@@ -128,6 +129,13 @@ pub trait Harness: MaybeSendSync {
     /// An operation that takes longer counts as hanging; a storage that passes never takes nearly as long.
     fn patience(&self) -> Duration {
         Duration::from_secs(10)
+    }
+
+    /// How many cases run at the same time, at least one. By default all of them.
+    ///
+    /// An error is a failure: a storage that turns writers away when there are many needs fewer at a time.
+    fn concurrency(&self) -> usize {
+        usize::MAX
     }
 
     /// A text that all keys of the suite contain, at most 32 bytes. By default nothing.
@@ -226,11 +234,14 @@ async fn run_those<H: Harness>(harness: &H, chosen: impl Fn(&Entry) -> bool) -> 
     let together: Vec<_> = CASES.iter().filter(|entry| entry.order == Order::Together && chosen(entry)).collect();
     match case::open(harness, &timer).await {
         Ok(handles) => {
-            let results = join_all(together.iter().map(|entry| {
+            let runs = together.iter().map(|entry| {
                 let case = Case::new(harness, &timer, &handles, entry.name);
                 async move { dispatch(&case).await }
-            }));
-            for (entry, result) in together.iter().zip(results.await) {
+            });
+            let runs: Vec<_> = runs.collect();
+            let limit = harness.concurrency().clamp(1, CASES.len());
+            let results: Vec<_> = stream::iter(runs).buffered(limit).collect().await;
+            for (entry, result) in together.iter().zip(results) {
                 report.add(entry.name, entry.rule, result);
             }
         }

@@ -14,8 +14,8 @@ use crate::time::{DefaultTimer, Timer};
 
 /// Leases in the memory of one process: for tests, and for candidates that are tasks of one program.
 ///
-/// Clones share the leases. Followers are woken at once. A key that was granted once keeps a small record for as long as
-/// the storage lives, so that its terms only grow.
+/// Clones share the leases. Followers are woken at once. A key that was granted once keeps a small record for as long
+/// as the storage lives, so that its terms only grow.
 ///
 /// ```
 /// use lessor::{ManualTimer, MemoryStorage};

@@ -120,7 +120,7 @@ faults! {
     RestartForgetsTerms => restart_keeps_terms,
     RestartForgetsLeases => restart_keeps_leases,
     ClockBackMakesEternal => clock_back_lease_lasts_no_longer_than_ttl,
-    ClockBackIsNotRebased => clock_back_dead_leader_is_replaced,
+    ClockBackIgnoresTheWatch => clock_back_dead_leader_is_replaced,
     LossRestartsTerms => data_loss_terms_still_grow,
     NoFreezeAfterLoss => data_loss_freezes,
 }

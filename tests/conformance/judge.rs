@@ -101,27 +101,23 @@ pub(crate) fn acquire(
         (Some(record), Some(fault)) => refuse_after = bend(fault, record, &mut claim, now_ms),
         _ => {}
     }
+    if fault == Some(Fault::ClockBackIgnoresTheWatch) && record.as_ref().is_some_and(|record| live(record, now_ms)) {
+        claim.takeover = Takeover::Expired;
+    }
     let Verdict { mut answer, mut write } = Record::acquire(record.as_ref(), &claim, now_ms, seed);
     if let (Some(record), Some(retry_after)) = (&record, refuse_after) {
         (answer, write) = (Acquired::Held { lease: Some(record.lease(now_ms)), retry_after }, None);
     }
     let Some(fault) = fault else { return (answer, write.map_or(Write::Keep, Write::Put)) };
-    let rebased = write.take_if(|_| matches!(answer, Acquired::Held { .. }));
     match write {
         Some(mut written) => {
             bend_grant(fault, current, &claim, &mut written, now_ms);
             (Acquired::Granted { term: written.term, version: written.version }, Write::Put(written))
         }
-        None => {
-            let (answer, write) = match current {
-                Some(current) => bend_refusal(fault, current, &claim, answer, now_ms),
-                None => (answer, Write::Keep),
-            };
-            match (write, rebased) {
-                (Write::Keep, Some(rebased)) if fault != Fault::ClockBackIsNotRebased => (answer, Write::Put(rebased)),
-                (write, _) => (answer, write),
-            }
-        }
+        None => match current {
+            Some(current) => bend_refusal(fault, current, &claim, answer, now_ms),
+            None => (answer, Write::Keep),
+        },
     }
 }
 

@@ -123,7 +123,7 @@ list! {
     Alone powers::clock_back_lease_lasts_no_longer_than_ttl:
         "R10: after a step back no lease shows more than its ttl, and a renewal heals it",
     Alone powers::clock_back_dead_leader_is_replaced:
-        "R10: after a step back a leader that is gone is replaced after its ttl, not when the clock has caught up",
+        "R10: after a step back a leader that is gone is replaced by who watched it, not when the clock has caught up",
     Alone powers::data_loss_terms_still_grow: "R5: terms grow across a loss of data",
     Alone powers::data_loss_freezes: "R5: after a loss of data nothing is granted or renewed for the longest ttl",
 }

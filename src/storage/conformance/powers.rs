@@ -8,7 +8,7 @@ use super::case::{Case, GRAIN, Outcome, Stop, expect, same};
 use super::contender::{Contender, Grant};
 use crate::config::MAX_DURATION;
 use crate::lease::Term;
-use crate::record::{Acquired, Renewed};
+use crate::record::{Acquired, Renewed, Takeover};
 use crate::storage::{Storage, StorageError};
 
 /// That an operation whose reply the harness broke has failed.
@@ -126,9 +126,12 @@ pub(super) async fn clock_back_dead_leader_is_replaced<H: Harness>(case: &Case<'
     case.power(case.harness.turn_clock_back(MAX_DURATION)).await?;
     let handles = case.reopen().await?;
     let case = case.on(&handles);
-    let b = case.contender(&key, 2)?;
-    // Its holder never renews: whoever is refused counts its ttl from the clock as it is now.
-    let new = b.take_over(Some(old.term), old.sent.saturating_add(case.short())).await?;
+    let mut b = case.contender(&key, 2)?;
+    // Its holder never renews. Only who saw the version unchanged for long enough on its own clock may take it.
+    b.claim.takeover = Takeover::Unchanged(old.version.next());
+    b.refused(Some(old.term)).await?;
+    b.claim.takeover = Takeover::Unchanged(old.version);
+    let new = b.win(Some(old.term)).await?;
     expect(new.term > old.term, format!("a term after {}", old.term), new.term)?;
     b.leads(new.term).await
 }
