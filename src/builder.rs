@@ -164,7 +164,9 @@ impl Builder {
 
     /// A candidate on this timer and randomness.
     ///
-    /// `entropy` has to be unpredictable: sessions are drawn from it, and whoever knows a session can end its lease.
+    /// Sessions are drawn from `entropy`, and a session is all that proves a leader: two candidates with one session
+    /// both lead, in one term. So it has to be unpredictable, and must never give the same twice: not to two
+    /// candidates, not after a restart (no fixed seed), not to the two sides of a `fork`. Build after forking.
     ///
     /// # Errors
     /// [`BuildError`] names what does not fit.
@@ -186,7 +188,7 @@ impl Builder {
         if let Some(value) = self.value {
             election.handle_input(now, Input::SetValue(Some(Value::new(value)?)));
         }
-        let shared = Arc::new(Shared::new(timer, election.status()));
+        let shared = Arc::new(Shared::new(timer, &election));
         Ok((Candidate::new(shared.clone()), Driver::new(shared, storage, election, entropy)))
     }
 
@@ -197,7 +199,20 @@ impl Builder {
     /// [`BuildError`] names what does not fit.
     #[cfg(feature = "system")]
     pub fn observe<S: Storage + 'static>(self, storage: S) -> Result<(Observer, Driver<S>), BuildError> {
-        self.observe_with(storage, crate::time::SystemTimer::new(), system_entropy()?)
+        self.observe_on(storage, crate::time::SystemTimer::new())
+    }
+
+    /// An observer on this timer.
+    ///
+    /// # Errors
+    /// [`BuildError`] names what does not fit.
+    #[cfg(feature = "system")]
+    pub fn observe_on<S: Storage + 'static, T: Timer>(
+        self,
+        storage: S,
+        timer: T,
+    ) -> Result<(Observer<T>, Driver<S, T>), BuildError> {
+        self.observe_with(storage, timer, system_entropy()?)
     }
 
     /// An observer on this timer. `entropy` only varies its pauses.
@@ -213,7 +228,7 @@ impl Builder {
         let mut entropy: Entropy = Box::new(entropy);
         let config = self.resolved();
         let election = Election::observer(Key::new(self.key)?, config, entropy(), timer.now())?;
-        let shared = Arc::new(Shared::new(timer, election.status()));
+        let shared = Arc::new(Shared::new(timer, &election));
         Ok((Observer::new(shared.clone()), Driver::new(shared, storage, election, entropy)))
     }
 

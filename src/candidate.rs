@@ -83,11 +83,9 @@ impl<T: Timer> Candidate<T> {
     pub async fn elected(&self) -> Result<Leadership<T>, Stopped> {
         let grant = self
             .shared
-            .wait_for(|state| match &state.grant {
+            .wait_for(|state, now| match &state.grant {
                 _ if state.closed.is_some() => Some(Err(Stopped)),
-                Some(grant) if !grant.is_ending() && grant.deadline().is_ahead(|| self.shared.timer.now()) => {
-                    Some(Ok(grant.clone()))
-                }
+                Some(grant) if !grant.is_ending() && state.holds_a_term(now) => Some(Ok(grant.clone())),
                 _ => None,
             })
             .await?;
@@ -120,7 +118,8 @@ impl<T: Timer> Candidate<T> {
 
     /// Publishes a value with the lease, now and in terms to come, until set anew.
     ///
-    /// Waits, while leading, until the storage has it or the term has ended; otherwise it goes out with the next claim.
+    /// Waits, while leading, until the storage has it or the term has ended; otherwise it goes out with the next
+    /// claim. A repeated message that lingered in the network may bring an older value back until the next renewal.
     ///
     /// # Errors
     /// [`Stopped`] if the driver did not take it up.
@@ -133,9 +132,9 @@ impl<T: Timer> Candidate<T> {
             wishes.value.ask()
         });
         self.shared
-            .wait_for(|state| {
+            .wait_for(|state, now| {
                 let wishes = &state.wishes;
-                let leading = state.status.term.is_some();
+                let leading = state.holds_a_term(now);
                 match state.closed {
                     _ if wishes.value_stored >= ticket => Some(Ok(())),
                     Some(_) => Some(Err(Stopped)),
@@ -160,6 +159,9 @@ impl<T: Timer> Candidate<T> {
     ///
     /// Answers when the release is done, or given up because the storage did not answer. Does nothing if not leading.
     ///
+    /// Whoever holds a [`Guard`](crate::Guard) of the term has to drop it first: waiting here with it in hand takes
+    /// the whole drain timeout.
+    ///
     /// # Errors
     /// [`Stopped`] if the candidate was stopped first.
     ///
@@ -168,7 +170,7 @@ impl<T: Timer> Candidate<T> {
     pub async fn resign(&self) -> Result<(), Stopped> {
         let ticket = self.shared.ask(|wishes| wishes.resign.ask());
         self.shared
-            .wait_for(|state| match state.closed {
+            .wait_for(|state, _| match state.closed {
                 _ if state.wishes.resign.done >= ticket => Some(Ok(())),
                 Some(Closed::Stopped) => Some(Ok(())),
                 Some(Closed::Dropped) => Some(Err(Stopped)),
@@ -179,6 +181,9 @@ impl<T: Timer> Candidate<T> {
 
     /// Stops for good: ends the term, waits for its work, releases the lease; the driver then returns.
     ///
+    /// Whoever holds a [`Guard`](crate::Guard) of the term has to drop it first: waiting here with it in hand takes
+    /// the whole drain timeout.
+    ///
     /// # Errors
     /// [`Stopped`] if the driver was dropped before it could release.
     ///
@@ -187,7 +192,7 @@ impl<T: Timer> Candidate<T> {
     pub async fn shutdown(&self) -> Result<(), Stopped> {
         self.shared.ask(|wishes| wishes.stop = true);
         self.shared
-            .wait_for(|state| match state.closed? {
+            .wait_for(|state, _| match state.closed? {
                 Closed::Stopped => Some(Ok(())),
                 Closed::Dropped => Some(Err(Stopped)),
             })

@@ -123,19 +123,19 @@ impl Config {
 
     /// Checks each duration against its limits and all of them against each other.
     ///
-    /// The rule is `renew_interval * 1.1 + 2 * request_timeout + margin < ttl`: one renewal may be lost or slow and
-    /// the next one still arrives in time.
+    /// The rule is `renew_interval * 1.1 + 2 * request_timeout + retry pause + margin < ttl`, with a retry pause of a
+    /// twentieth of the ttl, at most 500 ms: one renewal may be lost or slow and the next one still arrives in time.
     ///
     /// # Errors
     /// [`ConfigError`] names the field and both numbers.
     pub fn validate(&self) -> Result<(), ConfigError> {
-        let positive = Duration::from_nanos(1);
+        let grain = Duration::from_millis(1);
         let durations = [
             ("ttl", self.ttl, MIN_TTL),
-            ("renew_interval", self.renew_interval, positive),
-            ("retry_interval", self.retry_interval, positive),
-            ("request_timeout", self.request_timeout, positive),
-            ("margin", self.margin, Duration::from_millis(1)),
+            ("renew_interval", self.renew_interval, grain),
+            ("retry_interval", self.retry_interval, grain),
+            ("request_timeout", self.request_timeout, grain),
+            ("margin", self.margin, grain),
             ("drain_timeout", self.drain_timeout, Duration::ZERO),
             ("cool_off", self.cool_off, Duration::ZERO),
             ("min_hold", self.min_hold, Duration::ZERO),
@@ -146,11 +146,18 @@ impl Config {
                 return Err(ConfigError::OutOfRange { field, given, min, max: MAX_DURATION });
             }
         }
-        let needed = self.renew_interval.mul_f64(1.0 + JITTER) + self.request_timeout * 2 + self.margin;
+        let requests = self.renew_interval.mul_f64(1.0 + JITTER) + self.request_timeout * 2;
+        let needed = requests + self.retry_pause() + self.margin;
         if needed >= self.ttl {
             return Err(ConfigError::NoRoomToRenew { needed, ttl: self.ttl });
         }
         Ok(())
+    }
+
+    /// The longest pause before a leader repeats a failed renewal, and where the backoff of others begins: 500 ms, or
+    /// a twentieth of a short ttl.
+    pub(crate) fn retry_pause(&self) -> Duration {
+        Duration::from_millis(500).min(self.ttl / 20)
     }
 }
 
@@ -180,7 +187,7 @@ pub enum ConfigError {
     /// A lease would end before a lost renewal could be repeated.
     #[non_exhaustive]
     NoRoomToRenew {
-        /// `renew_interval * 1.1 + 2 * request_timeout + margin`.
+        /// `renew_interval * 1.1 + 2 * request_timeout + retry pause + margin`.
         needed: Duration,
         /// What that has to be below.
         ttl: Duration,
@@ -195,7 +202,7 @@ impl fmt::Display for ConfigError {
             }
             Self::NoRoomToRenew { needed, ttl } => write!(
                 f,
-                "ttl is {ttl:?}, but renew_interval * 1.1 + 2 * request_timeout + margin is {needed:?} and has to be less"
+                "ttl is {ttl:?}, but renew_interval * 1.1 + 2 * request_timeout + retry pause + margin is {needed:?}, not less"
             ),
         }
     }

@@ -50,8 +50,8 @@ pub struct Driver<S, T: Timer = DefaultTimer> {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Step {
-    /// Come back after this, at least 1 ms. [`Duration::MAX`]: stopped, there is nothing more to do.
-    pub wake_in: Duration,
+    /// Come back after this, at least 1 ms. `None`: stopped, there is nothing more to do.
+    pub wake_in: Option<Duration>,
     /// How the candidate is.
     pub status: Status,
 }
@@ -101,6 +101,24 @@ impl<S: Storage + 'static, T: Timer> Driver<S, T> {
     /// For where no loop survives: alarms, cron, a request at a time. Stepping early, late or twice is harmless;
     /// between steps the deadline holds as always.
     ///
+    /// ```
+    /// use lessor::{Builder, ManualTimer, MemoryStorage, Timer};
+    ///
+    /// let timer = ManualTimer::new();
+    /// let storage = MemoryStorage::with_timer(timer.clone());
+    /// let (candidate, mut driver) = Builder::new("k").id("node-a").build_with(storage, timer.clone(), || 7)?;
+    /// timer.block_on(async {
+    ///     while let Some(wake_in) = driver.step().await.wake_in {
+    ///         if candidate.is_leader() {
+    ///             break; // the job
+    ///         }
+    ///         timer.sleep(wake_in).await;
+    ///     }
+    /// });
+    /// assert!(candidate.is_leader());
+    /// # Ok::<(), lessor::BuildError>(())
+    /// ```
+    ///
     /// # Cancel safety
     /// A request that was under way goes on in the next step.
     pub async fn step(&mut self) -> Step {
@@ -110,12 +128,15 @@ impl<S: Storage + 'static, T: Timer> Driver<S, T> {
         }
         loop {
             let wake_in = match self.settle() {
-                Next::Done => Duration::MAX,
+                Next::Done => None,
                 Next::At(at) if self.call.is_some() => {
                     self.wait(at).await;
                     continue;
                 }
-                Next::At(at) => at.saturating_duration_since(self.shared.timer.now()).max(Duration::from_millis(1)),
+                Next::At(at) => {
+                    let wait = at.saturating_duration_since(self.shared.timer.now());
+                    Some(wait.max(Duration::from_millis(1)))
+                }
             };
             return Step { wake_in, status: self.shared.status() };
         }
@@ -192,10 +213,10 @@ impl<S: Storage + 'static, T: Timer> Driver<S, T> {
         }
     }
 
-    fn publish(&self, events: Vec<Event>) {
+    fn publish(&mut self, events: Vec<Event>) {
         let (set, stored) = self.election.values();
         let handing_over = self.election.is_handing_over();
-        self.shared.publish(events, self.election.status(), |wishes| {
+        let over = self.shared.publish(events, &self.election, |wishes| {
             let before = (wishes.value_stored, wishes.value.done, wishes.resign.done);
             if set == stored {
                 wishes.value_stored = wishes.value.taken;
@@ -206,6 +227,9 @@ impl<S: Storage + 'static, T: Timer> Driver<S, T> {
             }
             before != (wishes.value_stored, wishes.value.done, wishes.resign.done)
         });
+        if let Some(term) = over {
+            self.input(Input::Expired(term));
+        }
     }
 
     fn request(&self, request: Request) -> BoxFuture<Reply> {

@@ -14,7 +14,7 @@ use alloc::collections::VecDeque;
 use core::time::Duration;
 
 use crate::config::{Config, ConfigError};
-use crate::lease::{Holder, Key, Lease, Session, Term, Value, Version};
+use crate::lease::{Holder, Key, Session, Term, Value, Version};
 use crate::record::{Acquired, Claim, Renewed};
 use crate::storage::StorageError;
 use crate::time::Instant;
@@ -28,6 +28,7 @@ mod status;
 
 pub use io::{Event, Input, LostReason, Operation, Output, Reply, Request, RequestId};
 use pace::Pace;
+pub(crate) use status::Leader;
 pub use status::{Role, Status};
 
 /// How often a release is tried. Where all fail the lease runs out by itself.
@@ -52,8 +53,7 @@ pub struct Election {
     values: (u64, u64),
     /// The newest term known.
     known: Option<Term>,
-    /// Who leads, and when that was seen.
-    leader: Option<(Lease, Instant)>,
+    leader: Option<Leader>,
     sighting: Option<Sighting>,
     reign: Option<Reign>,
     release: Option<Release>,
@@ -117,7 +117,9 @@ struct InFlight {
 impl Election {
     /// A candidate, whose first claim is due at once.
     ///
-    /// `session` has to be unpredictable; `seed` only has to differ between candidates, it varies their pauses.
+    /// `session` has to be unpredictable and nobody else's, ever: it is all that proves a leader, and two elections with one session
+    /// both lead. That goes for a clone of an election too: clones are for tests. `seed` only has to differ between
+    /// candidates, it varies their pauses.
     ///
     /// # Errors
     /// [`ConfigError`] if the durations do not fit together.
@@ -208,6 +210,10 @@ impl Election {
         self.release.is_some() || self.reign.as_ref().is_some_and(|reign| reign.ending.is_some())
     }
 
+    pub(crate) const fn leader(&self) -> Option<&Leader> {
+        self.leader.as_ref()
+    }
+
     /// How many values were [set](Input::SetValue), and how many of these the storage has seen.
     #[must_use]
     pub const fn values(&self) -> (u64, u64) {
@@ -230,10 +236,7 @@ impl Election {
             term: self.reign.as_ref().map(|reign| reign.term),
             deadline: self.reign.as_ref().map(|reign| reign.deadline),
             jeopardy: self.reign.as_ref().is_some_and(|reign| reign.jeopardy),
-            leader: self.leader.as_ref().map(|(lease, seen)| {
-                let elapsed = self.now.saturating_duration_since(*seen);
-                Lease { time_left: lease.time_left.saturating_sub(elapsed), ..lease.clone() }
-            }),
+            leader: self.leader.as_ref().and_then(|leader| leader.at(self.now)),
             last_success: self.last_success,
             failures: self.failures,
             last_error: self.last_error.clone(),
@@ -254,7 +257,7 @@ impl Election {
             Input::Wakeup => {
                 if self.in_flight.is_some() {
                     self.woken = true;
-                } else if self.reign.is_none() {
+                } else if self.reign.is_none() && self.release.is_none() {
                     self.next_at = self.now;
                 }
             }
@@ -269,6 +272,11 @@ impl Election {
             Input::Drained(term) => {
                 if let Some(Reign { term: ending_term, ending: Some(ending), .. }) = &mut self.reign {
                     ending.drained |= *ending_term == term;
+                }
+            }
+            Input::Expired(term) => {
+                if self.reign.as_ref().is_some_and(|reign| reign.term == term) {
+                    self.expire();
                 }
             }
             Input::Resign => self.begin_ending(),
@@ -302,11 +310,20 @@ impl Election {
 
     // === time ===
 
-    /// A reign ends by itself: whatever happens next, it happens after that.
+    /// A reign ends by itself: whatever happens next, it happens after that. So does what was seen of another's.
     fn look_at(&mut self, now: Instant) {
         self.now = self.now.max(now);
         if self.reign.as_ref().is_some_and(|reign| self.now >= reign.deadline) {
-            self.lose(LostReason::Expired);
+            self.expire();
+        }
+        if self.leader.as_ref().is_some_and(|leader| self.now >= leader.until) {
+            self.see_leader(None);
+        }
+    }
+
+    fn expire(&mut self) {
+        self.lose(LostReason::Expired);
+        if self.release.is_none() {
             self.next_at = match self.failures {
                 0 => self.now,
                 failures => self.now.saturating_add(self.pace.backoff(&self.config, failures)),
@@ -326,7 +343,8 @@ impl Election {
         let request = self.in_flight.as_ref().map_or_else(|| self.due_at(), |request| request.timeout_at);
         let deadline = self.reign.as_ref().map(|reign| reign.deadline);
         let ending = self.reign.as_ref().and_then(|reign| self.ends_at(reign));
-        [deadline, ending].into_iter().flatten().fold(request, Instant::min)
+        let leader = self.leader.as_ref().map(|leader| leader.until);
+        [deadline, ending, leader].into_iter().flatten().fold(request, Instant::min)
     }
 
     /// When the next request of whatever kind is due.
@@ -387,7 +405,7 @@ impl Election {
             (Operation::Renew, Reply::Renewed(Renewed::Lost(lease))) => {
                 self.succeed();
                 self.may_hold = false;
-                self.lose(LostReason::Superseded(lease.clone()));
+                self.lose(LostReason::Superseded);
                 let wait =
                     lease.as_ref().filter(|lease| lease.is_live()).map_or(Duration::ZERO, |lease| lease.time_left);
                 self.held(lease, wait);
@@ -410,7 +428,7 @@ impl Election {
                 self.fail(operation, StorageError::permanent("the reply does not fit the request"));
             }
         }
-        if self.woken && self.reign.is_none() {
+        if self.woken && self.reign.is_none() && self.release.is_none() {
             self.next_at = self.now;
         }
     }
@@ -444,7 +462,7 @@ impl Election {
             && self.reign.is_some()
             && self.failures >= most.get()
         {
-            self.lose(LostReason::Failures(self.failures));
+            self.lose(LostReason::Failures);
         }
     }
 }

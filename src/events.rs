@@ -44,6 +44,10 @@ struct Unread {
 impl Queue {
     pub(crate) fn push(&self, event: Event) {
         push(&mut self.unread.lock().events, event);
+    }
+
+    /// Wakes the listener. Apart from `push`, since a waker may do anything.
+    pub(crate) fn notify(&self) {
         self.pushed.notify(usize::MAX);
     }
 }

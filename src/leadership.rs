@@ -10,8 +10,9 @@ use core::time::Duration;
 
 use futures::future::poll_fn;
 
+use crate::election::LostReason;
 use crate::lease::Term;
-use crate::published::{Ended, Grant};
+use crate::published::Grant;
 use crate::shared::{Alive, Shared};
 use crate::time::{DefaultTimer, Timer};
 
@@ -61,11 +62,7 @@ impl<T: Timer> Leadership<T> {
     /// [`Lost`] if less remains.
     pub fn check(&self, min_remaining: Duration) -> Result<Term, Lost> {
         let remaining = self.remaining();
-        if remaining > Duration::ZERO && remaining >= min_remaining {
-            Ok(self.term())
-        } else {
-            Err(self.lost_with(remaining))
-        }
+        if remaining > Duration::ZERO && remaining >= min_remaining { Ok(self.term()) } else { Err(self.lost_now()) }
     }
 
     /// Does this work within the reign: drops it when the term ends or a hand-over begins.
@@ -85,7 +82,7 @@ impl<T: Timer> Leadership<T> {
         poll_fn(|cx| {
             // The clock before the work: a timer that rings late must not let it go on.
             if ending.as_mut().poll(cx).is_ready() || !guard.is_valid() {
-                return Poll::Ready(Err(self.lost_with(Duration::ZERO)));
+                return Poll::Ready(Err(self.lost_now()));
             }
             work.as_mut().poll(cx).map(Ok)
         })
@@ -100,12 +97,12 @@ impl<T: Timer> Leadership<T> {
     pub fn guard(&self) -> Result<Guard<T>, Lost> {
         if self.is_valid() && self.grant.hold() {
             // From here on dropping gives the hold back.
-            let guard = Guard(self.clone());
+            let guard = Guard(Arc::new(Hold(self.clone())));
             if guard.is_valid() {
                 return Ok(guard);
             }
         }
-        Err(self.lost_with(Duration::ZERO))
+        Err(self.lost_now())
     }
 
     /// Whether a hand-over has begun, or the term has ended.
@@ -128,7 +125,7 @@ impl<T: Timer> Leadership<T> {
     /// Dropping the future loses nothing.
     pub async fn lost(&self) -> Lost {
         self.until(|| !self.is_valid()).await;
-        self.lost_with(Duration::ZERO)
+        self.lost_now()
     }
 
     async fn until(&self, over: impl Fn() -> bool) {
@@ -146,8 +143,10 @@ impl<T: Timer> Leadership<T> {
         }
     }
 
-    fn lost_with(&self, remaining: Duration) -> Lost {
-        Lost { term: self.term(), remaining, ended: self.grant.ended() }
+    fn lost_now(&self) -> Lost {
+        let remaining = self.remaining();
+        let reason = (remaining.is_zero() || self.grant.is_ending()).then(|| self.grant.reason());
+        Lost { term: self.term(), remaining, reason }
     }
 }
 
@@ -166,19 +165,27 @@ impl<T: Timer> fmt::Debug for Leadership<T> {
     }
 }
 
-/// Holds a hand-over open until it is dropped. Reads like its [`Leadership`].
+/// Holds a hand-over open until it is dropped, with all its clones. Reads like its [`Leadership`].
 #[must_use = "a guard holds a hand-over open only until it is dropped"]
-pub struct Guard<T: Timer = DefaultTimer>(Leadership<T>);
+pub struct Guard<T: Timer = DefaultTimer>(Arc<Hold<T>>);
+
+struct Hold<T: Timer>(Leadership<T>);
 
 impl<T: Timer> Deref for Guard<T> {
     type Target = Leadership<T>;
 
     fn deref(&self) -> &Leadership<T> {
-        &self.0
+        &self.0.0
     }
 }
 
-impl<T: Timer> Drop for Guard<T> {
+impl<T: Timer> Clone for Guard<T> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<T: Timer> Drop for Hold<T> {
     fn drop(&mut self) {
         if self.0.grant.unhold() {
             self.0.shared.asked.notify(usize::MAX);
@@ -188,7 +195,7 @@ impl<T: Timer> Drop for Guard<T> {
 
 impl<T: Timer> fmt::Debug for Guard<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Guard").field(&self.0).finish()
+        f.debug_tuple("Guard").field(&**self).finish()
     }
 }
 
@@ -200,22 +207,18 @@ pub struct Lost {
     pub term: Term,
     /// How much time is left. Zero: it is over.
     pub remaining: Duration,
-    ended: Ended,
+    /// Why it ended or is ending. `None`: it holds, but not for as long as was asked.
+    pub reason: Option<LostReason>,
 }
 
 impl fmt::Display for Lost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { term, remaining, ended } = self;
-        let why = match ended {
-            Ended::Expired if !remaining.is_zero() => return write!(f, "term {term} has only {remaining:?} left"),
-            Ended::Expired => "its deadline passed",
-            Ended::Superseded => "the storage shows another state",
-            Ended::Failures => "too many renewals failed",
-            Ended::Resigned => "the candidate resigned",
-            Ended::Stopped => "the candidate stopped",
-            Ended::DriverDropped => "the driver was dropped",
-        };
-        write!(f, "term {term} has ended: {why}")
+        let Self { term, remaining, reason } = self;
+        match reason {
+            None => write!(f, "term {term} has only {remaining:?} left"),
+            Some(reason) if remaining.is_zero() => write!(f, "term {term} has ended: {reason}"),
+            Some(reason) => write!(f, "term {term} is ending: {reason}"),
+        }
     }
 }
 

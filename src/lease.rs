@@ -119,7 +119,8 @@ text! {
 pub struct Session(u128);
 
 impl Session {
-    /// Makes a session of 128 bits. They have to be unpredictable: whoever knows them can end the lease.
+    /// Makes a session of 128 bits. They have to be unpredictable, and never the same twice: whoever has them holds
+    /// the lease.
     #[must_use]
     pub const fn from_bits(bits: u128) -> Self {
         Self(bits)

@@ -4,6 +4,8 @@
 mod imp {
     use std::sync::{self, PoisonError};
 
+    pub(crate) use sync::MutexGuard;
+
     #[derive(Debug, Default)]
     pub(crate) struct Mutex<T>(sync::Mutex<T>);
 
@@ -13,7 +15,7 @@ mod imp {
         }
 
         /// What is behind a lock is never left half-changed here, so a panic elsewhere does not spoil it.
-        pub(crate) fn lock(&self) -> sync::MutexGuard<'_, T> {
+        pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
             self.0.lock().unwrap_or_else(PoisonError::into_inner)
         }
     }
@@ -21,6 +23,8 @@ mod imp {
 
 #[cfg(not(feature = "std"))]
 mod imp {
+    pub(crate) use spin::mutex::SpinMutexGuard as MutexGuard;
+
     #[derive(Debug, Default)]
     pub(crate) struct Mutex<T>(spin::mutex::SpinMutex<T>);
 
@@ -29,10 +33,10 @@ mod imp {
             Self(spin::mutex::SpinMutex::new(value))
         }
 
-        pub(crate) fn lock(&self) -> spin::mutex::SpinMutexGuard<'_, T> {
+        pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
             self.0.lock()
         }
     }
 }
 
-pub(crate) use imp::Mutex;
+pub(crate) use imp::{Mutex, MutexGuard};

@@ -13,6 +13,7 @@ use loom::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 #[cfg(all(not(all(test, lessor_loom)), not(target_has_atomic = "64")))]
 use portable_atomic::AtomicU64;
 
+use crate::election::LostReason;
 use crate::lease::Term;
 use crate::time::Instant;
 
@@ -29,42 +30,42 @@ impl Deadline {
         self.0.store(nanoseconds(at).max(1), Ordering::Release);
     }
 
+    /// Moves it on, unless somebody has seen it pass: what was seen to end does not come back.
+    pub(crate) fn extend(&self, at: Instant) -> bool {
+        let at = nanoseconds(at).max(1);
+        self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, |old| (old != 0).then_some(old.max(at))).is_ok()
+    }
+
     pub(crate) fn clear(&self) {
         self.0.store(0, Ordering::Release);
     }
 
-    /// Whether the deadline lies ahead. It is loaded before the clock is read: the answer was true at that reading.
-    pub(crate) fn is_ahead(&self, now: impl FnOnce() -> Instant) -> bool {
-        match self.0.load(Ordering::Acquire) {
-            0 => false,
-            deadline => nanoseconds(now()) < deadline,
-        }
+    /// Whether the deadline lies ahead. It is loaded before the clock is read: the answer was true at that reading. A
+    /// no is final.
+    pub(crate) fn is_ahead(&self, now: impl Fn() -> Instant) -> bool {
+        !self.remaining(now).is_zero()
     }
 
-    /// How far ahead it lies.
-    pub(crate) fn remaining(&self, now: impl FnOnce() -> Instant) -> Duration {
-        match self.0.load(Ordering::Acquire) {
-            0 => Duration::ZERO,
-            deadline => Duration::from_nanos(deadline.saturating_sub(nanoseconds(now()))),
+    /// How far ahead it lies. Zero is final.
+    pub(crate) fn remaining(&self, now: impl Fn() -> Instant) -> Duration {
+        let mut deadline = self.0.load(Ordering::Acquire);
+        while deadline != 0 {
+            let left = deadline.saturating_sub(nanoseconds(now()));
+            if left > 0 {
+                return Duration::from_nanos(left);
+            }
+            match self.0.compare_exchange(deadline, 0, Ordering::AcqRel, Ordering::Acquire) {
+                Ok(_) => break,
+                Err(newer) => deadline = newer,
+            }
         }
+        Duration::ZERO
     }
 }
 
 fn nanoseconds(at: Instant) -> u64 {
     let since = at.since_origin();
     since.as_secs().saturating_mul(1_000_000_000).saturating_add(u64::from(since.subsec_nanos()))
-}
-
-/// Why a grant ended, as far as an atomic can tell.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ended {
-    /// By time, or it has not ended.
-    Expired = 0,
-    Superseded = 1,
-    Failures = 2,
-    Resigned = 3,
-    Stopped = 4,
-    DriverDropped = 5,
 }
 
 /// One reign, as its leaderships see it.
@@ -74,20 +75,25 @@ pub(crate) struct Grant {
     deadline: Deadline,
     /// How many holds there are, and `ENDING`.
     holds: AtomicU32,
-    ended: AtomicU8,
+    /// Why it ended or is ending, as a place in `REASONS`.
+    reason: AtomicU8,
 }
+
+const REASONS: [LostReason; 6] = [
+    LostReason::Expired,
+    LostReason::Superseded,
+    LostReason::Failures,
+    LostReason::Resigned,
+    LostReason::Stopped,
+    LostReason::DriverDropped,
+];
 
 /// No new holds. Set once, never taken back.
 const ENDING: u32 = 1 << 31;
 
 impl Grant {
     pub(crate) fn new(term: Term, deadline: Instant) -> Self {
-        let grant = Self {
-            term,
-            deadline: Deadline::passed(),
-            holds: AtomicU32::new(0),
-            ended: AtomicU8::new(Ended::Expired as u8),
-        };
+        let grant = Self { term, deadline: Deadline::passed(), holds: AtomicU32::new(0), reason: AtomicU8::new(0) };
         grant.deadline.set(deadline);
         grant
     }
@@ -101,8 +107,9 @@ impl Grant {
     }
 
     /// From here on there are no new holds.
-    pub(crate) fn begin_ending(&self, why: Ended) {
-        self.ended.store(why as u8, Ordering::Release);
+    pub(crate) fn begin_ending(&self, reason: LostReason) {
+        let place = REASONS.iter().position(|known| *known == reason);
+        self.reason.store(place.and_then(|place| u8::try_from(place).ok()).unwrap_or(0), Ordering::Release);
         self.holds.fetch_or(ENDING, Ordering::AcqRel);
     }
 
@@ -126,20 +133,15 @@ impl Grant {
         self.holds.fetch_sub(1, Ordering::AcqRel) == ENDING + 1
     }
 
-    pub(crate) fn lose(&self, why: Ended) {
-        self.begin_ending(why);
+    pub(crate) fn lose(&self, reason: LostReason) {
+        self.begin_ending(reason);
         self.deadline.clear();
     }
 
-    pub(crate) fn ended(&self) -> Ended {
-        match self.ended.load(Ordering::Acquire) {
-            1 => Ended::Superseded,
-            2 => Ended::Failures,
-            3 => Ended::Resigned,
-            4 => Ended::Stopped,
-            5 => Ended::DriverDropped,
-            _ => Ended::Expired,
-        }
+    /// Why it ended or is ending.
+    pub(crate) fn reason(&self) -> LostReason {
+        let place = usize::from(self.reason.load(Ordering::Acquire));
+        REASONS.get(place).copied().unwrap_or(LostReason::Expired)
     }
 }
 
@@ -157,11 +159,26 @@ mod tests {
         let deadline = Deadline::passed();
         assert!(!deadline.is_ahead(|| at(0)));
         deadline.set(at(10));
-        assert!(deadline.is_ahead(|| at(9)) && !deadline.is_ahead(|| at(10)) && !deadline.is_ahead(|| at(11)));
+        assert!(deadline.is_ahead(|| at(9)));
         assert_eq!(deadline.remaining(|| at(7)), Duration::from_secs(3));
+        assert!(!deadline.is_ahead(|| at(10)));
+        deadline.set(at(10));
         assert_eq!(deadline.remaining(|| at(70)), Duration::ZERO);
+        deadline.set(at(10));
         deadline.clear();
         assert!(!deadline.is_ahead(|| at(0)));
+    }
+
+    /// R6: an end that was seen is final; one that nobody saw can still be moved.
+    #[test]
+    fn what_was_seen_to_end_does_not_come_back() {
+        let deadline = Deadline::passed();
+        assert!(!deadline.extend(at(10)));
+        deadline.set(at(10));
+        assert!(deadline.extend(at(20)) && deadline.extend(at(15)));
+        assert_eq!(deadline.remaining(|| at(19)), Duration::from_secs(1));
+        assert!(!deadline.is_ahead(|| at(20)));
+        assert!(!deadline.extend(at(30)) && !deadline.is_ahead(|| at(0)));
     }
 
     /// R16: the farthest instants do not overflow.
@@ -170,6 +187,7 @@ mod tests {
         let deadline = Deadline::passed();
         deadline.set(Instant::from_origin(Duration::MAX));
         assert!(deadline.is_ahead(|| at(u64::MAX / 2_000_000_000)));
+        deadline.set(Instant::from_origin(Duration::MAX));
         assert!(!deadline.is_ahead(|| Instant::from_origin(Duration::MAX)));
         deadline.set(at(0));
         assert!(deadline.is_ahead(|| at(0)), "a deadline at the origin is not `none`");
@@ -181,7 +199,7 @@ mod tests {
         let grant = Grant::new(Term::FIRST, at(10));
         assert!(grant.hold() && grant.hold() && !grant.is_drained());
         assert!(!grant.unhold());
-        grant.begin_ending(Ended::Resigned);
+        grant.begin_ending(LostReason::Resigned);
         assert!(!grant.hold() && !grant.is_drained());
         assert!(grant.deadline().is_ahead(|| at(9)), "it is held until it is released");
         assert!(grant.unhold() && grant.is_drained());
@@ -191,11 +209,10 @@ mod tests {
     /// A lost grant says why.
     #[test]
     fn a_lost_grant_says_why() {
-        use Ended::{DriverDropped, Expired, Failures, Resigned, Stopped, Superseded};
-        for why in [Expired, Superseded, Failures, Resigned, Stopped, DriverDropped] {
+        for reason in REASONS {
             let grant = Grant::new(Term::FIRST, at(10));
-            grant.lose(why);
-            assert_eq!((grant.ended(), grant.is_ending()), (why, true));
+            grant.lose(reason);
+            assert_eq!((grant.reason(), grant.is_ending()), (reason, true));
             assert!(!grant.deadline().is_ahead(|| at(0)));
         }
     }
@@ -232,7 +249,7 @@ mod loom_tests {
                     }
                 })
             };
-            grant.begin_ending(Ended::Resigned);
+            grant.begin_ending(LostReason::Resigned);
             if grant.is_drained() {
                 assert_ne!(work_done.load(Ordering::Relaxed), 1, "half of the work");
                 released.store(true, Ordering::Release);
@@ -258,14 +275,37 @@ mod loom_tests {
                     let believes = leading.is_ahead(|| at(5)) || grant.deadline().is_ahead(|| at(5));
                     assert!(!(next_leads && believes));
                     if next_leads {
-                        assert_eq!(grant.ended(), Ended::Resigned);
+                        assert_eq!(grant.reason(), LostReason::Resigned);
                     }
                 })
             };
             leading.clear();
-            grant.lose(Ended::Resigned);
+            grant.lose(LostReason::Resigned);
             next_leads.store(true, Ordering::Release);
             reader.join().unwrap();
+        });
+    }
+
+    /// R6: of a renewal and somebody who sees the end, one comes first: either the renewal moves the deadline and
+    /// nobody saw it pass, or it fails.
+    #[test]
+    fn an_end_that_was_seen_is_final() {
+        loom::model(|| {
+            let leading = loom::sync::Arc::new(Deadline::passed());
+            leading.set(at(10));
+            let reader = {
+                let leading = leading.clone();
+                thread::spawn(move || {
+                    let first = leading.is_ahead(|| at(12));
+                    let second = leading.is_ahead(|| at(12));
+                    assert!(first || !second, "it came back");
+                    first
+                })
+            };
+            let extended = leading.extend(at(20));
+            let seen = reader.join().unwrap();
+            assert!(extended || !seen);
+            assert_eq!(leading.is_ahead(|| at(12)), extended);
         });
     }
 

@@ -3,15 +3,14 @@
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use core::fmt;
-use core::ops::DerefMut;
 
-use event_listener::Event as Signal;
+use event_listener::{Event as Signal, EventListener};
 
-use crate::election::{Event, LostReason, Role, Status};
+use crate::election::{Election, Event, Leader, LostReason, Role, Status};
 use crate::events::{Events, Queue};
-use crate::lease::{Lease, Value};
-use crate::lock::Mutex;
-use crate::published::{Deadline, Ended, Grant};
+use crate::lease::{Lease, Term, Value};
+use crate::lock::{Mutex, MutexGuard};
+use crate::published::{Deadline, Grant};
 use crate::time::{Instant, Timer};
 
 pub(crate) struct Shared<T> {
@@ -26,15 +25,33 @@ pub(crate) struct Shared<T> {
 }
 
 pub(crate) struct State {
-    pub(crate) status: Status,
-    /// When the status was taken.
-    pub(crate) taken_at: Instant,
+    status: Status,
+    leader: Option<Leader>,
     pub(crate) grant: Option<Arc<Grant>>,
     /// How often the leader changed.
-    pub(crate) leader_changes: usize,
+    leader_changes: usize,
     pub(crate) wishes: Wishes,
     pub(crate) closed: Option<Closed>,
     queues: Vec<Weak<Queue>>,
+}
+
+impl State {
+    /// Whether a term is held, whatever the driver last had time to say.
+    pub(crate) fn holds_a_term(&self, now: Instant) -> bool {
+        self.grant.as_ref().is_some_and(|grant| grant.deadline().is_ahead(|| now))
+    }
+
+    fn leader(&self, now: Instant) -> Option<Lease> {
+        self.leader.as_ref()?.at(now)
+    }
+
+    fn status(&self, now: Instant) -> Status {
+        let status = Status { leader: self.leader(now), ..self.status.clone() };
+        if status.term.is_none() || self.holds_a_term(now) {
+            return status;
+        }
+        Status { role: Role::Follower, term: None, deadline: None, jeopardy: false, ..status }
+    }
 }
 
 /// What the handles asked for, and how far the driver is with it. Asking twice before the driver looks is asking once.
@@ -73,11 +90,10 @@ pub(crate) enum Closed {
 }
 
 impl<T: Timer> Shared<T> {
-    pub(crate) fn new(timer: T, status: Status) -> Self {
-        let taken_at = timer.now();
+    pub(crate) fn new(timer: T, election: &Election) -> Self {
         let state = State {
-            status,
-            taken_at,
+            status: election.status(),
+            leader: None,
             grant: None,
             leader_changes: 0,
             wishes: Wishes::default(),
@@ -93,14 +109,18 @@ impl<T: Timer> Shared<T> {
         }
     }
 
+    // No foreign code runs under the lock of the state, neither a timer's nor a waker's: it might ask for the lock
+    // itself.
+
     // === the handles' side ===
 
     /// Waits until `ready` finds something. Cancel safe.
-    pub(crate) async fn wait_for<R>(&self, mut ready: impl FnMut(&State) -> Option<R>) -> R {
+    pub(crate) async fn wait_for<R>(&self, mut ready: impl FnMut(&State, Instant) -> Option<R>) -> R {
         loop {
             // Listen first, look, then wait: else a change in between is missed.
             let change = self.changed.listen();
-            let found = ready(&self.state.lock());
+            let now = self.timer.now();
+            let found = ready(&self.state.lock(), now);
             if let Some(found) = found {
                 return found;
             }
@@ -108,7 +128,7 @@ impl<T: Timer> Shared<T> {
         }
     }
 
-    pub(crate) fn change(&self) -> event_listener::EventListener {
+    pub(crate) fn change(&self) -> EventListener {
         self.changed.listen()
     }
 
@@ -120,35 +140,20 @@ impl<T: Timer> Shared<T> {
 
     /// The state as it is now, whatever the driver last had time to say.
     pub(crate) fn status(&self) -> Status {
-        let state = self.state.lock();
-        let mut status = Status { leader: self.leader_in(&state), ..state.status.clone() };
-        drop(state);
-        if status.deadline.is_some_and(|deadline| self.timer.now() >= deadline) {
-            status.deadline = None;
-            status.term = None;
-            status.jeopardy = false;
-            if matches!(status.role, Role::Leader | Role::Ending) {
-                status.role = Role::Follower;
-            }
-        }
-        status
+        let now = self.timer.now();
+        self.state.lock().status(now)
     }
 
     /// Who leads as far as is known, with the time that is left by now.
     pub(crate) fn leader(&self) -> Option<Lease> {
-        self.leader_in(&self.state.lock())
-    }
-
-    fn leader_in(&self, state: &State) -> Option<Lease> {
-        let lease = state.status.leader.as_ref()?;
-        let elapsed = self.timer.now().saturating_duration_since(state.taken_at);
-        Some(Lease { time_left: lease.time_left.saturating_sub(elapsed), ..lease.clone() }).filter(Lease::is_live)
+        let now = self.timer.now();
+        self.state.lock().leader(now)
     }
 
     /// Who leads, once that has changed since `seen`.
     pub(crate) async fn leader_changed(&self, seen: usize) -> Option<(usize, Option<Lease>)> {
-        self.wait_for(|state| match state.leader_changes {
-            changes if changes != seen => Some(Some((changes, self.leader_in(state)))),
+        self.wait_for(|state, now| match state.leader_changes {
+            changes if changes != seen => Some(Some((changes, state.leader(now)))),
             _ => state.closed.map(|_| None),
         })
         .await
@@ -156,9 +161,11 @@ impl<T: Timer> Shared<T> {
 
     pub(crate) fn events(&self) -> Events {
         let queue = Arc::new(Queue::default());
+        let now = self.timer.now();
         let mut state = self.state.lock();
-        present(&state).into_iter().flatten().for_each(|event| queue.push(event));
+        present(&state, now).into_iter().flatten().for_each(|event| queue.push(event));
         if state.closed.is_none() {
+            state.queues.retain(|queue| queue.strong_count() > 0);
             state.queues.push(Arc::downgrade(&queue));
         }
         Events::new(queue)
@@ -168,14 +175,19 @@ impl<T: Timer> Shared<T> {
 
     /// Lets the handles see what happened and the state after it, in one step. To be called before a request that
     /// follows is sent.
-    pub(crate) fn publish(&self, events: Vec<Event>, status: Status, progress: impl FnOnce(&mut Wishes) -> bool) {
+    ///
+    /// Answers a term that was renewed after somebody had seen its end: it is over.
+    pub(crate) fn publish(
+        &self,
+        events: Vec<Event>,
+        election: &Election,
+        progress: impl FnOnce(&mut Wishes) -> bool,
+    ) -> Option<Term> {
         let mut state = self.state.lock();
         let progressed = progress(&mut state.wishes);
-        state.status = Status { driver_alive: state.closed.is_none(), ..status };
-        state.taken_at = self.timer.now();
-        if progressed || !events.is_empty() {
-            self.announce(state, events);
-        }
+        state.status = Status { driver_alive: state.closed.is_none(), ..election.status() };
+        state.leader = election.leader().cloned();
+        if progressed || !events.is_empty() { self.announce(state, events) } else { None }
     }
 
     /// The driver is gone: nothing stays true, and nobody waits any longer.
@@ -184,55 +196,64 @@ impl<T: Timer> Shared<T> {
         if state.closed.is_some() {
             return;
         }
-        let lost = state.grant.as_ref().map(|grant| grant.term());
-        let reason = LostReason::DriverDropped;
-        let mut events: Vec<_> = lost.map(|term| Event::Lost { term, reason }).into_iter().collect();
+        let mut events = Vec::new();
+        if let Some(grant) = &state.grant {
+            events.push(Event::Lost { term: grant.term(), reason: LostReason::DriverDropped });
+        }
+        if state.leader.take().is_some() {
+            events.push(Event::LeaderChanged(None));
+        }
         events.push(Event::Stopped);
         state.closed = Some(Closed::Dropped);
         self.announce(state, events);
     }
 
-    fn announce(&self, mut state: impl DerefMut<Target = State>, events: Vec<Event>) {
+    fn announce(&self, mut state: MutexGuard<'_, State>, events: Vec<Event>) -> Option<Term> {
+        let queues: Vec<_> = state.queues.iter().filter_map(Weak::upgrade).collect();
+        let mut over = None;
         for event in events {
-            self.apply(&mut state, &event);
-            state.queues.retain(|queue| {
-                let queue = queue.upgrade();
-                queue.inspect(|queue| queue.push(event.clone())).is_some()
-            });
+            match self.apply(&mut state, &event) {
+                Ok(()) => queues.iter().for_each(|queue| queue.push(event.clone())),
+                Err(term) => over = Some(term),
+            }
         }
         drop(state);
+        queues.iter().for_each(|queue| queue.notify());
         self.changed.notify(usize::MAX);
+        over
     }
 
-    fn apply(&self, state: &mut State, event: &Event) {
+    /// An error: the term was renewed after somebody had seen its end.
+    fn apply(&self, state: &mut State, event: &Event) -> Result<(), Term> {
         match event {
             Event::Elected { term, deadline } => {
                 state.grant = Some(Arc::new(Grant::new(*term, *deadline)));
                 self.leading.set(*deadline);
             }
-            Event::Renewed { deadline, .. } => {
-                if let Some(grant) = &state.grant {
-                    grant.deadline().set(*deadline);
-                    if !grant.is_ending() {
-                        self.leading.set(*deadline);
-                    }
-                }
+            Event::Renewed { term, deadline } => {
+                let extended = state.grant.as_ref().is_some_and(|grant| {
+                    grant.deadline().extend(*deadline) && (grant.is_ending() || self.leading.extend(*deadline))
+                });
+                return if extended { Ok(()) } else { Err(*term) };
             }
             Event::Ending { .. } => {
                 self.leading.clear();
+                let reason = if state.wishes.stop { LostReason::Stopped } else { LostReason::Resigned };
                 if let Some(grant) = &state.grant {
-                    grant.begin_ending(if state.wishes.stop { Ended::Stopped } else { Ended::Resigned });
+                    grant.begin_ending(reason);
                 }
             }
             Event::Lost { reason, .. } => {
                 self.leading.clear();
                 if let Some(grant) = state.grant.take() {
-                    grant.lose(ended(reason));
+                    grant.lose(*reason);
                 }
             }
             Event::LeaderChanged(_) => state.leader_changes = state.leader_changes.wrapping_add(1),
             Event::Stopped => {
                 state.closed.get_or_insert(Closed::Stopped);
+                state.leader = None;
+                let status = state.status.clone();
                 state.status = Status {
                     role: Role::Stopped,
                     term: None,
@@ -240,34 +261,24 @@ impl<T: Timer> Shared<T> {
                     jeopardy: false,
                     leader: None,
                     driver_alive: false,
-                    ..state.status.clone()
+                    ..status
                 };
             }
             _ => {}
         }
-    }
-}
-
-fn ended(reason: &LostReason) -> Ended {
-    match reason {
-        LostReason::Expired => Ended::Expired,
-        LostReason::Superseded(_) => Ended::Superseded,
-        LostReason::Failures(_) => Ended::Failures,
-        LostReason::Resigned => Ended::Resigned,
-        LostReason::Stopped => Ended::Stopped,
-        LostReason::DriverDropped => Ended::DriverDropped,
+        Ok(())
     }
 }
 
 /// What a new listener has to know.
-fn present(state: &State) -> [Option<Event>; 5] {
-    let Status { role, term, deadline, jeopardy, leader, .. } = &state.status;
-    let reign = term.zip(*deadline);
+fn present(state: &State, now: Instant) -> [Option<Event>; 5] {
+    let Status { role, term, deadline, jeopardy, leader, .. } = state.status(now);
+    let reign = term.zip(deadline);
     [
-        Some(Event::LeaderChanged(leader.clone())),
+        Some(Event::LeaderChanged(leader)),
         reign.map(|(term, deadline)| Event::Elected { term, deadline }),
-        reign.filter(|_| *jeopardy).map(|(term, deadline)| Event::Jeopardy { term, deadline }),
-        term.filter(|_| *role == Role::Ending).map(|term| Event::Ending { term }),
+        reign.filter(|_| jeopardy).map(|(term, deadline)| Event::Jeopardy { term, deadline }),
+        term.filter(|_| role == Role::Ending).map(|term| Event::Ending { term }),
         state.closed.map(|_| Event::Stopped),
     ]
 }

@@ -137,7 +137,7 @@ fn a_step_may_be_dropped_anywhere() {
         fixture.timer.block_on(async {
             while !a.is_leader() {
                 let step = driver.step().await;
-                fixture.timer.sleep(step.wake_in.min(secs(1))).await;
+                fixture.timer.sleep(step.wake_in.unwrap().min(secs(1))).await;
             }
         });
         assert_eq!(a.leadership().unwrap().term().get(), 1, "after {polls} polls");

@@ -407,6 +407,21 @@ fn a_takeover_delay_lets_an_expired_lease_lie() {
     assert_eq!((bench.claim().takeover, bench.sent().1), (Takeover::Unchanged(Version::new(4)), secs(6)));
 }
 
+/// Who was seen to lead is forgotten when its lease has run out and nothing more was heard, although the storage does
+/// not answer.
+#[test]
+fn a_leader_that_is_not_heard_of_is_forgotten() {
+    let mut bench = Bench::new(Config::default());
+    bench.to(ms(0)).held(lease("other", 1, 1, secs(8)), secs(8));
+    bench.events.clear();
+    bench.to(ms(9_999));
+    assert!(!bench.events.contains(&Event::LeaderChanged(None)));
+    assert_eq!(bench.election.status().leader.map(|lease| lease.time_left), Some(secs(0)));
+    bench.to(secs(10));
+    assert!(bench.events.contains(&Event::LeaderChanged(None)), "its end, and a request timeout");
+    assert_eq!(bench.election.status().leader, None);
+}
+
 // === leading ===
 
 /// R14: a leader costs one request per renew interval, counted from one sending to the next.
@@ -482,6 +497,18 @@ fn a_late_renewal_revives_nothing() {
     assert!(is_acquire(bench.sent().0));
 }
 
+/// R6: a term whose end somebody has seen is over, even if it was renewed meanwhile; the next one is another.
+#[test]
+fn an_end_that_was_seen_is_an_end() {
+    let mut bench = leader();
+    bench.input(Input::Expired(term(4)));
+    assert!(bench.leads(), "another term is meant");
+    bench.input(Input::Expired(term(5)));
+    assert!(!bench.leads());
+    assert!(matches!(bench.happened()[..], [Event::Jeopardy { .. }, Event::Lost { reason: LostReason::Expired, .. }]));
+    assert_eq!((bench.claim().after, bench.sent().1), (Some(term(5)), ms(0)));
+}
+
 /// R14: the timeout of a renewal is capped by the time that is left, so that the loss is not noticed late.
 #[test]
 fn the_last_renewal_times_out_at_the_deadline() {
@@ -497,11 +524,9 @@ fn the_last_renewal_times_out_at_the_deadline() {
 fn a_superseded_leader_follows() {
     let mut bench = leader();
     bench.to(ms(2200));
-    let other = lease("other", 6, 9, secs(1));
-    bench.reply(Reply::Renewed(Renewed::Lost(Some(other.clone()))));
+    bench.reply(Reply::Renewed(Renewed::Lost(Some(lease("other", 6, 9, secs(1))))));
     assert!(!bench.leads());
-    let reason = LostReason::Superseded(Some(other));
-    assert_eq!(bench.happened(), [Event::Lost { term: term(5), reason }]);
+    assert_eq!(bench.happened(), [Event::Lost { term: term(5), reason: LostReason::Superseded }]);
     bench.to(ms(3400));
     assert!((ms(3100)..=ms(3400)).contains(&bench.sent().1), "{:?}", bench.sent().1);
     assert_eq!(bench.claim().after, Some(term(6)));
@@ -517,7 +542,7 @@ fn falling_back_after_failures_is_an_option() {
     assert!(bench.leads());
     bench.to(ms(2800)).failed();
     assert!(!bench.leads());
-    assert!(matches!(bench.happened().last(), Some(Event::Lost { reason: LostReason::Failures(2), .. })));
+    assert!(matches!(bench.happened().last(), Some(Event::Lost { reason: LostReason::Failures, .. })));
     bench.to(secs(5));
     assert_eq!(bench.claim().after, Some(term(5)));
 }
@@ -638,6 +663,18 @@ fn a_reign_lost_while_ending_is_released() {
     bench.to(ms(100)).input(Input::Resign).sleep_through(secs(9)).input(Input::Timeout);
     assert!(matches!(bench.sent().0, Request::Release(_, session) if *session == Session::from_bits(1)));
     assert_eq!(bench.election.status().role, Role::Follower);
+}
+
+/// A release that is due is not put off by what happens meanwhile, nor is its retry hurried by a wake-up.
+#[test]
+fn a_release_keeps_its_own_pace() {
+    let mut bench = leader();
+    bench.to(ms(2200)).failed().input(Input::Resign).sleep_through(secs(9)).input(Input::Timeout);
+    assert_eq!((bench.sent().1, matches!(bench.sent().0, Request::Release(..))), (secs(9), true));
+    bench.failed().input(Input::Wakeup);
+    assert_eq!(bench.election.in_flight(), None);
+    bench.to(ms(9500));
+    assert!(bench.sent().1 >= ms(9250));
 }
 
 /// Resigning without leading does nothing.

@@ -172,12 +172,15 @@ fn a_dropped_driver_ends_every_waiter() {
     timer.block_on(b.elected()).unwrap().unwrap();
     let mut events = a.events();
     let waiters = async {
-        let (elected, changed) = join(a.elected(), async {
-            a.leader_changed().await.unwrap();
-            a.leader_changed().await
-        })
-        .await;
-        (elected.err(), changed.err())
+        let changes = async {
+            loop {
+                if let Err(stopped) = a.leader_changed().await {
+                    return stopped;
+                }
+            }
+        };
+        let (elected, stopped) = join(a.elected(), changes).await;
+        (elected.err(), Some(stopped))
     };
     let outcome = timer.block_on(join(waiters, async {
         let run = driver.run();
@@ -261,6 +264,86 @@ fn an_outage_shorter_than_the_lease_costs_nothing() {
     }
 }
 
+/// R6: whoever was told that a term is over is not told the opposite later: a renewal that was applied during a pause
+/// of the driver comes too late once anybody has looked.
+#[test]
+fn what_was_seen_to_end_does_not_come_back() {
+    for looks in [false, true] {
+        let (timer, storage) = fixture();
+        let clock =
+            Pausing { timer: timer.clone(), storage: storage.clone(), seen: Arc::default(), paused: Arc::default() };
+        let (a, driver) = Builder::new("k").id("a").build_with(storage, clock.clone(), entropy(1)).unwrap();
+        timer.spawn(driver.run());
+        let leadership = timer.block_on(a.elected()).unwrap().unwrap();
+        if looks {
+            *clock.seen.lock().unwrap() = Some(leadership.clone());
+        }
+        while !clock.paused.load(Ordering::SeqCst) {
+            timer.block_on(timer.sleep(ms(100))).unwrap();
+        }
+        assert_eq!(leadership.is_valid(), !looks);
+        let next = timer.block_on(a.elected()).unwrap().unwrap();
+        assert_eq!(next.term().get(), if looks { 2 } else { 1 });
+    }
+}
+
+/// A clock whose reader is paused once, when it reads the time for the reply to its first renewal: it goes on with
+/// that reading eight seconds later, and in between somebody may look.
+#[derive(Clone)]
+struct Pausing {
+    timer: ManualTimer,
+    storage: Faulty,
+    seen: Arc<std::sync::Mutex<Option<lessor::Leadership<Self>>>>,
+    paused: Arc<AtomicBool>,
+}
+
+impl Timer for Pausing {
+    type Sleep = <ManualTimer as Timer>::Sleep;
+
+    fn now(&self) -> Instant {
+        let now = self.timer.now();
+        if self.storage.renewals() == 0 || self.paused.swap(true, Ordering::SeqCst) {
+            return now;
+        }
+        self.timer.advance(secs(8));
+        let seen = self.seen.lock().unwrap().take();
+        if let Some(leadership) = seen {
+            assert!(!leadership.is_valid());
+        }
+        now
+    }
+
+    fn sleep(&self, duration: Duration) -> Self::Sleep {
+        self.timer.sleep(duration)
+    }
+}
+
+/// A waker may do anything, such as asking the candidate: no lock is held meanwhile.
+#[test]
+fn wakers_may_ask() {
+    struct Asking(Candidate<ManualTimer>, AtomicUsize);
+    impl std::task::Wake for Asking {
+        fn wake(self: Arc<Self>) {
+            let _ = (self.0.leader(), self.0.status(), self.0.events(), self.0.leadership());
+            self.1.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+    let (timer, storage) = fixture();
+    let (a, driver) = candidate("a", &storage, &timer);
+    let asking = Arc::new(Asking(a.clone(), AtomicUsize::new(0)));
+    let waker = std::task::Waker::from(asking.clone());
+    let mut context = std::task::Context::from_waker(&waker);
+    let mut events = a.events();
+    assert!(events.poll_next_unpin(&mut context).is_ready());
+    assert!(events.poll_next_unpin(&mut context).is_pending());
+    let elected = a.elected();
+    pin_mut!(elected);
+    assert!(elected.as_mut().poll(&mut context).is_pending());
+    timer.spawn(driver.run());
+    timer.block_on(timer.sleep(secs(1))).unwrap();
+    assert!(asking.1.load(Ordering::SeqCst) >= 2);
+}
+
 // === handing over ===
 
 /// R9: the release waits for every guard; work in `run` is dropped when the ending begins.
@@ -302,9 +385,48 @@ fn a_release_waits_for_the_work() {
     };
     let ((released, done), work) = timer.block_on(join(join(hand_over, careful), work)).unwrap();
     assert!(dropped.load(Ordering::SeqCst));
-    assert_eq!(work.unwrap_err().to_string(), "term 1 has ended: the candidate resigned");
+    assert_eq!(work.unwrap_err().to_string(), "term 1 is ending: the candidate resigned");
     assert_eq!((released, storage.releases()), (done, 1));
     assert_eq!(timer.block_on(b.elected()).unwrap().unwrap().term().get(), 2);
+}
+
+/// R9: a clone of a guard holds as well, also one that was made while the term was ending.
+#[test]
+fn a_cloned_guard_holds_too() {
+    let (timer, storage) = fixture();
+    let a = spawned("a", &storage, &timer);
+    let leadership = timer.block_on(a.elected()).unwrap().unwrap();
+    let first = leadership.guard().unwrap();
+    let before = timer.now();
+    let work = async {
+        first.ending().await;
+        let second = first.clone();
+        drop(first);
+        timer.sleep(secs(3)).await;
+        drop(second);
+    };
+    timer.block_on(join(a.resign(), work)).unwrap().0.unwrap();
+    assert_eq!(timer.now().saturating_duration_since(before), secs(3));
+}
+
+/// A loss says why, and tells an end from an ending and from too little time.
+#[test]
+fn a_loss_says_why() {
+    let (timer, storage) = fixture();
+    let a = spawned("a", &storage, &timer);
+    let leadership = timer.block_on(a.elected()).unwrap().unwrap();
+    let short = leadership.check(secs(20)).unwrap_err();
+    assert_eq!((short.reason, short.to_string()), (None, "term 1 has only 9s left".to_string()));
+    let guard = leadership.guard().unwrap();
+    let ending = async {
+        guard.ending().await;
+        let ending = leadership.guard().unwrap_err();
+        assert_eq!((ending.reason, ending.remaining), (Some(LostReason::Resigned), secs(9)));
+        drop(guard);
+    };
+    timer.block_on(join(a.resign(), ending)).unwrap().0.unwrap();
+    let lost = timer.block_on(leadership.lost()).unwrap();
+    assert_eq!(lost.to_string(), "term 1 has ended: the candidate resigned");
 }
 
 /// R9: a guard that is never given back delays the release by the drain timeout, no longer.
@@ -469,8 +591,12 @@ fn a_leader_once_seen_does_not_stay_for_ever() {
     timer.block_on(timer.sleep(secs(3))).unwrap();
     assert!(b.leader().is_some());
     followers.set(Fault::Hang);
-    timer.block_on(timer.sleep(secs(11))).unwrap();
-    assert_eq!(b.leader(), None);
+    let changed = timer.block_on(async {
+        while b.leader_changed().await.unwrap().is_some() {}
+        b.leader()
+    });
+    assert_eq!(changed, Some(None), "and whoever waits is told");
+    assert!(timer.now().saturating_duration_since(Instant::from_origin(secs(4))) <= secs(12));
 }
 
 /// The end of the last observer ends its driver; it never claimed, and released nothing.
@@ -530,6 +656,22 @@ fn events_start_with_the_present_state() {
     assert_eq!(late, [Event::LeaderChanged(None), Event::Stopped]);
 }
 
+/// R16: the present state is that of the clock, not that of a starved driver.
+#[test]
+fn a_starved_driver_presents_nothing_untrue() {
+    let (timer, storage) = fixture();
+    let (a, mut driver) = candidate("a", &storage, &timer);
+    timer.block_on(driver.step()).unwrap();
+    assert!(a.is_leader());
+    timer.advance(secs(20));
+    let events = a.events();
+    drop(driver);
+    let events: Vec<_> = timer.block_on(events.collect()).unwrap();
+    let lost = events.iter().position(|event| matches!(event, Event::Lost { .. }));
+    assert_eq!((&events[0], lost), (&Event::LeaderChanged(None), Some(1)), "{events:?}");
+    assert_eq!(events.last(), Some(&Event::Stopped));
+}
+
 // === stepping ===
 
 /// A candidate is led by steps as well: each does what is due and says when to come back.
@@ -540,14 +682,14 @@ fn steps_lead_too() {
     timer.block_on(async {
         let step = driver.step().await;
         assert_eq!(step.status.role, Role::Leader);
-        assert!(step.wake_in >= ms(1800) && step.wake_in <= ms(2200));
+        assert!((ms(1800)..=ms(2200)).contains(&step.wake_in.unwrap()));
         for _ in 0..5 {
             assert_eq!(driver.step().await.status.role, Role::Leader, "early and twice is harmless");
         }
         assert_eq!(storage.renewals(), 0);
         for _ in 0..20 {
             let step = driver.step().await;
-            timer.sleep(step.wake_in).await;
+            timer.sleep(step.wake_in.unwrap()).await;
             assert!(a.is_leader());
         }
         assert!((18..=21).contains(&storage.renewals()));
@@ -556,8 +698,8 @@ fn steps_lead_too() {
         assert_eq!(driver.step().await.status.term.unwrap().get(), 2);
         let (stopped, step) = join(a.shutdown(), driver.step()).await;
         stopped.unwrap();
-        assert_eq!((step.wake_in, step.status.role), (Duration::MAX, Role::Stopped));
-        assert_eq!(driver.step().await.wake_in, Duration::MAX);
+        assert_eq!((step.wake_in, step.status.role), (None, Role::Stopped));
+        assert_eq!(driver.step().await.wake_in, None);
     });
     assert_eq!(storage.releases(), 1);
 }
@@ -571,7 +713,7 @@ fn a_step_sees_what_woke_it() {
     timer.block_on(async {
         a_driver.step().await;
         let step = b_driver.step().await;
-        assert_eq!((step.status.role, step.wake_in > secs(1)), (Role::Follower, true));
+        assert_eq!((step.status.role, step.wake_in > Some(secs(1))), (Role::Follower, true));
         let (released, _) = join(a.shutdown(), a_driver.step()).await;
         released.unwrap();
         assert_eq!(b_driver.step().await.status.role, Role::Leader);
@@ -612,13 +754,13 @@ fn bad_configuration_is_named() {
     assert_eq!(text(build(Builder::new("k").ttl(ms(99)))), "ttl is 99ms, allowed is 100ms to 86400s");
     assert_eq!(
         text(build(Builder::new("k").retry_interval(Duration::ZERO))),
-        "retry_interval is 0ns, allowed is 1ns to 86400s"
+        "retry_interval is 0ns, allowed is 1ms to 86400s"
     );
     let error = build(Builder::new("k").renew_interval(secs(9)));
     assert!(matches!(error, BuildError::Config(ConfigError::NoRoomToRenew { .. })));
     assert_eq!(
         text(error),
-        "ttl is 10s, but renew_interval * 1.1 + 2 * request_timeout + margin is 14.9s and has to be less"
+        "ttl is 10s, but renew_interval * 1.1 + 2 * request_timeout + retry pause + margin is 15.4s, not less"
     );
 }
 

@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use super::{Election, Event, Sighting};
+use super::{Election, Event, Leader, Sighting};
 use crate::lease::Lease;
 use crate::record::Takeover;
 use crate::time::Instant;
@@ -76,13 +76,19 @@ impl Election {
     }
 
     /// Takes note of who leads; a lease that is not live is nobody's.
+    ///
+    /// Another's is believed in until its end, and for a request timeout more: so long may it take to hear of a
+    /// renewal. One's own ends at the deadline.
     pub(super) fn see_leader(&mut self, lease: Option<Lease>) {
         let lease = lease.filter(Lease::is_live);
-        let shown =
-            |lease: &Option<Lease>| lease.as_ref().map(|lease| (lease.holder.clone(), lease.term, lease.value.clone()));
-        let before = self.leader.take().map(|(lease, _)| lease);
-        let changed = shown(&before) != shown(&lease);
-        self.leader = lease.clone().map(|lease| (lease, self.now));
+        let shown = |lease: &Lease| (lease.holder.clone(), lease.term, lease.value.clone());
+        let before = self.leader.take().map(|leader| leader.lease);
+        let changed = before.as_ref().map(shown) != lease.as_ref().map(shown);
+        let grace = if self.reign.is_some() { Duration::ZERO } else { self.config.request_timeout };
+        self.leader = lease.clone().map(|lease| {
+            let until = self.now.saturating_add(lease.time_left).saturating_add(grace);
+            Leader { lease, seen: self.now, until }
+        });
         if changed {
             self.events.push_back(Event::LeaderChanged(lease));
         }

@@ -28,6 +28,8 @@ pub enum Input {
     SetValue(Option<Value>),
     /// All work of the ending term has ended.
     Drained(Term),
+    /// Somebody has seen this term end: it is over, even if a renewal came through after that.
+    Expired(Term),
     /// Hand over: end the term, release it, and do not campaign for the cool-off. Does nothing if not leading.
     Resign,
     /// End the term, release it, and be done.
@@ -169,16 +171,16 @@ pub enum Event {
 }
 
 /// Why a reign ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum LostReason {
     /// Its deadline passed without a renewal.
     Expired,
-    /// The storage says that the lease is not this reign's any more; what it showed instead.
-    Superseded(Option<Lease>),
-    /// That many renewals in a row failed, as many as [`Config::fall_back_after`](crate::Config::fall_back_after)
-    /// allows.
-    Failures(u32),
+    /// The storage says that the lease is not this reign's any more. Who leads instead is told as
+    /// [`Event::LeaderChanged`].
+    Superseded,
+    /// As many renewals in a row failed as [`Config::fall_back_after`](crate::Config::fall_back_after) allows.
+    Failures,
     /// It was asked to hand over.
     Resigned,
     /// The candidate was stopped.
@@ -189,14 +191,13 @@ pub enum LostReason {
 
 impl fmt::Display for LostReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Expired => f.write_str("the deadline passed without a renewal"),
-            Self::Superseded(Some(lease)) => write!(f, "the storage shows another state: {lease}"),
-            Self::Superseded(None) => f.write_str("the storage does not know the lease"),
-            Self::Failures(count) => write!(f, "{count} renewals in a row failed"),
-            Self::Resigned => f.write_str("the candidate resigned"),
-            Self::Stopped => f.write_str("the candidate stopped"),
-            Self::DriverDropped => f.write_str("the driver was dropped"),
-        }
+        f.write_str(match self {
+            Self::Expired => "its deadline passed without a renewal",
+            Self::Superseded => "the storage shows another state",
+            Self::Failures => "too many renewals in a row failed",
+            Self::Resigned => "the candidate resigned",
+            Self::Stopped => "the candidate stopped",
+            Self::DriverDropped => "the driver was dropped",
+        })
     }
 }

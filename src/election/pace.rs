@@ -4,9 +4,6 @@ use core::time::Duration;
 
 use crate::config::{Config, JITTER};
 
-/// The longest pause of a leader's first retry, and the base of everyone's backoff.
-const FIRST_RETRY: Duration = Duration::from_millis(500);
-
 /// A small generator for jitter: unpredictability is not asked of it, only difference. (Steele, Lea, Flood: "Fast
 /// splittable pseudorandom number generators", 2014.)
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,13 +37,13 @@ impl Pace {
     /// bound.
     pub(super) fn backoff(&mut self, config: &Config, failures: u32) -> Duration {
         let doublings = failures.saturating_sub(1).min(20);
-        let bound = retry_bound(config).saturating_mul(1 << doublings).min(config.retry_interval);
+        let bound = config.retry_pause().saturating_mul(1 << doublings).min(config.retry_interval);
         self.between(bound / 2, bound)
     }
 
     /// A leader does not back off: it has until its deadline.
     pub(super) fn leader_retry(&mut self, config: &Config) -> Duration {
-        let bound = retry_bound(config);
+        let bound = config.retry_pause();
         self.between(bound / 2, bound)
     }
 
@@ -54,11 +51,6 @@ impl Pace {
     pub(super) fn spread(&mut self, config: &Config) -> Duration {
         self.between(Duration::from_millis(1), (config.ttl / 100).max(Duration::from_millis(2)))
     }
-}
-
-/// 500 ms, or a twentieth of a short ttl.
-fn retry_bound(config: &Config) -> Duration {
-    FIRST_RETRY.min(config.ttl / 20)
 }
 
 #[cfg(test)]

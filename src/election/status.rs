@@ -46,3 +46,20 @@ pub struct Status {
     /// Whether the driver still exists.
     pub driver_alive: bool,
 }
+
+/// Who leads, as it was seen, and until when that is believed; by the candidate's timer.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Leader {
+    pub(crate) lease: Lease,
+    pub(crate) seen: Instant,
+    pub(crate) until: Instant,
+}
+
+impl Leader {
+    /// What is left of it.
+    pub(crate) fn at(&self, now: Instant) -> Option<Lease> {
+        let elapsed = now.saturating_duration_since(self.seen);
+        let time_left = self.lease.time_left.saturating_sub(elapsed);
+        (now < self.until).then(|| Lease { time_left, ..self.lease.clone() })
+    }
+}

@@ -182,7 +182,9 @@ impl Future for ManualSleep {
         if state.now >= self.key.0 {
             return Poll::Ready(());
         }
-        state.sleepers.insert(self.key, cx.waker().clone());
+        let replaced = state.sleepers.insert(self.key, cx.waker().clone());
+        drop(state);
+        drop(replaced);
         Poll::Pending
     }
 }
