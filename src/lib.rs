@@ -1,8 +1,8 @@
 //! Leader election over any shared storage.
 //!
-//! Of many copies of a program, for each [`Key`] exactly one leads. A [`Candidate`] campaigns over a [`Storage`],
-//! knows by itself when it must stop, and hands out a fencing [`Term`] with every grant. Nothing here needs a
-//! runtime: a [`Driver`] is a future, and the clock and sleep are injected as a [`Timer`].
+//! Of many copies of a program, for each [`Key`] at most one leads at a time. A [`Candidate`] campaigns over a
+//! [`Storage`], knows by itself when it must stop, and hands out a fencing [`Term`] with every grant. Nothing here
+//! needs a runtime: a [`Driver`] is a future, and the clock and sleep are injected as a [`Timer`].
 //!
 //! ```
 //! use lessor::{Builder, MemoryStorage};

@@ -100,12 +100,12 @@ delegate!(&T, Box<T>, Arc<T>);
 /// `now` answers the time since any fixed origin.
 ///
 /// ```
-/// # #[allow(clippy::disallowed_methods)]
-/// # fn main() {
-/// let start = std::time::Instant::now();
-/// let timer = lessor::time::from_fns(move || start.elapsed(), smol::Timer::after);
+/// use lessor::{SystemTimer, Timer, time};
+///
+/// // A clock that goes on while the machine sleeps: the standard library's `Instant` does not on every system.
+/// let clock = SystemTimer::new();
+/// let timer = time::from_fns(move || clock.now().since_origin(), smol::Timer::after);
 /// # let _ = timer;
-/// # }
 /// ```
 pub const fn from_fns<N, S, F>(now: N, sleep: S) -> FromFns<N, S>
 where

@@ -21,7 +21,8 @@ use super::{Instant, Timer};
 /// No clock of the machine counts while a virtual machine is paused or restored from a snapshot: only the fencing term
 /// protects against what such a machine does when it goes on.
 ///
-/// Sleeping costs one thread for the whole process (crate `futures-timer`), which starts at the first sleep.
+/// Sleeping costs one thread for the whole process (crate `futures-timer`), which starts at the first sleep. Where
+/// the system refuses a thread, sleeping panics.
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
 pub struct SystemTimer;
