@@ -72,7 +72,7 @@ fn async_std_survives_a_crash() {
 /// R9: the work ends before the service does.
 #[test]
 fn tokio_ends_gracefully() {
-    says("tokio", "the work was dropped: term 1 has ended: the candidate stopped");
+    says("tokio", "the candidate stopped\nthe lease is released");
 }
 
 /// R17: there need not be a runtime.
