@@ -2,13 +2,12 @@
 
 use alloc::sync::Arc;
 use core::fmt;
-use core::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::election::Status;
 use crate::events::Events;
 use crate::leadership::Leadership;
 use crate::lease::{Lease, Value};
-use crate::shared::{Alive, Closed, Shared};
+use crate::shared::{Closed, Handle, Shared, State};
 use crate::time::{DefaultTimer, Timer};
 
 /// One participant in the election for a key.
@@ -37,17 +36,11 @@ use crate::time::{DefaultTimer, Timer};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// # }).unwrap();
 /// ```
-pub struct Candidate<T: Timer = DefaultTimer> {
-    shared: Arc<Shared<T>>,
-    alive: Arc<Alive<T>>,
-    /// The change of leader that this handle reported last.
-    seen: AtomicUsize,
-}
+pub struct Candidate<T: Timer = DefaultTimer>(Handle<T>);
 
 impl<T: Timer> Candidate<T> {
     pub(crate) fn new(shared: Arc<Shared<T>>) -> Self {
-        let alive = Arc::new(Alive(shared.clone()));
-        Self { shared, alive, seen: AtomicUsize::new(0) }
+        Self(Handle::new(shared))
     }
 
     /// Whether this candidate leads and takes on new work.
@@ -61,15 +54,15 @@ impl<T: Timer> Candidate<T> {
     #[must_use]
     #[doc(alias = "IsLeader")]
     pub fn is_leader(&self) -> bool {
-        self.shared.leading.is_ahead(|| self.shared.timer.now())
+        self.0.shared.leading.is_ahead(|| self.0.shared.timer.now())
     }
 
     /// The present leadership, without waiting: for schedulers and cron. `None` where [`is_leader`](Self::is_leader)
     /// is false.
     #[must_use]
     pub fn leadership(&self) -> Option<Leadership<T>> {
-        let grant = self.shared.state.lock().grant.clone()?;
-        let leadership = Leadership::new(self.shared.clone(), self.alive.clone(), grant);
+        let grant = self.0.shared.state.lock().grant.clone()?;
+        let leadership = Leadership::new(self.0.shared.clone(), self.0.alive.clone(), grant);
         Some(leadership).filter(|leadership| leadership.is_valid() && !leadership.is_ending())
     }
 
@@ -81,15 +74,19 @@ impl<T: Timer> Candidate<T> {
     /// # Cancel safety
     /// Dropping the future loses nothing; the candidate goes on.
     pub async fn elected(&self) -> Result<Leadership<T>, Stopped> {
-        let grant = self
-            .shared
-            .wait_for(|state, now| match &state.grant {
+        loop {
+            let closed_or_held = |state: &State, now| match &state.grant {
                 _ if state.closed.is_some() => Some(Err(Stopped)),
                 Some(grant) if !grant.is_ending() && state.holds_a_term(now) => Some(Ok(grant.clone())),
                 _ => None,
-            })
-            .await?;
-        Ok(Leadership::new(self.shared.clone(), self.alive.clone(), grant))
+            };
+            let grant = self.0.shared.wait_for(closed_or_held).await?;
+            let leadership = Leadership::new(self.0.shared.clone(), self.0.alive.clone(), grant);
+            // Its clock was read before its deadline was loaded: ask again in the right order.
+            if leadership.is_valid() {
+                return Ok(leadership);
+            }
+        }
     }
 
     /// Who leads as far as this candidate knows, itself included, with the time that is left by now.
@@ -97,7 +94,7 @@ impl<T: Timer> Candidate<T> {
     /// A follower knows what it saw when it last asked. `None`: nobody, or not known.
     #[must_use]
     pub fn leader(&self) -> Option<Lease> {
-        self.shared.leader()
+        self.0.shared.leader()
     }
 
     /// Waits until the leader, its term or its value is another than when this handle last reported a change, and
@@ -111,9 +108,7 @@ impl<T: Timer> Candidate<T> {
     /// # Cancel safety
     /// Dropping the future loses nothing.
     pub async fn leader_changed(&self) -> Result<Option<Lease>, Stopped> {
-        let (seen, lease) = self.shared.leader_changed(self.seen.load(Ordering::Relaxed)).await.ok_or(Stopped)?;
-        self.seen.store(seen, Ordering::Relaxed);
-        Ok(lease)
+        self.0.leader_changed().await.ok_or(Stopped)
     }
 
     /// Publishes a value with the lease, now and in terms to come, until set anew.
@@ -127,11 +122,12 @@ impl<T: Timer> Candidate<T> {
     /// # Cancel safety
     /// Once polled, the value is set even if the future is dropped.
     pub async fn set_value(&self, value: Option<Value>) -> Result<(), Stopped> {
-        let ticket = self.shared.ask(|wishes| {
+        let ticket = self.0.shared.ask(|wishes| {
             wishes.new_value = Some(value);
             wishes.value.ask()
         });
-        self.shared
+        self.0
+            .shared
             .wait_for(|state, now| {
                 let wishes = &state.wishes;
                 let leading = state.holds_a_term(now);
@@ -146,13 +142,13 @@ impl<T: Timer> Candidate<T> {
 
     /// What happens from now on, beginning with the present state.
     pub fn events(&self) -> Events {
-        self.shared.events()
+        self.0.shared.events()
     }
 
     /// How this candidate is: for health checks.
     #[must_use]
     pub fn status(&self) -> Status {
-        self.shared.status()
+        self.0.shared.status()
     }
 
     /// Hands over: ends the term, waits for its work, releases the lease and lets others lead for the cool-off.
@@ -168,8 +164,9 @@ impl<T: Timer> Candidate<T> {
     /// # Cancel safety
     /// Once polled, the hand-over goes on even if the future is dropped.
     pub async fn resign(&self) -> Result<(), Stopped> {
-        let ticket = self.shared.ask(|wishes| wishes.resign.ask());
-        self.shared
+        let ticket = self.0.shared.ask(|wishes| wishes.resign.ask());
+        self.0
+            .shared
             .wait_for(|state, _| match state.closed {
                 _ if state.wishes.resign.done >= ticket => Some(Ok(())),
                 Some(Closed::Stopped) => Some(Ok(())),
@@ -190,8 +187,9 @@ impl<T: Timer> Candidate<T> {
     /// # Cancel safety
     /// Once polled, the candidate stops even if the future is dropped.
     pub async fn shutdown(&self) -> Result<(), Stopped> {
-        self.shared.ask(|wishes| wishes.stop = true);
-        self.shared
+        self.0.shared.ask(|wishes| wishes.stop = true);
+        self.0
+            .shared
             .wait_for(|state, _| match state.closed? {
                 Closed::Stopped => Some(Ok(())),
                 Closed::Dropped => Some(Err(Stopped)),
@@ -202,8 +200,7 @@ impl<T: Timer> Candidate<T> {
 
 impl<T: Timer> Clone for Candidate<T> {
     fn clone(&self) -> Self {
-        let seen = AtomicUsize::new(self.seen.load(Ordering::Relaxed));
-        Self { shared: self.shared.clone(), alive: self.alive.clone(), seen }
+        Self(self.0.clone())
     }
 }
 

@@ -7,7 +7,7 @@ use core::time::Duration;
 /// How far a pause between two requests may vary, as a fraction: a tenth to either side, drawn afresh each time.
 ///
 /// Without it the followers of a key that lost their leader together would ask together for ever
-/// (Consul's issue 9469), and jitter on jitter would drift (so it is never applied to an already varied pause).
+/// (hashicorp/consul#9469), and jitter on jitter would drift (so it is never applied to an already varied pause).
 pub const JITTER: f64 = 0.1;
 
 /// The shortest ttl allowed.

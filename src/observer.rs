@@ -2,13 +2,12 @@
 
 use alloc::sync::Arc;
 use core::fmt;
-use core::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::candidate::Stopped;
 use crate::election::Status;
 use crate::events::Events;
 use crate::lease::Lease;
-use crate::shared::{Alive, Shared};
+use crate::shared::{Handle, Shared};
 use crate::time::{DefaultTimer, Timer};
 
 /// Sees who leads, and never claims: for clients of the leader, and dashboards.
@@ -33,22 +32,17 @@ use crate::time::{DefaultTimer, Timer};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// # }).unwrap();
 /// ```
-pub struct Observer<T: Timer = DefaultTimer> {
-    shared: Arc<Shared<T>>,
-    alive: Arc<Alive<T>>,
-    seen: AtomicUsize,
-}
+pub struct Observer<T: Timer = DefaultTimer>(Handle<T>);
 
 impl<T: Timer> Observer<T> {
     pub(crate) fn new(shared: Arc<Shared<T>>) -> Self {
-        let alive = Arc::new(Alive(shared.clone()));
-        Self { shared, alive, seen: AtomicUsize::new(0) }
+        Self(Handle::new(shared))
     }
 
     /// Who leads as far as is known, with the time that is left by now. `None`: nobody, or not known.
     #[must_use]
     pub fn leader(&self) -> Option<Lease> {
-        self.shared.leader()
+        self.0.shared.leader()
     }
 
     /// Waits until the leader, its term or its value is another than when this handle last reported a change, and
@@ -60,27 +54,24 @@ impl<T: Timer> Observer<T> {
     /// # Cancel safety
     /// Dropping the future loses nothing.
     pub async fn leader_changed(&self) -> Result<Option<Lease>, Stopped> {
-        let (seen, lease) = self.shared.leader_changed(self.seen.load(Ordering::Relaxed)).await.ok_or(Stopped)?;
-        self.seen.store(seen, Ordering::Relaxed);
-        Ok(lease)
+        self.0.leader_changed().await.ok_or(Stopped)
     }
 
     /// What happens from now on, beginning with the present state.
     pub fn events(&self) -> Events {
-        self.shared.events()
+        self.0.shared.events()
     }
 
     /// How the observer is: for health checks.
     #[must_use]
     pub fn status(&self) -> Status {
-        self.shared.status()
+        self.0.shared.status()
     }
 }
 
 impl<T: Timer> Clone for Observer<T> {
     fn clone(&self) -> Self {
-        let seen = AtomicUsize::new(self.seen.load(Ordering::Relaxed));
-        Self { shared: self.shared.clone(), alive: self.alive.clone(), seen }
+        Self(self.0.clone())
     }
 }
 

@@ -3,6 +3,7 @@
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use core::fmt;
+use core::sync::atomic::{AtomicUsize, Ordering};
 
 use event_listener::{Event as Signal, EventListener};
 
@@ -289,17 +290,39 @@ impl<T> fmt::Debug for Shared<T> {
     }
 }
 
-/// Keeps a candidate going: the driver stops when the last clone is gone.
-pub(crate) struct Alive<T: Timer>(pub(crate) Arc<Shared<T>>);
+/// A handle: keeps its driver going, and remembers which change of leader it reported last.
+pub(crate) struct Handle<T: Timer> {
+    pub(crate) shared: Arc<Shared<T>>,
+    pub(crate) alive: Arc<Alive<T>>,
+    seen: AtomicUsize,
+}
+
+impl<T: Timer> Handle<T> {
+    pub(crate) fn new(shared: Arc<Shared<T>>) -> Self {
+        let alive = Arc::new(Alive(shared.clone()));
+        Self { shared, alive, seen: AtomicUsize::new(0) }
+    }
+
+    /// Who leads, once that is another than this handle last reported. `None`: there will be no more changes.
+    pub(crate) async fn leader_changed(&self) -> Option<Option<Lease>> {
+        let (seen, lease) = self.shared.leader_changed(self.seen.load(Ordering::Relaxed)).await?;
+        self.seen.store(seen, Ordering::Relaxed);
+        Some(lease)
+    }
+}
+
+impl<T: Timer> Clone for Handle<T> {
+    fn clone(&self) -> Self {
+        let seen = AtomicUsize::new(self.seen.load(Ordering::Relaxed));
+        Self { shared: self.shared.clone(), alive: self.alive.clone(), seen }
+    }
+}
+
+/// The driver stops when the last of these is gone.
+pub(crate) struct Alive<T: Timer>(Arc<Shared<T>>);
 
 impl<T: Timer> Drop for Alive<T> {
     fn drop(&mut self) {
         self.0.ask(|wishes| wishes.stop = true);
-    }
-}
-
-impl<T: Timer> fmt::Debug for Alive<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
     }
 }

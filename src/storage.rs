@@ -37,22 +37,62 @@ pub use wakeups::{Topics, Wakeups};
 /// of attributes that this trait carries:
 ///
 /// ```
-/// use lessor::{Acquired, Claim, Key, Lease, Renewed, Session, Storage, StorageError, Term, async_trait};
+/// use std::collections::BTreeMap;
+/// use std::sync::Mutex;
+/// use lessor::{
+///     Acquired, Claim, Key, Lease, Record, Renewed, Session, Storage, StorageError, SystemTimer, Term, Timer, async_trait,
+/// };
 ///
-/// struct Mine;
+/// #[derive(Default)]
+/// struct Mine(Mutex<BTreeMap<Key, Record>>);
+///
+/// impl Mine {
+///     /// One atomic step: reads the record and then the clock, under a lock; writes what the verdict says.
+///     fn step<A>(&self, key: &Key, judge: impl FnOnce(Option<&Record>, u64) -> (A, Option<Record>)) -> Result<A, StorageError> {
+///         let mut records = self.0.lock().map_err(|_| StorageError::permanent("a panic left the records behind"))?;
+///         let now_ms = SystemTimer::new().now().since_origin().as_millis() as u64;
+///         let (answer, write) = judge(records.get(key), now_ms);
+///         records.extend(write.map(|record| (key.clone(), record)));
+///         Ok(answer)
+///     }
+/// }
 ///
 /// #[cfg_attr(not(any(target_family = "wasm", target_os = "none")), async_trait)]
 /// #[cfg_attr(any(target_family = "wasm", target_os = "none"), async_trait(?Send))]
 /// impl Storage for Mine {
 ///     async fn acquire(&self, claim: &Claim) -> Result<Acquired, StorageError> {
-///         todo!("one atomic step, as Record::acquire says")
+///         self.step(&claim.key, |record, now_ms| {
+///             let verdict = Record::acquire(record, claim, now_ms, Term::FIRST);
+///             (verdict.answer, verdict.write)
+///         })
 ///     }
-///     # async fn renew(&self, claim: &Claim, term: Term) -> Result<Renewed, StorageError> { todo!() }
-///     # async fn release(&self, key: &Key, session: Session) -> Result<(), StorageError> { todo!() }
-///     # async fn get(&self, key: &Key) -> Result<Option<Lease>, StorageError> { todo!() }
-///     # async fn check(&self) -> Result<(), StorageError> { todo!() }
-///     // renew, release, get and check likewise; batches and wake-ups have defaults.
+///
+///     async fn renew(&self, claim: &Claim, term: Term) -> Result<Renewed, StorageError> {
+///         self.step(&claim.key, |record, now_ms| {
+///             let verdict = Record::renew(record, claim, term, now_ms);
+///             (verdict.answer, verdict.write)
+///         })
+///     }
+///
+///     async fn release(&self, key: &Key, session: Session) -> Result<(), StorageError> {
+///         self.step(key, |record, _| ((), Record::release(record, session)))
+///     }
+///
+///     async fn get(&self, key: &Key) -> Result<Option<Lease>, StorageError> {
+///         self.step(key, |record, now_ms| (record.map(|record| record.lease(now_ms)), None))
+///     }
+///
+///     async fn check(&self) -> Result<(), StorageError> {
+///         Ok(())
+///     }
 /// }
+///
+/// # smol::block_on(async {
+/// let (candidate, driver) = lessor::Builder::new("k").build(Mine::default())?;
+/// smol::spawn(driver.run()).detach();
+/// assert_eq!(candidate.elected().await?.term(), Term::FIRST);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
 /// ```
 ///
 /// # Cancel safety
