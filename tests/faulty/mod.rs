@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use lessor::{
-    Acquired, Claim, Key, Lease, ManualTimer, MemoryStorage, Renewed, Session, Storage, StorageError, Term, Timer,
-    Wakeups, async_trait,
+    Acquired, Builder, Candidate, Claim, Driver, Key, Lease, ManualTimer, MemoryStorage, Renewed, Session, Storage,
+    StorageError, Term, Timer, Wakeups, async_trait,
 };
 
 /// What happens to an operation.
@@ -141,4 +141,31 @@ pub(crate) fn entropy(seed: u64) -> impl FnMut() -> u64 + Send + 'static {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         state ^ state >> 29
     }
+}
+
+pub(crate) const fn secs(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+pub(crate) const fn ms(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+pub(crate) type Mine = (Candidate<ManualTimer>, Driver<Faulty, ManualTimer>);
+
+pub(crate) fn candidate(id: &str, storage: &Faulty, timer: &ManualTimer) -> Mine {
+    let seed = id.bytes().map(u64::from).sum();
+    Builder::new("k").id(id).build_with(storage.clone(), timer.clone(), entropy(seed)).unwrap()
+}
+
+pub(crate) fn spawned(id: &str, storage: &Faulty, timer: &ManualTimer) -> Candidate<ManualTimer> {
+    let (candidate, driver) = candidate(id, storage, timer);
+    timer.spawn(driver.run());
+    candidate
+}
+
+pub(crate) fn fixture() -> (ManualTimer, Faulty) {
+    let timer = ManualTimer::new();
+    let storage = Faulty::new(&timer);
+    (timer, storage)
 }
