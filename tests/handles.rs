@@ -10,8 +10,7 @@ use faulty::{Fault, Faulty, candidate, entropy, fixture, ms, secs, spawned};
 use futures::future::{join, pending, select};
 use futures::{FutureExt, StreamExt, pin_mut};
 use lessor::{
-    BuildError, Builder, Candidate, ConfigError, Event, Instant, ManualTimer, MemoryStorage, Role, Stopped, Storage,
-    Timer,
+    BuildError, Builder, Candidate, ConfigError, Event, Instant, ManualTimer, MemoryStorage, Role, Stopped, Timer,
 };
 
 // === leading ===
