@@ -17,6 +17,7 @@ use crate::observer::Observer;
 use crate::send::MaybeSend;
 use crate::shared::Shared;
 use crate::storage::Storage;
+use crate::ticket::Ticket;
 use crate::time::Timer;
 
 /// Describes a candidate or an observer.
@@ -39,6 +40,7 @@ pub struct Builder {
     key: String,
     id: Option<String>,
     value: Option<String>,
+    ticket: Option<Ticket>,
     config: Option<Config>,
     ttl: Option<Duration>,
     renew_interval: Option<Duration>,
@@ -71,6 +73,7 @@ impl Builder {
             key: key.into(),
             id: None,
             value: None,
+            ticket: None,
             config: None,
             ttl: None,
             renew_interval: None,
@@ -96,6 +99,13 @@ impl Builder {
     /// What to publish with the lease, at most 4,096 bytes; the address of the leader, say.
     pub fn value(mut self, value: impl Into<String>) -> Self {
         self.value = Some(value.into());
+        self
+    }
+
+    /// Goes on with the session of an instance that [went to sleep](crate::Driver::into_ticket). Delete the ticket
+    /// for good before you build: see [`Ticket`].
+    pub fn resume(mut self, ticket: Ticket) -> Self {
+        self.ticket = Some(ticket);
         self
     }
 
@@ -182,9 +192,15 @@ impl Builder {
             Some(id) => Holder::new(id),
             None => Holder::new(format!("{:016x}", entropy())),
         }?;
-        let session = Session::from_bits(u128::from(entropy()) << 64 | u128::from(entropy()));
+        let key = Key::new(self.key)?;
         let now = timer.now();
-        let mut election = Election::new(Key::new(self.key)?, holder, config, session, entropy(), now)?;
+        let mut election = match self.ticket {
+            Some(ticket) => Election::resume(key, holder, config, ticket, entropy(), now),
+            None => {
+                let session = Session::from_bits(u128::from(entropy()) << 64 | u128::from(entropy()));
+                Election::new(key, holder, config, session, entropy(), now)
+            }
+        }?;
         if let Some(value) = self.value {
             election.handle_input(now, Input::SetValue(Some(Value::new(value)?)));
         }

@@ -19,6 +19,7 @@ use crate::lease::Session;
 use crate::send::BoxFuture;
 use crate::shared::Shared;
 use crate::storage::{Storage, Wakeups};
+use crate::ticket::Ticket;
 use crate::time::{DefaultTimer, Instant, Timer};
 
 #[cfg(not(any(target_family = "wasm", target_os = "none")))]
@@ -140,6 +141,20 @@ impl<S: Storage + 'static, T: Timer> Driver<S, T> {
             };
             return Step { wake_in, status: self.shared.status() };
         }
+    }
+
+    /// Goes to sleep, at the edge, between two steps: nobody believes in its leadership any more, and its session is
+    /// left for the next instance to [go on with](crate::Builder::resume), which then need not wait for the old lease
+    /// to run out.
+    ///
+    /// `None` if the session must not go on: a request is under way, or the lease has been, or is to be, released. The next instance
+    /// then draws a session of its own.
+    #[must_use]
+    pub fn into_ticket(self) -> Option<Ticket> {
+        let ticket = self.election.clone().into_ticket();
+        // Demoted before the ticket is out.
+        drop(self);
+        ticket
     }
 
     async fn drive(&mut self) {

@@ -16,6 +16,7 @@ use core::time::Duration;
 use crate::config::{Config, ConfigError};
 use crate::lease::{Holder, Key, Session, Term, Value, Version};
 use crate::storage::StorageError;
+use crate::ticket::Ticket;
 use crate::time::Instant;
 
 mod end;
@@ -129,6 +130,35 @@ impl Election {
         now: Instant,
     ) -> Result<Self, ConfigError> {
         Self::build(key, Some(holder), config, Some(session), seed, now)
+    }
+
+    /// A candidate that goes on with the session of an instance that went to sleep.
+    ///
+    /// # Errors
+    /// [`ConfigError`] if the durations do not fit together.
+    pub fn resume(
+        key: Key,
+        holder: Holder,
+        config: Config,
+        ticket: Ticket,
+        seed: u64,
+        now: Instant,
+    ) -> Result<Self, ConfigError> {
+        let resumed = Self::build(key, Some(holder), config, Some(ticket.session), seed, now)?;
+        // Its session may hold the lease.
+        Ok(Self { known: ticket.known, may_hold: true, ..resumed })
+    }
+
+    /// Goes to sleep: what is left is the session, for the next instance to [go on with](Self::resume).
+    ///
+    /// `None` if the session must not go on: a request is in flight, or it has been, or is to be, released.
+    #[must_use]
+    pub fn into_ticket(self) -> Option<Ticket> {
+        if self.in_flight.is_some() || self.is_handing_over() || self.stopping {
+            return None;
+        }
+        let led = self.reign.as_ref().map(|reign| reign.term);
+        Some(Ticket { session: self.session?, known: self.known.max(led) })
     }
 
     /// An observer: it looks at the lease and never claims.

@@ -48,7 +48,8 @@
 //!
 //! # Reading the source
 //!
-//! In this order, each file names only earlier ones: `lease`, `config`, `time`, `record`, `storage` (the seam),
+//! In this order, each file names only earlier ones: `lease`, `ticket`, `config`, `time`, `record`, `storage` (the
+//! seam),
 //! `election` (the candidate's half of the protocol, without I/O), `published`, `events`, `shared` (what passes
 //! between driver and handles), `driver`, `leadership`,
 //! `candidate`, `observer`, `builder`; `fence` stands alone.
@@ -81,6 +82,7 @@ mod record;
 mod send;
 mod shared;
 pub mod storage;
+mod ticket;
 pub mod time;
 
 pub use async_trait::async_trait;
@@ -100,6 +102,7 @@ pub use send::{MaybeSend, MaybeSendSync};
 #[cfg(feature = "sqlite")]
 pub use storage::sqlite::SqliteStorage;
 pub use storage::{ErrorKind, MemoryStorage, Storage, StorageError, Topics, Wakeups};
+pub use ticket::Ticket;
 #[cfg(feature = "system")]
 pub use time::SystemTimer;
 #[cfg(feature = "tokio")]

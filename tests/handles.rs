@@ -381,6 +381,57 @@ fn a_dropped_step_loses_nothing() {
     });
 }
 
+/// R9: a session goes on as a ticket: the next instance leads at once, in a new term, on its own live lease.
+#[test]
+fn a_ticket_carries_a_session_on() {
+    let (timer, storage) = fixture();
+    let (a, mut driver) = candidate("a", &storage, &timer);
+    timer.block_on(driver.step()).unwrap();
+    let leadership = a.leadership().unwrap();
+    let ticket = driver.into_ticket().unwrap();
+    assert!(!a.is_leader() && !leadership.is_valid(), "demoted before the ticket is out");
+    let ticket = lessor::Ticket::from_bytes(ticket.to_bytes()).unwrap();
+    let resumed = Builder::new("k").id("a").resume(ticket);
+    let (next, mut driver) = resumed.build_with(storage.clone(), timer.clone(), entropy(77)).unwrap();
+    timer.block_on(driver.step()).unwrap();
+    assert_eq!(next.leadership().unwrap().term().get(), 2);
+    assert_eq!((timer.now(), storage.acquires()), (Instant::from_origin(secs(1)), 2));
+}
+
+/// Without a ticket the next instance is another candidate and waits for the lease to run out.
+#[test]
+fn a_new_session_waits() {
+    let (timer, storage) = fixture();
+    let (_a, mut driver) = candidate("a", &storage, &timer);
+    timer.block_on(driver.step()).unwrap();
+    drop(driver);
+    let (next, mut driver) = candidate("b", &storage, &timer);
+    timer.block_on(driver.step()).unwrap();
+    assert!(!next.is_leader());
+}
+
+/// R9: no ticket for a session with a request under way, nor for one that was or is to be released.
+#[test]
+fn a_session_in_use_gets_no_ticket() {
+    let (timer, storage) = fixture();
+    let (_a, mut driver) = candidate("a", &storage, &timer);
+    storage.set(Fault::Hang);
+    assert!(timer.block_on(async { driver.step().now_or_never().is_none() }).unwrap());
+    assert_eq!(driver.into_ticket(), None, "a request is under way");
+
+    storage.set(Fault::None);
+    let (b, mut driver) = candidate("b", &storage, &timer);
+    timer.block_on(driver.step()).unwrap();
+    let guard = b.leadership().unwrap().guard().unwrap();
+    timer.block_on(async {
+        assert!(b.resign().now_or_never().is_none());
+        driver.step().await;
+    });
+    assert_eq!(b.status().role, Role::Ending);
+    assert_eq!(driver.into_ticket(), None, "it is to be released");
+    drop(guard);
+}
+
 // === building ===
 
 /// R15: whatever does not fit is refused by name before anything runs.
