@@ -23,6 +23,11 @@ fn one_candidate_leads_and_goes_on() {
     let leadership = timer.block_on(a.elected()).unwrap().unwrap();
     assert!(a.is_leader() && leadership.is_valid());
     assert_eq!(leadership.term().get(), 1);
+    assert_eq!(
+        (leadership.check(Duration::ZERO), leadership.check(secs(9))),
+        (Ok(leadership.term()), Ok(leadership.term()))
+    );
+    assert!(leadership.check(ms(9001)).is_err());
     timer.block_on(timer.sleep(secs(3600))).unwrap();
     assert!(leadership.is_valid(), "renewed");
     assert_eq!(a.leadership().unwrap().term(), leadership.term());
