@@ -59,7 +59,8 @@ pub struct Config {
     ///
     /// It covers the difference in rate between two clocks, and the millisecond grain of the storage's clock:
     /// with rates within ±r it has to be at least `ttl * 2r / (1 + r)` plus 1 ms
-    /// (Gray and Cheriton, "Leases", 1989). A tenth covers ±5 %; NTP slews by at most 0.05 %, chrony by up to 8.3 %.
+    /// (Gray and Cheriton, "Leases", 1989). A tenth covers ±5 %. The kernel slews a clock by at most 0.05 %; where
+    /// chrony may slew at the 8.3 % of its default `maxslewrate`, take a sixth.
     pub margin: Duration,
 
     /// How long an ending term waits for its work before it is released all the same. Default equal to the ttl.

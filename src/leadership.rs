@@ -23,7 +23,8 @@ use crate::time::{DefaultTimer, Timer};
 ///
 /// # Guarantees
 /// While it is valid no other candidate of the key answers that it leads, for every offset between the clocks, for
-/// rates within the [margin](crate::Config::margin), and for every delay and loss of messages. No lease can promise
+/// rates within the [margin](crate::Config::margin), and for every delay and loss of messages. (A storage whose clock
+/// may step forward needs the [guard](crate::Config::takeover_guard) for that.) No lease can promise
 /// what happens *after* a check: a paused process, or a write under way, ends up in the next one's reign. Only the
 /// resource can refuse that, by the [term](Self::term) (see [`Fence`](crate::Fence)).
 pub struct Leadership<T: Timer = DefaultTimer> {

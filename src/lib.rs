@@ -48,11 +48,10 @@
 //!
 //! # Reading the source
 //!
-//! In this order, each file names only earlier ones: `lease`, `ticket`, `config`, `time`, `record`, `storage` (the
-//! seam),
-//! `election` (the candidate's half of the protocol, without I/O), `published`, `events`, `shared` (what passes
-//! between driver and handles), `driver`, `leadership`,
-//! `candidate`, `observer`, `builder`; `fence` stands alone.
+//! In this order, each file uses only earlier ones: `lock` and `send` (small foundations), `lease`, `ticket`, `config`,
+//! `time`, `record`, `storage` (the seam), `election` (the candidate's half of the protocol, without I/O), `published`,
+//! `events`, `shared` (what passes between driver and handles), `driver`, `leadership`, `candidate`, `observer`,
+//! `builder`; `fence` stands alone.
 //!
 //! One flow, no back and forth: time and replies go into [`Election`]; requests and events come out; the driver
 //! carries requests to the storage and replies back; handles read what the driver published.

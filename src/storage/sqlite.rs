@@ -18,8 +18,9 @@
 //!
 //! # Time
 //! Expiry is judged by the machine's wall clock, which SQLite reads in the same statement as the row, in whole
-//! milliseconds. A step back never makes a lease last longer than its ttl; against steps forward there is
-//! [`takeover_guard`](crate::Config::takeover_guard).
+//! milliseconds. After a step back a lease shows no more than its ttl, and a leader that is gone is replaced by a
+//! candidate that saw its version unchanged for a ttl and margin on its own clock. A step forward ends leases early, so
+//! that two may lead: where that can happen, set [`takeover_guard`](crate::Config::takeover_guard).
 //!
 //! # Locks
 //! A refused claim and a look read the last commit and take no lock that others would wait for. Everything else is

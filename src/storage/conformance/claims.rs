@@ -17,14 +17,7 @@ pub(super) async fn first_claim_creates_term_one_or_seed<H: Harness>(case: &Case
     }
     same("the version of a new record", grant.version, Version::FIRST)?;
     let lease = a.lease().await?;
-    let expected = Lease {
-        holder: Some(a.claim.holder.clone()),
-        term: grant.term,
-        version: grant.version,
-        ttl: a.claim.ttl,
-        time_left: lease.time_left,
-        value: a.claim.value.clone(),
-    };
+    let expected = a.shown(&grant, lease.time_left);
     same("the lease", lease, expected)?;
     a.has_left(a.claim.ttl, grant.sent).await
 }

@@ -112,6 +112,12 @@ impl<'a, H: Harness> Contender<'a, H> {
         }
     }
 
+    /// What others have to see of its grant.
+    pub(super) fn shown(&self, grant: &Grant, time_left: Duration) -> Lease {
+        let Claim { holder, ttl, value, .. } = self.claim.clone();
+        Lease { holder: Some(holder), term: grant.term, version: grant.version, ttl, time_left, value }
+    }
+
     pub(super) async fn renew(&self, term: Term) -> Result<Renewed, Stop> {
         self.case.answer("renew", self.storage.renew(&self.claim, term)).await
     }

@@ -2,7 +2,6 @@
 
 use super::case::{Case, Outcome, expect, same, unchanged};
 use super::{HANDLES, Harness};
-use crate::lease::Lease;
 use crate::storage::Storage;
 
 pub(super) async fn get_shows_the_lease<H: Harness>(case: &Case<'_, H>) -> Outcome {
@@ -11,14 +10,7 @@ pub(super) async fn get_shows_the_lease<H: Harness>(case: &Case<'_, H>) -> Outco
     let grant = a.win(None).await?;
     let lease = case.contender(&key, 2)?.lease().await?;
     expect(lease.is_live() && lease.time_left <= lease.ttl, "a live lease", &lease)?;
-    let expected = Lease {
-        holder: Some(a.claim.holder.clone()),
-        term: grant.term,
-        version: grant.version,
-        ttl: a.claim.ttl,
-        time_left: lease.time_left,
-        value: a.claim.value.clone(),
-    };
+    let expected = a.shown(&grant, lease.time_left);
     same("the lease", lease, expected)
 }
 
