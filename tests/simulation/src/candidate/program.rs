@@ -1,0 +1,163 @@
+//! What a user's program does with a candidate: work, hand over, publish, shut down.
+
+use std::pin::pin;
+use std::time::Duration;
+
+use futures::future::{Either, select};
+use lessor::{Candidate, Leadership, Value};
+
+use super::Place;
+use crate::invariant::Desk;
+use crate::plan::Style;
+use crate::seat::Asked;
+use crate::timer::SimTimer;
+
+pub(super) fn start(place: &Place, candidate: Candidate<SimTimer>) {
+    place.spawn(Vec::new(), lead(place.clone(), candidate.clone()));
+    place.spawn(Vec::new(), disturb(place.clone(), candidate));
+}
+
+async fn lead(place: Place, candidate: Candidate<SimTimer>) {
+    let style = place.sim.world().seats[place.seat].participant.style;
+    while let Ok(leadership) = candidate.elected().await {
+        place.at_desk(|desk| desk.elected = leadership.term().get());
+        match style {
+            Style::Run => {
+                let _ = leadership.run(work(&place, &leadership, true)).await;
+            }
+            Style::Guard => guarded(&place, &leadership).await,
+            Style::Ask => {
+                let _ = select(pin!(work(&place, &leadership, false)), pin!(leadership.lost())).await;
+            }
+        }
+    }
+}
+
+/// Work that is told to end, and takes its time for that; sometimes more than it gets.
+async fn guarded(place: &Place, leadership: &Leadership<SimTimer>) {
+    let Ok(guard) = leadership.guard() else { return };
+    let busy = Busy::begin(place, leadership);
+    let _ = select(pin!(work(place, leadership, false)), pin!(leadership.ending())).await;
+    let longest = place.sim.world().seats[place.seat].participant.config.drain_timeout.mul_f64(1.5);
+    let rest = place.draw(|random| random.duration(Duration::ZERO, longest));
+    let _ = select(place.sleep(rest), pin!(leadership.lost())).await;
+    drop(busy);
+    drop(guard);
+}
+
+/// Writes to the resource from time to time, each after asking; what it sends may be long overtaken when it gets there.
+async fn work(place: &Place, leadership: &Leadership<SimTimer>, counts: bool) {
+    let _busy = counts.then(|| Busy::begin(place, leadership));
+    let ttl = place.ttl();
+    loop {
+        let pause = place.draw(|random| random.exponential(ttl));
+        place.sleep(pause).await;
+        let Ok(term) = leadership.check(ttl / 100) else { continue };
+        if place.draw(|random| random.chance(0.3)) {
+            let between = place.draw(|random| random.scale(ttl / 1000, ttl));
+            place.sleep(between).await;
+        }
+        place.write(term.get());
+    }
+}
+
+impl Place {
+    /// Something is published: that may be said at once.
+    pub(super) fn allow_request(&self) {
+        self.sim.world().allow(self.seat, 1);
+    }
+
+    /// Notes what the user asks of the candidate.
+    pub(super) fn asks(&self, note: impl FnOnce(&mut Asked)) {
+        if !self.is_dead() {
+            note(&mut self.sim.world().seats[self.seat].asked);
+        }
+    }
+
+    /// Notes what its program is told.
+    pub(super) fn at_desk(&self, note: impl FnOnce(&mut Desk)) {
+        if !self.is_dead() {
+            note(&mut self.sim.world().seats[self.seat].desk);
+        }
+    }
+
+    /// Waits for an answer, whatever that is.
+    async fn waits(&self, what: &'static str, answer: impl Future) {
+        self.at_desk(|desk| desk.waits_for = Some(what));
+        answer.await;
+        self.at_desk(|desk| desk.waits_for = None);
+    }
+
+    /// Sends a write of this term to the resource.
+    pub(super) fn write(&self, term: u64) {
+        if !self.is_dead() {
+            // The driver may stand still in the middle of the poll in which it was elected.
+            self.sim.look(self.seat);
+            self.sim.world().send_write(self.seat, term);
+        }
+    }
+}
+
+/// Work is running as long as this lives.
+pub(super) struct Busy {
+    place: Place,
+    term: u64,
+}
+
+impl Busy {
+    fn begin(place: &Place, leadership: &Leadership<SimTimer>) -> Self {
+        let term = leadership.term().get();
+        place.sim.world().begin_work(place.seat, term);
+        Self { place: place.clone(), term }
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        if !self.place.is_dead() {
+            self.place.sim.world().end_work(self.place.seat, self.term);
+        }
+    }
+}
+
+/// Resigns, publishes and shuts down when nobody expects it.
+async fn disturb(place: Place, candidate: Candidate<SimTimer>) {
+    let ttl = place.ttl();
+    loop {
+        let faults = place.sim.world().plan.faults.clone();
+        let next = |mean: f64| match mean {
+            0.0 => Duration::MAX,
+            mean => place.draw(|random| random.exponential(ttl.mul_f64(mean))),
+        };
+        let (resign, value, shutdown) = (next(faults.resigns), next(faults.values), next(faults.shutdowns));
+        let first = resign.min(value).min(shutdown);
+        if first == Duration::MAX {
+            return;
+        }
+        if let Either::Right(_) = select(place.sleep(first), pin!(stopped(&candidate))).await {
+            return;
+        }
+        if place.healed() {
+            return;
+        }
+        if first == resign {
+            place.asks(|asked| asked.resign = true);
+            place.waits("a hand-over", candidate.resign()).await;
+        } else if first == value {
+            let number = place.draw(|random| random.draw());
+            if let Ok(value) = Value::new(format!("{number:x}")) {
+                place.allow_request();
+                place.at_desk(|desk| desk.value = Some(value.clone()));
+                place.waits("a value to be published", candidate.set_value(Some(value))).await;
+            }
+        } else {
+            place.asks(|asked| asked.stop = true);
+            place.waits("an end", candidate.shutdown()).await;
+            return;
+        }
+    }
+}
+
+async fn stopped(candidate: &Candidate<SimTimer>) {
+    while candidate.leader_changed().await.is_ok() {}
+}

@@ -1,0 +1,93 @@
+//! What must hold, one rule a file.
+
+use std::time::Duration;
+
+use lessor::Fence;
+
+use crate::outcome::Broken;
+use crate::plan::{Plan, Protocol};
+use crate::seat::Asked;
+use crate::sim::World;
+use crate::trace::What;
+
+mod an_end_is_final;
+mod ends_have_reasons;
+mod events_in_order;
+mod hand_over_is_quick;
+mod healed_is_led;
+mod no_stale_write;
+mod no_work_at_release;
+mod one_leader;
+mod operations_bounded;
+mod record_is_kept;
+mod terms_grow;
+mod who_waits_is_answered;
+
+use events_in_order::Order;
+use hand_over_is_quick::Vacancy;
+use operations_bounded::Budget;
+pub(crate) use record_is_kept::Step;
+pub(crate) use who_waits_is_answered::Desk;
+
+/// What the checks remember.
+pub(crate) struct Checks {
+    /// The first promise that was broken.
+    pub(crate) broken: Option<Broken>,
+    failed: bool,
+    /// Of each key, the terms granted, in order of true time.
+    grants: Vec<Vec<u64>>,
+    /// Of each key, the newest term in which somebody led.
+    reigns: Vec<u64>,
+    orders: Vec<Order>,
+    budgets: Vec<Budget>,
+    fences: Vec<Fence>,
+    /// Of each key, the newest reign of which a write was accepted.
+    written: Vec<u64>,
+    /// Of each key, how far the hand-over is, while that is watched.
+    vacant: Option<Vec<Vacancy>>,
+}
+
+impl Checks {
+    pub(crate) fn new(plan: &Plan) -> Self {
+        let seats = plan.participants.len() * plan.keys;
+        Self {
+            broken: None,
+            failed: false,
+            grants: vec![Vec::new(); plan.keys],
+            reigns: vec![0; plan.keys],
+            orders: (0..seats).map(|_| Order::default()).collect(),
+            budgets: (0..seats).map(|_| Budget::default()).collect(),
+            fences: (0..plan.keys).map(|_| Fence::new()).collect(),
+            written: vec![0; plan.keys],
+            vacant: None,
+        }
+    }
+}
+
+impl World {
+    /// A promise was broken: the run ends here. What a reference protocol never promised is noted once, and it goes on.
+    fn fail(&mut self, rule: &'static str, text: String) {
+        if std::mem::replace(&mut self.checks.failed, true) {
+            return;
+        }
+        self.note(|| What::Broken { rule, text: text.clone() }, [10, rule.len() as u64, 0]);
+        if self.plan.protocol == Protocol::Lessor {
+            self.checks.broken = Some(Broken { rule, text, at: Duration::from_nanos(self.now) });
+        }
+    }
+
+    /// A new instance takes a seat.
+    pub(crate) fn begin_instance(&mut self, seat: usize) {
+        self.checks.orders[seat] = Order::default();
+        self.checks.budgets[seat] = Budget::default();
+        let state = &mut self.seats[seat];
+        (state.ending_since, state.lost, state.told_lost) = (None, None, false);
+        state.asked = Asked::default();
+        state.desk = Desk::default();
+        state.busy.clear();
+    }
+
+    fn name(&self, seat: usize) -> String {
+        format!("p{}", self.seats[seat].process)
+    }
+}

@@ -1,0 +1,96 @@
+//! R16: events are ordered and never lost, and say what the handles say.
+
+use lessor::{Event, Instant, LostReason, Term};
+
+use crate::clock::Nanos;
+use crate::plan::nanos;
+use crate::sim::World;
+
+const RULE: &str = "events in order";
+
+/// What the events of an instance have told so far.
+#[derive(Debug, Default)]
+pub(crate) struct Order {
+    reign: Option<Told>,
+    last: Option<Term>,
+    stopped: bool,
+}
+
+#[derive(Debug)]
+struct Told {
+    term: Term,
+    deadline: Instant,
+    jeopardy: bool,
+    ending: bool,
+}
+
+impl Order {
+    fn take(&mut self, event: &Event) -> Result<(), &'static str> {
+        if self.stopped {
+            return Err("something after the end");
+        }
+        match (event, &mut self.reign) {
+            (Event::Elected { term, deadline }, None) => {
+                if self.last.is_some_and(|last| *term <= last) {
+                    return Err("an old term");
+                }
+                self.last = Some(*term);
+                self.reign = Some(Told { term: *term, deadline: *deadline, jeopardy: false, ending: false });
+            }
+            (Event::Renewed { term, deadline }, Some(reign)) if reign.term == *term => {
+                if *deadline < reign.deadline {
+                    return Err("an earlier deadline");
+                }
+                (reign.deadline, reign.jeopardy) = (*deadline, false);
+            }
+            (Event::Jeopardy { term, .. }, Some(reign)) if reign.term == *term => reign.jeopardy = true,
+            (Event::Ending { term }, Some(reign)) if reign.term == *term && !reign.ending => reign.ending = true,
+            (Event::Lost { term, reason }, Some(reign)) if reign.term == *term => {
+                if *reason == LostReason::Expired && !reign.jeopardy {
+                    return Err("an end by time without a warning");
+                }
+                self.reign = None;
+            }
+            (Event::Stopped, None) => self.stopped = true,
+            (Event::LeaderChanged(_) | Event::StorageFailed { .. }, _) => {}
+            (Event::Missed(_), _) => return Err("events were missed though all were taken"),
+            _ => return Err("it does not follow from what was told before"),
+        }
+        Ok(())
+    }
+
+    /// Until when, by what was told, the candidate leads; by its clock.
+    fn leads_until(&self) -> Option<Nanos> {
+        let reign = self.reign.as_ref().filter(|reign| !reign.ending)?;
+        Some(nanos(reign.deadline.since_origin()))
+    }
+}
+
+impl World {
+    pub(crate) fn check_event(&mut self, seat: usize, event: &Event) {
+        self.count_vacancy(seat, event);
+        if let Err(why) = self.checks.orders[seat].take(event) {
+            let name = self.name(seat);
+            self.fail(RULE, format!("{name} told {event:?}: {why}"));
+        }
+    }
+
+    /// Whether renewals were said to fail.
+    pub(crate) fn in_jeopardy(&self, seat: usize) -> bool {
+        self.checks.orders[seat].reign.as_ref().is_some_and(|reign| reign.jeopardy)
+    }
+
+    /// What a candidate answers is what its events told.
+    pub(crate) fn check_state(&mut self, seat: usize, leads: bool) {
+        if self.plan.protocol != crate::plan::Protocol::Lessor {
+            return;
+        }
+        let now = self.clock_of(seat);
+        let told = self.checks.orders[seat].leads_until();
+        if leads == told.is_some_and(|until| now < until) || (leads && told.is_some()) {
+            return;
+        }
+        let name = self.name(seat);
+        self.fail(RULE, format!("{name} answers {leads}, but its events tell {told:?} at {now}"));
+    }
+}

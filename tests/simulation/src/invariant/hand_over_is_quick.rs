@@ -1,0 +1,90 @@
+//! R12: after a resignation one release, one wake-up and one claim make the next leader; where the storage wakes
+//! nobody, one retry interval does.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use lessor::Event;
+
+use crate::clock::Nanos;
+use crate::plan::Kind;
+use crate::sim::{Sim, World, lock};
+
+const RULE: &str = "hand-over is quick";
+
+impl Sim {
+    /// All is well: each leader resigns.
+    pub(crate) fn check_hand_over(self: &Arc<Self>) {
+        let leaders: Vec<_> = {
+            let mut world = self.world();
+            world.checks.vacant = Some(vec![Vacancy::Expected; world.plan.keys]);
+            (0..world.seats.len()).filter(|seat| world.seats[*seat].leads).collect()
+        };
+        for seat in leaders {
+            self.world().seats[seat].asked.resign = true;
+            if let Some(handle) = lock(&self.handles)[seat].as_ref() {
+                handle.resign();
+            }
+        }
+        let until = {
+            let world = self.world();
+            // It hears of it at its next renewal at the latest, and its work may take all of its time to end.
+            let release = world.longest(|participant| {
+                let config = &participant.config;
+                config.renew_interval.mul_f64(1.2) + config.drain_timeout.max(config.min_hold) + config.request_timeout
+            });
+            world.now + release + world.longest_retry() + world.plan.ttl / 10
+        };
+        self.run_until(until);
+        let mut world = self.world();
+        for (key, vacancy) in world.checks.vacant.take().into_iter().flatten().enumerate() {
+            if vacancy != Vacancy::Filled {
+                world.fail(RULE, format!("{vacancy:?}: the leader of k{key} resigned, and nobody follows"));
+            }
+        }
+    }
+}
+
+/// How far the hand-over of a key is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Vacancy {
+    /// The leader was asked to resign.
+    Expected,
+    /// It does not lead any more, and somebody should before long: since when, and by when.
+    Since(Nanos, Nanos),
+    /// Somebody leads.
+    Filled,
+}
+
+impl World {
+    /// How long a key may be without a leader after this process led. Who is stepped hears of wake-ups at its next step.
+    fn quick(&self, process: usize) -> Nanos {
+        let mut others = self.plan.participants.iter().enumerate().filter(|(other, _)| *other != process);
+        let woken = self.plan.faults.wakes && others.any(|(_, participant)| participant.kind != Kind::Step);
+        self.plan.ttl / 20 + if woken { 0 } else { self.longest_retry() }
+    }
+
+    fn longest_retry(&self) -> Nanos {
+        self.longest(|participant| participant.config.retry_interval.mul_f64(1.1))
+    }
+
+    pub(super) fn count_vacancy(&mut self, seat: usize, event: &Event) {
+        let (key, now) = (self.seats[seat].key, self.now);
+        let quick = self.quick(self.seats[seat].process);
+        let Some(vacancy) = self.checks.vacant.as_mut().and_then(|vacant| vacant.get_mut(key)) else { return };
+        match (event, *vacancy) {
+            (Event::Lost { .. }, Vacancy::Expected) => *vacancy = Vacancy::Since(now, now + quick),
+            (Event::Elected { .. }, Vacancy::Since(since, until)) => {
+                *vacancy = Vacancy::Filled;
+                if now > until {
+                    let [gap, most] = [now - since, until - since].map(Duration::from_nanos);
+                    self.fail(
+                        RULE,
+                        format!("k{key} had no leader for {gap:?} after a resignation, at most {most:?} is due"),
+                    );
+                }
+            }
+            _ => {}
+        }
+    }
+}

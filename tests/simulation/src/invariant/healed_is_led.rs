@@ -1,0 +1,78 @@
+//! R12: from some time after the last fault on somebody leads, and goes on leading.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::clock::Nanos;
+use crate::plan::{Participant, nanos};
+use crate::sim::{Sim, World};
+
+const RULE: &str = "healed is led";
+
+impl Sim {
+    /// Runs on from the healing: checks that each key is led in time, and that it stays so.
+    pub(crate) fn check_healed(self: &Arc<Self>) {
+        let (calm_at, bound, tail) = {
+            let world = self.world();
+            (world.calm_at(), world.bound(), world.plan.ttl * 6)
+        };
+        self.run_until(calm_at + bound);
+        self.each_key_is_led("after");
+        self.world().begin_calm();
+        let elections = self.world().tally.counts.elections;
+        self.run_until(calm_at + bound + tail);
+        self.each_key_is_led("long after");
+        let mut world = self.world();
+        if world.tally.counts.elections != elections {
+            let more = world.tally.counts.elections - elections;
+            world.fail(RULE, format!("{more} elections though nothing was wrong any more"));
+        }
+        for seat in 0..world.seats.len() {
+            world.check_calm(seat, Duration::from_nanos(tail));
+            world.check_answers(seat);
+        }
+    }
+
+    fn each_key_is_led(&self, when: &str) {
+        let mut world = self.world();
+        for key in 0..world.plan.keys {
+            if !world.tally.is_led(key) {
+                world.fail(RULE, format!("nobody leads k{key} {when} everything has been well"));
+            }
+        }
+    }
+}
+
+impl World {
+    /// When the last fault is over: the last message has arrived, hand-overs that were under way have ended, those
+    /// who resigned campaign again.
+    fn calm_at(&self) -> Nanos {
+        let hand_over = self.longest(|participant| {
+            let config = &participant.config;
+            config.drain_timeout.max(config.min_hold) + config.cool_off + config.request_timeout * 4
+        });
+        let faults = &self.plan.faults;
+        let hands_over = faults.resigns > 0.0 || faults.shutdowns > 0.0;
+        let healed = self.plan.heal_at + if hands_over { hand_over } else { 0 };
+        healed.max(self.network.settled_at) + self.plan.ttl / 100
+    }
+
+    /// How long it may take from there.
+    fn bound(&self) -> Nanos {
+        let longest = self.longest(|participant| {
+            let config = &participant.config;
+            config.ttl + config.retry_interval.mul_f64(1.1) + config.request_timeout * 2 + config.takeover_delay
+        });
+        // A version has to be seen unchanged for so long where the storage's clock is not to be trusted.
+        let watched = self.longest(|participant| participant.config.ttl + participant.config.margin);
+        let stepped = self.plan.guarded() || self.plan.faults.storage_steps_back > 0.0;
+        let frozen = if self.plan.faults.storage_forgets > 0.0 { nanos(self.plan.freeze()) } else { 0 };
+        longest + if stepped { watched } else { 0 } + frozen + self.plan.ttl / 20
+    }
+
+    pub(super) fn longest(&self, of: impl Fn(&Participant) -> Duration) -> Nanos {
+        let rate = self.plan.participants.iter().map(|participant| participant.rate).max().unwrap_or(0);
+        let longest = self.plan.participants.iter().map(of).max().unwrap_or_default();
+        nanos(longest.mul_f64(1.0 + 2.0 * rate as f64 / 1e9))
+    }
+}

@@ -1,0 +1,41 @@
+//! R11: a resource that looks at the term accepts no write of an earlier reign after one of a later reign.
+
+use lessor::Term;
+
+use crate::plan::{Misuse, Protocol};
+use crate::reached::Situation;
+use crate::sim::World;
+use crate::trace::What;
+
+const RULE: &str = "no stale write";
+
+impl World {
+    /// A write reaches the resource.
+    pub(crate) fn write(&mut self, seat: usize, term: u64) {
+        let key = self.seats[seat].key;
+        let fenced = self.plan.protocol == Protocol::Lessor && self.plan.misuse != Some(Misuse::UnfencedWrites);
+        let admitted = |term| self.checks.fences[key].admit(term).is_ok();
+        let accepted = !fenced || Term::new(term).is_some_and(admitted);
+        self.note(|| What::Wrote { candidate: seat, term, accepted }, [11, term, u64::from(accepted)]);
+        if !accepted {
+            self.tally.counts.refused_writes += 1;
+            self.reach(Situation::StaleWriteRefused);
+            return;
+        }
+        // What counts is the order of the grants in true time, not the numbers that they go by.
+        let grants = &self.checks.grants[key];
+        let reign = match self.plan.protocol {
+            Protocol::Lessor => grants.iter().rposition(|known| *known == term).map_or(0, |place| place as u64 + 1),
+            _ => term,
+        };
+        let newest = self.checks.written[key];
+        self.checks.written[key] = newest.max(reign);
+        if reign < newest {
+            self.tally.counts.stale_writes += 1;
+            let name = self.name(seat);
+            let text =
+                format!("a write of {name} in term {term}, reign {reign}, was accepted after one of reign {newest}");
+            self.fail(RULE, text);
+        }
+    }
+}

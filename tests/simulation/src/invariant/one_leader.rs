@@ -1,0 +1,60 @@
+//! R1: at any true moment at most one candidate of a key answers that it leads.
+
+use crate::sim::{Sim, World};
+use crate::store::Granted;
+
+const RULE: &str = "one leader";
+
+impl Sim {
+    /// A candidate has just begun to answer that it leads: nobody else of its key does. Those that stand still are asked too.
+    pub(crate) fn check_alone(&self, seat: usize) {
+        for other in self.rivals(seat) {
+            let leads = self.ask_handle(other, |handle| handle.is_leader());
+            let mut world = self.world();
+            world.set_leads(other, leads);
+            if leads && world.is_bound(seat) && world.is_bound(other) {
+                let (seat, other) = (world.describe(seat), world.describe(other));
+                world.fail(RULE, format!("{seat} leads while {other} still does"));
+            }
+            let process = world.seats[other].process;
+            drop(world);
+            if !leads {
+                self.count_answering(process);
+            }
+        }
+    }
+
+    /// A new term was granted: nobody holds an older one by its own reckoning, hand-over included.
+    pub(crate) fn check_no_other_leads(&self, granted: &Granted) {
+        let count = self.world().seats.len();
+        for other in 0..count {
+            if self.world().seats[other].key != granted.key {
+                continue;
+            }
+            let held = self.ask_handle(other, |handle| handle.term());
+            let mut world = self.world();
+            if held.is_some_and(|term| term != granted.term.get()) && world.is_bound(other) {
+                let (to, other) = (world.name(granted.seat), world.describe(other));
+                let term = granted.term;
+                world.fail(RULE, format!("term {term} was granted to {to} while {other} still leads"));
+            }
+        }
+    }
+
+    fn rivals(&self, seat: usize) -> Vec<usize> {
+        let world = self.world();
+        let key = world.seats[seat].key;
+        (0..world.seats.len()).filter(|other| *other != seat && world.seats[*other].key == key).collect()
+    }
+}
+
+impl World {
+    /// Whether the promise is given for this candidate now: not while its clocks have stood still.
+    pub(super) fn is_bound(&self, seat: usize) -> bool {
+        self.seats[seat].exempt.is_none()
+    }
+
+    fn describe(&self, seat: usize) -> String {
+        format!("{} in term {}", self.name(seat), self.seats[seat].term)
+    }
+}

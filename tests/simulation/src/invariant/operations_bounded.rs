@@ -1,0 +1,110 @@
+//! R13, R14: a candidate does not ask more often than its settings allow, whatever happens.
+
+use std::time::Duration;
+
+use lessor::Config;
+
+use crate::clock::Nanos;
+use crate::plan::{Participant, Protocol, nanos};
+use crate::sim::World;
+
+const RULE: &str = "operations bounded";
+
+/// The shortest pause between two requests, and how many may come sooner because something happened.
+#[derive(Debug)]
+pub(crate) struct Budget {
+    last: Option<Nanos>,
+    credit: u32,
+    /// Requests since all has been well.
+    pub(super) calm: u64,
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self { last: None, credit: 3, calm: 0 }
+    }
+}
+
+/// Credit is not saved up without end.
+const MOST: u32 = 12;
+
+/// The shortest pause before a failed request is repeated.
+fn pause(participant: &Participant) -> Nanos {
+    nanos(Duration::from_millis(500).min(participant.config.ttl / 20) / 2)
+}
+
+impl World {
+    /// A request is sent.
+    pub(crate) fn count_request(&mut self, seat: usize) {
+        self.tally.counts.requests += 1;
+        if self.plan.protocol != Protocol::Lessor {
+            return;
+        }
+        let now = self.clock_of(seat);
+        let pause = pause(&self.seats[seat].participant);
+        let budget = &mut self.checks.budgets[seat];
+        budget.calm += 1;
+        let soon = budget.last.replace(now).is_some_and(|last| now < last + pause);
+        // Where a thread stands still after it read the clock, what it sends late seems to be followed too soon.
+        if !soon || self.plan.faults.stalled > 0.0 {
+            return;
+        }
+        if budget.credit == 0 {
+            let name = self.name(seat);
+            self.fail(RULE, format!("{name} asks and asks"));
+        } else {
+            budget.credit -= 1;
+        }
+    }
+
+    /// Something happened after which a candidate may ask at once.
+    pub(crate) fn allow(&mut self, seat: usize, requests: u32) {
+        let budget = &mut self.checks.budgets[seat];
+        budget.credit = (budget.credit + requests).min(MOST);
+    }
+
+    /// Something happened after which everybody of this key may.
+    pub(crate) fn allow_all(&mut self, key: usize, requests: u32) {
+        for seat in 0..self.seats.len() {
+            if self.seats[seat].key == key {
+                self.allow(seat, requests);
+            }
+        }
+    }
+
+    /// All has been well for this long: a leader renews, a follower asks once in a while.
+    pub(super) fn check_calm(&mut self, seat: usize, lasted: Duration) {
+        let config = &self.seats[seat].participant.config;
+        let interval = if self.seats[seat].leads {
+            config.renew_interval.mul_f64(0.9)
+        } else {
+            // It comes back when the lease that it saw would be over, which then has been renewed.
+            let lease = |participant: &Participant| {
+                let Config { ttl, renew_interval, .. } = participant.config;
+                ttl.saturating_sub(renew_interval.mul_f64(1.2))
+            };
+            let shortest = self.plan.participants.iter().map(lease).min().unwrap_or_default();
+            config.retry_interval.mul_f64(0.9).min(shortest)
+        };
+        let rate = 1.0 + 2.0 * self.seats[seat].participant.rate as f64 / 1e9;
+        let most = (lasted.as_secs_f64() * rate / interval.as_secs_f64()) as u64 + 3;
+        let calm = self.checks.budgets[seat].calm;
+        // It comes back at the latest after its interval, and waits for the answer.
+        let longest = if self.seats[seat].leads { config.renew_interval } else { config.retry_interval };
+        let longest =
+            longest.mul_f64(1.1).as_secs_f64() * rate + Duration::from_nanos(self.plan.ttl / 100).as_secs_f64();
+        let least = (lasted.as_secs_f64() / longest) as u64 - 1;
+        if calm < least {
+            let name = self.name(seat);
+            self.fail(RULE, format!("{name} sent {calm} requests within {lasted:?}, at least {least} are due"));
+        }
+        if calm > most {
+            let name = self.name(seat);
+            self.fail(RULE, format!("{name} sent {calm} requests within {lasted:?}, at most {most} are due"));
+        }
+    }
+
+    pub(super) fn begin_calm(&mut self) {
+        self.checks.budgets.iter_mut().for_each(|budget| budget.calm = 0);
+    }
+}

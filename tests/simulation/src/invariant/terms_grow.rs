@@ -1,0 +1,42 @@
+//! R5: terms grow with each grant and each reign, across release, expiry, restart and loss.
+
+use lessor::Term;
+
+use super::Checks;
+use crate::sim::World;
+
+const RULE: &str = "terms grow";
+
+impl Checks {
+    /// The number of a reign that has none of its own.
+    pub(crate) fn next_reign(&mut self, key: usize) -> u64 {
+        self.reigns[key] += 1;
+        self.reigns[key]
+    }
+}
+
+impl World {
+    /// The storage granted a term: again to the session that holds it, or a new one.
+    pub(crate) fn check_grant(&mut self, seat: usize, key: usize, term: Term, again: bool) {
+        if again {
+            return;
+        }
+        let newest = self.checks.grants[key].last().copied().unwrap_or(0);
+        if term.get() <= newest {
+            let name = self.name(seat);
+            self.fail(RULE, format!("{name} was granted term {term} after term {newest}"));
+        }
+        self.checks.grants[key].push(term.get());
+    }
+
+    /// Somebody leads who did not lead in this term before.
+    pub(crate) fn check_reign(&mut self, seat: usize, term: u64) {
+        let key = self.seats[seat].key;
+        let newest = self.checks.reigns[key];
+        if term <= newest && self.is_bound(seat) {
+            let name = self.name(seat);
+            self.fail(RULE, format!("{name} leads in term {term} after a reign in term {newest}"));
+        }
+        self.checks.reigns[key] = newest.max(term);
+    }
+}

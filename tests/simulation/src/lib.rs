@@ -1,0 +1,39 @@
+//! lessor under every fault, in virtual time.
+//!
+//! Candidates of the shipped code, each with clocks of its own, campaign over a storage that runs the shipped
+//! `Record`, across a network that delays, loses, doubles and reorders; processes pause, crash and come back. A seed
+//! draws who takes part and what goes wrong, and is the whole run: the same seed shows the same run again.
+//!
+//! Read in this order: `random`, `clock`, `plan`, `fault`, `message`, `reference`, `network`, `store`, `sim`,
+//! `candidate`, `invariant`, `run`.
+
+mod candidate;
+mod clock;
+pub mod counts;
+mod fault;
+mod handle;
+mod hint;
+mod invariant;
+mod many;
+mod message;
+mod network;
+mod outcome;
+mod plan;
+mod port;
+mod process;
+pub mod random;
+pub mod reached;
+pub mod reference;
+pub mod report;
+mod run;
+mod seat;
+mod sim;
+mod store;
+pub mod timeline;
+mod timer;
+pub mod trace;
+
+pub use many::{Summary, many};
+pub use outcome::{Broken, Outcome};
+pub use plan::{Misuse, Plan, Protocol};
+pub use run::run;

@@ -1,0 +1,249 @@
+//! Messages: delayed, lost, doubled, overtaken, and late beyond all reason.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use lessor::Request;
+
+use crate::clock::Nanos;
+use crate::message::{Ask, Told};
+use crate::plan::{Faults, Plan, nanos};
+use crate::random::Random;
+use crate::reached::Situation;
+use crate::sim::{Event, Sim, World};
+use crate::trace::What;
+
+/// A request on its way, or what became of it.
+pub(crate) struct Call {
+    /// Whose it is; of a batch, whose each part is.
+    pub(crate) seats: Vec<usize>,
+    pub(crate) process: usize,
+    pub(crate) sent_at: Nanos,
+    told: Option<Told>,
+    waker: Option<Waker>,
+    /// Nobody waits any more.
+    dropped: bool,
+}
+
+pub(crate) struct Network {
+    random: Random,
+    /// When the last message that was sent before the healing arrives.
+    pub(crate) settled_at: Nanos,
+}
+
+impl Network {
+    pub(crate) fn new(plan: &Plan) -> Self {
+        Self { random: Random::stream(plan.seed, "network", 0), settled_at: 0 }
+    }
+
+    /// How long a message takes.
+    fn delay(&mut self, faults: &Faults, ttl: Nanos, healed: bool) -> Nanos {
+        let ttl = Duration::from_nanos(ttl);
+        if !healed && self.random.chance(faults.very_late) {
+            return nanos(self.random.scale(ttl / 10, ttl * 20));
+        }
+        if !healed && faults.slow && self.random.chance(0.3) {
+            return nanos(self.random.scale(ttl / 500, ttl / 2));
+        }
+        nanos(self.random.duration(ttl / 10_000, ttl / 500))
+    }
+}
+
+impl World {
+    fn send(&mut self, call: usize, ask: Ask) {
+        let Call { process, ref seats, .. } = self.calls[call];
+        let seat = seats[0];
+        let operation = ask.operation();
+        self.note(
+            || What::Sent { call: call as u64, candidate: seat, operation },
+            [1, seat as u64, operation.len() as u64],
+        );
+        let faults = &self.plan.faults;
+        let (ttl, healed, now) = (self.plan.ttl, self.healed, self.now);
+        let network = &mut self.network;
+        let mut delay = network.delay(faults, ttl, healed);
+        let mut lost = !healed && network.random.chance(faults.lost);
+        let cut = self.processes[process].cut_until.0;
+        if cut > now {
+            // A packet may be sent again when the connection is back.
+            if network.random.chance(0.3) {
+                delay += cut - now;
+            } else {
+                lost = true;
+            }
+        }
+        let refused = !healed && network.random.chance(faults.refused);
+        let again = (!healed && network.random.chance(faults.doubled))
+            .then(|| delay + network.delay(faults, ttl, healed) + nanos(network.random.scale(ms(ttl), ms(ttl) * 2000)));
+        if refused {
+            // An error for the sender; whether the request got through is another matter.
+            lost |= network.random.chance(0.5);
+            let at = now + network.delay(faults, ttl, true);
+            self.schedule(at, Event::Reply { call, told: Box::new(Told::Failed) });
+        }
+        for at in [(!lost).then_some(delay), again.filter(|_| !lost)].into_iter().flatten() {
+            self.deliver(now + at, Event::Arrive { call, ask: Box::new(ask.clone()) });
+        }
+        if lost {
+            self.note(|| What::Lost { call: call as u64, request: true }, [2, call as u64, 0]);
+        }
+    }
+
+    fn deliver(&mut self, at: Nanos, event: Event) {
+        if !self.healed {
+            self.network.settled_at = self.network.settled_at.max(at);
+        }
+        self.schedule(at, event);
+    }
+
+    /// A message waits until the storage works again.
+    pub(crate) fn put_off(&mut self, until: Nanos, call: usize, ask: Ask) {
+        let at = until + self.network.delay(&self.plan.faults, self.plan.ttl, true);
+        self.deliver(at, Event::Arrive { call, ask: Box::new(ask) });
+    }
+
+    /// The storage answers.
+    pub(crate) fn answer(&mut self, call: usize, told: Told) {
+        let process = self.calls[call].process;
+        let faults = &self.plan.faults;
+        let (ttl, healed, now) = (self.plan.ttl, self.healed, self.now);
+        let mut delay = self.network.delay(faults, ttl, healed);
+        let cut = self.processes[process].cut_until.1;
+        let mut lost = !healed && self.network.random.chance(faults.lost);
+        if cut > now {
+            if self.network.random.chance(0.3) {
+                delay += cut - now;
+            } else {
+                lost = true;
+            }
+        }
+        if lost {
+            self.note(|| What::Lost { call: call as u64, request: false }, [3, call as u64, 0]);
+        } else {
+            self.deliver(now + delay, Event::Reply { call, told: Box::new(told) });
+        }
+    }
+
+    /// A reply arrives.
+    pub(crate) fn reply(&mut self, call: usize, told: Told) -> Option<Waker> {
+        let state = self.calls.get_mut(call)?;
+        if state.told.is_some() || state.dropped {
+            return None;
+        }
+        state.told = Some(told);
+        let waker = state.waker.take();
+        self.note(|| What::Replied { call: call as u64 }, [4, call as u64, 0]);
+        waker
+    }
+
+    /// A wake-up is on its way to everybody who campaigns for this key.
+    pub(crate) fn wake(&mut self, key: usize) {
+        if !self.plan.faults.wakes {
+            return;
+        }
+        for seat in 0..self.seats.len() {
+            let state = &self.seats[seat];
+            let (up, mine) = (self.processes[state.process].up, state.key == key);
+            if !up || !mine {
+                continue;
+            }
+            if !self.healed && self.network.random.chance(self.plan.faults.wakes_lost) {
+                self.reach(Situation::WakeUpLost);
+            } else {
+                let at = self.now + self.network.delay(&self.plan.faults, self.plan.ttl, self.healed);
+                self.schedule(at, Event::Hint { seat });
+            }
+        }
+    }
+
+    /// A write of a leader is on its way to the resource.
+    pub(crate) fn send_write(&mut self, seat: usize, term: u64) {
+        let at = self.now + self.network.delay(&self.plan.faults, self.plan.ttl, self.healed);
+        self.deliver(at, Event::Write { seat, term });
+    }
+}
+
+/// A thousandth of a ttl.
+fn ms(ttl: Nanos) -> Duration {
+    Duration::from_nanos(ttl / 1000)
+}
+
+impl Sim {
+    /// Sends a request when it is first polled. Dropping it changes nothing about the request.
+    pub(crate) fn call(
+        self: &Arc<Self>,
+        process: usize,
+        incarnation: u32,
+        seats: Vec<usize>,
+        ask: Ask,
+    ) -> impl Future<Output = Told> + Send + 'static {
+        Calling { sim: self.clone(), process, incarnation, begin: Some((seats, ask)), call: None }
+    }
+}
+
+struct Calling {
+    sim: Arc<Sim>,
+    process: usize,
+    incarnation: u32,
+    begin: Option<(Vec<usize>, Ask)>,
+    call: Option<usize>,
+}
+
+impl Calling {
+    fn check_releases(&self) {
+        let Some((seats, Ask::Lessor(requests))) = &self.begin else { return };
+        if self.sim.world().processes[self.process].incarnation != self.incarnation {
+            return;
+        }
+        for (seat, request) in seats.iter().zip(requests) {
+            if matches!(request, Request::Release(..)) {
+                self.sim.check_release(*seat);
+            }
+        }
+    }
+}
+
+impl Future for Calling {
+    type Output = Told;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Told> {
+        let this = &mut *self;
+        this.check_releases();
+        let mut world = this.sim.world();
+        if let Some((seats, ask)) = this.begin.take() {
+            // The dead send nothing, even where a poll of theirs is not over yet.
+            if world.processes[this.process].incarnation != this.incarnation {
+                return Poll::Pending;
+            }
+            seats.iter().for_each(|seat| world.count_request(*seat));
+            let sent_at = world.now;
+            let call = world.calls.len();
+            world.calls.push(Call { seats, process: this.process, sent_at, told: None, waker: None, dropped: false });
+            this.call = Some(call);
+            world.send(call, ask);
+        }
+        let Some(call) = this.call else { return Poll::Pending };
+        let Some(state) = world.calls.get_mut(call) else { return Poll::Pending };
+        if let Some(told) = state.told.clone() {
+            let (seats, sent_at) = (state.seats.clone(), state.sent_at);
+            world.answered(&seats, sent_at, &told);
+            return Poll::Ready(told);
+        }
+        state.waker = Some(cx.waker().clone());
+        Poll::Pending
+    }
+}
+
+impl Drop for Calling {
+    fn drop(&mut self) {
+        if let Some(call) = self.call
+            && let Some(state) = self.sim.world().calls.get_mut(call)
+        {
+            state.dropped = true;
+            state.waker = None;
+        }
+    }
+}

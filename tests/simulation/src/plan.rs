@@ -1,0 +1,387 @@
+//! What a seed means: who takes part, with which settings, and which faults there are.
+//!
+//! Each seed draws its own mix (Groce et al., "Swarm testing", 2012): where every fault is always on, some hide what
+//! others would show.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use lessor::Config;
+
+use crate::clock::{MILLISECOND, Nanos};
+use crate::random::Random;
+
+/// Which protocol takes part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// The shipped code.
+    Lessor,
+    /// The Go package `less`.
+    Less,
+    /// Kubernetes' client-go.
+    ClientGo,
+}
+
+impl Protocol {
+    /// What people call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Lessor => "lessor",
+            Self::Less => "less (Go)",
+            Self::ClientGo => "client-go",
+        }
+    }
+}
+
+/// Something that the documentation forbids, or a promise that is not given: the simulator has to show why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Misuse {
+    /// A candidate's clock stands still while its machine sleeps.
+    ClockStopsInSuspend,
+    /// Two processes draw the same session.
+    TwoProcessesOneSession,
+    /// A ticket is used by the next instance while the last one goes on.
+    TicketKept,
+    /// The storage's clock steps forward, and nobody set the take-over guard.
+    StorageStepsForwardWithoutGuard,
+    /// The resource does not look at terms, and machines freeze.
+    UnfencedWrites,
+    /// A storage loses data and goes on as if nothing had happened.
+    StorageForgetsWithoutFreeze,
+    /// Clocks run three times as wrong as the margin allows for.
+    RateBeyondMargin,
+    /// The storage reads, judges, and writes later.
+    GetThenPut,
+}
+
+impl Misuse {
+    /// All of them, with their names.
+    pub const ALL: [(&'static str, Self); 8] = [
+        ("clock_stops_in_suspend", Self::ClockStopsInSuspend),
+        ("two_processes_one_session", Self::TwoProcessesOneSession),
+        ("ticket_kept", Self::TicketKept),
+        ("storage_steps_forward_without_guard", Self::StorageStepsForwardWithoutGuard),
+        ("unfenced_writes", Self::UnfencedWrites),
+        ("storage_forgets_without_freeze", Self::StorageForgetsWithoutFreeze),
+        ("rate_beyond_margin", Self::RateBeyondMargin),
+        ("get_then_put", Self::GetThenPut),
+    ];
+}
+
+/// How a candidate is driven.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// `Driver::run`.
+    Run,
+    /// `Driver::step`, from one alarm to the next; instances end, and the next one goes on with a ticket.
+    Step,
+    /// `Election` without any async code of the library, all keys in one loop, in batches.
+    Batch,
+}
+
+/// What a user does with a leadership.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Style {
+    /// Work within `Leadership::run`.
+    Run,
+    /// Work that holds a `Guard`, and takes its time to end.
+    Guard,
+    /// Work that asks before each step.
+    Ask,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Participant {
+    pub(crate) kind: Kind,
+    pub(crate) style: Style,
+    pub(crate) config: Config,
+    /// By how much its clock may be wrong, in billionths.
+    pub(crate) rate: i64,
+}
+
+/// How often each fault happens, as probabilities, and as mean pauses in ttls; 0 = never.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Faults {
+    pub(crate) slow: bool,
+    pub(crate) very_late: f64,
+    pub(crate) lost: f64,
+    pub(crate) doubled: f64,
+    pub(crate) refused: f64,
+    pub(crate) cut: f64,
+    pub(crate) paused: f64,
+    /// A thread or a process that stands still right where it read the clock.
+    pub(crate) stalled: f64,
+    pub(crate) starved: f64,
+    pub(crate) suspended: f64,
+    /// A virtual machine that stands still with all its clocks.
+    pub(crate) frozen: f64,
+    pub(crate) crashed: f64,
+    pub(crate) clock_rates: bool,
+    pub(crate) clock_steps: f64,
+    pub(crate) storage_down: f64,
+    pub(crate) storage_steps_back: f64,
+    pub(crate) storage_steps_forward: f64,
+    pub(crate) storage_forgets: f64,
+    pub(crate) wakes: bool,
+    pub(crate) wakes_lost: f64,
+    pub(crate) resigns: f64,
+    pub(crate) values: f64,
+    pub(crate) shutdowns: f64,
+    pub(crate) evictions: f64,
+    pub(crate) batches_in_part: f64,
+}
+
+/// A run, drawn from its seed.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The seed.
+    pub seed: u64,
+    /// Who takes part.
+    pub protocol: Protocol,
+    /// What is done on purpose that must not be done.
+    pub misuse: Option<Misuse>,
+    pub(crate) keys: usize,
+    pub(crate) participants: Vec<Participant>,
+    pub(crate) faults: Faults,
+    pub(crate) storage_rate: i64,
+    /// The longest ttl of all: the unit of the faults' times.
+    pub(crate) ttl: Nanos,
+    /// From here on nothing is wrong any more.
+    pub(crate) heal_at: Nanos,
+}
+
+impl Plan {
+    /// The run of this seed with the settings that the protocols have by default, so that they can be compared: one
+    /// key, and the faults in proportion to lessor's ttl of 10 s. The storage loses nothing: what a storage that may
+    /// does for lessor it does not do for the others.
+    pub fn with_defaults(seed: u64, protocol: Protocol) -> Self {
+        let mut plan = Self::new(seed, protocol, None);
+        let guard = plan.guarded();
+        let ttls = plan.heal_at / plan.ttl;
+        for participant in &mut plan.participants {
+            participant.config = Config::default();
+            participant.config.takeover_guard = guard;
+            participant.rate = if plan.faults.clock_rates { rate_bound(&participant.config) } else { 0 };
+        }
+        let widest = plan.participants.first().map_or(0, |participant| participant.rate);
+        plan.storage_rate = plan.storage_rate.clamp(-widest, widest);
+        plan.faults.storage_forgets = 0.0;
+        plan.ttl = nanos(Config::default().ttl);
+        plan.heal_at = plan.ttl * ttls;
+        plan.keys = 1;
+        plan
+    }
+
+    /// Whether clocks stand still for a while with their machines: no lease is safe from that, only the fence is.
+    pub fn freezes(&self) -> bool {
+        self.faults.frozen > 0.0
+    }
+
+    /// The run of this seed.
+    pub fn new(seed: u64, protocol: Protocol, misuse: Option<Misuse>) -> Self {
+        let mut random = Random::stream(seed, "plan", 0);
+        let mut faults = Faults::draw(seed);
+        match misuse {
+            Some(Misuse::ClockStopsInSuspend) => faults.suspended = 10.0,
+            Some(Misuse::TicketKept) => faults.evictions = 0.2,
+            Some(Misuse::StorageStepsForwardWithoutGuard) => {
+                faults.storage_steps_forward = 15.0;
+                faults.storage_forgets = 0.0;
+            }
+            Some(Misuse::UnfencedWrites) => faults.frozen = 15.0,
+            Some(Misuse::StorageForgetsWithoutFreeze) => {
+                faults.storage_forgets = 20.0;
+                faults.storage_steps_forward = 0.0;
+                faults.storage_steps_back = 0.0;
+            }
+            Some(Misuse::RateBeyondMargin) => faults.clock_rates = true,
+            _ => {}
+        }
+        let guard = match misuse {
+            Some(Misuse::StorageStepsForwardWithoutGuard) => false,
+            _ => faults.storage_steps_forward > 0.0 || random.chance(0.2),
+        };
+        let ttl = Duration::from_secs(random.choose(&[1, 3, 10, 10, 10, 10, 30, 30]));
+        let participants: Vec<_> = (0..random.choose(&[2, 2, 3, 3, 4, 5]))
+            .map(|number| Participant::draw(seed, number, ttl, guard, &faults, misuse))
+            .collect();
+        let widest = participants.iter().map(|participant| participant.rate).min().unwrap_or(0);
+        let storage_rate = match random.between(0, 4) {
+            0 => widest,
+            1 => -widest,
+            _ => random.between(0, 2 * widest as u64 + 1) as i64 - widest,
+        };
+        let ttl = participants.iter().map(|participant| nanos(participant.config.ttl)).max().unwrap_or(1);
+        let heal_at = ttl * random.between(25, 100);
+        let keys = if random.chance(0.02) { 10 } else { random.choose(&[1, 1, 1, 2, 3]) };
+        Self { seed, protocol, misuse, keys, participants, faults, storage_rate, ttl, heal_at }
+    }
+
+    /// The faults that are on.
+    pub fn title(&self) -> String {
+        let faults: Vec<_> = self.faults.named().into_iter().filter(|(_, on)| *on).map(|(name, _)| name).collect();
+        format!("{}, seed {}: {}", self.protocol.name(), self.seed, faults.join(", "))
+    }
+
+    /// For how long a storage that lost data grants nothing: the longest ttl, and what its clock may be too fast.
+    pub(crate) fn freeze(&self) -> Duration {
+        Duration::from_nanos(self.ttl + self.ttl / 5)
+    }
+
+    pub(crate) fn guarded(&self) -> bool {
+        self.participants.iter().any(|participant| participant.config.takeover_guard)
+    }
+}
+
+impl Faults {
+    fn draw(seed: u64) -> Self {
+        let mut random = Random::stream(seed, "faults", 0);
+        let mut on = |low: f64, high: f64| {
+            let (drawn, value) = (random.chance(0.4), low + (high - low) * random.fraction());
+            if drawn { value } else { 0.0 }
+        };
+        let mut faults = Self {
+            slow: on(1.0, 1.0) > 0.0,
+            very_late: on(0.005, 0.05),
+            lost: on(0.01, 0.15),
+            doubled: on(0.01, 0.15),
+            refused: on(0.01, 0.15),
+            cut: on(6.0, 30.0),
+            paused: on(6.0, 30.0),
+            stalled: on(0.0005, 0.01),
+            starved: on(6.0, 30.0),
+            suspended: on(10.0, 40.0),
+            frozen: on(20.0, 60.0),
+            crashed: on(10.0, 40.0),
+            clock_rates: on(1.0, 1.0) > 0.0,
+            clock_steps: on(10.0, 40.0),
+            storage_down: on(10.0, 40.0),
+            storage_steps_back: on(10.0, 40.0),
+            storage_steps_forward: on(10.0, 40.0),
+            storage_forgets: on(15.0, 40.0),
+            wakes: on(1.0, 1.0) > 0.0,
+            wakes_lost: on(0.05, 0.5),
+            resigns: on(4.0, 20.0),
+            values: on(4.0, 20.0),
+            shutdowns: on(10.0, 40.0),
+            evictions: on(0.01, 0.1),
+            batches_in_part: on(0.01, 0.1),
+        };
+        // Not promised together: a freeze is as long as the storage's clock says, the guard as long as one's own.
+        if faults.storage_forgets > 0.0 {
+            faults.storage_steps_back = 0.0;
+            faults.storage_steps_forward = 0.0;
+        }
+        // Where the storage's clock steps, one's own has to tell how long a version was seen.
+        if faults.storage_steps_forward > 0.0 || faults.storage_steps_back > 0.0 {
+            faults.clock_steps = 0.0;
+        }
+        // Frozen clocks break the promise of one leader for a while; most runs are to hold it all the time.
+        if faults.frozen > 0.0 && !seed.is_multiple_of(4) {
+            faults.frozen = 0.0;
+        }
+        faults
+    }
+
+    fn named(&self) -> [(&'static str, bool); 24] {
+        [
+            ("slow", self.slow),
+            ("very late", self.very_late > 0.0),
+            ("lost", self.lost > 0.0),
+            ("doubled", self.doubled > 0.0),
+            ("refused", self.refused > 0.0),
+            ("cut off", self.cut > 0.0),
+            ("paused", self.paused > 0.0),
+            ("stalled", self.stalled > 0.0),
+            ("starved", self.starved > 0.0),
+            ("suspended", self.suspended > 0.0),
+            ("frozen", self.frozen > 0.0),
+            ("crashed", self.crashed > 0.0),
+            ("clock rates", self.clock_rates),
+            ("clock steps", self.clock_steps > 0.0),
+            ("storage down", self.storage_down > 0.0),
+            ("storage steps back", self.storage_steps_back > 0.0),
+            ("storage steps forward", self.storage_steps_forward > 0.0),
+            ("storage forgets", self.storage_forgets > 0.0),
+            ("wake-ups", self.wakes),
+            ("resigns", self.resigns > 0.0),
+            ("values", self.values > 0.0),
+            ("shutdowns", self.shutdowns > 0.0),
+            ("evictions", self.evictions > 0.0),
+            ("batches in part", self.batches_in_part > 0.0),
+        ]
+    }
+}
+
+impl Participant {
+    fn draw(seed: u64, number: usize, ttl: Duration, guard: bool, faults: &Faults, misuse: Option<Misuse>) -> Self {
+        let mut random = Random::stream(seed, "participant", number);
+        let mut config = Config::with_ttl(ttl);
+        config.takeover_guard = guard;
+        if random.chance(0.5) {
+            let tuned = Self::tune(&mut random, config.clone());
+            if tuned.validate().is_ok() {
+                config = tuned;
+            }
+        }
+        let times = if misuse == Some(Misuse::RateBeyondMargin) { 3 } else { 1 };
+        let rate = if faults.clock_rates { rate_bound(&config) * times } else { 0 };
+        Self {
+            kind: if misuse == Some(Misuse::TicketKept) {
+                Kind::Step
+            } else {
+                random.choose(&[Kind::Run, Kind::Run, Kind::Step, Kind::Batch])
+            },
+            style: random.choose(&[Style::Run, Style::Guard, Style::Ask]),
+            config,
+            rate,
+        }
+    }
+
+    fn tune(random: &mut Random, mut config: Config) -> Config {
+        let ttl = config.ttl;
+        let part = |random: &mut Random, low: f64, high: f64| ttl.mul_f64(low + (high - low) * random.fraction());
+        if random.chance(0.3) {
+            config.ttl = part(random, 0.5, 2.0);
+        }
+        if random.chance(0.3) {
+            config.margin = part(random, 0.01, 0.2).max(Duration::from_millis(2));
+        }
+        if random.chance(0.3) {
+            config.renew_interval = part(random, 0.05, 0.4);
+        }
+        if random.chance(0.3) {
+            config.retry_interval = part(random, 0.05, 1.0);
+        }
+        if random.chance(0.3) {
+            config.request_timeout = part(random, 0.05, 0.25);
+        }
+        if random.chance(0.3) {
+            config.drain_timeout = random.choose(&[Duration::ZERO, ttl / 10, ttl * 3]);
+        }
+        if random.chance(0.3) {
+            config.cool_off = part(random, 0.0, 1.0);
+        }
+        if random.chance(0.2) {
+            config.min_hold = part(random, 0.0, 2.0);
+        }
+        if random.chance(0.2) {
+            config.takeover_delay = part(random, 0.0, 1.0);
+        }
+        if random.chance(0.2) {
+            config.fall_back_after = NonZeroU32::new(random.between(1, 4) as u32);
+        }
+        config
+    }
+}
+
+/// By how much a clock may be wrong, in billionths: with rates within ±r the margin has to be `ttl * 2r / (1 + r)` and
+/// the ms of the storage's clock.
+fn rate_bound(config: &Config) -> i64 {
+    let margin = nanos(config.margin).saturating_sub(MILLISECOND) as f64;
+    (margin / (2.0 * nanos(config.ttl) as f64 - margin) * 1e9) as i64
+}
+
+pub(crate) fn nanos(duration: Duration) -> Nanos {
+    duration.as_nanos() as Nanos
+}

@@ -1,0 +1,37 @@
+//! A whole run.
+
+use crate::outcome::Outcome;
+use crate::plan::{Plan, Protocol};
+use crate::random::Random;
+use crate::sim::{Event, Sim};
+
+/// Runs a plan to its end, or to the first broken promise. `record` keeps what happened, for a picture.
+pub fn run(plan: Plan, record: bool) -> Outcome {
+    let (seed, protocol, heal_at, ttl) = (plan.seed, plan.protocol, plan.heal_at, plan.ttl);
+    let sim = Sim::new(plan, record);
+    sim.schedule_faults();
+    let mut starts = Random::stream(seed, "starts", 0);
+    let mut world = sim.world();
+    for process in 0..world.processes.len() {
+        let at = if starts.chance(0.5) { 0 } else { starts.between(0, ttl * 2) };
+        world.schedule(at, Event::Start(process));
+    }
+    drop(world);
+    sim.run_until(heal_at);
+    if protocol == Protocol::Lessor {
+        sim.check_healed();
+        sim.check_hand_over();
+    } else {
+        sim.run_until(heal_at + ttl * 12);
+    }
+    let mut guard = sim.world();
+    let world = &mut *guard;
+    let tally = std::mem::replace(&mut world.tally, crate::outcome::Tally::new(&world.plan));
+    let (now, broken) = (world.now, world.checks.broken.take());
+    let mut trace = std::mem::take(&mut world.trace);
+    trace.entries.sort_by_key(|entry| entry.at);
+    let outcome = tally.outcome(seed, now, broken, trace);
+    drop(guard);
+    sim.dismantle();
+    outcome
+}

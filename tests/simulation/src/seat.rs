@@ -1,0 +1,265 @@
+//! A participant in one election, across all its starts.
+
+use std::sync::Arc;
+
+use lessor::{Event, LostReason, Renewed, Reply};
+
+use crate::clock::Nanos;
+use crate::handle::Handle;
+use crate::hint::Hint;
+use crate::invariant::Desk;
+use crate::message::Told;
+use crate::plan::{Kind, Participant, Plan, Protocol, nanos};
+use crate::random::Random;
+use crate::reached::Situation;
+use crate::sim::{Sim, World, lock};
+use crate::trace::{Lane, What};
+
+/// What a user asked of an instance.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Asked {
+    pub(crate) resign: bool,
+    pub(crate) stop: bool,
+    /// Its driver was dropped.
+    pub(crate) drop: bool,
+}
+
+pub(crate) struct Seat {
+    pub(crate) process: usize,
+    pub(crate) key: usize,
+    pub(crate) participant: Participant,
+    pub(crate) hint: Hint,
+    /// What a session drawn here begins with: for all starts.
+    pub(crate) entropy: Random,
+    pub(crate) program: Random,
+    /// What an instance left for the next one.
+    pub(crate) ticket: Option<[u8; 24]>,
+    /// Somebody asked it to resign, or to stop, since the present instance began.
+    pub(crate) asked: Asked,
+    pub(crate) desk: Desk,
+    /// What it answered when it was last looked at.
+    pub(crate) leads: bool,
+    /// The newest term it was elected in.
+    pub(crate) term: u64,
+    /// The newest term that it led in.
+    pub(crate) reign: u64,
+    /// When the present reign ends, by its clock.
+    pub(crate) deadline: Nanos,
+    /// Since when it answers and can be asked.
+    pub(crate) answering: bool,
+    /// Its clock stood still: what it was granted before says nothing.
+    pub(crate) exempt: Option<Nanos>,
+    /// Work that is running, by term.
+    pub(crate) busy: Vec<u64>,
+    /// Since when it hands over, by its clock.
+    pub(crate) ending_since: Option<Nanos>,
+    pub(crate) lost: Option<LostReason>,
+    /// The storage said that the lease is lost.
+    pub(crate) told_lost: bool,
+    pub(crate) reference_id: u64,
+}
+
+impl Seat {
+    pub(crate) fn new(plan: &Plan, process: usize, key: usize) -> Self {
+        let number = process * 10 + key;
+        let same = plan.misuse == Some(crate::plan::Misuse::TwoProcessesOneSession);
+        Self {
+            process,
+            key,
+            participant: plan.participants[process].clone(),
+            hint: Hint::default(),
+            entropy: Random::stream(plan.seed, "entropy", if same { key } else { number }),
+            program: Random::stream(plan.seed, "program", number),
+            ticket: None,
+            asked: Asked::default(),
+            desk: Desk::default(),
+            leads: false,
+            term: 0,
+            reign: 0,
+            deadline: Nanos::MAX,
+            answering: false,
+            exempt: None,
+            busy: Vec::new(),
+            ending_since: None,
+            lost: None,
+            told_lost: false,
+            reference_id: 0,
+        }
+    }
+
+    pub(crate) fn lane(&self, protocol: Protocol) -> Lane {
+        let kind = match self.participant.kind {
+            _ if protocol != Protocol::Lessor => "",
+            Kind::Run => " (run)",
+            Kind::Step => " (step)",
+            Kind::Batch => " (batch)",
+        };
+        Lane { name: format!("p{}{kind}", self.process), key: self.key }
+    }
+
+    pub(crate) fn ttl(&self) -> Nanos {
+        nanos(self.participant.config.ttl)
+    }
+}
+
+impl World {
+    /// What this process was granted before, or is granted by a request that is under way, is not held against it.
+    pub(crate) fn exempt(&mut self, process: usize) {
+        let now = self.now;
+        self.seats.iter_mut().filter(|seat| seat.process == process).for_each(|seat| seat.exempt = Some(now));
+    }
+
+    /// An answer to a request sent at this time gets to its candidates.
+    pub(crate) fn answered(&mut self, seats: &[usize], sent_at: Nanos, told: &Told) {
+        for (place, seat) in seats.iter().enumerate() {
+            let frozen = self.processes[self.seats[*seat].process].frozen;
+            let state = &mut self.seats[*seat];
+            if let Told::Lessor(replies) = told {
+                state.told_lost |= matches!(replies.get(place), Some(Reply::Renewed(Renewed::Lost(_))));
+            }
+            if !frozen && state.exempt.is_some_and(|since| sent_at >= since) && !state.leads {
+                state.exempt = None;
+            }
+        }
+    }
+
+    /// A candidate said this.
+    pub(crate) fn saw(&mut self, seat: usize, event: &Event) {
+        let clock = self.clock_of(seat);
+        self.check_end(seat, event, clock);
+        let state = &mut self.seats[seat];
+        match event {
+            Event::Elected { term, deadline } => {
+                state.deadline = nanos(deadline.since_origin());
+                (state.term, state.ending_since, state.lost) = (term.get(), None, None);
+                state.told_lost = false;
+                self.tally.counts.elections += 1;
+            }
+            Event::Renewed { deadline, .. } => state.deadline = nanos(deadline.since_origin()),
+            Event::Ending { .. } => state.ending_since = Some(clock),
+            Event::Lost { reason, .. } => state.lost = Some(*reason),
+            _ => {}
+        }
+        self.reach_by_event(seat, event);
+        self.check_event(seat, event);
+    }
+
+    fn reach_by_event(&mut self, seat: usize, event: &Event) {
+        let situation = match event {
+            Event::Renewed { .. } if self.in_jeopardy(seat) => Situation::Recovered,
+            Event::StorageFailed { .. } => Situation::RequestFailed,
+            Event::Lost { reason, .. } => match reason {
+                LostReason::Superseded => Situation::LostSuperseded,
+                LostReason::Failures => Situation::LostByFailures,
+                LostReason::Resigned => Situation::LostResigned,
+                LostReason::Stopped => Situation::LostStopped,
+                LostReason::DriverDropped => Situation::LostDriver,
+                _ => Situation::LostByTime,
+            },
+            _ => return,
+        };
+        self.reach(situation);
+    }
+
+    /// What a candidate was found to answer. Answers what it was before.
+    pub(crate) fn set_leads(&mut self, seat: usize, leads: bool) -> bool {
+        if leads && !self.seats[seat].leads && self.plan.protocol != Protocol::Lessor {
+            // It has no terms: its reigns are counted for it.
+            self.seats[seat].term = self.checks.next_reign(self.seats[seat].key);
+            self.tally.counts.elections += 1;
+        }
+        let state = &mut self.seats[seat];
+        let before = std::mem::replace(&mut state.leads, leads);
+        let (term, deadline, process) = (state.term, state.deadline, state.process);
+        if leads && !before {
+            self.note(|| What::Leads { candidate: seat, term }, [8, seat as u64, term]);
+        } else if before && !leads {
+            // It ended by itself when its clock said so, whenever that is found.
+            let ended = self.processes[process].clock.when(deadline).min(self.now);
+            self.note_at(ended, || What::Follows { candidate: seat }, [9, seat as u64, term]);
+        }
+        before
+    }
+
+    /// Work of a term begins or ends.
+    pub(crate) fn begin_work(&mut self, seat: usize, term: u64) {
+        self.seats[seat].busy.push(term);
+    }
+
+    /// A reign is over: so is its work.
+    pub(crate) fn end_lost_work(&mut self, seat: usize, term: u64) {
+        self.seats[seat].busy.retain(|busy| *busy != term);
+    }
+
+    /// What a candidate's clock says.
+    pub(crate) fn clock_of(&self, seat: usize) -> Nanos {
+        self.processes[self.seats[seat].process].clock.at(self.now)
+    }
+
+    pub(crate) fn end_work(&mut self, seat: usize, term: u64) {
+        let busy = &mut self.seats[seat].busy;
+        if let Some(place) = busy.iter().position(|busy| *busy == term) {
+            busy.swap_remove(place);
+        }
+    }
+}
+
+impl Sim {
+    /// Looks at a candidate after something of it ran.
+    pub(crate) fn look(self: &Arc<Self>, seat: usize) {
+        let (events, leads) = self.ask_handle(seat, |handle| {
+            let events = handle.events();
+            (events, handle.is_leader())
+        });
+        let mut world = self.world();
+        for event in &events {
+            world.saw(seat, event);
+        }
+        let before = world.set_leads(seat, leads);
+        let (term, process) = (world.seats[seat].term, world.seats[seat].process);
+        // Elected and over at once, where a thread stood still in between, is no reign.
+        if leads && !before && world.plan.protocol == Protocol::Lessor {
+            world.check_return(seat, term);
+        }
+        if leads && world.plan.protocol == Protocol::Lessor && world.seats[seat].reign != term && !world.is_busy(seat) {
+            world.seats[seat].reign = term;
+            world.check_reign(seat, term);
+        }
+        // In the middle of a poll the events of what has just come are still to be told.
+        if !world.is_busy(seat) {
+            world.check_state(seat, leads);
+        }
+        drop(world);
+        if leads && !before {
+            self.check_alone(seat);
+        }
+        if leads != before {
+            self.count_answering(process);
+        }
+    }
+
+    /// Asks the handle of a seat. While that is asked no time passes.
+    pub(crate) fn ask_handle<A: Default>(&self, seat: usize, ask: impl FnOnce(&mut Handle) -> A) -> A {
+        self.world().observing = true;
+        let answer = lock(&self.handles)[seat].as_mut().map(ask).unwrap_or_default();
+        self.world().observing = false;
+        answer
+    }
+
+    /// Who answers that it leads has perhaps changed: takes the time of it.
+    pub(crate) fn count_answering(&self, number: usize) {
+        let mut world = self.world();
+        let world = &mut *world;
+        let process = &world.processes[number];
+        let answers = process.answers(world.now);
+        for state in world.seats.iter_mut().filter(|seat| seat.process == number) {
+            let after = answers && state.leads;
+            if std::mem::replace(&mut state.answering, after) == after {
+                continue;
+            }
+            // A reign ends by itself when its clock says so, whenever that is found.
+            let changed = if after { world.now } else { process.clock.when(state.deadline).min(world.now) };
+            world.tally.count(changed, state.key, after);
+        }
+    }
+}

@@ -1,0 +1,329 @@
+//! The storage: the shipped `Record` functions on rows in memory, one clock, and everything that befalls a server.
+
+use std::time::Duration;
+
+use lessor::{Acquired, Record, Renewed, Reply, Request, StorageError, Term, Value};
+
+use crate::clock::{Clock, Nanos, SECOND};
+use crate::invariant::Step;
+use crate::message::{Ask, Told};
+use crate::plan::{Misuse, Plan};
+use crate::random::Random;
+use crate::reached::Situation;
+use crate::reference::{Reference, client_go, less};
+use crate::sim::{Event, Sim, World};
+use crate::trace::What;
+
+/// What is kept for the keys.
+#[derive(Clone, Debug)]
+pub(crate) struct Rows {
+    lessor: Vec<Option<Record>>,
+    less: Vec<Option<<less::Less as Reference>::Row>>,
+    client_go: Vec<Option<<client_go::ClientGo as Reference>::Row>>,
+}
+
+/// How a storage fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Down {
+    /// Nobody answers.
+    Dead,
+    /// Every request is refused.
+    Refuses,
+    /// Requests wait, and are worked off afterwards.
+    Stalls,
+}
+
+pub(crate) struct Store {
+    pub(crate) clock: Clock,
+    pub(crate) rows: Rows,
+    /// An older state, to fall back to.
+    pub(crate) backup: Rows,
+    pub(crate) down: Option<(Down, Nanos)>,
+    /// A storage that may lose data begins its terms at its clock.
+    forgets: bool,
+    /// Until when, by its clock, it grants nothing.
+    frozen_until_ms: u64,
+    random: Random,
+}
+
+/// A grant that a request brought about.
+pub(crate) struct Granted {
+    pub(crate) seat: usize,
+    pub(crate) key: usize,
+    pub(crate) term: Term,
+}
+
+impl Store {
+    pub(crate) fn new(plan: &Plan) -> Self {
+        let rows =
+            Rows { lessor: vec![None; plan.keys], less: vec![None; plan.keys], client_go: vec![None; plan.keys] };
+        Self {
+            clock: Clock::new(1_700_000_000 * SECOND, plan.storage_rate),
+            backup: rows.clone(),
+            rows,
+            down: None,
+            forgets: plan.faults.storage_forgets > 0.0,
+            frozen_until_ms: 0,
+            random: Random::stream(plan.seed, "store", 0),
+        }
+    }
+
+    pub(crate) fn now_ms(&self, now: Nanos) -> u64 {
+        self.clock.at(now) / 1_000_000
+    }
+
+    /// What is published with a key.
+    pub(crate) fn value(&self, key: usize) -> Option<&Value> {
+        self.rows.lessor[key].as_ref()?.value.as_ref()
+    }
+
+    /// It goes back to an older state, or to none; then it grants nothing until no lease of before can be left.
+    pub(crate) fn forget(&mut self, plan: &Plan, now: Nanos) {
+        if self.random.chance(0.5) {
+            self.rows = self.backup.clone();
+        } else {
+            self.rows = Self::new(plan).rows;
+        }
+        if plan.misuse == Some(Misuse::StorageForgetsWithoutFreeze) {
+            return;
+        }
+        self.frozen_until_ms = self.now_ms(now) + plan.freeze().as_millis() as u64;
+        for record in self.rows.lessor.iter_mut().flatten() {
+            record.session = None;
+        }
+    }
+
+    fn seed(&self, now_ms: u64) -> Term {
+        if self.forgets { Term::new(now_ms).unwrap_or(Term::LAST) } else { Term::FIRST }
+    }
+
+    fn judge(&mut self, request: &Request, now_ms: u64) -> (usize, Reply) {
+        let frozen = now_ms < self.frozen_until_ms;
+        let retry_after = Duration::from_millis(self.frozen_until_ms.saturating_sub(now_ms));
+        let seed = self.seed(now_ms);
+        let key = key_of(request);
+        let row = &mut self.rows.lessor[key];
+        let (reply, write) = match request {
+            Request::Acquire(_) if frozen => (Reply::Acquired(Acquired::Held { lease: None, retry_after }), None),
+            Request::Renew(..) if frozen => (Reply::Renewed(Renewed::Lost(None)), None),
+            Request::Acquire(claim) => {
+                let verdict = Record::acquire(row.as_ref(), claim, now_ms, seed);
+                (Reply::Acquired(verdict.answer), verdict.write)
+            }
+            Request::Renew(claim, term) => {
+                let verdict = Record::renew(row.as_ref(), claim, *term, now_ms);
+                (Reply::Renewed(verdict.answer), verdict.write)
+            }
+            Request::Release(_, session) => (Reply::Released, Record::release(row.as_ref(), *session)),
+            Request::Get(_) => (Reply::Got(row.as_ref().map(|row| row.lease(now_ms))), None),
+            _ => (Reply::Failed(StorageError::permanent("unknown request")), None),
+        };
+        if let Some(record) = write {
+            *row = Some(record);
+        }
+        (key, reply)
+    }
+}
+
+pub(crate) fn key_of(request: &Request) -> usize {
+    let key = match request {
+        Request::Acquire(claim) | Request::Renew(claim, _) => &claim.key,
+        Request::Release(key, _) | Request::Get(key) => key,
+        _ => return 0,
+    };
+    key.as_str().bytes().next_back().map_or(0, |digit| usize::from(digit - b'0'))
+}
+
+impl World {
+    /// Carries out a request. Answers the reply, and the new reigns that it began.
+    fn carry_out(&mut self, call: usize, ask: &Ask) -> (Told, Vec<Granted>) {
+        let now_ms = self.store.now_ms(self.now);
+        let mut granted = Vec::new();
+        let key = self.seats[self.calls[call].seats[0]].key;
+        let told = match ask {
+            Ask::Less(request) => {
+                let before = self.store.rows.less[key];
+                let answer = less::Less::apply(&mut self.store.rows.less[key], request, now_ms);
+                self.note_applied::<less::Less>(call, &answer, before, self.store.rows.less[key]);
+                Told::Less(answer)
+            }
+            Ask::ClientGo(request) => {
+                let before = self.store.rows.client_go[key];
+                let answer = client_go::ClientGo::apply(&mut self.store.rows.client_go[key], request, now_ms);
+                self.note_applied::<client_go::ClientGo>(call, &answer, before, self.store.rows.client_go[key]);
+                Told::ClientGo(answer)
+            }
+            Ask::Lessor(requests) => {
+                let part = self.plan.faults.batches_in_part;
+                let batch = requests.len() > 1 && !self.healed;
+                let mut replies = Vec::with_capacity(requests.len());
+                for (place, request) in requests.iter().enumerate() {
+                    // An error in one says nothing of another, and not whether that one was applied.
+                    let fails = batch && self.store.random.chance(part);
+                    if fails {
+                        self.reach(Situation::BatchInPart);
+                    }
+                    if fails && self.store.random.chance(0.5) {
+                        replies.push(failed_in_part());
+                        continue;
+                    }
+                    let seat = self.calls[call].seats[place];
+                    let reply = self.carry_out_one(call, seat, request, now_ms, &mut granted);
+                    replies.push(if fails { failed_in_part() } else { reply });
+                }
+                Told::Lessor(replies)
+            }
+        };
+        (told, granted)
+    }
+
+    fn carry_out_one(
+        &mut self,
+        call: usize,
+        seat: usize,
+        request: &Request,
+        now_ms: u64,
+        granted: &mut Vec<Granted>,
+    ) -> Reply {
+        let before = self.store.rows.lessor[key_of(request)].clone();
+        let (key, reply) = self.store.judge(request, now_ms);
+        let after = self.store.rows.lessor[key].clone();
+        let word = match &reply {
+            Reply::Acquired(Acquired::Granted { .. }) => "granted",
+            Reply::Acquired(Acquired::Held { .. }) => "held",
+            Reply::Renewed(Renewed::Extended { .. }) => "extended",
+            Reply::Renewed(Renewed::Lost(_)) => "lost",
+            Reply::Released => "released",
+            Reply::Got(_) => "got",
+            Reply::Failed(_) => "failed",
+            _ => "unknown",
+        };
+        let step = Step { before: before.as_ref(), request, reply: &reply, after: after.as_ref(), now_ms };
+        self.check_step(seat, &step);
+        let version = after.as_ref().map_or(0, |record| record.version.get());
+        self.note(|| What::Applied { call: call as u64, answer: word }, [5, call as u64, version]);
+        self.reach_by(before.as_ref(), request, &reply, now_ms);
+        let term_of = |record: &Option<Record>| record.as_ref().map(|record| (record.session, record.term));
+        if let Reply::Acquired(Acquired::Granted { term, .. }) = &reply {
+            let session = match request {
+                Request::Acquire(claim) => Some(claim.session),
+                _ => None,
+            };
+            let again = before.as_ref().is_some_and(|record| (record.session, record.term) == (session, *term));
+            self.check_grant(seat, key, *term, again);
+            if !again {
+                granted.push(Granted { seat, key, term: *term });
+            }
+        }
+        if before != after {
+            let until = after.as_ref().map_or(0, |record| {
+                if record.session.is_some() { record.expires_ms.saturating_sub(now_ms) } else { 0 }
+            });
+            let (holder, term) = (after.as_ref().and_then(|record| record.session), after.as_ref().map(|r| r.term));
+            let until = Duration::from_nanos(self.now) + Duration::from_millis(until);
+            let candidate = holder.map(|_| seat);
+            let term = term.map_or(0, Term::get);
+            self.note(|| What::Holds { key, candidate, term, until }, [6, key as u64, term]);
+            let news = term_of(&before) != term_of(&after);
+            self.allow_all(key, if news { 3 } else { 1 });
+            if news {
+                self.wake(key);
+            }
+            if self.store.random.chance(0.05) {
+                self.store.backup = self.store.rows.clone();
+            }
+        }
+        reply
+    }
+
+    /// What the storage got into.
+    fn reach_by(&mut self, before: Option<&Record>, request: &Request, reply: &Reply, now_ms: u64) {
+        let live = before.is_some_and(|record| record.lease(now_ms).is_live());
+        let situation =
+            match (request, reply, before) {
+                (_, Reply::Acquired(Acquired::Held { lease: None, .. }), _) => Situation::Frozen,
+                (Request::Acquire(claim), Reply::Acquired(Acquired::Granted { term, .. }), Some(before)) => {
+                    let mine = before.session == Some(claim.session);
+                    match (live, before.session) {
+                        (true, _) if !mine => Situation::TakeOverBehindTheClock,
+                        (true, _) if *term == before.term => Situation::LostReplyHealed,
+                        (true, _) => Situation::OwnLeaseNewTerm,
+                        (false, None) if before.holder != claim.holder => Situation::HandOver,
+                        (false, Some(_)) if !mine => Situation::TakeOver,
+                        _ => return,
+                    }
+                }
+                (Request::Acquire(claim), Reply::Acquired(_), Some(before)) if !live => {
+                    if claim.after < Some(before.term) { Situation::OutdatedClaim } else { Situation::TakeOverPutOff }
+                }
+                (Request::Renew(..), Reply::Renewed(Renewed::Lost(_)), _) => Situation::RenewalRefused,
+                (Request::Renew(claim, _), Reply::Renewed(_), Some(before)) if claim.value != before.value => {
+                    Situation::ValuePublished
+                }
+                (Request::Release(_, session), _, Some(before)) if live && before.session != Some(*session) => {
+                    Situation::ReleaseTooLate
+                }
+                _ => return,
+            };
+        self.reach(situation);
+    }
+
+    fn note_applied<R: Reference>(
+        &mut self,
+        call: usize,
+        answer: &R::Answer,
+        before: Option<R::Row>,
+        after: Option<R::Row>,
+    ) {
+        let word = R::outcome(answer);
+        self.note(|| What::Applied { call: call as u64, answer: word }, [5, call as u64, word.len() as u64]);
+        let Some(row) = after.filter(|row| before.as_ref() != Some(row)) else { return };
+        let key = self.seats[self.calls[call].seats[0]].key;
+        let (holder, lasts) = R::holder(&row);
+        let candidate = holder.and_then(|id| self.seats.iter().position(|seat| seat.reference_id == id));
+        let until = Duration::from_nanos(self.now) + lasts;
+        self.note(|| What::Holds { key, candidate, term: 0, until }, [6, key as u64, holder.unwrap_or(0)]);
+    }
+}
+
+fn failed_in_part() -> Reply {
+    Reply::Failed(StorageError::transient("the batch was applied in part"))
+}
+
+impl Sim {
+    /// A request reaches the storage.
+    pub(crate) fn arrive(&self, call: usize, ask: Ask) {
+        let mut world = self.world();
+        if let Some((down, until)) = world.store.down.filter(|(_, until)| *until > world.now) {
+            match down {
+                Down::Dead => {}
+                Down::Refuses => world.answer(call, Told::Failed),
+                Down::Stalls => world.put_off(until, call, ask),
+            }
+            return;
+        }
+        if world.now - world.calls[call].sent_at > world.plan.ttl {
+            world.reach(Situation::RequestVeryLate);
+        }
+        let read = (world.plan.misuse == Some(Misuse::GetThenPut)).then(|| world.store.rows.clone());
+        let (told, granted) = world.carry_out(call, &ask);
+        if let Some(read) = read {
+            // What it judged by is what it read; what it writes comes later, over whatever is there by then.
+            let rows = Box::new(std::mem::replace(&mut world.store.rows, read));
+            let at = world.now + world.plan.ttl / 200;
+            world.schedule(at, Event::Put { call, told: Box::new(told), rows });
+        } else {
+            world.answer(call, told);
+        }
+        drop(world);
+        for grant in granted {
+            self.check_no_other_leads(&grant);
+        }
+    }
+
+    pub(crate) fn put(&self, call: usize, told: Told, rows: Rows) {
+        let mut world = self.world();
+        world.store.rows = rows;
+        world.answer(call, told);
+    }
+}
