@@ -4,8 +4,10 @@
 //! `Record`, across a network that delays, loses, doubles and reorders; processes pause, crash and come back. A seed
 //! draws who takes part and what goes wrong, and is the whole run: the same seed shows the same run again.
 //!
-//! Read in this order: `random`, `clock`, `plan`, `fault`, `message`, `reference`, `network`, `store`, `sim`,
-//! `candidate`, `invariant`, `run`.
+//! Read in this order: `random` and `clock`; `plan` (what a seed means); `sim` (true time and who is in it), `process`,
+//! `seat`, `timer`; `message`, `network`, `store`; `candidate` (the shipped code as it is used) and `reference` (the
+//! protocols of others); `fault`; `invariant` (what must hold); `run`, `many`, `report`. `trace` and `timeline` make
+//! pictures.
 
 mod candidate;
 mod clock;

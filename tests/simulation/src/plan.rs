@@ -201,7 +201,8 @@ impl Plan {
             Some(Misuse::StorageStepsForwardWithoutGuard) => false,
             _ => faults.storage_steps_forward > 0.0 || random.chance(0.2),
         };
-        let ttl = Duration::from_secs(random.choose(&[1, 3, 10, 10, 10, 10, 30, 30]));
+        let ttl =
+            Duration::from_millis(random.choose(&[100, 1000, 3000, 10_000, 10_000, 10_000, 10_000, 30_000, 30_000]));
         let participants: Vec<_> = (0..random.choose(&[2, 2, 3, 3, 4, 5]))
             .map(|number| Participant::draw(seed, number, ttl, guard, &faults, misuse))
             .collect();

@@ -158,6 +158,7 @@ impl Sim {
             Event::Fault(number) => self.fault(number),
             Event::Resume(process) => self.resume(process),
             Event::Start(process) => self.start(process),
+            Event::Resign(seat) => self.resign(seat),
             Event::Heal => self.heal(),
         }
     }

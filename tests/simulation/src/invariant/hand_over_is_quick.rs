@@ -4,43 +4,41 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use lessor::Event;
+use lessor::Event as Said;
 
 use crate::clock::Nanos;
 use crate::plan::Kind;
-use crate::sim::{Sim, World, lock};
+use crate::seat::Seat;
+use crate::sim::{Event, Sim, World, lock};
 
 const RULE: &str = "hand-over is quick";
 
 impl Sim {
     /// All is well: each leader resigns.
     pub(crate) fn check_hand_over(self: &Arc<Self>) {
-        let leaders: Vec<_> = {
+        let until = {
             let mut world = self.world();
             world.checks.vacant = Some(vec![Vacancy::Expected; world.plan.keys]);
-            (0..world.seats.len()).filter(|seat| world.seats[*seat].leads).collect()
-        };
-        for seat in leaders {
-            self.world().seats[seat].asked.resign = true;
-            if let Some(handle) = lock(&self.handles)[seat].as_ref() {
-                handle.resign();
-            }
-        }
-        let until = {
-            let world = self.world();
             // It hears of it at its next renewal at the latest, and its work may take all of its time to end.
             let release = world.longest(|participant| {
                 let config = &participant.config;
                 config.renew_interval.mul_f64(1.2) + config.drain_timeout.max(config.min_hold) + config.request_timeout
             });
-            world.now + release + world.longest_retry() + world.plan.ttl / 10
+            world.now + release + world.longest_retry() * 2 + world.plan.ttl / 10
         };
         self.run_until(until);
         let mut world = self.world();
         for (key, vacancy) in world.checks.vacant.take().into_iter().flatten().enumerate() {
             if vacancy != Vacancy::Filled {
-                world.fail(RULE, format!("{vacancy:?}: the leader of k{key} resigned, and nobody follows"));
+                world.fail(RULE, format!("{vacancy:?}: the leader of k{key} was to resign, and nobody follows"));
             }
+        }
+    }
+
+    pub(crate) fn resign(&self, seat: usize) {
+        self.world().seats[seat].asked.resign = true;
+        if let Some(handle) = lock(&self.handles)[seat].as_ref() {
+            handle.resign();
         }
     }
 }
@@ -48,8 +46,10 @@ impl Sim {
 /// How far the hand-over of a key is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Vacancy {
-    /// The leader was asked to resign.
+    /// The leader is to resign as soon as a follower asks: a wake-up may then meet a question under way.
     Expected,
+    /// The leader was asked to resign.
+    Asked,
     /// It does not lead any more, and somebody should before long: since when, and by when.
     Since(Nanos, Nanos),
     /// Somebody leads.
@@ -68,13 +68,26 @@ impl World {
         self.longest(|participant| participant.config.retry_interval.mul_f64(1.1))
     }
 
-    pub(super) fn count_vacancy(&mut self, seat: usize, event: &Event) {
+    /// A candidate sends a request.
+    pub(super) fn resign_at(&mut self, seat: usize) {
+        let key = self.seats[seat].key;
+        let leads = |state: &Seat| state.key == key && state.leads;
+        let Some(leader) = self.seats.iter().position(leads).filter(|leader| *leader != seat) else { return };
+        let Some(vacancy) = self.checks.vacant.as_mut().and_then(|vacant| vacant.get_mut(key)) else { return };
+        if *vacancy == Vacancy::Expected {
+            *vacancy = Vacancy::Asked;
+            let at = self.now + self.seats[leader].program.between(0, self.plan.ttl / 250);
+            self.schedule(at, Event::Resign(leader));
+        }
+    }
+
+    pub(super) fn count_vacancy(&mut self, seat: usize, event: &Said) {
         let (key, now) = (self.seats[seat].key, self.now);
         let quick = self.quick(self.seats[seat].process);
         let Some(vacancy) = self.checks.vacant.as_mut().and_then(|vacant| vacant.get_mut(key)) else { return };
         match (event, *vacancy) {
-            (Event::Lost { .. }, Vacancy::Expected) => *vacancy = Vacancy::Since(now, now + quick),
-            (Event::Elected { .. }, Vacancy::Since(since, until)) => {
+            (Said::Lost { .. }, Vacancy::Asked) => *vacancy = Vacancy::Since(now, now + quick),
+            (Said::Elected { .. }, Vacancy::Since(since, until)) => {
                 *vacancy = Vacancy::Filled;
                 if now > until {
                     let [gap, most] = [now - since, until - since].map(Duration::from_nanos);

@@ -30,7 +30,8 @@ const MOST: u32 = 12;
 
 /// The shortest pause before a failed request is repeated.
 fn pause(participant: &Participant) -> Nanos {
-    nanos(Duration::from_millis(500).min(participant.config.ttl / 20) / 2)
+    let Config { ttl, retry_interval, .. } = participant.config;
+    nanos(Duration::from_millis(500).min(ttl / 20).min(retry_interval) / 2)
 }
 
 impl World {
@@ -40,6 +41,7 @@ impl World {
         if self.plan.protocol != Protocol::Lessor {
             return;
         }
+        self.resign_at(seat);
         let now = self.clock_of(seat);
         let pause = pause(&self.seats[seat].participant);
         let budget = &mut self.checks.budgets[seat];

@@ -38,6 +38,7 @@ pub(crate) enum Event {
     Fault(usize),
     Resume(usize),
     Start(usize),
+    Resign(usize),
     Heal,
 }
 
