@@ -1,0 +1,100 @@
+//! What a seat does is worked out once and remembered: the same seat does the same in millions of states.
+//!
+//! Seats with the same hash behave the same, see [`fingerprint`](crate::fingerprint): the first one met stands for all,
+//! so that a path is the same whenever it is followed.
+
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hasher};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use lessor::Input;
+
+use crate::fault::Fault;
+use crate::network::{Letter, Message};
+use crate::seat::{Moment, Outcome, Seat, failed, nudge};
+
+/// What happens to a seat.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Deed<'a> {
+    Poll,
+    Send,
+    Fail,
+    Resign,
+    Stop,
+    Drained,
+    Hear(&'a Letter),
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub(crate) struct Done {
+    pub(crate) seat: Seat,
+    pub(crate) outcome: Outcome,
+    /// Whether the seat is another than before.
+    pub(crate) changed: bool,
+    /// Whether a reply was to no request in flight, and changed nothing, or something.
+    pub(crate) late: Option<bool>,
+}
+
+type Key = (u64, u8, u64);
+
+/// What was worked out so far.
+#[derive(Debug, Default)]
+pub(crate) struct Memo(RwLock<HashMap<Key, Option<Arc<Done>>>>);
+
+impl Memo {
+    /// `None`: that cannot happen to this seat.
+    pub(crate) fn drive(&self, seat: &Seat, deed: Deed<'_>, moment: Moment, fault: Option<Fault>) -> Option<Arc<Done>> {
+        let mut hasher = DefaultHasher::new();
+        seat.hash(moment.tick, &mut hasher);
+        let deed_key = match deed {
+            Deed::Poll => 0,
+            Deed::Send => 1,
+            Deed::Fail => 2,
+            Deed::Resign => 3,
+            Deed::Stop => 4,
+            Deed::Drained => 5,
+            Deed::Hear(letter) => letter.hash.max(6),
+        };
+        let key = (hasher.finish(), moment.tick, deed_key);
+        if let Some(done) = self.0.read().unwrap_or_else(PoisonError::into_inner).get(&key) {
+            return done.clone();
+        }
+        let done = work_out(seat, deed, moment, fault).map(Arc::new);
+        // Where two threads worked it out the first one counts.
+        self.0.write().unwrap_or_else(PoisonError::into_inner).entry(key).or_insert(done).clone()
+    }
+}
+
+fn work_out(before: &Seat, deed: Deed<'_>, moment: Moment, fault: Option<Fault>) -> Option<Done> {
+    let mut seat = before.clone();
+    let election = &before.awake()?.election;
+    let in_flight = election.in_flight();
+    let outcome = match deed {
+        Deed::Poll => seat.drive([Input::Timeout], false, moment),
+        Deed::Send => {
+            let outcome = seat.drive(nudge(), true, moment);
+            outcome.request.as_ref()?;
+            if fault == Some(Fault::DeadlineFromReply) {
+                seat.remember(election);
+            }
+            outcome
+        }
+        Deed::Fail => seat.drive([Input::Reply { id: in_flight?, reply: failed() }], false, moment),
+        Deed::Resign => seat.drive([Input::Resign], false, moment),
+        Deed::Stop => seat.drive([Input::Stop], false, moment),
+        Deed::Drained => seat.drive([Input::Drained(before.awake()?.term?.0)], false, moment),
+        Deed::Hear(letter) => {
+            let Message::Reply { id, reply, .. } = &letter.message else { return None };
+            let id = if fault == Some(Fault::LateReplyTrusted) { in_flight.unwrap_or(*id) } else { *id };
+            if in_flight != Some(id) {
+                let changed = before.awake()?.is_changed_by(id, reply.clone(), moment.now);
+                return Some(Done { seat, outcome: Outcome::default(), changed: false, late: Some(changed) });
+            }
+            seat.resend(id, moment);
+            seat.drive([Input::Reply { id, reply: reply.clone() }], false, moment)
+        }
+    };
+    let changed = !seat.is_as(before);
+    Some(Done { seat, outcome, changed, late: None })
+}

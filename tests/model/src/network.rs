@@ -1,0 +1,169 @@
+//! Messages under way: a bag, from which any one may be delivered at any time.
+//!
+//! Loss needs no transition: a lost message is one that stays in the bag, and nothing here is promised to happen. The
+//! bag is bounded by the requests that candidates may send, and by losing late replies beyond a few.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+
+use lessor::{Acquired, Claim, Lease, Renewed, Reply, Request, RequestId};
+
+/// A message under way.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Message {
+    Request {
+        /// Who waits for the reply, by seat; nobody once its instance has gone.
+        from: Option<u8>,
+        id: RequestId,
+        request: Request,
+    },
+    Reply {
+        to: u8,
+        id: RequestId,
+        reply: Reply,
+        /// What the claim found, if it was granted.
+        grant: Option<Grant>,
+    },
+}
+
+/// What a claim that was granted had found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Grant {
+    /// No record.
+    First,
+    /// Its own lease in a term the candidate does not know: an earlier try was granted and its reply lost.
+    Repeated,
+    /// Its own lease, of a reign that is over.
+    Anew,
+    /// A released key.
+    Released,
+    /// Another's lease, expired.
+    Expired,
+}
+
+/// A message and its hash.
+#[derive(Clone, Debug)]
+pub(crate) struct Letter {
+    pub(crate) hash: u64,
+    pub(crate) message: Message,
+}
+
+/// Ordered by hash, so that two bags of the same messages are the same.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Bag(Vec<Arc<Letter>>);
+
+impl Bag {
+    pub(crate) fn put(&mut self, message: Message) {
+        let mut hasher = DefaultHasher::new();
+        hash(&message, &mut hasher);
+        self.insert(Arc::new(Letter { hash: hasher.finish(), message }));
+    }
+
+    fn insert(&mut self, letter: Arc<Letter>) {
+        let at = self.0.partition_point(|other| other.hash < letter.hash);
+        self.0.insert(at, letter);
+    }
+
+    /// Delivers one: takes it out, or leaves it in as well.
+    pub(crate) fn take(&mut self, index: u8, keep: bool) -> Option<Arc<Letter>> {
+        let letter = self.get(index)?.clone();
+        if !keep {
+            self.0.remove(usize::from(index));
+        }
+        Some(letter)
+    }
+
+    pub(crate) fn get(&self, index: u8) -> Option<&Arc<Letter>> {
+        self.0.get(usize::from(index))
+    }
+
+    /// Each message once, with where it lies.
+    pub(crate) fn distinct(&self) -> impl Iterator<Item = (u8, &Message)> {
+        let mut last = None;
+        let letters = self.0.iter().enumerate();
+        let first = letters.filter(move |(_, letter)| last.replace(letter.hash) != Some(letter.hash));
+        first.filter_map(|(index, letter)| Some((u8::try_from(index).ok()?, &letter.message)))
+    }
+
+    /// Loses late replies beyond this many.
+    pub(crate) fn lose(&mut self, most: usize, is_late: impl Fn(&Letter) -> bool) {
+        let mut late = 0;
+        self.0.retain(|letter| {
+            let counts = is_late(letter);
+            late += usize::from(counts);
+            !counts || late <= most
+        });
+    }
+
+    /// An instance has gone: nobody hears replies to it, its requests are under way all the same.
+    pub(crate) fn forget(&mut self, seat: u8) {
+        for letter in std::mem::take(&mut self.0) {
+            match &letter.message {
+                Message::Reply { to, .. } if *to == seat => {}
+                Message::Request { from, id, request } if *from == Some(seat) => {
+                    self.put(Message::Request { from: None, id: *id, request: request.clone() });
+                }
+                _ => self.insert(letter),
+            }
+        }
+    }
+}
+
+impl Hash for Bag {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.len().hash(state);
+        self.0.iter().for_each(|letter| letter.hash.hash(state));
+    }
+}
+
+fn hash(message: &Message, state: &mut impl Hasher) {
+    match message {
+        Message::Request { from, id, request } => {
+            (0_u8, from, id).hash(state);
+            match request {
+                Request::Acquire(claim) => {
+                    0_u8.hash(state);
+                    hash_claim(claim, state);
+                }
+                Request::Renew(claim, term) => {
+                    (1_u8, term).hash(state);
+                    hash_claim(claim, state);
+                }
+                Request::Release(_, session) => (2_u8, session).hash(state),
+                other => format!("{other:?}").hash(state),
+            }
+        }
+        Message::Reply { to, id, reply, grant } => {
+            (1_u8, to, id, grant).hash(state);
+            match reply {
+                Reply::Acquired(Acquired::Granted { term, version }) => (0_u8, term, version).hash(state),
+                Reply::Acquired(Acquired::Held { lease, retry_after }) => {
+                    (1_u8, retry_after).hash(state);
+                    hash_lease(lease.as_ref(), state);
+                }
+                Reply::Renewed(Renewed::Extended { version }) => (2_u8, version).hash(state),
+                Reply::Renewed(Renewed::Lost(lease)) => {
+                    3_u8.hash(state);
+                    hash_lease(lease.as_ref(), state);
+                }
+                Reply::Released => 4_u8.hash(state),
+                other => format!("{other:?}").hash(state),
+            }
+        }
+    }
+}
+
+fn hash_claim(claim: &Claim, state: &mut impl Hasher) {
+    let Claim { key: _, holder, session, ttl, value, after, takeover } = claim;
+    (holder, session, ttl, value, after).hash(state);
+    match takeover {
+        lessor::Takeover::Expired => 0_u8.hash(state),
+        lessor::Takeover::Unchanged(version) => (1_u8, version).hash(state),
+        lessor::Takeover::ReleasedOnly => 2_u8.hash(state),
+    }
+}
+
+fn hash_lease(lease: Option<&Lease>, state: &mut impl Hasher) {
+    let Some(Lease { holder, term, version, ttl, time_left, value }) = lease else { return 0_u8.hash(state) };
+    (1_u8, holder, term, version, ttl, time_left, value).hash(state);
+}

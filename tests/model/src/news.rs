@@ -1,0 +1,51 @@
+//! What the last transition showed.
+
+use std::ops::BitOrAssign;
+
+/// What the last transition showed: what must never be, and what has to be possible.
+///
+/// Part of the state, so that the properties see it; only of the last transition, so that states do not multiply.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct News(u16);
+
+impl News {
+    /// A reign began in a term that is not newer than those of all before it.
+    pub(crate) const REIGN_NOT_NEWER: Self = Self(1);
+    /// A grant whose term is not beyond all before it, nor the repeated grant of the newest.
+    pub(crate) const GRANT_NOT_NEWER: Self = Self(1 << 1);
+    /// A release was sent while its candidate led.
+    pub(crate) const RELEASED_WHILE_LEADING: Self = Self(1 << 2);
+    /// A session whose release was sent asked for the key.
+    pub(crate) const CLAIMED_AFTER_RELEASE: Self = Self(1 << 3);
+    /// A renewal extended an expired lease.
+    pub(crate) const REVIVED: Self = Self(1 << 4);
+    /// A renewal extended a lease of another session or term.
+    pub(crate) const RENEWED_ANOTHER: Self = Self(1 << 13);
+    /// A lease that was live became shorter or another's, not by its release.
+    pub(crate) const SHORTENED: Self = Self(1 << 5);
+    /// A late reply changed the candidate.
+    pub(crate) const LATE_REPLY_COUNTED: Self = Self(1 << 6);
+
+    /// A late reply changed nothing.
+    pub(crate) const LATE_REPLY_DROPPED: Self = Self(1 << 7);
+    /// Elected by a claim on a released key.
+    pub(crate) const HANDED_OVER: Self = Self(1 << 8);
+    /// Elected by a claim on another's expired lease.
+    pub(crate) const TOOK_OVER: Self = Self(1 << 9);
+    /// Elected by the second grant of one term.
+    pub(crate) const HEALED: Self = Self(1 << 10);
+    /// A release that had timed out was applied while another led.
+    pub(crate) const LATE_RELEASE: Self = Self(1 << 11);
+    /// Elected with the session of an instance that went to sleep.
+    pub(crate) const RESUMED: Self = Self(1 << 12);
+
+    pub(crate) const fn has(self, what: Self) -> bool {
+        self.0 & what.0 != 0
+    }
+}
+
+impl BitOrAssign for News {
+    fn bitor_assign(&mut self, other: Self) {
+        self.0 |= other.0;
+    }
+}

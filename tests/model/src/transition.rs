@@ -1,0 +1,142 @@
+//! The transitions: each drives the shipped code once.
+
+use lessor::{Request, RequestId};
+
+use crate::fault::Fault;
+use crate::memo::Deed;
+use crate::model::ElectionModel;
+use crate::network::{Grant, Letter, Message};
+use crate::news::News;
+use crate::seat::{Instance, Seat, Start};
+use crate::state::State;
+
+impl ElectionModel {
+    /// `None`: that cannot happen, or changes nothing.
+    pub(crate) fn drive(&self, state: &mut State, index: u8, deed: Deed<'_>) -> Option<()> {
+        let seat = state.seats.get_mut(usize::from(index))?;
+        let moment = self.moment(state.tick, seat);
+        let done = self.memo.drive(seat, deed, moment, self.fault)?;
+        match done.late {
+            Some(true) => state.news |= News::LATE_REPLY_COUNTED,
+            Some(false) => state.news |= News::LATE_REPLY_DROPPED,
+            None if !done.changed => return None,
+            None => {}
+        }
+        *seat = done.seat.clone();
+        if let Some(term) = done.outcome.elected {
+            if state.elected >= Some(term) {
+                state.news |= News::REIGN_NOT_NEWER;
+            }
+            state.elected = state.elected.max(Some(term));
+            if let Deed::Hear(Letter { message: Message::Reply { grant: Some(grant), .. }, .. }) = deed {
+                match grant {
+                    Grant::Released => state.news |= News::HANDED_OVER,
+                    Grant::Expired => state.news |= News::TOOK_OVER,
+                    Grant::Repeated => state.news |= News::HEALED,
+                    Grant::First | Grant::Anew => {}
+                }
+            }
+            if seat.resumed {
+                state.news |= News::RESUMED;
+            }
+        }
+        if let Some((id, request)) = &done.outcome.request {
+            match request {
+                Request::Release(_, session) => {
+                    if seat.awake()?.term.is_some() {
+                        state.news |= News::RELEASED_WHILE_LEADING;
+                    }
+                    state.released.insert(*session);
+                }
+                Request::Acquire(claim) | Request::Renew(claim, _) if state.released.has(claim.session) => {
+                    state.news |= News::CLAIMED_AFTER_RELEASE;
+                }
+                _ => {}
+            }
+            state.bag.put(Message::Request { from: Some(index), id: *id, request: request.clone() });
+        }
+        Some(())
+    }
+
+    pub(crate) fn tick(&self, state: &mut State) -> Option<()> {
+        state.tick += 1;
+        for index in 0..u8::try_from(state.seats.len()).ok()? {
+            // What happens next to a candidate happens after its deadline: to see that at once changes nothing.
+            let seat = state.seats.get(usize::from(index))?;
+            let now = self.moment(state.tick, seat).now;
+            if seat.awake().and_then(|awake| awake.term).is_some_and(|(_, deadline)| now >= deadline) {
+                self.drive(state, index, Deed::Poll);
+            }
+        }
+        Some(())
+    }
+
+    pub(crate) fn apply(&self, state: &mut State, message: u8, keep: bool) -> Option<()> {
+        let letter = state.bag.take(message, keep)?;
+        let Message::Request { from, id, request } = &letter.message else { return None };
+        if matches!(request, Request::Release(..))
+            && !waits_for(state, *from, *id)
+            && self.leaders(state).next().is_some()
+        {
+            state.news |= News::LATE_RELEASE;
+        }
+        let applied = state.store.apply(request, self.storage_clock(state), self.fault);
+        state.news |= applied.news;
+        if let Some(to) = *from {
+            state.bag.put(Message::Reply { to, id: *id, reply: applied.reply, grant: applied.grant });
+        }
+        Some(())
+    }
+
+    pub(crate) fn deliver(&self, state: &mut State, message: u8) -> Option<()> {
+        let letter = state.bag.take(message, false)?;
+        let Message::Reply { to, .. } = &letter.message else { return None };
+        self.drive(state, *to, Deed::Hear(&letter))
+    }
+
+    /// Late replies beyond the bound are lost.
+    pub(crate) fn lose(&self, state: &mut State) {
+        let mut bag = std::mem::take(&mut state.bag);
+        bag.lose(self.scope.late, |letter| match &letter.message {
+            Message::Reply { to, id, .. } => !waits_for(state, Some(*to), *id),
+            Message::Request { .. } => false,
+        });
+        state.bag = bag;
+    }
+
+    pub(crate) fn crash(&self, state: &mut State, index: u8) -> Option<()> {
+        state.bag.forget(index);
+        let seat = state.seats.get(usize::from(index))?;
+        let start = Start::New(seat.session + 1);
+        let next = Seat::new(index, seat.place, &self.config, start, self.moment(state.tick, seat)).ok()?;
+        *state.seats.get_mut(usize::from(index))? = next;
+        Some(())
+    }
+
+    pub(crate) fn sleep(&self, state: &mut State, index: u8) -> Option<()> {
+        let seat = state.seats.get_mut(usize::from(index))?;
+        let ticket = seat.awake()?.election.clone().into_ticket()?;
+        if self.fault == Some(Fault::TicketCopied) {
+            let copy = Seat { instance: Instance::Asleep(ticket), ..seat.clone() };
+            state.seats.push(copy);
+        } else {
+            seat.instance = Instance::Asleep(ticket);
+            state.bag.forget(index);
+        }
+        Some(())
+    }
+
+    pub(crate) fn resume(&self, state: &mut State, index: u8) -> Option<()> {
+        let seat = state.seats.get(usize::from(index))?;
+        let Instance::Asleep(ticket) = &seat.instance else { return None };
+        let start = Start::Resume(seat.session, ticket.clone());
+        let next = Seat::new(index, seat.place, &self.config, start, self.moment(state.tick, seat)).ok()?;
+        *state.seats.get_mut(usize::from(index))? = next;
+        Some(())
+    }
+}
+
+fn waits_for(state: &State, seat: Option<u8>, id: RequestId) -> bool {
+    let seat = seat.and_then(|seat| state.seats.get(usize::from(seat)));
+    seat.and_then(Seat::awake).is_some_and(|awake| awake.election.in_flight() == Some(id))
+}
