@@ -112,13 +112,13 @@ impl World {
     /// An answer to a request sent at this time gets to its candidates.
     pub(crate) fn answered(&mut self, seats: &[usize], sent_at: Nanos, told: &Told) {
         for (place, seat) in seats.iter().enumerate() {
-            let frozen = self.processes[self.seats[*seat].process].frozen;
+            let bound = !self.processes[self.seats[*seat].process].frozen && !self.holds_a_term(*seat);
             let state = &mut self.seats[*seat];
             if let Told::Lessor(replies) = told {
                 state.told_lost |= matches!(replies.get(place), Some(Reply::Renewed(Renewed::Lost(_))));
             }
-            if !frozen && state.exempt.is_some_and(|since| sent_at >= since) && !state.leads {
-                state.exempt = None;
+            if bound {
+                state.exempt.take_if(|since| sent_at >= *since);
             }
         }
     }

@@ -75,6 +75,11 @@ impl World {
         }
     }
 
+    /// Whether a candidate was told to lead and not to have lost that yet, hand-over included.
+    pub(crate) fn holds_a_term(&self, seat: usize) -> bool {
+        self.checks.orders[seat].reign.is_some()
+    }
+
     /// Whether renewals were said to fail.
     pub(crate) fn in_jeopardy(&self, seat: usize) -> bool {
         self.checks.orders[seat].reign.as_ref().is_some_and(|reign| reign.jeopardy)
