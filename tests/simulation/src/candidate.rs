@@ -29,6 +29,8 @@ pub(crate) struct Place {
     pub(crate) process: usize,
     pub(crate) incarnation: u32,
     pub(crate) seat: usize,
+    /// Whose program this is; `None`: not that of one instance.
+    instance: Option<u32>,
 }
 
 impl Place {
@@ -138,7 +140,8 @@ impl Sim {
         let (incarnation, kind) = (state.incarnation, state.participant.kind);
         let (protocol, keys) = (world.plan.protocol, world.plan.keys);
         drop(world);
-        let place = |key: usize| Place { sim: self.clone(), process, incarnation, seat: process * keys + key };
+        let place =
+            |key: usize| Place { sim: self.clone(), process, incarnation, seat: process * keys + key, instance: None };
         match (protocol, kind) {
             (Protocol::Lessor, Kind::Batch) => batch::start(&place(0), keys),
             _ => {

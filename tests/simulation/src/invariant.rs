@@ -82,6 +82,7 @@ impl World {
         self.checks.budgets[seat] = Budget::default();
         let state = &mut self.seats[seat];
         (state.ending_since, state.lost, state.told_lost) = (None, None, false);
+        state.instance += 1;
         state.asked = Asked::default();
         state.desk = Desk::default();
         state.busy.clear();

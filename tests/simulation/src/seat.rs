@@ -34,6 +34,8 @@ pub(crate) struct Seat {
     pub(crate) program: Random,
     /// What an instance left for the next one.
     pub(crate) ticket: Option<[u8; 24]>,
+    /// Counts those who took the seat.
+    pub(crate) instance: u32,
     /// Somebody asked it to resign, or to stop, since the present instance began.
     pub(crate) asked: Asked,
     pub(crate) desk: Desk,
@@ -71,6 +73,7 @@ impl Seat {
             entropy: Random::stream(plan.seed, "entropy", if same { key } else { number }),
             program: Random::stream(plan.seed, "program", number),
             ticket: None,
+            instance: 0,
             asked: Asked::default(),
             desk: Desk::default(),
             leads: false,

@@ -77,7 +77,9 @@ fn everything_is_met() {
 fn what_was_found_stays_away() {
     // A candidate's clock stood still while it handed over: it was held to a promise that this takes away.
     const HANDS_OVER_FROZEN: u64 = 2_241_682_764;
-    for seed in [HANDS_OVER_FROZEN] {
+    // The program of an instance that had gone to sleep published a value, and its successor was held to it.
+    const PUBLISHED_LATE: u64 = 1_427_028_039;
+    for seed in [HANDS_OVER_FROZEN, PUBLISHED_LATE] {
         assert_eq!(run(Plan::new(seed, Protocol::Lessor, None), false).broken, None, "seed {seed}");
     }
 }

@@ -13,6 +13,8 @@ use crate::seat::Asked;
 use crate::timer::SimTimer;
 
 pub(super) fn start(place: &Place, candidate: Candidate<SimTimer>) {
+    let instance = place.sim.world().seats[place.seat].instance;
+    let place = Place { instance: Some(instance), ..place.clone() };
     place.spawn(Vec::new(), lead(place.clone(), candidate.clone()));
     place.spawn(Vec::new(), disturb(place.clone(), candidate));
 }
@@ -67,16 +69,22 @@ impl Place {
         self.sim.world().allow(self.seat, 1);
     }
 
+    /// Whether the instance that this program belongs to still has the seat.
+    fn is_present(&self) -> bool {
+        let instance = self.sim.world().seats[self.seat].instance;
+        !self.is_dead() && self.instance.is_none_or(|mine| mine == instance)
+    }
+
     /// Notes what the user asks of the candidate.
     pub(super) fn asks(&self, note: impl FnOnce(&mut Asked)) {
-        if !self.is_dead() {
+        if self.is_present() {
             note(&mut self.sim.world().seats[self.seat].asked);
         }
     }
 
     /// Notes what its program is told.
     pub(super) fn at_desk(&self, note: impl FnOnce(&mut Desk)) {
-        if !self.is_dead() {
+        if self.is_present() {
             note(&mut self.sim.world().seats[self.seat].desk);
         }
     }
