@@ -90,7 +90,7 @@ type Row = (&'static str, fn(&Summary) -> String);
 fn per_million(all: &Summary, count: f64) -> String {
     let rate = count / (all.counts.simulated.as_secs_f64() / 1e6);
     if count == 0.0 {
-        "**0**".into()
+        "0".into()
     } else if rate < 100.0 {
         format!("{rate:.1}")
     } else {
