@@ -1,4 +1,4 @@
-//! What is planted: mistakes that people make in leader election, each in its own copy of the library or of its use.
+//! What is planted: mistakes that people make in leader election, each in its own copy of the library.
 
 /// A fault of the library.
 pub(crate) struct Mutant {
@@ -15,14 +15,6 @@ pub(crate) struct Edit {
     pub(crate) file: &'static str,
     pub(crate) find: &'static str,
     pub(crate) replace: &'static str,
-}
-
-/// A fault of the environment or of how the library is used: the simulator itself knows it by its name.
-pub(crate) struct Misuse {
-    pub(crate) name: &'static str,
-    pub(crate) breaks: &'static str,
-    /// Why somebody would do that.
-    pub(crate) why: &'static str,
 }
 
 const RECORD: &str = "src/record.rs";
@@ -436,40 +428,4 @@ pub(crate) const MUTANTS: &[Mutant] = &[
             edit(REQUEST, "            && self.failures >= most.get()\n", ""),
         ],
     },
-];
-
-/// Each of these has to be caught too, with the library as it is.
-pub(crate) const MISUSES: &[Misuse] = &[
-    Misuse {
-        name: "clock_stops_in_suspend",
-        breaks: "R8",
-        why: "the usual monotonic clock stands still while the machine sleeps",
-    },
-    Misuse {
-        name: "two_processes_one_session",
-        breaks: "R7",
-        why: "the session is drawn from a fixed seed, or copied with the machine's image",
-    },
-    Misuse {
-        name: "ticket_kept",
-        breaks: "R9",
-        why: "the session is written down at once, and read again at the next start",
-    },
-    Misuse {
-        name: "storage_steps_forward_without_guard",
-        breaks: "R10",
-        why: "the server's clock is disciplined, and the guard costs a ttl",
-    },
-    Misuse {
-        name: "unfenced_writes",
-        breaks: "R11",
-        why: "only the leader writes, and it asks `is_leader` right before",
-    },
-    Misuse {
-        name: "storage_forgets_without_freeze",
-        breaks: "R5",
-        why: "a replica takes over at once, without its newest writes",
-    },
-    Misuse { name: "rate_beyond_margin", breaks: "R1", why: "clocks do not drift that much" },
-    Misuse { name: "get_then_put", breaks: "R4", why: "the storage has only get and put, and nobody is that quick" },
 ];

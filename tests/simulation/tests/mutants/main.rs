@@ -4,6 +4,7 @@
 //! `LESSOR_MUTANTS=cached_flag,no_margin` hunts only these.
 
 mod faults;
+mod misuses;
 mod workshop;
 
 use std::collections::BTreeSet;
@@ -16,7 +17,8 @@ use std::sync::{Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use faults::{MISUSES, MUTANTS};
+use faults::MUTANTS;
+use misuses::MISUSES;
 use workshop::{CONTROL, Workshop};
 
 /// Within so many runs every fault is noticed.
