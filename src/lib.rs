@@ -51,7 +51,7 @@
 //! In this order, each file uses only earlier ones: `lock` and `send` (small foundations), `lease`, `ticket`, `config`,
 //! `time`, `record`, `storage` (the seam), `election` (the candidate's half of the protocol, without I/O), `published`,
 //! `events`, `shared` (what passes between driver and handles), `driver`, `leadership`, `candidate`, `observer`,
-//! `builder`; `fence` stands alone.
+//! `builder`; `fence` stands alone, `serde` and `wire` say how the vocabulary and the requests are written down.
 //!
 //! One flow, no back and forth: time and replies go into [`Election`]; requests and events come out; the driver
 //! carries requests to the storage and replies back; handles read what the driver published.
@@ -79,10 +79,14 @@ mod observer;
 mod published;
 mod record;
 mod send;
+#[cfg(feature = "serde")]
+mod serde;
 mod shared;
 pub mod storage;
 mod ticket;
 pub mod time;
+#[cfg(feature = "wire")]
+pub mod wire;
 
 pub use async_trait::async_trait;
 
@@ -98,6 +102,8 @@ pub use lease::{Holder, InvalidText, Key, Lease, Session, Term, Value, Version};
 pub use observer::Observer;
 pub use record::{Acquired, Claim, Record, Renewed, Takeover, Verdict};
 pub use send::{MaybeSend, MaybeSendSync};
+#[cfg(feature = "http")]
+pub use storage::http::HttpStorage;
 #[cfg(feature = "sqlite")]
 pub use storage::sqlite::SqliteStorage;
 pub use storage::{ErrorKind, MemoryStorage, Storage, StorageError, Topics, Wakeups};

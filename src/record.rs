@@ -175,6 +175,16 @@ impl Record {
         Some(Self { session: None, version: record.version.next(), ..record.clone() })
     }
 
+    /// Takes the lease from its holder, by authority: the record is released, in a term of its own, so that what the
+    /// holder still writes can be refused from now on. `None`: nobody holds it.
+    #[must_use]
+    pub fn revoke(current: Option<&Self>) -> Option<Self> {
+        let record = current.filter(|record| record.session.is_some())?;
+        // After the last term nothing is granted any more anyhow.
+        let term = record.term.next().unwrap_or(record.term);
+        Some(Self { session: None, term, version: record.version.next(), ..record.clone() })
+    }
+
     /// What others may see of the record.
     #[must_use]
     pub fn lease(&self, now_ms: u64) -> Lease {
@@ -259,6 +269,6 @@ fn following(term: Option<Term>, seed: Term) -> Option<Term> {
 }
 
 /// Rounded up: a lease in the storage is never shorter than its holder thinks.
-fn whole_ms(duration: Duration) -> u64 {
+pub(crate) fn whole_ms(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
 }

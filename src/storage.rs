@@ -17,6 +17,8 @@ use crate::send::MaybeSendSync;
 
 #[cfg(feature = "conformance")]
 pub mod conformance;
+#[cfg(feature = "http")]
+pub mod http;
 mod memory;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;

@@ -181,6 +181,24 @@ fn release_keeps_to_the_table() {
     }
 }
 
+/// R4, R5: what is taken from its holder by authority begins a term of its own: neither a renewal nor a repeated claim of
+/// the former holder gets it back, and its next grant is another term again.
+#[test]
+fn a_revoked_lease_is_over() {
+    for record in [held_by(1), expired(1)] {
+        let revoked = Record::revoke(Some(&record)).unwrap();
+        let expected = Record { session: None, term: term(8), version: Version::new(21), ..record };
+        assert_eq!(revoked, expected);
+        assert!(matches!(Record::renew(Some(&revoked), &claim(7), term(7), NOW).answer, Renewed::Lost(_)));
+        assert!(matches!(acquire(Some(&revoked), &claim(7)).answer, Acquired::Held { .. }));
+        assert_eq!(acquire(Some(&revoked), &claim(8)), grants(9, 22));
+    }
+    assert_eq!(Record::revoke(None), None);
+    assert_eq!(Record::revoke(Some(&released())), None);
+    let last = Record { term: Term::LAST, ..held_by(1) };
+    assert_eq!(Record::revoke(Some(&last)).unwrap().term, Term::LAST);
+}
+
 /// R13: what others see of a record. The session is not part of it.
 #[test]
 fn a_lease_shows_what_is_live_and_nothing_secret() {

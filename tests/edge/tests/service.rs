@@ -1,0 +1,191 @@
+//! The HTTP API in workerd: the contract of a storage, who may do what, and what nobody may.
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+use lessor::storage::conformance::{self, Harness, Power};
+use lessor::{HttpStorage, Storage, StorageError, SystemTimer, async_trait};
+use lessor_edge_tests::{ADMIN, CANDIDATE, NEXT, READER, Setting, TEAM, Workerd};
+
+fn storage(workerd: &Workerd) -> HttpStorage {
+    HttpStorage::builder(workerd.url()).token(CANDIDATE).build().unwrap()
+}
+
+struct Http(Mutex<Workerd>);
+
+#[async_trait]
+impl Harness for Http {
+    type Storage = HttpStorage;
+    type Timer = SystemTimer;
+
+    async fn storage(&self) -> Result<HttpStorage, StorageError> {
+        Ok(storage(&self.0.lock().unwrap()))
+    }
+
+    fn timer(&self) -> SystemTimer {
+        SystemTimer::new()
+    }
+
+    fn ttl(&self) -> Duration {
+        Duration::from_millis(1500)
+    }
+
+    fn longest_ttl(&self) -> Duration {
+        Duration::from_secs(3600)
+    }
+
+    async fn restart(&self) -> Result<Power, StorageError> {
+        self.0.lock().unwrap().kill_and_restart();
+        Ok(Power::Used)
+    }
+}
+
+/// Every case of the contract, through HTTP, the Worker and its object.
+#[test]
+fn keeps_the_contract() {
+    let harness = Http(Mutex::new(Workerd::start(&Setting::default())));
+    let report = smol::block_on(conformance::run(&harness));
+    println!("{report}");
+    report.into_result().unwrap();
+}
+
+const CLAIM: &str = "{\"id\": \"a\", \"session\": \"000102030405060708090a0b0c0d0e0f\", \"ttl_ms\": 30000}";
+
+/// Without a secret, or with one that cannot be read, nothing is served.
+#[test]
+fn without_tokens_nothing_is_served() {
+    for tokens in [None, Some("[]"), Some("no json"), Some("[{\"token\": \"short\", \"role\": \"admin\"}]")] {
+        let workerd = Workerd::start(&Setting { tokens: tokens.map(Into::into), vars: Vec::new() });
+        for path in ["/", "/v1", "/v1/keys/k"] {
+            let answer = workerd.call("GET", path, Some("short"), None);
+            assert_eq!(
+                (answer.status, answer.json()["type"].as_str()),
+                (503, Some("unconfigured")),
+                "{tokens:?} {path}"
+            );
+        }
+    }
+}
+
+/// Each role on each operation, within and without its keys.
+#[test]
+fn who_may_do_what() {
+    let workerd = Workerd::start(&Setting::default());
+    let operations = [
+        ("GET", "", None, 1),
+        ("GET", "/history", None, 1),
+        ("POST", "/acquire", Some(CLAIM), 2),
+        ("POST", "/release", Some("{\"session\": \"000102030405060708090a0b0c0d0e0f\"}"), 2),
+        ("POST", "/revoke", Some("{}"), 3),
+    ];
+    let callers = [(READER, 1, ""), (CANDIDATE, 2, ""), (NEXT, 2, ""), (TEAM, 2, "team-a/"), (ADMIN, 3, "")];
+    for (method, operation, body, needs) in operations {
+        for key in ["team-a/x", "other"] {
+            let path = format!("/v1/keys/{}{operation}", key.replace('/', "%2F"));
+            for token in [None, Some("wrong-token-0123456789")] {
+                let answer = workerd.call(method, &path, token, body);
+                assert_eq!((answer.status, answer.json()["type"].as_str()), (401, Some("unauthenticated")), "{path}");
+                assert_eq!(answer.kind, "application/problem+json");
+            }
+            for (token, role, prefix) in callers {
+                let allowed = role >= needs && key.starts_with(prefix);
+                let answer = workerd.call(method, &path, Some(token), body);
+                assert_eq!(answer.status, if allowed { 200 } else { 403 }, "{token} {path}: {answer:?}");
+            }
+        }
+    }
+}
+
+/// What breaks a limit is refused by name, and no answer ever shows a session.
+#[test]
+fn limits_are_named() {
+    let workerd = Workerd::start(&Setting::default());
+    let long = "k".repeat(257);
+    let claim = |field: &str, value: &str| {
+        let fields = [("id", "\"a\""), ("session", "\"000102030405060708090a0b0c0d0e0f\""), ("ttl_ms", "30000")];
+        let others =
+            fields.iter().filter(|(name, _)| *name != field).map(|(name, value)| format!("\"{name}\": {value}, "));
+        format!("{{{}\"{field}\": {value}}}", others.collect::<String>())
+    };
+    let cases = [
+        (400, "k", claim("id", "\"\""), "id"),
+        (400, "k", claim("id", "7"), "string"),
+        (400, "k", claim("session", "\"00\""), "session"),
+        (400, "k", claim("ttl_ms", "99"), "100 to 3600000"),
+        (400, "k", claim("ttl_ms", "3600001"), "100 to 3600000"),
+        (400, "k", claim("ttl_ms", "1e309"), "number"),
+        (400, "k", claim("ttl_ms", "-1"), "u64"),
+        (400, "k", claim("after", "0"), "term is 0"),
+        (400, "k", claim("value", &format!("{:?}", "v".repeat(4097))), "value"),
+        (400, "k", claim("surprise", "1"), "surprise"),
+        (400, "k", "{".into(), "body"),
+        (400, "%00", CLAIM.into(), "key"),
+        (400, "%ff", CLAIM.into(), "UTF-8"),
+        (400, &long, CLAIM.into(), "1 to 256 bytes"),
+        (413, "k", format!("\"{}\"", "x".repeat(600_000)), "bytes"),
+    ];
+    for (status, key, body, says) in cases {
+        let answer = workerd.call("POST", &format!("/v1/keys/{key}/acquire"), Some(CANDIDATE), Some(&body));
+        assert_eq!(answer.status, status, "{says}: {answer:?}");
+        assert!(answer.json()["detail"].as_str().is_some_and(|detail| detail.contains(says)), "{says}: {answer:?}");
+    }
+    assert_eq!(workerd.call("DELETE", "/v1/keys/k", Some(ADMIN), None).status, 405);
+    assert_eq!(workerd.call("GET", "/v2/keys/k", Some(ADMIN), None).status, 404);
+    assert_eq!(workerd.call("GET", "/v1/keys/k", Some(ADMIN), None).json(), serde_json::json!({"lease": null}));
+}
+
+/// An admin takes a lease away: its term is over, and what it did is written down.
+#[test]
+fn a_lease_is_revoked() {
+    let workerd = Workerd::start(&Setting::default());
+    let post = |operation: &str, body: &str| {
+        workerd.call("POST", &format!("/v1/keys/k/{operation}"), Some(ADMIN), Some(body)).json()
+    };
+    assert_eq!(post("revoke", "{}"), serde_json::json!({"revoked": {"term": null}}));
+    assert_eq!(post("acquire", CLAIM)["granted"]["term"], 1);
+    assert_eq!(post("revoke", "{}"), serde_json::json!({"revoked": {"term": 2}}));
+    let renewal = CLAIM.replace('}', ", \"term\": 1}");
+    assert_eq!(post("renew", &renewal)["lost"]["lease"]["id"], serde_json::Value::Null);
+    assert_eq!(post("acquire", CLAIM)["held"]["lease"]["term"], 2);
+    assert_eq!(post("acquire", &CLAIM.replace('}', ", \"after\": 2}"))["granted"]["term"], 3);
+    let history = workerd.call("GET", "/v1/keys/k/history", Some(READER), None);
+    let changes: Vec<_> = history.json()["history"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| (entry["change"].clone(), entry["term"].clone()))
+        .collect();
+    assert_eq!(
+        format!("{changes:?}"),
+        "[(String(\"granted\"), Number(3)), (String(\"revoked\"), Number(2)), (String(\"granted\"), Number(1))]"
+    );
+    assert!(!history.text.contains("000102"), "a session was shown");
+}
+
+/// The process is killed in the middle: records and terms are as they were.
+#[test]
+fn survives_kill() {
+    let mut workerd = Workerd::start(&Setting::default());
+    let acquire = |workerd: &Workerd, session: &str, after: u64| {
+        let claim = format!("{{\"id\": \"a\", \"session\": \"{session:0>32}\", \"ttl_ms\": 3000, \"after\": {after}}}");
+        workerd.call("POST", "/v1/keys/k/acquire", Some(CANDIDATE), Some(&claim)).json()
+    };
+    let first = "{\"id\": \"a\", \"session\": \"00000000000000000000000000000001\", \"ttl_ms\": 60000}";
+    assert_eq!(workerd.call("POST", "/v1/keys/k/acquire", Some(CANDIDATE), Some(first)).json()["granted"]["term"], 1);
+    workerd.kill_and_restart();
+    assert_eq!(acquire(&workerd, "2", 1)["held"]["lease"]["term"], 1);
+    let release = "{\"session\": \"00000000000000000000000000000001\"}";
+    assert_eq!(workerd.call("POST", "/v1/keys/k/release", Some(CANDIDATE), Some(release)).status, 200);
+    workerd.kill_and_restart();
+    assert_eq!(acquire(&workerd, "2", 1)["granted"]["term"], 2);
+}
+
+/// A program that wants to fail at its start learns what is wrong.
+#[test]
+fn check_says_what_is_wrong() {
+    let workerd = Workerd::start(&Setting::default());
+    let check = |token: &str| smol::block_on(HttpStorage::builder(workerd.url()).token(token).build().unwrap().check());
+    assert_eq!(check(CANDIDATE), Ok(()));
+    assert!(check(READER).unwrap_err().to_string().contains("candidate"));
+    assert!(check("wrong-token-0123456789").unwrap_err().to_string().contains("unauthenticated"));
+}

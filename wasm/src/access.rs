@@ -1,0 +1,170 @@
+//! Who may do what: bearer tokens from secrets.
+
+use lessor::{Key, wire};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+
+use crate::problem::Kind;
+
+/// What a token is good for. Each role may also do what those before it may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Role {
+    /// Look.
+    Read,
+    /// Campaign.
+    Candidate,
+    /// Take a lease away, list all keys.
+    Admin,
+}
+
+impl Role {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Candidate => "candidate",
+            Self::Admin => "admin",
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    token: String,
+    role: Role,
+    #[serde(default)]
+    prefixes: Option<Vec<String>>,
+}
+
+/// The shortest token that is taken: 128 bits in base 64 are 22 characters.
+const SHORTEST: usize = 20;
+
+struct Token {
+    digest: [u8; 32],
+    caller: Caller,
+}
+
+/// Who asks.
+#[derive(Clone, Debug)]
+pub(crate) struct Caller {
+    pub(crate) role: Role,
+    /// `None`: all keys.
+    pub(crate) prefixes: Option<Vec<String>>,
+}
+
+/// The tokens that are valid now.
+pub(crate) struct Tokens(Vec<Token>);
+
+impl Tokens {
+    /// From the texts of the secrets, each a JSON array: there may be two, so that tokens can be changed one side after
+    /// the other. Without any token nothing is served.
+    pub(crate) fn read(secrets: &[String]) -> Result<Self, wire::Problem> {
+        let mut tokens = Vec::new();
+        for secret in secrets {
+            // What is wrong with a secret is for its owner's log, not for whoever asks.
+            let written: Vec<Written> = serde_json::from_str(secret).map_err(|error| {
+                worker::console_error!("LESSOR_TOKENS: line {}, column {}", error.line(), error.column());
+                Kind::Unconfigured.because("the service has no valid tokens")
+            })?;
+            if written.iter().any(|token| token.token.len() < SHORTEST) {
+                worker::console_error!("LESSOR_TOKENS: a token has less than {SHORTEST} characters");
+                return Err(Kind::Unconfigured.because("the service has no valid tokens"));
+            }
+            tokens.extend(written.into_iter().map(|token| Token {
+                digest: Sha256::digest(token.token.as_bytes()).into(),
+                caller: Caller { role: token.role, prefixes: token.prefixes },
+            }));
+        }
+        if tokens.is_empty() {
+            return Err(Kind::Unconfigured.because("the service has no tokens: set the secret LESSOR_TOKENS"));
+        }
+        Ok(Self(tokens))
+    }
+
+    /// Whose token this is. Takes the same time for every token.
+    pub(crate) fn caller(&self, authorization: Option<&str>) -> Result<Caller, wire::Problem> {
+        let given = authorization
+            .and_then(|value| value.split_once(' '))
+            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+        let Some((_, given)) = given else {
+            return Err(Kind::Unauthenticated.because("a bearer token is needed"));
+        };
+        let digest: [u8; 32] = Sha256::digest(given.trim().as_bytes()).into();
+        let mut found = None;
+        for token in &self.0 {
+            if bool::from(token.digest.ct_eq(&digest)) {
+                found = Some(&token.caller);
+            }
+        }
+        found.cloned().ok_or_else(|| Kind::Unauthenticated.because("the bearer token is not valid"))
+    }
+}
+
+impl Caller {
+    /// Whether it may do what takes this role, on this key.
+    pub(crate) fn may(&self, role: Role, key: &Key) -> Result<(), wire::Problem> {
+        if self.role < role {
+            let (has, needs) = (self.role.name(), role.name());
+            return Err(Kind::Forbidden.because(format!("the token's role is {has}, needed is {needs}")));
+        }
+        let within = self
+            .prefixes
+            .as_ref()
+            .is_none_or(|prefixes| prefixes.iter().any(|prefix| key.as_str().starts_with(prefix.as_str())));
+        if within { Ok(()) } else { Err(Kind::Forbidden.because("the token is not for this key")) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECRET: &str = r#"[
+        {"token": "reader-0123456789-abcdef", "role": "read"},
+        {"token": "worker-0123456789-abcdef", "role": "candidate", "prefixes": ["team-a/", "team-b/"]}
+    ]"#;
+
+    fn tokens() -> Tokens {
+        Tokens::read(&[SECRET.into()]).expect("they are valid")
+    }
+
+    fn status<T>(result: Result<T, wire::Problem>) -> u16 {
+        result.err().map_or(200, |problem| problem.status)
+    }
+
+    #[test]
+    fn a_token_says_who_asks() {
+        let tokens = tokens();
+        assert_eq!(tokens.caller(Some("Bearer reader-0123456789-abcdef")).unwrap().role, Role::Read);
+        assert_eq!(tokens.caller(Some("bearer worker-0123456789-abcdef")).unwrap().role, Role::Candidate);
+        for bad in [
+            None,
+            Some(""),
+            Some("Bearer"),
+            Some("Bearer "),
+            Some("Basic reader-0123456789-abcdef"),
+            Some("Bearer reader"),
+        ] {
+            assert_eq!(status(tokens.caller(bad)), 401, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn roles_and_prefixes_limit() {
+        let [a, b] = ["team-a/x", "team-c/x"].map(|key| Key::new(key).unwrap());
+        let tokens = tokens();
+        let reader = tokens.caller(Some("Bearer reader-0123456789-abcdef")).unwrap();
+        let worker = tokens.caller(Some("Bearer worker-0123456789-abcdef")).unwrap();
+        assert_eq!([status(reader.may(Role::Read, &b)), status(reader.may(Role::Candidate, &b))], [200, 403]);
+        assert_eq!([status(worker.may(Role::Candidate, &a)), status(worker.may(Role::Read, &b))], [200, 403]);
+        assert_eq!(status(worker.may(Role::Admin, &a)), 403);
+    }
+
+    #[test]
+    fn without_tokens_nothing_is_served() {
+        assert_eq!(status(Tokens::read(&[])), 503);
+        assert_eq!(status(Tokens::read(&["[]".into()])), 503);
+    }
+}

@@ -1,0 +1,64 @@
+//! Which Durable Object holds a key.
+
+use std::num::NonZeroU32;
+
+use lessor::Key;
+
+/// How keys are spread over objects. Fixed from the first request on: another layout finds other, empty objects, and
+/// with them a second leader.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Layout {
+    /// An object for each key: it is made near whoever asks first, and no key waits for another.
+    #[default]
+    PerKey,
+    /// This many objects for all keys: a batch of many keys costs few requests.
+    Shards(NonZeroU32),
+}
+
+impl Layout {
+    /// The name of the object that holds this key.
+    ///
+    /// ```
+    /// use std::num::NonZeroU32;
+    /// use lessor::Key;
+    /// use lessor_worker::Layout;
+    ///
+    /// let key = Key::new("nightly")?;
+    /// assert_eq!(Layout::PerKey.object(&key), "key/nightly");
+    /// let four = Layout::Shards(NonZeroU32::new(4).unwrap());
+    /// assert_eq!(four.object(&key), "shard/4/2");
+    /// # Ok::<(), lessor::InvalidText>(())
+    /// ```
+    #[must_use]
+    pub fn object(self, key: &Key) -> String {
+        match self {
+            Self::PerKey => format!("key/{key}"),
+            Self::Shards(count) => format!("shard/{count}/{}", hash(key.as_str()) % u64::from(count.get())),
+        }
+    }
+}
+
+/// FNV-1a: what it says must never change.
+fn hash(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A key is found where it was left, for ever.
+    #[test]
+    fn names_do_not_change() {
+        let shards = Layout::Shards(NonZeroU32::new(16).unwrap());
+        let names = ["a", "nightly", "ключ", "team/one"].map(|key| shards.object(&Key::new(key).unwrap()));
+        assert_eq!(names, ["shard/16/12", "shard/16/10", "shard/16/1", "shard/16/3"]);
+    }
+
+    /// No key is named like another's object.
+    #[test]
+    fn names_do_not_meet() {
+        let key = Key::new("shard/16/3").unwrap();
+        assert_eq!(Layout::PerKey.object(&key), "key/shard/16/3");
+    }
+}
