@@ -31,12 +31,10 @@ pub async fn handle(request: Request, env: &Env, layout: Layout) -> Result<Respo
     }
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Renewal {
-    #[serde(flatten)]
-    claim: Claim,
-    term: Term,
+/// A claim and a term in one object. Unknown fields are refused, which serde cannot do through a flattened one.
+fn renewal(mut body: serde_json::Map<String, serde_json::Value>) -> serde_json::Result<(Claim, Term)> {
+    let term = serde_json::from_value(body.remove("term").unwrap_or_default())?;
+    Ok((serde_json::from_value(body.into())?, term))
 }
 
 #[derive(Deserialize)]
@@ -117,7 +115,7 @@ impl Service<'_> {
         let ask = match operation {
             Some("acquire") => Ask::Acquire { claim: read(&mut request).await?, key },
             Some("renew") => {
-                let Renewal { claim, term } = read(&mut request).await?;
+                let (claim, term) = renewal(read(&mut request).await?).map_err(|error| unfit(&error))?;
                 Ask::Renew { key, claim, term }
             }
             Some("release") => Ask::Release { session: read::<Release>(&mut request).await?.session, key },
@@ -213,8 +211,11 @@ async fn read<T: DeserializeOwned>(request: &mut Request) -> core::result::Resul
     if body.len() > BODY {
         return Err(too_large());
     }
-    serde_json::from_slice(&body)
-        .map_err(|error| Kind::Invalid.because(format!("the body is not as it should be: {error}")))
+    serde_json::from_slice(&body).map_err(|error| unfit(&error))
+}
+
+fn unfit(error: &serde_json::Error) -> Problem {
+    Kind::Invalid.because(format!("the body is not as it should be: {error}"))
 }
 
 fn json(value: &impl Serialize) -> Body {

@@ -142,10 +142,13 @@ fn a_lease_is_revoked() {
         workerd.call("POST", &format!("/v1/keys/k/{operation}"), Some(ADMIN), Some(body)).json()
     };
     assert_eq!(post("revoke", "{}"), serde_json::json!({"revoked": {"term": null}}));
-    assert_eq!(post("acquire", CLAIM)["granted"]["term"], 1);
-    assert_eq!(post("revoke", "{}"), serde_json::json!({"revoked": {"term": 2}}));
+    assert_eq!(post("acquire", CLAIM), serde_json::json!({"granted": {"term": 1, "version": 1}}));
     let renewal = CLAIM.replace('}', ", \"term\": 1}");
-    assert_eq!(post("renew", &renewal)["lost"]["lease"]["id"], serde_json::Value::Null);
+    assert_eq!(post("renew", &renewal), serde_json::json!({"extended": {"version": 2}}));
+    assert_eq!(post("renew", CLAIM)["type"], "invalid", "without a term");
+    assert_eq!(post("renew", &renewal.replace('}', ", \"surprise\": 1}"))["type"], "invalid");
+    assert_eq!(post("revoke", "{}"), serde_json::json!({"revoked": {"term": 2}}));
+    assert_eq!(post("renew", &renewal)["lost"]["lease"]["term"], 2);
     assert_eq!(post("acquire", CLAIM)["held"]["lease"]["term"], 2);
     assert_eq!(post("acquire", &CLAIM.replace('}', ", \"after\": 2}"))["granted"]["term"], 3);
     let history = workerd.call("GET", "/v1/keys/k/history", Some(READER), None);
