@@ -152,7 +152,8 @@ pub struct Plan {
 
 impl Plan {
     /// The run of this seed with the settings that the protocols have by default, so that they can be compared: one
-    /// key, and the faults in proportion to lessor's ttl of 10 s. The storage loses nothing: what a storage that may
+    /// key, and the faults in proportion to lessor's ttl of 10 s. lessor has its take-over guard on where the storage's
+    /// clock steps forward, and in a fifth of the other runs. The storage loses nothing: what a storage that may
     /// does for lessor it does not do for the others.
     pub fn with_defaults(seed: u64, protocol: Protocol) -> Self {
         let mut plan = Self::new(seed, protocol, None);

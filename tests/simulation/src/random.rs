@@ -1,4 +1,4 @@
-//! Randomness that means the same for ever: a seed of today shows the same run in a year.
+//! Randomness of our own: a seed means the same run wherever it runs, for as long as the plan draws the same.
 
 use std::time::Duration;
 
