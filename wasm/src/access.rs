@@ -47,7 +47,7 @@ struct Token {
 }
 
 /// Who asks.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Caller {
     pub(crate) role: Role,
     /// `None`: all keys.
@@ -57,30 +57,35 @@ pub(crate) struct Caller {
 /// The tokens that are valid now.
 pub(crate) struct Tokens(Vec<Token>);
 
+/// What browsers, which cannot set headers on a socket, put before a percent-encoded token among the sub-protocols.
+const PROTOCOL: &str = "lessor.bearer.";
+
+/// The token that a socket was opened with.
+pub(crate) fn token_of(protocols: &str) -> Option<String> {
+    let given = protocols.split(',').find_map(|protocol| protocol.trim().strip_prefix(PROTOCOL))?;
+    Some(format!("Bearer {}", percent_encoding::percent_decode_str(given).decode_utf8().ok()?))
+}
+
 impl Tokens {
     /// From the texts of the secrets, each a JSON array: there may be two, so that tokens can be changed one side after
-    /// the other. Without any token nothing is served.
-    pub(crate) fn read(secrets: &[String]) -> Result<Self, wire::Problem> {
+    /// the other. Without any token nothing is served; what is wrong is for the owner's log, not for whoever asks.
+    pub(crate) fn read(secrets: &[String]) -> Result<Self, String> {
         let mut tokens = Vec::new();
         for secret in secrets {
-            // What is wrong with a secret is for its owner's log, not for whoever asks.
-            let written: Vec<Written> = serde_json::from_str(secret).map_err(|error| {
-                worker::console_error!("LESSOR_TOKENS: line {}, column {}", error.line(), error.column());
-                Kind::Unconfigured.because("the service has no valid tokens")
-            })?;
+            // The error of the parser might repeat a token.
+            let unread = |error: serde_json::Error| {
+                format!("no valid tokens at line {}, column {}", error.line(), error.column())
+            };
+            let written: Vec<Written> = serde_json::from_str(secret).map_err(unread)?;
             if written.iter().any(|token| token.token.len() < SHORTEST) {
-                worker::console_error!("LESSOR_TOKENS: a token has less than {SHORTEST} characters");
-                return Err(Kind::Unconfigured.because("the service has no valid tokens"));
+                return Err(format!("a token has less than {SHORTEST} characters"));
             }
             tokens.extend(written.into_iter().map(|token| Token {
                 digest: Sha256::digest(token.token.as_bytes()).into(),
                 caller: Caller { role: token.role, prefixes: token.prefixes },
             }));
         }
-        if tokens.is_empty() {
-            return Err(Kind::Unconfigured.because("the service has no tokens: set the secret LESSOR_TOKENS"));
-        }
-        Ok(Self(tokens))
+        if tokens.is_empty() { Err("there are no tokens".into()) } else { Ok(Self(tokens)) }
     }
 
     /// Whose token this is. Takes the same time for every token.
@@ -105,15 +110,20 @@ impl Tokens {
 impl Caller {
     /// Whether it may do what takes this role, on this key.
     pub(crate) fn may(&self, role: Role, key: &Key) -> Result<(), wire::Problem> {
+        self.may_within(role, key.as_str())
+    }
+
+    /// Whether it may do what takes this role, on all keys that begin so.
+    pub(crate) fn may_within(&self, role: Role, prefix: &str) -> Result<(), wire::Problem> {
         if self.role < role {
             let (has, needs) = (self.role.name(), role.name());
             return Err(Kind::Forbidden.because(format!("the token's role is {has}, needed is {needs}")));
         }
-        let within = self
-            .prefixes
-            .as_ref()
-            .is_none_or(|prefixes| prefixes.iter().any(|prefix| key.as_str().starts_with(prefix.as_str())));
-        if within { Ok(()) } else { Err(Kind::Forbidden.because("the token is not for this key")) }
+        let allowed = |prefixes: &Vec<String>| prefixes.iter().any(|allowed| prefix.starts_with(allowed.as_str()));
+        if self.prefixes.as_ref().is_none_or(allowed) {
+            return Ok(());
+        }
+        Err(Kind::Forbidden.because("the token is not for this key"))
     }
 }
 
@@ -164,7 +174,16 @@ mod tests {
 
     #[test]
     fn without_tokens_nothing_is_served() {
-        assert_eq!(status(Tokens::read(&[])), 503);
-        assert_eq!(status(Tokens::read(&["[]".into()])), 503);
+        for secrets in [vec![], vec!["[]"], vec!["{}"], vec![SECRET, "[{\"token\": \"short\", \"role\": \"admin\"}]"]] {
+            let secrets: Vec<_> = secrets.into_iter().map(String::from).collect();
+            assert!(Tokens::read(&secrets).is_err(), "{secrets:?}");
+        }
+    }
+
+    /// A browser's socket carries the token among its sub-protocols.
+    #[test]
+    fn a_token_of_a_socket() {
+        assert_eq!(token_of("lessor.v1, lessor.bearer.a%2Fb"), Some("Bearer a/b".into()));
+        assert_eq!(token_of("lessor.v1"), None);
     }
 }

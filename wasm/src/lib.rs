@@ -1,35 +1,41 @@
-//! lessor on Cloudflare: a lease service on Durable Objects.
+//! lessor on Cloudflare: a lease service on Durable Objects, and what a Worker of your own needs to campaign.
 //!
-//! Deployed as it is, it is a service that native processes and Workers share through its HTTP API (`API.md`). With the
-//! default feature `service` off, it is a library: export [`LeaseObject`] from a Worker of your own and call
-//! [`handle`] where you like.
+//! What decides is Rust and never waits: it is called with a reading of the clock and a table, and answers. What waits
+//! is JavaScript and decides nothing (`js/`): the classes of the Durable Objects and the handler of requests. A trap
+//! in Rust is thought to its end by that: it is thrown to the one caller at once, and nothing else was under way.
 //!
-//! Read in this order: `clock`, `route` (which object holds a key), `table` (the records as rows), `object` (the
-//! Durable Object), `problem`, `access`, `limits`, `call` (from a Worker to an object), `service` (the HTTP API).
+//! Read in this order: `sql`, `route` (which object holds a key), `problem`, `access`, `limits`, `table` (the records
+//! as rows), `leases` (what a `LeaseObject` decides), `front` (the HTTP API), `watchers` (what a `WatchObject` decides).
 // A panic in a Worker takes down what shares its instance. Tests may.
 #![cfg_attr(
     not(test),
     deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::unreachable)
 )]
 
-mod access;
-mod call;
-mod clock;
-mod limits;
-#[expect(missing_docs, reason = "what the macro makes has none")]
-mod object;
-mod problem;
+// Its shim for a Worker asks for what this crate exports.
+use worker as _;
+
+mod errand;
 mod route;
-mod service;
-mod table;
 
-pub use object::LeaseObject;
-pub use route::Layout;
-pub use service::handle;
-
-/// The Worker that serves the API.
 #[cfg(feature = "service")]
-#[worker::event(fetch)]
-async fn fetch(request: worker::Request, env: worker::Env, _: worker::Context) -> worker::Result<worker::Response> {
-    handle(request, &env, Layout::PerKey).await
-}
+mod access;
+#[cfg(feature = "service")]
+mod front;
+#[cfg(feature = "service")]
+mod leases;
+#[cfg(feature = "service")]
+mod limits;
+#[cfg(feature = "service")]
+mod problem;
+#[cfg(feature = "service")]
+mod sql;
+#[cfg(feature = "service")]
+mod table;
+#[cfg(feature = "service")]
+mod watchers;
+
+pub use route::Layout;
+
+#[cfg(feature = "service")]
+pub use {front::Front, leases::Leases, sql::Sql, watchers::Watchers};

@@ -1,7 +1,6 @@
 //! What a request may be: checked before any object is touched.
 
 use lessor::wire::{Ask, Problem};
-use worker::Env;
 
 use crate::problem::Kind;
 
@@ -9,6 +8,10 @@ use crate::problem::Kind;
 pub(crate) const BODY: usize = 512 * 1024;
 /// The most operations in one request.
 pub(crate) const ASKS: usize = 256;
+/// The most keys in one page of a listing, and the most states of one watched prefix.
+pub(crate) const LISTED: usize = 500;
+/// The most keys and prefixes that one socket watches.
+pub(crate) const WATCHED: u64 = 1_000;
 
 /// The shortest and the longest ttl.
 #[derive(Clone, Copy, Debug)]
@@ -25,15 +28,13 @@ impl Default for Ttl {
 
 impl Ttl {
     /// From the variables `LESSOR_MIN_TTL_MS` and `LESSOR_MAX_TTL_MS`.
-    pub(crate) fn read(env: &Env) -> Result<Self, Problem> {
-        let read = |name: &str, default: u64| match env.var(name) {
-            Err(_) => Ok(default),
-            Ok(text) => {
-                text.to_string().parse().map_err(|_| Kind::Unconfigured.because(format!("{name} is no number of ms")))
-            }
+    pub(crate) fn read(min: Option<&str>, max: Option<&str>) -> Result<Self, String> {
+        let read = |text: Option<&str>, default: u64| match text {
+            None => Ok(default),
+            Some(text) => text.parse().map_err(|_| format!("a limit of the ttl is {text:?}, allowed is a number of ms")),
         };
         let Self { min_ms, max_ms } = Self::default();
-        Ok(Self { min_ms: read("LESSOR_MIN_TTL_MS", min_ms)?, max_ms: read("LESSOR_MAX_TTL_MS", max_ms)? })
+        Ok(Self { min_ms: read(min, min_ms)?, max_ms: read(max, max_ms)? })
     }
 
     /// Whether the ttl of this operation is within the limits.

@@ -1,7 +1,6 @@
 //! What is wrong with a request, in one shape (RFC 9457).
 
 use lessor::wire;
-use worker::{Response, ResponseBuilder, Result};
 
 /// The kinds of problem, with their statuses. `API.md` says the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,6 +11,7 @@ pub(crate) enum Kind {
     NotFound,
     MethodNotAllowed,
     UnsupportedMediaType,
+    UpgradeRequired,
     TooLarge,
     Invalid,
     Overloaded,
@@ -27,6 +27,7 @@ impl Kind {
             Self::NotFound => ("not-found", 404),
             Self::MethodNotAllowed => ("method-not-allowed", 405),
             Self::UnsupportedMediaType => ("unsupported-media-type", 415),
+            Self::UpgradeRequired => ("upgrade-required", 426),
             Self::TooLarge => ("too-large", 413),
             Self::Invalid => ("invalid", 400),
             Self::Overloaded => ("overloaded", 503),
@@ -38,19 +39,4 @@ impl Kind {
         let (kind, status) = self.parts();
         wire::Problem { kind: kind.into(), status, detail: detail.into() }
     }
-}
-
-/// A problem as an answer.
-pub(crate) fn answer(problem: &wire::Problem) -> Result<Response> {
-    let answer = ResponseBuilder::new()
-        .with_status(problem.status)
-        .with_header("cache-control", "no-store")?
-        .with_header("x-content-type-options", "nosniff")?;
-    let answer = match problem.status {
-        401 => answer.with_header("www-authenticate", "Bearer")?,
-        429 | 503 => answer.with_header("retry-after", "1")?,
-        _ => answer,
-    };
-    let body = serde_json::to_vec(problem)?;
-    Ok(answer.with_header("content-type", "application/problem+json")?.fixed(body))
 }

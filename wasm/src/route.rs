@@ -38,6 +38,14 @@ impl Layout {
     }
 }
 
+impl Layout {
+    /// From the variable `LESSOR_SHARDS`: the number of shards, if there are to be shards.
+    pub(crate) fn read(shards: Option<&str>) -> Result<Self, String> {
+        let Some(shards) = shards else { return Ok(Self::PerKey) };
+        shards.parse().map(Self::Shards).map_err(|_| format!("LESSOR_SHARDS is {shards:?}, allowed is a number from 1 on"))
+    }
+}
+
 /// FNV-1a: what it says must never change.
 fn hash(text: &str) -> u64 {
     text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3))

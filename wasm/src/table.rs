@@ -1,11 +1,15 @@
 //! The records of an object, as rows by key, and the changes of hands that there were.
 
-use lessor::{Holder, Key, Record, Session, Term, Value, Version};
+use lessor::{Holder, Key, Lease, Record, Session, Term, Value, Version};
 use serde::Serialize;
-use worker::{Error, Result, SqlStorage, SqlStorageValue};
+
+use crate::sql::{Result, Row, Sql, damaged, number, optional};
 
 /// How many changes are kept of each key.
-const KEPT: i64 = 100;
+const KEPT: u64 = 100;
+
+/// How many changes are told at a time.
+const TOLD: u64 = 100;
 
 const TABLES: &str = "
 CREATE TABLE IF NOT EXISTS lessor_records (
@@ -16,15 +20,17 @@ CREATE TABLE IF NOT EXISTS lessor_changes (
     number INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL, at_ms INTEGER NOT NULL, change TEXT NOT NULL,
     id TEXT NOT NULL, term INTEGER NOT NULL
 );
-CREATE INDEX IF NOT EXISTS lessor_changes_of_key ON lessor_changes (key, number);";
+CREATE INDEX IF NOT EXISTS lessor_changes_of_key ON lessor_changes (key, number);
+CREATE TABLE IF NOT EXISTS lessor_told (one INTEGER PRIMARY KEY CHECK (one = 1), number INTEGER NOT NULL);
+INSERT OR IGNORE INTO lessor_told VALUES (1, 0);";
 
 /// What happened to a key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Change {
     Granted,
     Released,
     Revoked,
+    Expired,
 }
 
 impl Change {
@@ -33,6 +39,7 @@ impl Change {
             Self::Granted => "granted",
             Self::Released => "released",
             Self::Revoked => "revoked",
+            Self::Expired => "expired",
         }
     }
 }
@@ -46,114 +53,122 @@ pub(crate) struct Entry {
     ago_ms: u64,
 }
 
-pub(crate) struct Table(SqlStorage);
+/// A change of hands, as it is told to those who watch.
+#[derive(Debug, Serialize)]
+pub(crate) struct News {
+    pub(crate) key: Key,
+    change: String,
+    id: String,
+    term: u64,
+    ago_ms: u64,
+    lease: Option<Lease>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Table(Sql);
 
 impl Table {
-    pub(crate) fn open(sql: SqlStorage) -> Result<Self> {
-        sql.exec(TABLES, None)?;
+    pub(crate) fn open(sql: Sql) -> Result<Self> {
+        sql.run(TABLES, Vec::new())?;
         Ok(Self(sql))
     }
 
     pub(crate) fn record(&self, key: &Key) -> Result<Option<Record>> {
         let query =
             "SELECT session, holder, term, version, ttl_ms, expires_ms, value FROM lessor_records WHERE key = ?";
-        let row = self.0.exec(query, vec![key.as_str().to_owned().into()])?.raw().next().transpose()?;
-        row.map(read).transpose()
+        self.0.rows(query, vec![key.as_str().into()])?.next().map(read).transpose()
     }
 
     pub(crate) fn write(&self, key: &Key, record: &Record) -> Result<()> {
-        let query = "INSERT INTO lessor_records (key, session, holder, term, version, ttl_ms, expires_ms, value)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET session = excluded.session, holder = excluded.holder,
-            term = excluded.term, version = excluded.version, ttl_ms = excluded.ttl_ms, expires_ms = excluded.expires_ms,
-            value = excluded.value";
+        let query = "INSERT INTO lessor_records VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (key) DO UPDATE SET
+            session = ?2, holder = ?3, term = ?4, version = ?5, ttl_ms = ?6, expires_ms = ?7, value = ?8";
         let session = record.session.map(|session| format!("{:032x}", session.to_bits()));
         let values = vec![
-            key.as_str().to_owned().into(),
-            text(session),
-            record.holder.as_str().to_owned().into(),
+            key.as_str().into(),
+            optional(session.as_deref()),
+            record.holder.as_str().into(),
             number(record.term.get())?,
             number(record.version.get())?,
             number(record.ttl_ms)?,
             number(record.expires_ms)?,
-            text(record.value.as_ref().map(|value| value.as_str().to_owned())),
+            optional(record.value.as_ref().map(Value::as_str)),
         ];
-        self.0.exec(query, values).map(drop)
+        self.0.run(query, values)
     }
 
     /// Takes note of a change of hands.
     pub(crate) fn note(&self, key: &Key, change: Change, record: &Record, now_ms: u64) -> Result<()> {
-        let values = vec![
-            key.as_str().to_owned().into(),
-            number(now_ms)?,
-            change.word().to_owned().into(),
-            record.holder.as_str().to_owned().into(),
-            number(record.term.get())?,
-        ];
         let query = "INSERT INTO lessor_changes (key, at_ms, change, id, term) VALUES (?, ?, ?, ?, ?)";
-        self.0.exec(query, values)?;
+        let (id, term) = (record.holder.as_str().into(), number(record.term.get())?);
+        self.0.run(query, vec![key.as_str().into(), number(now_ms)?, change.word().into(), id, term])?;
         let query =
             "DELETE FROM lessor_changes WHERE key = ?1 AND number <= (SELECT number FROM lessor_changes WHERE key = ?1
             ORDER BY number DESC LIMIT 1 OFFSET ?2)";
-        self.0.exec(query, vec![key.as_str().to_owned().into(), SqlStorageValue::Integer(KEPT)]).map(drop)
+        self.0.run(query, vec![key.as_str().into(), number(KEPT)?])
+    }
+
+    /// Takes note of the leases that have expired.
+    pub(crate) fn expire(&self, now_ms: u64) -> Result<()> {
+        let query = "SELECT key FROM lessor_records AS record WHERE session IS NOT NULL AND expires_ms <= ? AND
+            (SELECT change FROM lessor_changes WHERE key = record.key ORDER BY number DESC LIMIT 1) = 'granted'";
+        for mut row in self.0.rows(query, vec![number(now_ms)?])? {
+            let key = Key::new(row.text()?).map_err(|_| damaged("key"))?;
+            if let Some(record) = self.record(&key)? {
+                self.note(&key, Change::Expired, &record, now_ms)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// When the next lease expires.
+    pub(crate) fn due_ms(&self, now_ms: u64) -> Result<Option<u64>> {
+        let query =
+            "SELECT expires_ms FROM lessor_records WHERE session IS NOT NULL AND expires_ms > ? ORDER BY expires_ms LIMIT 1";
+        self.0.rows(query, vec![number(now_ms)?])?.next().map(|mut row| row.number()).transpose()
     }
 
     /// The changes of hands of a key, newest first.
     pub(crate) fn history(&self, key: &Key, now_ms: u64) -> Result<Vec<Entry>> {
         let query = "SELECT change, id, term, at_ms FROM lessor_changes WHERE key = ? ORDER BY number DESC";
-        let rows = self.0.exec(query, vec![key.as_str().to_owned().into()])?.raw();
-        rows.map(|row| {
-            let mut row = row?.into_iter();
-            let (change, id) = (read_text(row.next())?, read_text(row.next())?);
-            let (term, at_ms) = (read_number(row.next())?, read_number(row.next())?);
+        let rows = self.0.rows(query, vec![key.as_str().into()])?;
+        rows.map(|mut row| {
+            let (change, id) = (row.text()?, row.text()?);
+            let (term, at_ms) = (row.number()?, row.number()?);
             Ok(Entry { change, id, term, ago_ms: now_ms.saturating_sub(at_ms) })
         })
         .collect()
     }
+
+    /// The oldest changes that have not been told yet, and the number of the last one of them.
+    pub(crate) fn news(&self, now_ms: u64) -> Result<Option<(Vec<News>, u64)>> {
+        let query = "SELECT number, key, change, id, term, at_ms FROM lessor_changes
+            WHERE number > (SELECT number FROM lessor_told) ORDER BY number LIMIT ?";
+        let (mut news, mut last) = (Vec::new(), None);
+        for mut row in self.0.rows(query, vec![number(TOLD)?])? {
+            last = Some(row.number()?);
+            let key = Key::new(row.text()?).map_err(|_| damaged("key"))?;
+            let (change, id) = (row.text()?, row.text()?);
+            let (term, at_ms) = (row.number()?, row.number()?);
+            let lease = self.record(&key)?.map(|record| record.lease(now_ms));
+            news.push(News { key, change, id, term, ago_ms: now_ms.saturating_sub(at_ms), lease });
+        }
+        Ok(last.map(|last| (news, last)))
+    }
+
+    /// The changes up to this number have been told.
+    pub(crate) fn told(&self, last: u64) -> Result<()> {
+        self.0.run("UPDATE lessor_told SET number = ?1 WHERE number < ?1", vec![number(last)?])
+    }
 }
 
-fn read(row: Vec<SqlStorageValue>) -> Result<Record> {
-    let mut row = row.into_iter();
-    let mut next = || row.next();
-    let session = match next() {
-        Some(SqlStorageValue::Null) => None,
-        other => Some(u128::from_str_radix(&read_text(other)?, 16).map_err(|_| damaged("session"))?),
-    };
-    let holder = Holder::new(read_text(next())?).map_err(|_| damaged("holder"))?;
-    let term = Term::new(read_number(next())?).ok_or_else(|| damaged("term"))?;
-    let version = Version::new(read_number(next())?);
-    let (ttl_ms, expires_ms) = (read_number(next())?, read_number(next())?);
-    let value = match next() {
-        Some(SqlStorageValue::Null) => None,
-        other => Some(Value::new(read_text(other)?).map_err(|_| damaged("value"))?),
-    };
-    Ok(Record { session: session.map(Session::from_bits), holder, term, version, ttl_ms, expires_ms, value })
-}
-
-/// Numbers of JavaScript are exact up to here, and terms, versions and ms stay below.
-fn number(number: u64) -> Result<SqlStorageValue> {
-    let number = i64::try_from(number).map_err(|_| damaged("a number"))?;
-    SqlStorageValue::try_from_i64(number)
-}
-
-fn text(text: Option<String>) -> SqlStorageValue {
-    text.map_or(SqlStorageValue::Null, SqlStorageValue::from)
-}
-
-fn read_text(value: Option<SqlStorageValue>) -> Result<String> {
-    if let Some(SqlStorageValue::String(text)) = value { Ok(text) } else { Err(damaged("a text")) }
-}
-
-fn read_number(value: Option<SqlStorageValue>) -> Result<u64> {
-    let number = match value {
-        Some(SqlStorageValue::Integer(number)) => u64::try_from(number).ok(),
-        Some(SqlStorageValue::Float(number)) if (0.0..=MOST).contains(&number) => Some(number as u64),
-        _ => None,
-    };
-    number.ok_or_else(|| damaged("a number"))
-}
-
-const MOST: f64 = 9_007_199_254_740_991.0;
-
-fn damaged(what: &str) -> Error {
-    Error::RustError(format!("a row of lessor_records has no valid {what}"))
+fn read(mut row: Row) -> Result<Record> {
+    let session = row.optional_text()?;
+    let session = session.map(|digits| u128::from_str_radix(&digits, 16).map_err(|_| damaged("session")));
+    let holder = Holder::new(row.text()?).map_err(|_| damaged("holder"))?;
+    let term = Term::new(row.number()?).ok_or_else(|| damaged("term"))?;
+    let version = Version::new(row.number()?);
+    let (ttl_ms, expires_ms) = (row.number()?, row.number()?);
+    let value = row.optional_text()?.map(|value| Value::new(value).map_err(|_| damaged("value"))).transpose()?;
+    let session = session.transpose()?.map(Session::from_bits);
+    Ok(Record { session, holder, term, version, ttl_ms, expires_ms, value })
 }

@@ -48,6 +48,16 @@ impl Default for Setting {
     }
 }
 
+/// What the Worker consists of. The first is its entry.
+const MODULES: [(&str, &str); 6] = [
+    ("worker.js", "esModule"),
+    ("js/objects.js", "esModule"),
+    ("js/service.js", "esModule"),
+    ("page.html", "text"),
+    ("build/index.js", "esModule"),
+    ("build/index_bg.wasm", "wasm"),
+];
+
 /// A running service.
 pub struct Workerd {
     child: Child,
@@ -67,10 +77,11 @@ impl Workerd {
             .chain(setting.vars.iter().map(|(name, value)| (*name, value)))
             .map(|(name, value)| format!("(name = {name:?}, text = {}),\n", Value::from(value.as_str())))
             .collect();
-        let modules: String = ["index.js", "index_bg.wasm"]
-            .map(|name| {
-                let kind = if name.ends_with("wasm") { "wasm" } else { "esModule" };
-                fs::copy(build().join(name), folder.path().join(name)).expect("the Worker is built");
+        let modules: String = MODULES
+            .map(|(name, kind)| {
+                let copy = folder.path().join(name);
+                fs::create_dir_all(copy.parent().expect("it is in a folder")).expect("a folder can be made");
+                fs::copy(wasm().join(name), copy).expect("the Worker is built");
                 format!("(name = {name:?}, {kind} = embed {name:?}),\n")
             })
             .concat();
@@ -86,8 +97,14 @@ const config :Workerd.Config = (
 const worker :Workerd.Worker = (
   modules = [{modules}],
   compatibilityDate = \"2026-11-01\",
-  bindings = [{bindings} (name = \"LEASES\", durableObjectNamespace = \"LeaseObject\")],
-  durableObjectNamespaces = [(className = \"LeaseObject\", uniqueKey = \"lessor-leases\", enableSql = true)],
+  bindings = [{bindings}
+    (name = \"LEASES\", durableObjectNamespace = \"LeaseObject\"),
+    (name = \"WATCH\", durableObjectNamespace = \"WatchObject\"),
+  ],
+  durableObjectNamespaces = [
+    (className = \"LeaseObject\", uniqueKey = \"lessor-leases\", enableSql = true),
+    (className = \"WatchObject\", uniqueKey = \"lessor-watch\", enableSql = true),
+  ],
   durableObjectStorage = (localDisk = \"state\"),
 );
 ",
@@ -168,10 +185,6 @@ impl fmt::Debug for Workerd {
 
 fn wasm() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../wasm")
-}
-
-fn build() -> PathBuf {
-    wasm().join("build")
 }
 
 /// The program itself, not the script around it: what is killed has to be the server.

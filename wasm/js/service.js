@@ -1,0 +1,151 @@
+// The handler of requests to the service: reads them, asks the objects, answers. What it may do it is told by Rust.
+
+import { WATCH } from "./objects.js";
+
+/** The longest body that is read, in bytes. */
+const BODY = 512 * 1024;
+
+const ALWAYS = {
+  "cache-control": "no-store",
+  "referrer-policy": "no-referrer",
+  "x-content-type-options": "nosniff",
+};
+const ANSWER = { ...ALWAYS, "content-type": "application/json" };
+const PROBLEM = { ...ALWAYS, "content-type": "application/problem+json" };
+
+/**
+ * @param {object} rust the module that worker-build made of a crate that has lessor-worker in it
+ * @param {string} page the status page; `NONCE` stands for what its script and its style have to carry
+ */
+export function service(rust, page) {
+  let front;
+
+  const open = (env) => {
+    front = new rust.Front(
+      env.LESSOR_TOKENS,
+      env.LESSOR_TOKENS_NEXT,
+      env.LESSOR_MIN_TTL_MS,
+      env.LESSOR_MAX_TTL_MS,
+      env.LESSOR_SHARDS,
+    );
+    const complaint = front.complaint();
+    if (complaint) console.error(`the service serves nothing: ${complaint}`);
+  };
+
+  return {
+    async fetch(request, env) {
+      if (!front) open(env);
+      try {
+        return await serve(front, request, env, page);
+      } catch (error) {
+        console.error(error);
+        return answer(front.failed(wordFor(error)));
+      }
+    },
+  };
+}
+
+async function serve(front, request, env, page) {
+  const headers = request.headers;
+  const header = (name) => headers.get(name) ?? undefined;
+  let body;
+  if (request.method === "POST") {
+    try {
+      body = await read(request);
+    } catch {
+      body = "\ufffd";
+    }
+  }
+  const plan = front.admit(
+    request.method,
+    request.url,
+    header("authorization"),
+    header("sec-websocket-protocol"),
+    header("upgrade"),
+    header("content-type"),
+    body,
+  );
+  switch (plan[0]) {
+    case "answer":
+      return answer(plan);
+    case "one": {
+      const [told, word] = await ask(env, plan[1], plan[2], plan[3]);
+      return answer(told ? ["answer", 200, told[0]] : front.failed(word));
+    }
+    case "ask": {
+      const asked = [];
+      for (let at = 2; at < plan.length; at += 2) asked.push(ask(env, plan[at], "ask", plan[at + 1]));
+      // An object that fails is no verdict on the others.
+      const told = (await Promise.all(asked)).map(([told, word]) => ({ told, word, next: 0 }));
+      const answers = plan[1].map((place) => {
+        if (typeof place === "string") return place;
+        const object = told[place];
+        return object.told ? object.told[object.next++] : `{"failed":${front.failed(object.word)[2]}}`;
+      });
+      return answer(["answer", 200, `[${answers}]`]);
+    }
+    case "watch": {
+      const caller = new Request(request);
+      caller.headers.set("lessor-caller", plan[1]);
+      return env.WATCH.getByName(WATCH).fetch(caller);
+    }
+    case "list":
+      return new Response(await env.WATCH.getByName(WATCH).list(plan[1]), { headers: ANSWER });
+    case "page":
+      return show(page);
+  }
+}
+
+/** The answers of an object; or nothing, and a word for what went wrong. */
+async function ask(env, name, errand, payload) {
+  try {
+    return [await env.LEASES.getByName(name).run(errand, payload)];
+  } catch (error) {
+    console.error(name, error);
+    return [undefined, wordFor(error)];
+  }
+}
+
+/** Whether it was too much, or went wrong. */
+function wordFor(error) {
+  return error?.overloaded || /overloaded|too many/i.test(error?.message) ? "overloaded" : "failed";
+}
+
+/** The body; nothing if it is too long; throws if it is no text. */
+async function read(request) {
+  const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+  const length = request.headers.get("content-length");
+  if (length !== null) return length > BODY ? undefined : decoder.decode(await request.arrayBuffer());
+  let text = "";
+  let bytes = 0;
+  for await (const chunk of request.body ?? []) {
+    bytes += chunk.byteLength;
+    if (bytes > BODY) return undefined;
+    text += decoder.decode(chunk, { stream: true });
+  }
+  return text + decoder.decode();
+}
+
+function answer([, status, body]) {
+  if (status === 200) return new Response(body, { headers: ANSWER });
+  const headers = { ...PROBLEM };
+  if (status === 401) headers["www-authenticate"] = "Bearer";
+  if (status === 503) headers["retry-after"] = "1";
+  return new Response(body, { status, headers });
+}
+
+function show(page) {
+  const nonce = crypto.randomUUID();
+  const csp = [
+    "default-src 'none'",
+    `script-src 'nonce-${nonce}'`,
+    `style-src 'nonce-${nonce}'`,
+    "connect-src 'self'",
+    "img-src data:",
+    "base-uri 'none'",
+    "form-action 'none'",
+    "frame-ancestors 'none'",
+  ].join("; ");
+  const headers = { ...ALWAYS, "content-type": "text/html; charset=utf-8", "content-security-policy": csp };
+  return new Response(page.replaceAll("NONCE", nonce), { headers });
+}

@@ -1,0 +1,408 @@
+//! The HTTP API, version 1 (`API.md`), without its I/O: checks who asks what, says which objects to ask, and makes the
+//! answer of theirs. `service.js` carries it out.
+
+use js_sys::Array;
+use lessor::wire::{Ask, Claim, Problem, Secret, Takeover, Told};
+use lessor::{Holder, Key, Term, Value};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use wasm_bindgen::prelude::*;
+
+use crate::access::{Caller, Role, Tokens, token_of};
+use crate::errand::{ASK, HISTORY, REVOKE};
+use crate::limits::{ASKS, BODY, LISTED, Ttl};
+use crate::problem::Kind;
+use crate::route::Layout;
+
+/// A request, as far as it matters.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asked<'a> {
+    pub(crate) method: &'a str,
+    pub(crate) url: &'a str,
+    pub(crate) authorization: Option<&'a str>,
+    pub(crate) protocols: Option<&'a str>,
+    pub(crate) upgrade: Option<&'a str>,
+    pub(crate) media_type: Option<&'a str>,
+    /// `None`: it is too long.
+    pub(crate) body: Option<&'a str>,
+}
+
+/// What to do about a request.
+#[derive(Debug)]
+pub(crate) enum Plan {
+    /// Answer this.
+    Answer(String),
+    /// Show the status page.
+    Page,
+    /// Do an errand of the object of this name: the answer is its answer.
+    Errand(String, &'static str, Key),
+    /// Ask these objects, a place for each answer.
+    Ask(Vec<Place>, Vec<(String, Vec<Ask>)>),
+    /// The same with one operation: the answer is its answer.
+    One(String, Ask),
+    /// Connect it to those who watch.
+    Watch(Caller),
+    /// List keys.
+    List(Listing),
+}
+
+/// Where an answer in a batch comes from.
+#[derive(Debug)]
+pub(crate) enum Place {
+    /// The next answer of this object.
+    Object(usize),
+    Failed(Problem),
+}
+
+/// Which keys to list.
+#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Listing {
+    pub(crate) prefix: String,
+    pub(crate) after: String,
+    pub(crate) limit: usize,
+}
+
+type Answered<T> = Result<T, Problem>;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Release {
+    session: Secret,
+}
+
+#[derive(Serialize)]
+struct About<'a> {
+    version: u32,
+    #[serde(flatten)]
+    caller: &'a Caller,
+    min_ttl_ms: u64,
+    max_ttl_ms: u64,
+}
+
+pub(crate) struct Settings {
+    pub(crate) tokens: Tokens,
+    pub(crate) ttl: Ttl,
+    pub(crate) layout: Layout,
+}
+
+impl Settings {
+    pub(crate) fn admit(&self, asked: Asked<'_>) -> Answered<Plan> {
+        let (path, query) = path_of(asked.url);
+        if path == "/" {
+            return expect(asked, "GET").map(|()| Plan::Page);
+        }
+        let of_socket = asked.protocols.and_then(token_of);
+        let caller = self.tokens.caller(asked.authorization.or(of_socket.as_deref()))?;
+        let mut parts = path.trim_start_matches('/').split('/');
+        if parts.next() != Some("v1") {
+            return Err(Kind::NotFound.because("the API is under /v1"));
+        }
+        match (parts.next(), parts.next(), parts.next(), parts.next()) {
+            (None | Some(""), None, None, None) => {
+                expect(asked, "GET")?;
+                let Ttl { min_ms, max_ms } = self.ttl;
+                json(&About { version: 1, caller: &caller, min_ttl_ms: min_ms, max_ttl_ms: max_ms }).map(Plan::Answer)
+            }
+            (Some("batch"), None, None, None) => {
+                expect(asked, "POST")?;
+                self.batch(&caller, read(asked)?)
+            }
+            (Some("watch"), None, None, None) => {
+                expect(asked, "GET")?;
+                caller.may_within(Role::Read, caller.anywhere())?;
+                if asked.upgrade.is_none_or(|protocol| !protocol.eq_ignore_ascii_case("websocket")) {
+                    return Err(Kind::UpgradeRequired.because("watch is a WebSocket"));
+                }
+                Ok(Plan::Watch(caller))
+            }
+            (Some("keys"), None | Some(""), None, None) => {
+                expect(asked, "GET")?;
+                let listing = Listing::read(query)?;
+                caller.may_within(Role::Admin, &listing.prefix)?;
+                Ok(Plan::List(listing))
+            }
+            (Some("keys"), Some(key), operation, None) => self.on_key(&caller, asked, key_of(key)?, operation),
+            _ => Err(Kind::NotFound.because("there is /v1, /v1/batch, /v1/watch, /v1/keys and /v1/keys/{key}")),
+        }
+    }
+
+    fn on_key(&self, caller: &Caller, asked: Asked<'_>, key: Key, operation: Option<&str>) -> Answered<Plan> {
+        let (method, role) = match operation {
+            None | Some("history") => ("GET", Role::Read),
+            Some("acquire" | "renew" | "release") => ("POST", Role::Candidate),
+            Some("revoke") => ("POST", Role::Admin),
+            _ => return Err(Kind::NotFound.because("a key has acquire, renew, release, revoke, history")),
+        };
+        expect(asked, method)?;
+        caller.may(role, &key)?;
+        let object = self.layout.object(&key);
+        let ask = match operation {
+            Some("acquire") => Ask::Acquire { claim: read(asked)?, key },
+            Some("renew") => {
+                let (claim, term) = read::<Renewal>(asked)?.parts();
+                Ask::Renew { key, claim, term }
+            }
+            Some("release") => Ask::Release { session: read::<Release>(asked)?.session, key },
+            Some("revoke") => return Ok(Plan::Errand(object, REVOKE, key)),
+            Some("history") => return Ok(Plan::Errand(object, HISTORY, key)),
+            _ => Ask::Get { key },
+        };
+        self.ttl.check(&ask)?;
+        Ok(Plan::One(object, ask))
+    }
+
+    /// One request to each object that holds one of the keys.
+    fn batch(&self, caller: &Caller, asks: Vec<Ask>) -> Answered<Plan> {
+        if asks.len() > ASKS {
+            return Err(Kind::TooLarge.because(format!("{} operations, allowed are {ASKS}", asks.len())));
+        }
+        for ask in &asks {
+            let role = if matches!(ask, Ask::Get { .. }) { Role::Read } else { Role::Candidate };
+            caller.may(role, ask.key())?;
+            self.ttl.check(ask)?;
+        }
+        // At most so many that looking each up takes no time.
+        let mut objects: Vec<(String, Vec<Ask>)> = Vec::new();
+        let mut places = Vec::with_capacity(asks.len());
+        for ask in asks {
+            let name = self.layout.object(ask.key());
+            let number = objects.iter().position(|(object, _)| *object == name).unwrap_or(objects.len());
+            places.push(match objects.get_mut(number) {
+                Some((_, asks)) if asks.iter().any(|other| other.key() == ask.key()) => {
+                    let detail = format!("key {} occurs more than once in the batch", ask.key());
+                    Place::Failed(Kind::Invalid.because(detail))
+                }
+                Some((_, asks)) => {
+                    asks.push(ask);
+                    Place::Object(number)
+                }
+                None => {
+                    objects.push((name, vec![ask]));
+                    Place::Object(number)
+                }
+            });
+        }
+        Ok(Plan::Ask(places, objects))
+    }
+}
+
+/// Whether an object that does not answer did what it was asked is open.
+fn failure(word: &str) -> Problem {
+    if word == "overloaded" {
+        Kind::Overloaded.because("the object is overloaded")
+    } else {
+        Kind::Failed.because("the object failed")
+    }
+}
+
+impl Caller {
+    /// A prefix of keys that it may touch.
+    fn anywhere(&self) -> &str {
+        self.prefixes.as_ref().and_then(|prefixes| prefixes.first()).map_or("", String::as_str)
+    }
+}
+
+impl Listing {
+    fn read(query: &str) -> Answered<Self> {
+        let mut listing = Self { limit: LISTED, ..Self::default() };
+        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let text = || decode(value, name);
+            match name {
+                "prefix" => listing.prefix = text()?,
+                "after" => listing.after = text()?,
+                "limit" => {
+                    let limit = value.parse().ok().filter(|limit| (1..=LISTED).contains(limit));
+                    let refused = || Kind::Invalid.because(format!("limit is {value:?}, allowed is 1 to {LISTED}"));
+                    listing.limit = limit.ok_or_else(refused)?;
+                }
+                _ => {
+                    let detail = format!("the query has {name:?}, allowed are prefix, after, limit");
+                    return Err(Kind::Invalid.because(detail));
+                }
+            }
+        }
+        Ok(listing)
+    }
+}
+
+/// The path and the query of a URL.
+fn path_of(url: &str) -> (&str, &str) {
+    let url = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let at = url.find(['/', '?']).unwrap_or(url.len());
+    let rest = url.get(at..).unwrap_or_default();
+    let rest = rest.split_once('#').map_or(rest, |(rest, _)| rest);
+    let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
+    (if path.is_empty() { "/" } else { path }, query)
+}
+
+fn expect(asked: Asked<'_>, method: &str) -> Answered<()> {
+    if asked.method == method {
+        return Ok(());
+    }
+    Err(Kind::MethodNotAllowed.because(format!("the method has to be {method}")))
+}
+
+fn decode(text: &str, what: &str) -> Answered<String> {
+    let text = percent_encoding::percent_decode_str(text).decode_utf8();
+    text.map(Into::into).map_err(|_| Kind::Invalid.because(format!("{what} is not UTF-8")))
+}
+
+fn key_of(part: &str) -> Answered<Key> {
+    Key::new(decode(part, "the key in the path")?).map_err(|error| Kind::Invalid.because(error.to_string()))
+}
+
+fn read<T: DeserializeOwned>(asked: Asked<'_>) -> Answered<T> {
+    let media_type = asked.media_type.and_then(|kind| kind.split(';').next()).unwrap_or_default();
+    if !media_type.trim().eq_ignore_ascii_case("application/json") {
+        return Err(Kind::UnsupportedMediaType.because("the content type has to be application/json"));
+    }
+    let too_large = || Kind::TooLarge.because(format!("the body has more than {BODY} bytes"));
+    let body = asked.body.filter(|body| body.len() <= BODY).ok_or_else(too_large)?;
+    serde_json::from_str(body).map_err(|error| unfit(&error))
+}
+
+/// A claim and a term in one object: serde refuses unknown fields only if none is flattened.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Renewal {
+    id: Holder,
+    session: Secret,
+    ttl_ms: u64,
+    #[serde(default)]
+    value: Option<Value>,
+    #[serde(default)]
+    after: Option<Term>,
+    #[serde(default)]
+    takeover: Takeover,
+    term: Term,
+}
+
+impl Renewal {
+    fn parts(self) -> (Claim, Term) {
+        let Self { id, session, ttl_ms, value, after, takeover, term } = self;
+        (Claim { id, session, ttl_ms, value, after, takeover }, term)
+    }
+}
+
+fn unfit(error: &serde_json::Error) -> Problem {
+    Kind::Invalid.because(format!("the body is not as it should be: {error}"))
+}
+
+fn json(value: &impl Serialize) -> Answered<String> {
+    serde_json::to_string(value).map_err(|_| Kind::Failed.because("the answer could not be written"))
+}
+
+/// The HTTP API, for `service.js`.
+#[wasm_bindgen]
+pub struct Front(Result<Settings, String>);
+
+impl core::fmt::Debug for Front {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Front").field("complaint", &self.complaint()).finish_non_exhaustive()
+    }
+}
+
+#[wasm_bindgen]
+impl Front {
+    /// From the texts of secrets and variables.
+    #[wasm_bindgen(constructor)]
+    pub fn new(
+        tokens: Option<String>,
+        tokens_next: Option<String>,
+        min_ttl_ms: Option<String>,
+        max_ttl_ms: Option<String>,
+        shards: Option<String>,
+    ) -> Self {
+        let secrets: Vec<_> = [tokens, tokens_next].into_iter().flatten().collect();
+        let settings = || {
+            Ok(Settings {
+                tokens: Tokens::read(&secrets).map_err(|error| format!("LESSOR_TOKENS: {error}"))?,
+                ttl: Ttl::read(min_ttl_ms.as_deref(), max_ttl_ms.as_deref())?,
+                layout: Layout::read(shards.as_deref())?,
+            })
+        };
+        Self(settings())
+    }
+
+    /// What is wrong with the settings, for the log.
+    #[must_use]
+    pub fn complaint(&self) -> Option<String> {
+        self.0.as_ref().err().cloned()
+    }
+
+    /// What to do about a request: a word, and what goes with it.
+    #[allow(clippy::too_many_arguments, reason = "an object would have to be read field by field")]
+    #[must_use]
+    pub fn admit(
+        &self,
+        method: &str,
+        url: &str,
+        authorization: Option<String>,
+        protocols: Option<String>,
+        upgrade: Option<String>,
+        media_type: Option<String>,
+        body: Option<String>,
+    ) -> Array {
+        let asked = Asked {
+            method,
+            url,
+            authorization: authorization.as_deref(),
+            protocols: protocols.as_deref(),
+            upgrade: upgrade.as_deref(),
+            media_type: media_type.as_deref(),
+            body: body.as_deref(),
+        };
+        let plan = match &self.0 {
+            Ok(settings) => settings.admit(asked),
+            Err(_) => Err(Kind::Unconfigured.because("the service has no valid tokens and limits: see its log")),
+        };
+        match plan {
+            Err(problem) => answer(Err(problem)),
+            Ok(Plan::Answer(body)) => answer(Ok(body)),
+            Ok(Plan::Page) => Array::of1(&"page".into()),
+            Ok(Plan::Watch(caller)) => words("watch", &caller),
+            Ok(Plan::List(listing)) => words("list", &listing),
+            Ok(Plan::Errand(name, errand, key)) => {
+                Array::of4(&"one".into(), &name.into(), &errand.into(), &key.as_str().into())
+            }
+            Ok(Plan::One(name, ask)) => {
+                Array::of4(&"one".into(), &name.into(), &ASK.into(), &text(core::slice::from_ref(&ask)))
+            }
+            Ok(Plan::Ask(places, objects)) => {
+                let places = places.iter().map(|place| match place {
+                    Place::Object(number) => JsValue::from(*number),
+                    Place::Failed(problem) => text(&Told::Failed(problem.clone())),
+                });
+                let asks = Array::of2(&"ask".into(), &places.collect::<Array>());
+                for (name, of_object) in &objects {
+                    asks.push(&name.into());
+                    asks.push(&text(of_object));
+                }
+                asks
+            }
+        }
+    }
+
+    /// The answer where an object, or this code, failed.
+    #[must_use]
+    pub fn failed(&self, word: &str) -> Array {
+        answer(Err(failure(word)))
+    }
+}
+
+fn words(word: &str, with: &impl Serialize) -> Array {
+    Array::of2(&word.into(), &text(with))
+}
+
+fn text(value: &(impl Serialize + ?Sized)) -> JsValue {
+    serde_json::to_string(value).unwrap_or_default().into()
+}
+
+fn answer(answer: Answered<String>) -> Array {
+    let (status, body) = match answer {
+        Ok(body) => (200, body),
+        Err(problem) => (problem.status, serde_json::to_string(&problem).unwrap_or_default()),
+    };
+    Array::of3(&"answer".into(), &status.into(), &body.into())
+}

@@ -1,0 +1,220 @@
+//! The half of `WatchObject` that decides: which sockets want to know of which keys, and all keys that there are.
+
+use js_sys::Array;
+use lessor::Key;
+use lessor::wire::{Ask, Problem};
+use serde::{Deserialize, Serialize};
+use wasm_bindgen::prelude::*;
+
+use crate::access::{Caller, Role};
+use crate::front::Listing;
+use crate::limits::{LISTED, WATCHED};
+use crate::problem::Kind;
+use crate::route::Layout;
+use crate::sql::{Result, Sql, exception, number};
+
+const TABLES: &str = "
+CREATE TABLE IF NOT EXISTS lessor_keys (key TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS lessor_watching (
+    prefix INTEGER NOT NULL, pattern TEXT NOT NULL, socket TEXT NOT NULL, PRIMARY KEY (prefix, pattern, socket)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS lessor_watching_of_socket ON lessor_watching (socket);";
+
+/// What a client says on its socket.
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Heard {
+    Watch(Patterns),
+    Unwatch(Patterns),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Patterns {
+    /// Comes back when it is done.
+    number: u64,
+    #[serde(default)]
+    keys: Vec<Key>,
+    #[serde(default)]
+    prefixes: Vec<String>,
+}
+
+/// What is said to a client.
+#[derive(Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Said {
+    Watched { number: u64, more: bool },
+    Unwatched { number: u64 },
+    Failed(Problem),
+}
+
+/// Who watches what. The answers are for `objects.js`.
+#[wasm_bindgen]
+#[derive(Debug)]
+pub struct Watchers {
+    sql: Sql,
+    layout: Layout,
+}
+
+#[wasm_bindgen]
+impl Watchers {
+    /// Over the object's storage.
+    ///
+    /// # Errors
+    /// An exception of the storage.
+    #[wasm_bindgen(constructor)]
+    pub fn new(sql: Sql, shards: Option<String>) -> Result<Self> {
+        sql.run(TABLES, Vec::new())?;
+        Ok(Self { sql, layout: Layout::read(shards.as_deref()).map_err(exception)? })
+    }
+
+    /// Forgets all sockets but these.
+    ///
+    /// # Errors
+    /// An exception of the storage.
+    pub fn keep(&self, sockets: Vec<String>) -> Result<()> {
+        for mut row in self.sql.rows("SELECT DISTINCT socket FROM lessor_watching", Vec::new())? {
+            let socket = row.text()?;
+            if !sockets.contains(&socket) {
+                self.forget(&socket)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Forgets a socket.
+    ///
+    /// # Errors
+    /// An exception of the storage.
+    pub fn forget(&self, socket: &str) -> Result<()> {
+        self.sql.run("DELETE FROM lessor_watching WHERE socket = ?", vec![socket.into()])
+    }
+
+    /// Takes what a client said on its socket: what to answer it, after the states of what is in these objects.
+    ///
+    /// # Errors
+    /// An exception of the storage.
+    pub fn hear(&self, socket: &str, caller: &str, text: &str) -> Result<Array> {
+        let caller = serde_json::from_str(caller).map_err(exception)?;
+        let heard = serde_json::from_str(text)
+            .map_err(|error| Kind::Invalid.because(format!("the message is not as it should be: {error}")));
+        match heard.and_then(|heard| checked(heard, &caller)) {
+            Err(problem) => Ok(Array::of1(&said(&Said::Failed(problem)))),
+            Ok(Heard::Unwatch(patterns)) => {
+                let query = "DELETE FROM lessor_watching WHERE prefix = ? AND pattern = ? AND socket = ?";
+                self.each(&patterns, socket, query)?;
+                Ok(Array::of1(&said(&Said::Unwatched { number: patterns.number })))
+            }
+            Ok(Heard::Watch(patterns)) => self.watch(socket, patterns),
+        }
+    }
+
+    /// Takes news, keys and changes in turn: sockets and messages, in turn.
+    ///
+    /// # Errors
+    /// An exception of the storage.
+    pub fn spread(&self, news: Vec<String>) -> Result<Vec<String>> {
+        let mut messages = Vec::new();
+        for pair in news.chunks(2) {
+            let [key, change] = pair else { continue };
+            self.sql.run("INSERT OR IGNORE INTO lessor_keys VALUES (?)", vec![key.into()])?;
+            let query = "SELECT socket FROM lessor_watching WHERE prefix = 0 AND pattern = ?1 UNION
+                SELECT socket FROM lessor_watching WHERE prefix = 1 AND substr(?1, 1, length(pattern)) = pattern";
+            for mut row in self.sql.rows(query, vec![key.into()])? {
+                messages.extend([row.text()?, change.clone()]);
+            }
+        }
+        Ok(messages)
+    }
+
+    /// Which objects to ask for a listing.
+    ///
+    /// # Errors
+    /// An exception of the storage.
+    pub fn list(&self, listing: &str) -> Result<Array> {
+        let Listing { prefix, after, limit } = serde_json::from_str(listing).map_err(exception)?;
+        let mut keys = self.keys(&prefix, &after, limit + 1)?;
+        let more = keys.len() > limit;
+        keys.truncate(limit);
+        let next = keys.last().filter(|_| more);
+        let next = serde_json::to_string(&next).map_err(exception)?;
+        let answer = Array::of1(&next.into());
+        self.asks(&keys, &answer)?;
+        Ok(answer)
+    }
+}
+
+impl Watchers {
+    fn watch(&self, socket: &str, patterns: Patterns) -> Result<Array> {
+        let query = "SELECT count(*) FROM lessor_watching WHERE socket = ?";
+        let mut count = 0;
+        for mut row in self.sql.rows(query, vec![socket.into()])? {
+            count = row.number()?;
+        }
+        let asked = patterns.keys.len() + patterns.prefixes.len();
+        if count + asked as u64 > WATCHED {
+            let detail = format!("{count} are watched already and {asked} more are asked for, allowed are {WATCHED}");
+            return Ok(Array::of1(&said(&Said::Failed(Kind::TooLarge.because(detail)))));
+        }
+        self.each(&patterns, socket, "INSERT OR IGNORE INTO lessor_watching VALUES (?, ?, ?)")?;
+        let (mut keys, mut more) = (patterns.keys, false);
+        for prefix in &patterns.prefixes {
+            let mut found = self.keys(prefix, "", LISTED + 1)?;
+            more |= found.len() > LISTED;
+            found.truncate(LISTED);
+            keys.extend(found);
+        }
+        keys.sort();
+        keys.dedup();
+        let answer = Array::of1(&said(&Said::Watched { number: patterns.number, more }));
+        self.asks(&keys, &answer)?;
+        Ok(answer)
+    }
+
+    fn each(&self, patterns: &Patterns, socket: &str, query: &str) -> Result<()> {
+        let keys = patterns.keys.iter().map(|key| (0, key.as_str()));
+        let prefixes = patterns.prefixes.iter().map(|prefix| (1, prefix.as_str()));
+        for (prefix, pattern) in keys.chain(prefixes) {
+            self.sql.run(query, vec![prefix.into(), pattern.into(), socket.into()])?;
+        }
+        Ok(())
+    }
+
+    fn keys(&self, prefix: &str, after: &str, limit: usize) -> Result<Vec<Key>> {
+        let query = "SELECT key FROM lessor_keys WHERE key >= ?1 AND substr(key, 1, length(?1)) = ?1 AND key > ?2
+            ORDER BY key LIMIT ?3";
+        let rows = self.sql.rows(query, vec![prefix.into(), after.into(), number(limit as u64)?])?;
+        rows.map(|mut row| Key::new(row.text()?).map_err(exception)).collect()
+    }
+
+    /// Names of objects, what to ask them, and the JSON of the keys in the same order, in turn.
+    fn asks(&self, keys: &[Key], asks: &Array) -> Result<()> {
+        let mut named: Vec<_> = keys.iter().map(|key| (self.layout.object(key), key)).collect();
+        named.sort();
+        for of_object in named.chunk_by(|(one, _), (other, _)| one == other) {
+            let gets: Vec<_> = of_object.iter().map(|(_, key)| Ask::Get { key: (*key).clone() }).collect();
+            let keys = of_object.iter().map(|(_, key)| serde_json::to_string(key).map(JsValue::from).map_err(exception));
+            asks.push(&of_object.first().map_or("", |(name, _)| name.as_str()).into());
+            asks.push(&serde_json::to_string(&gets).map_err(exception)?.into());
+            asks.push(&keys.collect::<Result<Array>>()?.into());
+        }
+        Ok(())
+    }
+}
+
+fn checked(heard: Heard, caller: &Caller) -> core::result::Result<Heard, Problem> {
+    let (Heard::Watch(patterns) | Heard::Unwatch(patterns)) = &heard;
+    patterns.keys.iter().try_for_each(|key| caller.may(Role::Read, key))?;
+    for prefix in &patterns.prefixes {
+        if prefix.len() > Key::MAX_LEN {
+            let detail = format!("a prefix has {} bytes, allowed are {}", prefix.len(), Key::MAX_LEN);
+            return Err(Kind::Invalid.because(detail));
+        }
+        caller.may_within(Role::Read, prefix)?;
+    }
+    Ok(heard)
+}
+
+fn said(said: &Said) -> JsValue {
+    serde_json::to_string(said).unwrap_or_default().into()
+}
