@@ -115,15 +115,16 @@ function wordFor(error) {
 async function read(request) {
   const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
   const length = request.headers.get("content-length");
-  if (length !== null) return length > BODY ? undefined : decoder.decode(await request.arrayBuffer());
+  if (length !== null && length <= BODY) return decoder.decode(await request.arrayBuffer());
   let text = "";
   let bytes = 0;
+  // What is a little too long is read to its end, or the client would be cut off before it hears why.
   for await (const chunk of request.body ?? []) {
     bytes += chunk.byteLength;
-    if (bytes > BODY) return undefined;
-    text += decoder.decode(chunk, { stream: true });
+    if (bytes > 16 * BODY) break;
+    if (bytes <= BODY) text += decoder.decode(chunk, { stream: true });
   }
-  return text + decoder.decode();
+  return bytes <= BODY ? text + decoder.decode() : undefined;
 }
 
 function answer([, status, body]) {

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
+use crate::json;
 use crate::problem::Kind;
 
 /// What a token is good for. Each role may also do what those before it may.
@@ -72,11 +73,7 @@ impl Tokens {
     pub(crate) fn read(secrets: &[String]) -> Result<Self, String> {
         let mut tokens = Vec::new();
         for secret in secrets {
-            // The error of the parser might repeat a token.
-            let unread = |error: serde_json::Error| {
-                format!("no valid tokens at line {}, column {}", error.line(), error.column())
-            };
-            let written: Vec<Written> = serde_json::from_str(secret).map_err(unread)?;
+            let written: Vec<Written> = json::read(secret).map_err(|error| error.to_string())?;
             if written.iter().any(|token| token.token.len() < SHORTEST) {
                 return Err(format!("a token has less than {SHORTEST} characters"));
             }

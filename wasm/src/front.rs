@@ -10,6 +10,7 @@ use wasm_bindgen::prelude::*;
 
 use crate::access::{Caller, Role, Tokens, token_of};
 use crate::errand::{ASK, HISTORY, REVOKE};
+use crate::json;
 use crate::limits::{ASKS, BODY, LISTED, Ttl};
 use crate::problem::Kind;
 use crate::route::Layout;
@@ -101,7 +102,8 @@ impl Settings {
             (None | Some(""), None, None, None) => {
                 expect(asked, "GET")?;
                 let Ttl { min_ms, max_ms } = self.ttl;
-                json(&About { version: 1, caller: &caller, min_ttl_ms: min_ms, max_ttl_ms: max_ms }).map(Plan::Answer)
+                written(&About { version: 1, caller: &caller, min_ttl_ms: min_ms, max_ttl_ms: max_ms })
+                    .map(Plan::Answer)
             }
             (Some("batch"), None, None, None) => {
                 expect(asked, "POST")?;
@@ -259,7 +261,7 @@ fn read<T: DeserializeOwned>(asked: Asked<'_>) -> Answered<T> {
     }
     let too_large = || Kind::TooLarge.because(format!("the body has more than {BODY} bytes"));
     let body = asked.body.filter(|body| body.len() <= BODY).ok_or_else(too_large)?;
-    serde_json::from_str(body).map_err(|error| unfit(&error))
+    json::read(body).map_err(|error| Kind::Invalid.because(format!("the body is not as it should be: {error}")))
 }
 
 /// A claim and a term in one object: serde refuses unknown fields only if none is flattened.
@@ -285,11 +287,7 @@ impl Renewal {
     }
 }
 
-fn unfit(error: &serde_json::Error) -> Problem {
-    Kind::Invalid.because(format!("the body is not as it should be: {error}"))
-}
-
-fn json(value: &impl Serialize) -> Answered<String> {
+fn written(value: &impl Serialize) -> Answered<String> {
     serde_json::to_string(value).map_err(|_| Kind::Failed.because("the answer could not be written"))
 }
 

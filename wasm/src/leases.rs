@@ -7,6 +7,7 @@ use serde::Serialize;
 use wasm_bindgen::prelude::*;
 
 use crate::errand::{ASK, HISTORY, REVOKE};
+use crate::json;
 use crate::problem::Kind;
 use crate::sql::{Result, Sql, exception};
 use crate::table::{Change, Entry, News, Table};
@@ -52,16 +53,16 @@ impl Leases {
         let answers = Array::new();
         match errand {
             ASK => {
-                let asks: Vec<Ask> = serde_json::from_str(payload).map_err(exception)?;
+                let asks: Vec<Ask> = json::read(payload).map_err(exception)?;
                 for ask in asks {
-                    answers.push(&json(&self.judge(ask.into(), now_ms, &mut written)?)?);
+                    answers.push(&text(&self.judge(ask.into(), now_ms, &mut written)?)?);
                 }
             }
             REVOKE => {
                 let term = self.revoke(&key(payload)?, now_ms, &mut written)?;
-                answers.push(&json(&Reported::Revoked { term })?);
+                answers.push(&text(&Reported::Revoked { term })?);
             }
-            HISTORY => drop(answers.push(&json(&Reported::History(self.table.history(&key(payload)?, now_ms)?))?)),
+            HISTORY => drop(answers.push(&text(&Reported::History(self.table.history(&key(payload)?, now_ms)?))?)),
             other => return Err(exception(format_args!("no errand {other}"))),
         }
         if written.news {
@@ -90,7 +91,7 @@ impl Leases {
         let told = Array::of1(&due(Some(last)));
         for change in news {
             told.push(&change.key.as_str().into());
-            told.push(&json(&Reported::Change(change))?);
+            told.push(&text(&Reported::Change(change))?);
         }
         Ok(Some(told))
     }
@@ -113,7 +114,7 @@ enum Reported {
     Change(News),
 }
 
-fn json(value: &impl Serialize) -> Result<JsValue> {
+fn text(value: &impl Serialize) -> Result<JsValue> {
     serde_json::to_string(value).map(JsValue::from).map_err(exception)
 }
 

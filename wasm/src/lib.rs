@@ -4,7 +4,7 @@
 //! is JavaScript and decides nothing (`js/`): the classes of the Durable Objects and the handler of requests. A trap
 //! in Rust is thought to its end by that: it is thrown to the one caller at once, and nothing else was under way.
 //!
-//! Read in this order: `sql`, `route` (which object holds a key), `problem`, `access`, `limits`, `table` (the records
+//! Read in this order: `sql`, `json`, `route` (which object holds a key), `problem`, `access`, `limits`, `table` (the records
 //! as rows), `leases` (what a `LeaseObject` decides), `front` (the HTTP API), `watchers` (what a `WatchObject` decides).
 // A panic in a Worker takes down what shares its instance. Tests may.
 #![cfg_attr(
@@ -16,6 +16,7 @@
 use worker as _;
 
 mod errand;
+mod json;
 mod route;
 
 #[cfg(feature = "service")]

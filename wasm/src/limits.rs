@@ -31,7 +31,9 @@ impl Ttl {
     pub(crate) fn read(min: Option<&str>, max: Option<&str>) -> Result<Self, String> {
         let read = |text: Option<&str>, default: u64| match text {
             None => Ok(default),
-            Some(text) => text.parse().map_err(|_| format!("a limit of the ttl is {text:?}, allowed is a number of ms")),
+            Some(text) => {
+                text.parse().map_err(|_| format!("a limit of the ttl is {text:?}, allowed is a number of ms"))
+            }
         };
         let Self { min_ms, max_ms } = Self::default();
         Ok(Self { min_ms: read(min, min_ms)?, max_ms: read(max, max_ms)? })

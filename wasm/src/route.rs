@@ -42,7 +42,10 @@ impl Layout {
     /// From the variable `LESSOR_SHARDS`: the number of shards, if there are to be shards.
     pub(crate) fn read(shards: Option<&str>) -> Result<Self, String> {
         let Some(shards) = shards else { return Ok(Self::PerKey) };
-        shards.parse().map(Self::Shards).map_err(|_| format!("LESSOR_SHARDS is {shards:?}, allowed is a number from 1 on"))
+        shards
+            .parse()
+            .map(Self::Shards)
+            .map_err(|_| format!("LESSOR_SHARDS is {shards:?}, allowed is a number from 1 on"))
     }
 }
 

@@ -122,8 +122,7 @@ impl Table {
 
     /// When the next lease expires.
     pub(crate) fn due_ms(&self, now_ms: u64) -> Result<Option<u64>> {
-        let query =
-            "SELECT expires_ms FROM lessor_records WHERE session IS NOT NULL AND expires_ms > ? ORDER BY expires_ms LIMIT 1";
+        let query = "SELECT expires_ms FROM lessor_records WHERE session IS NOT NULL AND expires_ms > ? ORDER BY expires_ms LIMIT 1";
         self.0.rows(query, vec![number(now_ms)?])?.next().map(|mut row| row.number()).transpose()
     }
 

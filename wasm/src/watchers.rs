@@ -8,6 +8,7 @@ use wasm_bindgen::prelude::*;
 
 use crate::access::{Caller, Role};
 use crate::front::Listing;
+use crate::json;
 use crate::limits::{LISTED, WATCHED};
 use crate::problem::Kind;
 use crate::route::Layout;
@@ -95,8 +96,8 @@ impl Watchers {
     /// # Errors
     /// An exception of the storage.
     pub fn hear(&self, socket: &str, caller: &str, text: &str) -> Result<Array> {
-        let caller = serde_json::from_str(caller).map_err(exception)?;
-        let heard = serde_json::from_str(text)
+        let caller = json::read(caller).map_err(exception)?;
+        let heard = json::read(text)
             .map_err(|error| Kind::Invalid.because(format!("the message is not as it should be: {error}")));
         match heard.and_then(|heard| checked(heard, &caller)) {
             Err(problem) => Ok(Array::of1(&said(&Said::Failed(problem)))),
@@ -132,7 +133,7 @@ impl Watchers {
     /// # Errors
     /// An exception of the storage.
     pub fn list(&self, listing: &str) -> Result<Array> {
-        let Listing { prefix, after, limit } = serde_json::from_str(listing).map_err(exception)?;
+        let Listing { prefix, after, limit } = json::read(listing).map_err(exception)?;
         let mut keys = self.keys(&prefix, &after, limit + 1)?;
         let more = keys.len() > limit;
         keys.truncate(limit);
@@ -164,8 +165,6 @@ impl Watchers {
             found.truncate(LISTED);
             keys.extend(found);
         }
-        keys.sort();
-        keys.dedup();
         let answer = Array::of1(&said(&Said::Watched { number: patterns.number, more }));
         self.asks(&keys, &answer)?;
         Ok(answer)
@@ -189,13 +188,18 @@ impl Watchers {
 
     /// Names of objects, what to ask them, and the JSON of the keys in the same order, in turn.
     fn asks(&self, keys: &[Key], asks: &Array) -> Result<()> {
-        let mut named: Vec<_> = keys.iter().map(|key| (self.layout.object(key), key)).collect();
-        named.sort();
-        for of_object in named.chunk_by(|(one, _), (other, _)| one == other) {
-            let gets: Vec<_> = of_object.iter().map(|(_, key)| Ask::Get { key: (*key).clone() }).collect();
-            let keys = of_object.iter().map(|(_, key)| serde_json::to_string(key).map(JsValue::from).map_err(exception));
-            asks.push(&of_object.first().map_or("", |(name, _)| name.as_str()).into());
-            asks.push(&serde_json::to_string(&gets).map_err(exception)?.into());
+        let mut objects: Vec<(String, Vec<Ask>)> = Vec::new();
+        for key in keys {
+            let (name, get) = (self.layout.object(key), Ask::Get { key: key.clone() });
+            match objects.iter_mut().find(|(object, _)| *object == name) {
+                Some((_, gets)) => gets.push(get),
+                None => objects.push((name, vec![get])),
+            }
+        }
+        for (name, gets) in &objects {
+            let keys = gets.iter().map(|get| serde_json::to_string(get.key()).map(JsValue::from).map_err(exception));
+            asks.push(&name.into());
+            asks.push(&serde_json::to_string(gets).map_err(exception)?.into());
             asks.push(&keys.collect::<Result<Array>>()?.into());
         }
         Ok(())

@@ -1,0 +1,319 @@
+//! Reading JSON. The platform parses it, and serde takes it from there: a parser of our own would be a third of the
+//! Worker. Errors name the field.
+
+use core::fmt;
+
+use serde::de::value::StrDeserializer;
+use serde::de::{
+    self, DeserializeOwned, DeserializeSeed, EnumAccess, Expected, IntoDeserializer, MapAccess, SeqAccess,
+};
+use serde::de::{Unexpected, VariantAccess, Visitor};
+use serde::forward_to_deserialize_any;
+
+/// How deep lists and objects may lie in each other: deeper than anything that is read here.
+const DEEPEST: u32 = 8;
+
+/// What a text of JSON says.
+#[derive(Debug)]
+enum Json {
+    Null,
+    Bool(bool),
+    Number(f64),
+    Text(String),
+    List(Vec<Self>),
+    Object(Vec<(String, Self)>),
+}
+
+/// Why it could not be read.
+#[derive(Debug, Default)]
+pub(crate) struct Unread {
+    /// The field, innermost first.
+    path: Vec<String>,
+    what: String,
+}
+
+/// Reads JSON.
+pub(crate) fn read<T: DeserializeOwned>(text: &str) -> Result<T, Unread> {
+    T::deserialize(platform::parse(text)?)
+}
+
+impl fmt::Display for Unread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (number, field) in self.path.iter().rev().enumerate() {
+            f.write_str(if number == 0 { "" } else { "." })?;
+            f.write_str(field)?;
+        }
+        f.write_str(if self.path.is_empty() { "" } else { ": " })?;
+        f.write_str(&self.what)
+    }
+}
+
+impl core::error::Error for Unread {}
+
+impl Unread {
+    fn because(what: impl Into<String>) -> Self {
+        Self { path: Vec::new(), what: what.into() }
+    }
+
+    fn within(mut self, field: &str) -> Self {
+        self.path.push(field.to_owned());
+        self
+    }
+}
+
+impl de::Error for Unread {
+    fn custom<T: fmt::Display>(what: T) -> Self {
+        Self::because(what.to_string())
+    }
+
+    // Without the number that was there: to write floats takes more room than everything else here.
+    fn invalid_type(unexpected: Unexpected<'_>, expected: &dyn Expected) -> Self {
+        let found = match unexpected {
+            Unexpected::Bool(_) => "a boolean",
+            Unexpected::Unsigned(_) | Unexpected::Signed(_) => "a whole number",
+            Unexpected::Float(_) => "a number that is not whole, or too large",
+            Unexpected::Str(_) => "a string",
+            Unexpected::Unit | Unexpected::Option => "null",
+            Unexpected::Seq => "an array",
+            _ => "an object",
+        };
+        Self::because(format!("it is {found}, expected is {expected}"))
+    }
+
+    fn invalid_value(unexpected: Unexpected<'_>, expected: &dyn Expected) -> Self {
+        Self::invalid_type(unexpected, expected)
+    }
+}
+
+impl<'de> de::Deserializer<'de> for Json {
+    type Error = Unread;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unread> {
+        match self {
+            Self::Null => visitor.visit_unit(),
+            Self::Bool(value) => visitor.visit_bool(value),
+            Self::Number(number) if number >= 0.0 && number.fract() == 0.0 && number <= MOST => {
+                visitor.visit_u64(number as u64)
+            }
+            Self::Number(number) => visitor.visit_f64(number),
+            Self::Text(text) => visitor.visit_string(text),
+            Self::List(list) => visitor.visit_seq(Items(list.into_iter())),
+            Self::Object(fields) => visitor.visit_map(Fields { fields: fields.into_iter(), next: None }),
+        }
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unread> {
+        if matches!(self, Self::Null) { visitor.visit_none() } else { visitor.visit_some(self) }
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, Unread> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Unread> {
+        match self {
+            Self::Text(variant) => visitor.visit_enum(Variant(variant, Self::Null)),
+            Self::Object(mut fields) if fields.len() == 1 => match fields.pop() {
+                Some((variant, content)) => visitor.visit_enum(Variant(variant, content)),
+                None => Err(Unread::default()),
+            },
+            _ => Err(Unread::because("expected is a word, or an object with one field")),
+        }
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 u8 u16 u32 u64 f32 f64 char str string bytes byte_buf unit unit_struct seq tuple
+        tuple_struct map struct identifier ignored_any
+    }
+}
+
+/// Numbers of JavaScript are exact up to here.
+const MOST: f64 = 9_007_199_254_740_991.0;
+
+struct Items(std::vec::IntoIter<Json>);
+
+impl<'de> SeqAccess<'de> for Items {
+    type Error = Unread;
+
+    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Unread> {
+        self.0.next().map(|item| seed.deserialize(item)).transpose()
+    }
+}
+
+struct Fields {
+    fields: std::vec::IntoIter<(String, Json)>,
+    next: Option<(String, Json)>,
+}
+
+impl<'de> MapAccess<'de> for Fields {
+    type Error = Unread;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Unread> {
+        self.next = self.fields.next();
+        let Some((name, _)) = &self.next else { return Ok(None) };
+        let name: StrDeserializer<'_, Unread> = name.as_str().into_deserializer();
+        seed.deserialize(name).map(Some)
+    }
+
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Unread> {
+        let (name, value) = self.next.take().ok_or_else(Unread::default)?;
+        seed.deserialize(value).map_err(|error| error.within(&name))
+    }
+}
+
+struct Variant(String, Json);
+
+impl<'de> EnumAccess<'de> for Variant {
+    type Error = Unread;
+    type Variant = Json;
+
+    fn variant_seed<V: DeserializeSeed<'de>>(self, seed: V) -> Result<(V::Value, Json), Unread> {
+        let Self(name, content) = self;
+        let name: StrDeserializer<'_, Unread> = name.as_str().into_deserializer();
+        Ok((seed.deserialize(name)?, content))
+    }
+}
+
+impl<'de> VariantAccess<'de> for Json {
+    type Error = Unread;
+
+    fn unit_variant(self) -> Result<(), Unread> {
+        if matches!(self, Self::Null) { Ok(()) } else { Err(Unread::because("expected is a word alone")) }
+    }
+
+    fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, Unread> {
+        seed.deserialize(self)
+    }
+
+    fn tuple_variant<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, Unread> {
+        de::Deserializer::deserialize_any(self, visitor)
+    }
+
+    fn struct_variant<V: Visitor<'de>>(self, _: &'static [&'static str], visitor: V) -> Result<V::Value, Unread> {
+        de::Deserializer::deserialize_any(self, visitor)
+    }
+}
+
+#[cfg(target_family = "wasm")]
+mod platform {
+    use js_sys::{Array, JSON, Object};
+    use wasm_bindgen::{JsCast, JsValue};
+
+    use super::{DEEPEST, Json, Unread};
+
+    pub(super) fn parse(text: &str) -> Result<Json, Unread> {
+        // The exception may repeat what it was given, and that may be a secret.
+        let value = JSON::parse(text).map_err(|_| Unread::because("it is no JSON"))?;
+        of(value, DEEPEST)
+    }
+
+    fn of(value: JsValue, deepest: u32) -> Result<Json, Unread> {
+        if let Some(text) = value.as_string() {
+            return Ok(Json::Text(text));
+        }
+        if let Some(number) = value.as_f64() {
+            return Ok(Json::Number(number));
+        }
+        if let Some(value) = value.as_bool() {
+            return Ok(Json::Bool(value));
+        }
+        if value.is_null() {
+            return Ok(Json::Null);
+        }
+        let deeper = deepest.checked_sub(1).ok_or_else(|| Unread::because("it is nested too deeply"))?;
+        if Array::is_array(&value) {
+            return value
+                .unchecked_into::<Array>()
+                .iter()
+                .map(|item| of(item, deeper))
+                .collect::<Result<_, _>>()
+                .map(Json::List);
+        }
+        let fields = Object::entries(&value.unchecked_into()).into_iter().map(|field| {
+            let field: Array = field.unchecked_into();
+            Ok((field.get(0).as_string().unwrap_or_default(), of(field.get(1), deeper)?))
+        });
+        fields.collect::<Result<_, _>>().map(Json::Object)
+    }
+}
+
+#[cfg(not(target_family = "wasm"))]
+mod platform {
+    use serde_json::Value;
+
+    use super::{DEEPEST, Json, Unread};
+
+    pub(super) fn parse(text: &str) -> Result<Json, Unread> {
+        of(serde_json::from_str(text).map_err(|_| Unread::because("it is no JSON"))?, DEEPEST)
+    }
+
+    fn of(value: Value, deepest: u32) -> Result<Json, Unread> {
+        let deeper = || deepest.checked_sub(1).ok_or_else(|| Unread::because("it is nested too deeply"));
+        Ok(match value {
+            Value::Null => Json::Null,
+            Value::Bool(value) => Json::Bool(value),
+            Value::Number(number) => Json::Number(number.as_f64().unwrap_or(f64::NAN)),
+            Value::String(text) => Json::Text(text),
+            Value::Array(items) => {
+                let deeper = deeper()?;
+                Json::List(items.into_iter().map(|item| of(item, deeper)).collect::<Result<_, _>>()?)
+            }
+            Value::Object(fields) => {
+                let deeper = deeper()?;
+                let fields = fields.into_iter().map(|(name, value)| Ok((name, of(value, deeper)?)));
+                Json::Object(fields.collect::<Result<_, Unread>>()?)
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use lessor::wire::Ask;
+
+    use super::*;
+
+    fn error(text: &str) -> String {
+        read::<Vec<Ask>>(text).unwrap_err().to_string()
+    }
+
+    const CLAIM: &str = r#"{"id": "a", "session": "000102030405060708090a0b0c0d0e0f", "ttl_ms": 30000}"#;
+
+    /// The same as any other reader of JSON would read.
+    #[test]
+    fn reads_what_is_written() {
+        let text = format!(
+            r#"[{{"acquire": {{"key": "k", "claim": {CLAIM}}}}}, {{"get": {{"key": "ключ"}}}},
+               {{"renew": {{"key": "j", "term": 7, "claim": {}}}}}]"#,
+            CLAIM.replace('}', r#", "after": null, "value": "v", "takeover": {"unchanged": 9}}"#)
+        );
+        assert_eq!(read::<Vec<Ask>>(&text).unwrap(), serde_json::from_str::<Vec<Ask>>(&text).unwrap());
+    }
+
+    #[test]
+    fn errors_name_the_field() {
+        let with =
+            |old: &str, new: &str| format!(r#"[{{"acquire": {{"key": "k", "claim": {}}}}}]"#, CLAIM.replace(old, new));
+        for (text, says) in [
+            (with("30000", "-1"), "claim.ttl_ms: it is a number that is not whole"),
+            (with("30000", "1.5"), "claim.ttl_ms: it is a number that is not whole"),
+            (with("30000", "9007199254740993000"), "or too large"),
+            (with("30000", "\"1\""), "claim.ttl_ms: it is a string"),
+            (with("\"a\"", "[]"), "claim.id: it is an array, expected is a string"),
+            (with("\"a\"", "\"\""), "claim.id: "),
+            (with("\"id\"", "\"it\""), "unknown field `it`"),
+            (with("\"id\": \"a\", ", ""), "missing field `id`"),
+            (with("30000", "1, \"takeover\": \"soon\""), "claim.takeover: unknown variant `soon`"),
+            ("[{\"acquire\": 1, \"get\": 2}]".into(), "an object with one field"),
+            ("{".into(), "no JSON"),
+            ("[".repeat(100) + &"]".repeat(100), "nested"),
+        ] {
+            assert!(error(&text).contains(says), "{text}: {}", error(&text));
+        }
+    }
+}
