@@ -158,7 +158,7 @@ impl Election {
             return None;
         }
         let led = self.reign.as_ref().map(|reign| reign.term);
-        Some(Ticket { session: self.session?, known: self.known.max(led) })
+        Some(Ticket { session: self.session?, known: self.known.max(led), led: led.is_some() })
     }
 
     /// An observer: it looks at the lease and never claims.

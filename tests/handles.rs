@@ -10,7 +10,7 @@ use faulty::{Fault, Faulty, candidate, entropy, fixture, ms, secs, spawned};
 use futures::future::{join, pending, select};
 use futures::{FutureExt, StreamExt, pin_mut};
 use lessor::{
-    BuildError, Builder, Candidate, ConfigError, Event, Instant, ManualTimer, MemoryStorage, Role, Stopped, Timer,
+    BuildError, Builder, Candidate, ConfigError, Event, Instant, ManualTimer, MemoryStorage, Role, Stopped, Term, Timer,
 };
 
 // === leading ===
@@ -401,6 +401,43 @@ fn a_ticket_carries_a_session_on() {
     timer.block_on(driver.step()).unwrap();
     assert_eq!(next.leadership().unwrap().term().get(), 2);
     assert_eq!((timer.now(), storage.acquires()), (Instant::from_origin(secs(1)), 2));
+}
+
+/// R9: a reign goes on in its term if it is asked to and the lease is still its own; else the next term begins.
+#[test]
+fn a_ticket_may_continue_a_reign() {
+    let asleep = |storage: &Faulty, timer: &ManualTimer| {
+        let (a, mut driver) = candidate("a", storage, timer);
+        timer.block_on(driver.step()).unwrap();
+        assert!(a.is_leader());
+        let ticket = driver.into_ticket().unwrap();
+        assert_eq!(ticket.led().unwrap().get(), 1);
+        lessor::Ticket::from_bytes(ticket.to_bytes()).unwrap().continuing()
+    };
+    let resumed = |ticket, storage: &Faulty, timer: &ManualTimer| {
+        let builder = Builder::new("k").id("a").resume(ticket);
+        let (next, mut driver) = builder.build_with(storage.clone(), timer.clone(), entropy(77)).unwrap();
+        let step = timer.block_on(driver.step()).unwrap();
+        let step = if next.is_leader() { step } else { timer.block_on(driver.step()).unwrap() };
+        (step.status.term.map(Term::get), step.status.leader.map(|lease| lease.term.get()))
+    };
+    let (timer, storage) = fixture();
+    let ticket = asleep(&storage, &timer);
+    assert_eq!(resumed(ticket, &storage, &timer), (Some(1), Some(1)), "the same term");
+
+    // Expired, and nobody came.
+    let (timer, storage) = fixture();
+    let ticket = asleep(&storage, &timer);
+    timer.advance(secs(11));
+    assert_eq!(resumed(ticket, &storage, &timer).0, Some(2));
+
+    // Expired, and another came.
+    let (timer, storage) = fixture();
+    let ticket = asleep(&storage, &timer);
+    timer.advance(secs(11));
+    let (_b, mut driver) = candidate("b", &storage, &timer);
+    timer.block_on(async { (driver.step().await, driver.step().await) }).unwrap();
+    assert_eq!(resumed(ticket, &storage, &timer), (None, Some(2)));
 }
 
 /// Without a ticket the next instance is another candidate and waits for the lease to run out.

@@ -5,19 +5,22 @@
 //! in Rust is thought to its end by that: it is thrown to the one caller at once, and nothing else was under way.
 //!
 //! Read in this order: `sql`, `json`, `route` (which object holds a key), `problem`, `access`, `limits`, `table` (the records
-//! as rows), `leases` (what a `LeaseObject` decides), `front` (the HTTP API), `watchers` (what a `WatchObject` decides).
+//! as rows), `leases` (what a `LeaseObject` decides), `front` (the HTTP API), `watchers` (what a `WatchObject` decides);
+//! for a Worker of your own `timer`, `storage` (Durable Objects as a `Storage`), `campaign` (a candidate that is a Durable
+//! Object).
 // A panic in a Worker takes down what shares its instance. Tests may.
 #![cfg_attr(
     not(test),
     deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::unreachable)
 )]
 
-// Its shim for a Worker asks for what this crate exports.
-use worker as _;
-
+mod campaign;
 mod errand;
 mod json;
 mod route;
+mod sql;
+mod storage;
+mod timer;
 
 #[cfg(feature = "service")]
 mod access;
@@ -30,13 +33,14 @@ mod limits;
 #[cfg(feature = "service")]
 mod problem;
 #[cfg(feature = "service")]
-mod sql;
-#[cfg(feature = "service")]
 mod table;
 #[cfg(feature = "service")]
 mod watchers;
 
+pub use campaign::{Campaign, Lead, config};
 pub use route::Layout;
+pub use storage::DurableObjectStorage;
+pub use timer::WorkerTimer;
 
 #[cfg(feature = "service")]
 pub use {front::Front, leases::Leases, sql::Sql, watchers::Watchers};

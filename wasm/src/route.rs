@@ -40,6 +40,7 @@ impl Layout {
 
 impl Layout {
     /// From the variable `LESSOR_SHARDS`: the number of shards, if there are to be shards.
+    #[cfg(feature = "service")]
     pub(crate) fn read(shards: Option<&str>) -> Result<Self, String> {
         let Some(shards) = shards else { return Ok(Self::PerKey) };
         shards

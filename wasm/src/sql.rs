@@ -72,6 +72,7 @@ pub(crate) fn number(number: u64) -> Result<JsValue> {
     if number <= MOST { Ok(number.into()) } else { Err(damaged("number")) }
 }
 
+#[cfg(feature = "service")]
 pub(crate) fn optional(text: Option<&str>) -> JsValue {
     text.map_or(JsValue::NULL, JsValue::from)
 }
@@ -81,6 +82,7 @@ pub(crate) fn damaged(what: &str) -> JsValue {
 }
 
 /// An exception that says this.
+#[cfg(feature = "service")]
 pub(crate) fn exception(what: impl core::fmt::Display) -> JsValue {
     Error::new(&what.to_string()).into()
 }

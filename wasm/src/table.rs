@@ -1,7 +1,10 @@
 //! The records of an object, as rows by key, and the changes of hands that there were.
 
+use std::cell::Cell;
+
 use lessor::{Holder, Key, Lease, Record, Session, Term, Value, Version};
 use serde::Serialize;
+use wasm_bindgen::JsValue;
 
 use crate::sql::{Result, Row, Sql, damaged, number, optional};
 
@@ -64,19 +67,37 @@ pub(crate) struct News {
     lease: Option<Lease>,
 }
 
+/// Made at the first write: to look at a key that nobody ever used costs none.
 #[derive(Debug)]
-pub(crate) struct Table(Sql);
+pub(crate) struct Table {
+    sql: Sql,
+    made: Cell<bool>,
+}
 
 impl Table {
     pub(crate) fn open(sql: Sql) -> Result<Self> {
-        sql.run(TABLES, Vec::new())?;
-        Ok(Self(sql))
+        let made = sql.rows("SELECT name FROM sqlite_master WHERE name = 'lessor_told'", Vec::new())?.next().is_some();
+        Ok(Self { sql, made: Cell::new(made) })
+    }
+
+    fn rows(&self, query: &str, values: Vec<JsValue>) -> Result<impl Iterator<Item = Row>> {
+        // Also the look at storage that an instance which was superseded fails at.
+        let (query, values) = if self.made.get() { (query, values) } else { ("SELECT 1 LIMIT 0", Vec::new()) };
+        self.sql.rows(query, values)
+    }
+
+    fn run(&self, query: &str, values: Vec<JsValue>) -> Result<()> {
+        if !self.made.get() {
+            self.sql.run(TABLES, Vec::new())?;
+            self.made.set(true);
+        }
+        self.sql.run(query, values)
     }
 
     pub(crate) fn record(&self, key: &Key) -> Result<Option<Record>> {
         let query =
             "SELECT session, holder, term, version, ttl_ms, expires_ms, value FROM lessor_records WHERE key = ?";
-        self.0.rows(query, vec![key.as_str().into()])?.next().map(read).transpose()
+        self.rows(query, vec![key.as_str().into()])?.next().map(read).transpose()
     }
 
     pub(crate) fn write(&self, key: &Key, record: &Record) -> Result<()> {
@@ -93,25 +114,25 @@ impl Table {
             number(record.expires_ms)?,
             optional(record.value.as_ref().map(Value::as_str)),
         ];
-        self.0.run(query, values)
+        self.run(query, values)
     }
 
     /// Takes note of a change of hands.
     pub(crate) fn note(&self, key: &Key, change: Change, record: &Record, now_ms: u64) -> Result<()> {
         let query = "INSERT INTO lessor_changes (key, at_ms, change, id, term) VALUES (?, ?, ?, ?, ?)";
         let (id, term) = (record.holder.as_str().into(), number(record.term.get())?);
-        self.0.run(query, vec![key.as_str().into(), number(now_ms)?, change.word().into(), id, term])?;
+        self.run(query, vec![key.as_str().into(), number(now_ms)?, change.word().into(), id, term])?;
         let query =
             "DELETE FROM lessor_changes WHERE key = ?1 AND number <= (SELECT number FROM lessor_changes WHERE key = ?1
             ORDER BY number DESC LIMIT 1 OFFSET ?2)";
-        self.0.run(query, vec![key.as_str().into(), number(KEPT)?])
+        self.run(query, vec![key.as_str().into(), number(KEPT)?])
     }
 
     /// Takes note of the leases that have expired.
     pub(crate) fn expire(&self, now_ms: u64) -> Result<()> {
         let query = "SELECT key FROM lessor_records AS record WHERE session IS NOT NULL AND expires_ms <= ? AND
             (SELECT change FROM lessor_changes WHERE key = record.key ORDER BY number DESC LIMIT 1) = 'granted'";
-        for mut row in self.0.rows(query, vec![number(now_ms)?])? {
+        for mut row in self.rows(query, vec![number(now_ms)?])? {
             let key = Key::new(row.text()?).map_err(|_| damaged("key"))?;
             if let Some(record) = self.record(&key)? {
                 self.note(&key, Change::Expired, &record, now_ms)?;
@@ -123,13 +144,13 @@ impl Table {
     /// When the next lease expires.
     pub(crate) fn due_ms(&self, now_ms: u64) -> Result<Option<u64>> {
         let query = "SELECT expires_ms FROM lessor_records WHERE session IS NOT NULL AND expires_ms > ? ORDER BY expires_ms LIMIT 1";
-        self.0.rows(query, vec![number(now_ms)?])?.next().map(|mut row| row.number()).transpose()
+        self.rows(query, vec![number(now_ms)?])?.next().map(|mut row| row.number()).transpose()
     }
 
     /// The changes of hands of a key, newest first.
     pub(crate) fn history(&self, key: &Key, now_ms: u64) -> Result<Vec<Entry>> {
         let query = "SELECT change, id, term, at_ms FROM lessor_changes WHERE key = ? ORDER BY number DESC";
-        let rows = self.0.rows(query, vec![key.as_str().into()])?;
+        let rows = self.rows(query, vec![key.as_str().into()])?;
         rows.map(|mut row| {
             let (change, id) = (row.text()?, row.text()?);
             let (term, at_ms) = (row.number()?, row.number()?);
@@ -143,7 +164,7 @@ impl Table {
         let query = "SELECT number, key, change, id, term, at_ms FROM lessor_changes
             WHERE number > (SELECT number FROM lessor_told) ORDER BY number LIMIT ?";
         let (mut news, mut last) = (Vec::new(), None);
-        for mut row in self.0.rows(query, vec![number(TOLD)?])? {
+        for mut row in self.rows(query, vec![number(TOLD)?])? {
             last = Some(row.number()?);
             let key = Key::new(row.text()?).map_err(|_| damaged("key"))?;
             let (change, id) = (row.text()?, row.text()?);
@@ -156,7 +177,7 @@ impl Table {
 
     /// The changes up to this number have been told.
     pub(crate) fn told(&self, last: u64) -> Result<()> {
-        self.0.run("UPDATE lessor_told SET number = ?1 WHERE number < ?1", vec![number(last)?])
+        self.run("UPDATE lessor_told SET number = ?1 WHERE number < ?1", vec![number(last)?])
     }
 }
 

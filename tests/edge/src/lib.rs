@@ -13,6 +13,7 @@ use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 use tempfile::TempDir;
+use ureq::http::{HeaderName, HeaderValue};
 
 /// A token that may do everything.
 pub const ADMIN: &str = "admin-token-for-tests-0123456789";
@@ -25,9 +26,68 @@ pub const READER: &str = "reader-token-for-tests-012345678";
 /// A token of the second secret.
 pub const NEXT: &str = "next-token-for-tests-0123456789a";
 
-/// What the service is configured with.
+/// A Worker: its modules, the entry first, and its classes, by their bindings.
+#[derive(Clone, Copy, Debug)]
+pub struct Worker {
+    modules: &'static [&'static str],
+    classes: &'static [(&'static str, &'static str)],
+    /// Whether another Worker stands before it that can trigger its schedule: `POST /cron/MS`.
+    scheduled: bool,
+}
+
+/// The lease service as it is deployed.
+pub const SERVICE: Worker = Worker {
+    modules: &[
+        "wasm/worker.js",
+        "wasm/js/objects.js",
+        "wasm/js/service.js",
+        "wasm/page.html",
+        "wasm/build/index.js",
+        "wasm/build/index_bg.wasm",
+    ],
+    classes: &[("LEASES", "LeaseObject"), ("WATCH", "WatchObject")],
+    scheduled: false,
+};
+
+/// The same with faults that can be planted, and candidates.
+pub const TESTS: Worker = Worker {
+    modules: &[
+        "tests/edge/worker/worker.js",
+        "wasm/js/objects.js",
+        "wasm/js/service.js",
+        "tests/edge/worker/build/index.js",
+        "tests/edge/worker/build/index_bg.wasm",
+    ],
+    classes: &[("LEASES", "LeaseObject"), ("WATCH", "WatchObject"), ("CANDIDATES", "Candidate")],
+    scheduled: false,
+};
+
+/// The example of a nightly job.
+pub const NIGHTLY: Worker = Worker {
+    modules: &[
+        "wasm/examples/nightly/worker.js",
+        "wasm/js/objects.js",
+        "wasm/examples/nightly/build/index.js",
+        "wasm/examples/nightly/build/index_bg.wasm",
+    ],
+    classes: &[("LEASES", "LeaseObject"), ("REGIONS", "Region"), ("REPORT", "Report")],
+    scheduled: true,
+};
+
+const CRON: &str = r#"export default {
+  async fetch(request, env) {
+    const time = /\/cron\/(\d+)$/.exec(request.url)?.[1];
+    if (!time) return env.MAIN.fetch(request);
+    await env.MAIN.scheduled({ scheduledTime: new Date(+time), cron: "0 2 * * *" });
+    return new Response();
+  },
+};"#;
+
+/// What a Worker is configured with.
 #[derive(Clone, Debug)]
 pub struct Setting {
+    /// Which one.
+    pub worker: Worker,
     /// The secret of that name; `None`: it is not set.
     pub tokens: Option<String>,
     /// Variables.
@@ -35,30 +95,77 @@ pub struct Setting {
 }
 
 impl Default for Setting {
-    /// All tokens, and ttls from 100 ms on so that tests need not wait long.
+    /// The service with all tokens, and ttls from 100 ms on so that tests need not wait long.
     fn default() -> Self {
+        Self::of(SERVICE)
+    }
+}
+
+impl Setting {
+    /// Another Worker with the same settings.
+    pub fn of(worker: Worker) -> Self {
         let token = |token: &str, role: &str| format!("{{\"token\": \"{token}\", \"role\": \"{role}\"}}");
         let team = format!("{{\"token\": \"{TEAM}\", \"role\": \"candidate\", \"prefixes\": [\"team-a/\"]}}");
         let tokens = [token(ADMIN, "admin"), token(CANDIDATE, "candidate"), token(READER, "read"), team].join(", ");
         let next = format!("[{}]", token(NEXT, "candidate"));
         Self {
+            worker,
             tokens: Some(format!("[{tokens}]")),
             vars: vec![("LESSOR_TOKENS_NEXT", next), ("LESSOR_MIN_TTL_MS", "100".into())],
         }
     }
+
+    /// The configuration of workerd.
+    fn config(&self) -> String {
+        let variables = self.tokens.iter().map(|tokens| ("LESSOR_TOKENS", tokens));
+        let variables = variables.chain(self.vars.iter().map(|(name, value)| (*name, value)));
+        let text =
+            |(name, value): (&str, &String)| format!("(name = {name:?}, text = {}),", Value::from(value.as_str()));
+        let classes = self.worker.classes.iter();
+        let binding = |(name, class): &(&str, &str)| format!("(name = {name:?}, durableObjectNamespace = {class:?}),");
+        let namespace = |(_, class): &(&str, &str)| {
+            format!("(className = {class:?}, uniqueKey = \"lessor-{class}\", enableSql = true),")
+        };
+        let module = |name: &&str| {
+            let kind = match name.rsplit('.').next() {
+                Some("wasm") => "wasm",
+                Some("html") => "text",
+                _ => "esModule",
+            };
+            format!("(name = {name:?}, {kind} = embed {name:?}),")
+        };
+        format!(
+            "using Workerd = import \"/workerd/workerd.capnp\";
+const config :Workerd.Config = (
+  services = [(name = \"main\", worker = .worker), (name = \"cron\", worker = .cron),
+    (name = \"state\", disk = (path = \"state\", writable = true))],
+  sockets = [(name = \"http\", address = \"127.0.0.1:0\", http = (), service = \"{front}\")],
+);
+const worker :Workerd.Worker = (
+  modules = [{modules}],
+  compatibilityDate = \"2026-11-01\",
+  bindings = [{variables}{bindings}],
+  durableObjectNamespaces = [{namespaces}],
+  durableObjectStorage = (localDisk = \"state\"),
+);
+const cron :Workerd.Worker = (
+  modules = [(name = \"cron.js\", esModule = {cron})],
+  compatibilityDate = \"2026-11-01\",
+  compatibilityFlags = [\"service_binding_extra_handlers\"],
+  bindings = [(name = \"MAIN\", service = \"main\")],
+);
+",
+            front = if self.worker.scheduled { "cron" } else { "main" },
+            modules = self.worker.modules.iter().map(module).collect::<String>(),
+            variables = variables.map(text).collect::<String>(),
+            bindings = classes.clone().map(binding).collect::<String>(),
+            namespaces = classes.map(namespace).collect::<String>(),
+            cron = Value::from(CRON),
+        )
+    }
 }
 
-/// What the Worker consists of. The first is its entry.
-const MODULES: [(&str, &str); 6] = [
-    ("worker.js", "esModule"),
-    ("js/objects.js", "esModule"),
-    ("js/service.js", "esModule"),
-    ("page.html", "text"),
-    ("build/index.js", "esModule"),
-    ("build/index_bg.wasm", "wasm"),
-];
-
-/// A running service.
+/// A running Worker.
 pub struct Workerd {
     child: Child,
     port: u16,
@@ -70,49 +177,20 @@ impl Workerd {
     pub fn start(setting: &Setting) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
         fs::create_dir(folder.path().join("state")).expect("a folder can be made");
-        let bindings: String = setting
-            .tokens
-            .iter()
-            .map(|tokens| ("LESSOR_TOKENS", tokens))
-            .chain(setting.vars.iter().map(|(name, value)| (*name, value)))
-            .map(|(name, value)| format!("(name = {name:?}, text = {}),\n", Value::from(value.as_str())))
-            .collect();
-        let modules: String = MODULES
-            .map(|(name, kind)| {
-                let copy = folder.path().join(name);
-                fs::create_dir_all(copy.parent().expect("it is in a folder")).expect("a folder can be made");
-                fs::copy(wasm().join(name), copy).expect("the Worker is built");
-                format!("(name = {name:?}, {kind} = embed {name:?}),\n")
-            })
-            .concat();
-        let config = format!(
-            "using Workerd = import \"/workerd/workerd.capnp\";
-const config :Workerd.Config = (
-  services = [
-    (name = \"main\", worker = .worker),
-    (name = \"state\", disk = (path = {state:?}, writable = true)),
-  ],
-  sockets = [(name = \"http\", address = \"127.0.0.1:0\", http = (), service = \"main\")],
-);
-const worker :Workerd.Worker = (
-  modules = [{modules}],
-  compatibilityDate = \"2026-11-01\",
-  bindings = [{bindings}
-    (name = \"LEASES\", durableObjectNamespace = \"LeaseObject\"),
-    (name = \"WATCH\", durableObjectNamespace = \"WatchObject\"),
-  ],
-  durableObjectNamespaces = [
-    (className = \"LeaseObject\", uniqueKey = \"lessor-leases\", enableSql = true),
-    (className = \"WatchObject\", uniqueKey = \"lessor-watch\", enableSql = true),
-  ],
-  durableObjectStorage = (localDisk = \"state\"),
-);
-",
-            state = folder.path().join("state"),
-        );
-        fs::write(folder.path().join("config.capnp"), config).expect("the configuration can be written");
+        for name in setting.worker.modules {
+            let copy = folder.path().join(name);
+            fs::create_dir_all(copy.parent().expect("it is in a folder")).expect("a folder can be made");
+            fs::copy(root().join(name), copy)
+                .unwrap_or_else(|error| panic!("{name}: {error}; `tests/run edge` builds it"));
+        }
+        fs::write(folder.path().join("config.capnp"), setting.config()).expect("the configuration can be written");
         let (child, port) = spawn(folder.path(), 0);
         Self { child, port, folder }
+    }
+
+    /// Where its storage is.
+    pub fn state(&self) -> PathBuf {
+        self.folder.path().join("state")
     }
 
     /// Where it serves.
@@ -145,10 +223,12 @@ const worker :Workerd.Worker = (
         }
         let request = request.body(body.unwrap_or_default().to_owned()).expect("a request");
         let mut response = agent.run(request).expect("an answer");
-        let kind =
-            response.headers().get("content-type").and_then(|kind| kind.to_str().ok()).unwrap_or_default().to_owned();
+        let text = |(name, value): (&HeaderName, &HeaderValue)| {
+            (name.to_string(), value.to_str().unwrap_or_default().to_owned())
+        };
+        let headers = response.headers().iter().map(text).collect();
         let text = response.body_mut().read_to_string().expect("a body");
-        Answer { status: response.status().as_u16(), kind, text }
+        Answer { status: response.status().as_u16(), headers, text }
     }
 }
 
@@ -157,13 +237,18 @@ const worker :Workerd.Worker = (
 pub struct Answer {
     /// The HTTP status.
     pub status: u16,
-    /// The content type.
-    pub kind: String,
+    /// The headers, with names in small letters.
+    pub headers: Vec<(String, String)>,
     /// The body.
     pub text: String,
 }
 
 impl Answer {
+    /// The value of a header, by its name in small letters.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
+    }
+
     /// The body as JSON.
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {self:?}"))
@@ -183,13 +268,13 @@ impl fmt::Debug for Workerd {
     }
 }
 
-fn wasm() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../wasm")
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
 /// The program itself, not the script around it: what is killed has to be the server.
 fn workerd() -> PathBuf {
-    let packages = wasm().join("node_modules/@cloudflare");
+    let packages = root().join("wasm/node_modules/@cloudflare");
     let found = fs::read_dir(&packages)
         .into_iter()
         .flatten()

@@ -1,0 +1,92 @@
+//! Within Workers: the contract of a storage over the binding, and candidates that are Durable Objects.
+
+use std::thread;
+use std::time::Duration;
+
+use lessor_edge_tests::{ADMIN, Setting, TESTS, Workerd};
+use serde_json::{Value, json};
+
+/// Every case of the contract, from a Worker through the binding.
+#[test]
+fn keeps_the_contract() {
+    let workerd = Workerd::start(&Setting::of(TESTS));
+    let answer = workerd.call("GET", "/conformance", None, None);
+    println!("{}", answer.text);
+    assert_eq!(answer.status, 200);
+}
+
+fn get(workerd: &Workerd, path: &str) -> Value {
+    let answer = workerd.call("GET", path, None, None);
+    assert_eq!(answer.status, 200, "{path}: {answer:?}");
+    answer.json()
+}
+
+/// Asks again until it is so. Alarms come when they come.
+fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    for _ in 0..600 {
+        if let Some(found) = look() {
+            return found;
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
+    panic!("not within 30 s: {what}");
+}
+
+fn leader(workerd: &Workerd, candidates: &[&str]) -> Option<(String, u64)> {
+    let leads = candidates.iter().filter_map(|name| {
+        let lead = get(workerd, &format!("/{name}/lead"));
+        Some(((*name).to_owned(), lead["term"].as_u64()?))
+    });
+    let leads: Vec<_> = leads.collect();
+    assert!(leads.len() < 2, "{leads:?}");
+    leads.into_iter().next()
+}
+
+/// Alarm by alarm one of three leads, in one term however long; when it is gone, another does, in a newer one.
+#[test]
+fn candidates_hand_over_by_their_alarms() {
+    let workerd = Workerd::start(&Setting::of(TESTS));
+    let names = ["a", "b", "c"];
+    names.iter().for_each(|name| drop(get(&workerd, &format!("/{name}/start"))));
+    let (first, term) = until("a leader", || leader(&workerd, &names));
+    assert_eq!(term, 1);
+    let jobs = |name: &str| get(&workerd, &format!("/{name}/jobs")).as_u64().unwrap();
+    until("five jobs, the first longer than the ttl", || (jobs(&first) >= 5).then_some(()));
+    assert_eq!(leader(&workerd, &[&first]), Some((first.clone(), 1)), "the term goes on");
+
+    get(&workerd, &format!("/{first}/die"));
+    let others: Vec<_> = names.into_iter().filter(|name| *name != first).collect();
+    let (second, term) = until("another leader", || leader(&workerd, &others));
+    assert_eq!(term, 2, "{second}");
+    until("its job", || (jobs(&second) >= 1).then_some(()));
+    let history = workerd.call("GET", "/v1/keys/campaign/history", Some(ADMIN), None).json();
+    let entries = history["history"].as_array().unwrap();
+    let grants = entries.iter().filter(|entry| entry["change"] == "granted");
+    assert_eq!(grants.map(|entry| entry["term"].as_u64().unwrap()).collect::<Vec<_>>(), [2, 1]);
+}
+
+/// The process is killed, and another one goes on: alarms that are overdue come, and the ticket is the leader's.
+#[test]
+fn candidates_outlive_the_process() {
+    let mut workerd = Workerd::start(&Setting::of(TESTS));
+    get(&workerd, "/a/start");
+    let before = until("a leader", || leader(&workerd, &["a"]));
+    workerd.kill_and_restart();
+    // Nobody asks: its own alarm does it.
+    let jobs = |workerd: &Workerd| get(workerd, "/a/jobs").as_u64().unwrap();
+    until("a job after the restart", || (jobs(&workerd) >= 1).then_some(()));
+    let after = leader(&workerd, &["a"]).unwrap();
+    assert_eq!(before.0, after.0);
+    assert!(after.1 >= before.1, "{before:?} {after:?}");
+    assert_eq!(workerd.call("GET", "/v1/keys/campaign", Some(ADMIN), None).json()["lease"]["id"], json!("a"));
+}
+
+/// A time of a schedule is led for once, however often it comes.
+#[test]
+fn a_schedule_is_led_for_once() {
+    let workerd = Workerd::start(&Setting::of(TESTS));
+    let lead = |scheduled: u64| get(&workerd, &format!("/a/lead/{scheduled}"))["term"].as_u64();
+    assert_eq!(until("it leads", || lead(1000).map(Some)), Some(1));
+    assert_eq!((lead(1000), lead(999)), (None, None), "again, and too late");
+    assert_eq!((lead(2000), lead(2000)), (Some(1), None));
+}

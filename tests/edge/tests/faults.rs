@@ -1,0 +1,75 @@
+//! A fault in one object, and too much to do: who asked hears at once, and nobody else notices.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use lessor_edge_tests::{ADMIN, CANDIDATE, Setting, TESTS, Workerd};
+
+fn claim(key: &str, session: u32) -> (String, String) {
+    let body = format!("{{\"id\": \"a\", \"session\": \"{session:032x}\", \"ttl_ms\": 60000}}");
+    (format!("/v1/keys/{}/acquire", key.replace('/', "%2F")), body)
+}
+
+/// A panic, one that leaves a mess behind, memory that runs out: 500 at once. All others are served meanwhile.
+#[test]
+fn a_fault_harms_nobody_else() {
+    let workerd = Workerd::start(&Setting::of(TESTS));
+    let acquire = |key: &str, session: u32| {
+        let (path, body) = claim(key, session);
+        workerd.call("POST", &path, Some(CANDIDATE), Some(&body))
+    };
+    let over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let others: Vec<_> = (1..=4)
+            .map(|number| {
+                let (acquire, over) = (&acquire, &over);
+                scope.spawn(move || {
+                    let (key, mut served) = (format!("other-{number}"), 0);
+                    while !over.load(Ordering::Relaxed) {
+                        let answer = acquire(&key, number);
+                        assert_eq!(answer.status, 200, "{answer:?}");
+                        served += 1;
+                    }
+                    served
+                })
+            })
+            .collect();
+        for _ in 0..10 {
+            for fault in ["panic", "mess", "exhaust"] {
+                let began = Instant::now();
+                let answer = acquire(&format!("fault/{fault}"), 9);
+                assert_eq!((answer.status, answer.json()["type"].as_str()), (500, Some("failed")), "{answer:?}");
+                assert!(began.elapsed() < Duration::from_millis(1500), "{fault} took {:?}", began.elapsed());
+            }
+        }
+        over.store(true, Ordering::Relaxed);
+        for other in others {
+            assert!(other.join().unwrap() > 10, "the others were served meanwhile");
+        }
+    });
+    // What was written before the fault stays, and the object serves on.
+    let read = workerd.call("GET", "/v1/keys/other-1", Some(ADMIN), None).json();
+    assert_eq!(read["lease"]["term"], 1);
+}
+
+/// In a batch a fault is the answer of its own key only.
+#[test]
+fn a_fault_in_a_batch() {
+    let workerd = Workerd::start(&Setting::of(TESTS));
+    let ask = |key: &str| format!("{{\"get\": {{\"key\": \"{key}\"}}}}");
+    let batch = format!("[{}, {}, {}]", ask("one"), ask("fault/panic"), ask("two"));
+    let answer = workerd.call("POST", "/v1/batch", Some(CANDIDATE), Some(&batch)).json();
+    assert_eq!((&answer[0]["lease"], &answer[2]["lease"]), (&serde_json::Value::Null, &serde_json::Value::Null));
+    assert_eq!(answer[1]["failed"]["status"], 500);
+}
+
+/// An object with too much to do: 503, and when to come back.
+#[test]
+fn overload_says_when_to_come_back() {
+    let workerd = Workerd::start(&Setting::of(TESTS));
+    let (path, body) = claim("fault/overload", 1);
+    let answer = workerd.call("POST", &path, Some(CANDIDATE), Some(&body));
+    assert_eq!((answer.status, answer.json()["type"].as_str()), (503, Some("overloaded")));
+    assert_eq!(answer.header("retry-after"), Some("1"));
+}

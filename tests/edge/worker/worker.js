@@ -1,0 +1,46 @@
+// The service with faults planted by key, and the candidates of tests.
+
+import * as rust from "./build/index.js";
+import { objects } from "../../../wasm/js/objects.js";
+import { service } from "../../../wasm/js/service.js";
+
+class Leases {
+  #leases;
+  #fault = new rust.Fault();
+
+  constructor(sql) {
+    this.#leases = new rust.Leases(sql);
+  }
+
+  run(now, errand, payload) {
+    const fault = /"fault\/(\w+)/.exec(payload)?.[1];
+    // After something was written.
+    const answer = this.#leases.run(now, errand, payload);
+    if (fault === "panic") this.#fault.panic();
+    if (fault === "mess") this.#fault.mess(50);
+    if (fault === "exhaust") this.#fault.exhaust();
+    return answer;
+  }
+
+  tidy = (now) => this.#leases.tidy(now);
+  news = (now) => this.#leases.news(now);
+  told = (last) => this.#leases.told(last);
+}
+
+export const { LeaseObject, WatchObject } = objects({ ...rust, Leases });
+export { Candidate } from "./build/index.js";
+
+const leases = service(rust, "");
+const rusts = rust.default;
+
+// As the platform does when an object has too much to do.
+const overloaded = () => Promise.reject(Object.assign(new Error("Durable Object is overloaded."), { overloaded: true }));
+
+export default {
+  fetch(request, env, ctx) {
+    const path = new URL(request.url).pathname;
+    if (!path.startsWith("/v1")) return new rusts(ctx, env).fetch(request);
+    const getByName = (name) => (name === "key/fault/overload" ? { run: overloaded } : env.LEASES.getByName(name));
+    return leases.fetch(request, { ...env, LEASES: { getByName } });
+  },
+};

@@ -1,0 +1,283 @@
+//! A candidate that is a Durable Object: no loop survives in a Worker, so its alarm is the sleep between two steps.
+
+use core::fmt;
+use core::future::Future;
+use core::time::Duration;
+use std::cell::RefCell;
+use std::rc::{Rc, Weak};
+
+use futures::channel::oneshot;
+use futures::future::{Either, join, select};
+use futures::lock::Mutex;
+use lessor::{BuildError, Builder, Candidate, Driver, Instant, Leadership, Lost, Term, Ticket, Timer};
+use serde::{Deserialize, Serialize};
+use wasm_bindgen::{JsCast, JsValue};
+use worker::worker_sys::DurableObjectState;
+use worker::{Env, Error, Result, State};
+
+use crate::sql::{Sql, number};
+use crate::storage::DurableObjectStorage;
+use crate::timer::WorkerTimer;
+
+const TABLES: &str = "
+CREATE TABLE IF NOT EXISTS lessor_ticket (
+    one INTEGER PRIMARY KEY CHECK (one = 1), ticket TEXT NOT NULL, until_ms INTEGER NOT NULL
+);
+CREATE TABLE IF NOT EXISTS lessor_scheduled (name TEXT PRIMARY KEY, at_ms INTEGER NOT NULL) WITHOUT ROWID;";
+
+/// Leadership that is handed on: to a handler of requests, of queued messages, of a schedule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lead {
+    /// Send it along with every write.
+    pub term: Term,
+    /// How long it lasts from when it was asked for, in ms. The candidate may be asked again.
+    pub time_left_ms: u64,
+}
+
+/// The campaign of a Durable Object: each of its events does a step, and its alarm comes when the next one is due.
+///
+/// Between events the object is asleep, and may be gone from memory: all that is left then is a [`Ticket`] in its own
+/// storage, which the next event takes. So the lease outlives eviction, restart and deployment, in one term, for as
+/// long as the alarm comes in time. An instance that was superseded finds its storage closed, and leads no more.
+///
+/// Alarms come at least once, and late at times; have [`ensure`](Self::ensure) called by a cron trigger, in case one
+/// is lost. With the ttl at 30 s and the renew interval at 10 s two alarms may be late.
+///
+/// ```no_run
+/// use std::time::Duration;
+/// use lessor::Builder;
+/// use lessor_worker::{Campaign, DurableObjectStorage};
+/// use worker::{DurableObject, Env, Request, Response, Result, State, durable_object};
+///
+/// #[durable_object]
+/// pub struct Candidate {
+///     campaign: Campaign,
+/// }
+///
+/// impl DurableObject for Candidate {
+///     fn new(state: State, env: Env) -> Self {
+///         let builder = Builder::new("nightly").id("weur").config(lessor_worker::config());
+///         Self { campaign: Campaign::new(&state, &env, "LEASES", builder) }
+///     }
+///
+///     /// For the other handlers: do I lead, in which term, for how long?
+///     async fn fetch(&self, _: Request) -> Result<Response> {
+///         Response::from_json(&self.campaign.lead().await?)
+///     }
+///
+///     async fn alarm(&self) -> Result<Response> {
+///         self.campaign.run(|leadership| async move { println!("term {}", leadership.term()) }).await?;
+///         Response::empty()
+///     }
+/// }
+/// ```
+pub struct Campaign {
+    state: State,
+    env: Env,
+    binding: &'static str,
+    builder: Builder,
+    awake: RefCell<Weak<Awake>>,
+}
+
+/// The durations for alarms: ttl 30 s, renewals and claims every 10 s.
+#[must_use]
+pub fn config() -> lessor::Config {
+    let mut config = lessor::Config::with_ttl(Duration::from_secs(30));
+    config.renew_interval = Duration::from_secs(10);
+    config.retry_interval = Duration::from_secs(10);
+    config
+}
+
+/// The candidate while events of the object are under way.
+struct Awake {
+    candidate: Candidate<WorkerTimer>,
+    driver: Mutex<Option<Driver<DurableObjectStorage, WorkerTimer>>>,
+    sql: Sql,
+}
+
+impl Campaign {
+    /// For the object of this state, over the `LeaseObject`s of this binding. Nothing is checked before the first event.
+    #[must_use]
+    pub fn new(state: &State, env: &Env, binding: &'static str, builder: Builder) -> Self {
+        let raw: &JsValue = state.as_raw().as_ref();
+        let state = State::from(raw.clone().unchecked_into::<DurableObjectState>());
+        Self { state, env: env.clone(), binding, builder, awake: RefCell::new(Weak::new()) }
+    }
+
+    /// What the alarm does: a step; if that leads, the job, with steps while it lasts; and the next alarm.
+    ///
+    /// The job is dropped when the term ends: then the outcome is [`Lost`]. `None`: somebody else leads. An alarm has
+    /// 15 minutes; a longer job has to come back.
+    ///
+    /// # Errors
+    /// The object's storage or its alarm cannot be used, or the builder's settings do not fit.
+    ///
+    /// # Cancel safety
+    /// The job is dropped, and the candidate sleeps.
+    pub async fn run<J: Future>(
+        &self,
+        job: impl FnOnce(Leadership<WorkerTimer>) -> J,
+    ) -> Result<Option<core::result::Result<J::Output, Lost>>> {
+        let awake = self.wake()?;
+        let wake_in = awake.step().await;
+        self.arm(wake_in).await?;
+        let Some(leadership) = awake.candidate.leadership() else { return Ok(None) };
+        let (done, over) = oneshot::channel::<()>();
+        let work = async {
+            let outcome = leadership.run(job(leadership.clone())).await;
+            drop(done);
+            outcome
+        };
+        let (outcome, wake_in) = join(work, awake.steps(wake_in, over)).await;
+        self.arm(wake_in).await?;
+        Ok(Some(outcome))
+    }
+
+    /// Whether this candidate leads: asks the storage, and hands the leadership on for the time that is left.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    ///
+    /// # Cancel safety
+    /// The candidate sleeps.
+    pub async fn lead(&self) -> Result<Option<Lead>> {
+        let awake = self.wake()?;
+        if awake.candidate.leadership().is_none() {
+            let wake_in = awake.step().await;
+            self.arm(wake_in).await?;
+        }
+        // Looked at anew: whatever was awaited, the deadline counts.
+        Ok(awake.candidate.leadership().filter(Leadership::is_valid).map(|leadership| Lead {
+            term: leadership.term(),
+            time_left_ms: u64::try_from(leadership.remaining().as_millis()).unwrap_or(u64::MAX),
+        }))
+    }
+
+    /// [`lead`](Self::lead), once for each time of a schedule: a cron trigger may come twice.
+    ///
+    /// `name` tells schedules apart. A time that is not later than the last one that was led for is not led for again.
+    /// After a hand-over the next leader does not know of it: let the job's target refuse what it has done, with the
+    /// term.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub async fn lead_once(&self, name: &str, scheduled_ms: u64) -> Result<Option<Lead>> {
+        let Some(lead) = self.lead().await? else { return Ok(None) };
+        let sql = self.sql()?;
+        let query = "INSERT INTO lessor_scheduled VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET at_ms = ?2
+            WHERE at_ms < ?2 RETURNING at_ms";
+        let values = vec![name.into(), number(scheduled_ms)?];
+        let first = sql.rows(query, values)?.next().is_some();
+        Ok(first.then_some(lead))
+    }
+
+    /// Sets the alarm if there is none: a watchdog for a cron trigger, and what starts the campaign.
+    ///
+    /// # Errors
+    /// The alarm cannot be used.
+    pub async fn ensure(&self) -> Result<()> {
+        let storage = self.state.storage();
+        if storage.get_alarm().await?.is_none() {
+            storage.set_alarm(Duration::from_millis(1)).await?;
+        }
+        Ok(())
+    }
+
+    fn sql(&self) -> Result<Sql> {
+        Ok(self.state.as_raw().storage()?.sql().unchecked_into())
+    }
+
+    /// An event begins. Reads the object's storage in any case: if another instance has taken over, that fails.
+    fn wake(&self) -> Result<Rc<Awake>> {
+        let sql = self.sql()?;
+        sql.run(TABLES, Vec::new())?;
+        let mut ticket = None;
+        for mut row in sql.rows("SELECT ticket, until_ms FROM lessor_ticket", Vec::new())? {
+            ticket = read(&row.text()?).map(|ticket| (ticket, row.number().unwrap_or_default()));
+        }
+        if let Some(awake) = self.awake.borrow().upgrade() {
+            return Ok(awake);
+        }
+        // Gone before it is used: no request leaves the object before that is durable.
+        sql.run("DELETE FROM lessor_ticket", Vec::new())?;
+        let now = WorkerTimer::new().now();
+        let resumed = ticket.map(|(ticket, until_ms)| {
+            let until = Instant::from_origin(Duration::from_millis(until_ms));
+            if now < until { ticket.continuing() } else { ticket }
+        });
+        let builder = resumed.into_iter().fold(self.builder.clone(), Builder::resume);
+        let storage = DurableObjectStorage::new(self.env.durable_object(self.binding)?);
+        let built = builder.build_with(storage, WorkerTimer::new(), entropy()?);
+        let (candidate, driver) = built.map_err(|error: BuildError| Error::RustError(error.to_string()))?;
+        let awake = Rc::new(Awake { candidate, driver: Mutex::new(Some(driver)), sql });
+        *self.awake.borrow_mut() = Rc::downgrade(&awake);
+        Ok(awake)
+    }
+
+    async fn arm(&self, wake_in: Option<Duration>) -> Result<()> {
+        let Some(wake_in) = wake_in else { return Ok(()) };
+        let wake_in = Duration::from_millis(u64::try_from(wake_in.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX));
+        self.state.storage().set_alarm(wake_in).await
+    }
+}
+
+impl Awake {
+    /// Does a step: in how long the next one is due.
+    async fn step(&self) -> Option<Duration> {
+        // There is one until this is dropped.
+        self.driver.lock().await.as_mut()?.step().await.wake_in
+    }
+
+    /// Goes on with steps until it is over, and ends between two of them: else the next instance gets no ticket.
+    async fn steps(&self, mut wake_in: Option<Duration>, mut over: oneshot::Receiver<()>) -> Option<Duration> {
+        while let Some(pause) = wake_in {
+            match select(WorkerTimer::new().sleep(pause), over).await {
+                Either::Left(((), rest)) => over = rest,
+                Either::Right(_) => break,
+            }
+            wake_in = self.step().await;
+        }
+        wake_in
+    }
+}
+
+/// The last of the events is over: demoted first, then the ticket is written.
+impl Drop for Awake {
+    fn drop(&mut self) {
+        let Some(driver) = self.driver.get_mut().take() else { return };
+        let until_ms = self.candidate.status().deadline.map_or(0, |deadline| deadline.since_origin().as_millis());
+        let Some(ticket) = driver.into_ticket() else { return };
+        let ticket: String = ticket.to_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+        let query = "INSERT OR REPLACE INTO lessor_ticket VALUES (1, ?, ?)";
+        let until_ms = u64::try_from(until_ms).unwrap_or_default();
+        let written = number(until_ms).and_then(|until_ms| self.sql.run(query, vec![ticket.into(), until_ms]));
+        if let Err(error) = written {
+            // The next instance draws a session of its own, and waits for the lease of this one to run out.
+            worker::console_error!("the ticket could not be written: {}", Error::from(error));
+        }
+    }
+}
+
+fn read(ticket: &str) -> Option<Ticket> {
+    let mut bytes = [0; 24];
+    for (number, byte) in bytes.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(ticket.get(2 * number..2 * number + 2)?, 16).ok()?;
+    }
+    Ticket::from_bytes(bytes)
+}
+
+/// From the platform's source of randomness.
+fn entropy() -> Result<impl FnMut() -> u64 + 'static> {
+    // Failing can be told here, not later.
+    let mut state = getrandom::u64().map_err(|error| Error::RustError(error.to_string()))?;
+    Ok(move || {
+        state = getrandom::u64().unwrap_or_else(|_| state.wrapping_mul(0xd134_2543_de82_ef95).wrapping_add(1));
+        state
+    })
+}
+
+impl fmt::Debug for Campaign {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Campaign").field("builder", &self.builder).finish_non_exhaustive()
+    }
+}
