@@ -14,12 +14,15 @@
     deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::unreachable)
 )]
 
+#[cfg(target_family = "wasm")]
 mod campaign;
 mod errand;
 mod json;
 mod route;
 mod sql;
+#[cfg(target_family = "wasm")]
 mod storage;
+#[cfg(target_family = "wasm")]
 mod timer;
 
 #[cfg(feature = "service")]
@@ -37,10 +40,14 @@ mod table;
 #[cfg(feature = "service")]
 mod watchers;
 
-pub use campaign::{Campaign, Lead, config};
 pub use route::Layout;
-pub use storage::DurableObjectStorage;
-pub use timer::WorkerTimer;
+
+#[cfg(target_family = "wasm")]
+pub use {
+    campaign::{Campaign, Lead, config},
+    storage::DurableObjectStorage,
+    timer::WorkerTimer,
+};
 
 #[cfg(feature = "service")]
 pub use {front::Front, leases::Leases, sql::Sql, watchers::Watchers};

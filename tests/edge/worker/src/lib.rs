@@ -1,4 +1,5 @@
 //! A Worker for tests: the contract of a storage over the binding, candidates that campaign, and faults.
+#![cfg(target_family = "wasm")]
 #![allow(missing_docs, missing_debug_implementations, reason = "what the macros make has none")]
 #![allow(clippy::missing_panics_doc, reason = "that is what it is for")]
 

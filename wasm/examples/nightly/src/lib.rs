@@ -3,6 +3,7 @@
 //! A `Region` is a candidate: a Durable Object that campaigns by its alarm. The cron trigger holds no state: it wakes
 //! every region (an alarm that was lost is set again), asks who leads, and has the report written in that term. The
 //! `Report` is the job's target, and has the last word: it takes each night once, and no term but the newest.
+#![cfg(target_family = "wasm")]
 #![allow(missing_docs, missing_debug_implementations, reason = "what the macros make has none")]
 
 use lessor::Builder;
