@@ -10,7 +10,9 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
+use lessor::{SystemTimer, Timer};
 use serde_json::Value;
 use tempfile::TempDir;
 use ureq::http::{HeaderName, HeaderValue};
@@ -230,6 +232,22 @@ impl Workerd {
         let text = response.body_mut().read_to_string().expect("a body");
         Answer { status: response.status().as_u16(), headers, text }
     }
+}
+
+/// Looks again until it is so: what happens in another process comes when it comes.
+pub fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    for _ in 0..600 {
+        if let Some(found) = look() {
+            return found;
+        }
+        pause(Duration::from_millis(50));
+    }
+    panic!("not within 30 s: {what}");
+}
+
+/// Lets this much time pass.
+pub fn pause(time: Duration) {
+    futures::executor::block_on(SystemTimer::new().sleep(time));
 }
 
 /// What the service said.

@@ -1,9 +1,6 @@
 //! Within Workers: the contract of a storage over the binding, and candidates that are Durable Objects.
 
-use std::thread;
-use std::time::Duration;
-
-use lessor_edge_tests::{ADMIN, Setting, TESTS, Workerd};
+use lessor_edge_tests::{ADMIN, Setting, TESTS, Workerd, until};
 use serde_json::{Value, json};
 
 /// Every case of the contract, from a Worker through the binding.
@@ -19,17 +16,6 @@ fn get(workerd: &Workerd, path: &str) -> Value {
     let answer = workerd.call("GET", path, None, None);
     assert_eq!(answer.status, 200, "{path}: {answer:?}");
     answer.json()
-}
-
-/// Asks again until it is so. Alarms come when they come.
-fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    for _ in 0..600 {
-        if let Some(found) = look() {
-            return found;
-        }
-        thread::sleep(Duration::from_millis(50));
-    }
-    panic!("not within 30 s: {what}");
 }
 
 fn leader(workerd: &Workerd, candidates: &[&str]) -> Option<(String, u64)> {

@@ -86,7 +86,8 @@ async fn fetch(request: Request, env: Env, _: worker::Context) -> Result<Respons
     env.durable_object("CANDIDATES")?.get_by_name(&name)?.fetch_with_request(request).await
 }
 
-/// A candidate whose alarm counts its jobs. `/NAME/die` makes it as if its place was gone: no alarm, no answer.
+/// A candidate whose alarm counts its jobs. `/NAME/die` makes it as if its place was gone: its alarm
+/// does nothing, until `/NAME/revive`.
 #[durable_object]
 pub struct Candidate {
     state: State,
@@ -119,6 +120,10 @@ impl DurableObject for Candidate {
             (Some("lead"), _) => Response::from_json(&self.campaign.lead().await?),
             (Some("die"), _) => {
                 self.state.storage().put("dead", true).await?;
+                Response::from_json(&())
+            }
+            (Some("revive"), _) => {
+                self.state.storage().delete("dead").await?;
                 Response::from_json(&())
             }
             (Some("jobs"), _) => Response::from_json(&self.jobs.get()),
