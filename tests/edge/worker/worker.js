@@ -27,7 +27,25 @@ class Leases {
   told = (last) => this.#leases.told(last);
 }
 
-export const { LeaseObject, WatchObject } = objects({ ...rust, Leases });
+const classes = objects({ ...rust, Leases });
+
+// How often the objects were made.
+const starts = { LeaseObject: 0, WatchObject: 0 };
+
+export class LeaseObject extends classes.LeaseObject {
+  constructor(ctx, env) {
+    super(ctx, env);
+    starts.LeaseObject++;
+  }
+}
+
+export class WatchObject extends classes.WatchObject {
+  constructor(ctx, env) {
+    super(ctx, env);
+    starts.WatchObject++;
+  }
+}
+
 export { Candidate } from "./build/index.js";
 
 const leases = service(rust, "");
@@ -39,6 +57,7 @@ const overloaded = () => Promise.reject(Object.assign(new Error("Durable Object 
 export default {
   fetch(request, env, ctx) {
     const path = new URL(request.url).pathname;
+    if (path === "/v1-starts") return Response.json(starts);
     if (!path.startsWith("/v1")) return new rusts(ctx, env).fetch(request);
     const getByName = (name) => (name === "key/fault/overload" ? { run: overloaded } : env.LEASES.getByName(name));
     return leases.fetch(request, { ...env, LEASES: { getByName } });
