@@ -20,6 +20,9 @@ use crate::storage::Storage;
 use crate::ticket::Ticket;
 use crate::time::Timer;
 
+#[cfg(any(feature = "system", all(feature = "js", target_family = "wasm", target_os = "unknown")))]
+mod system;
+
 /// Describes a candidate or an observer.
 ///
 /// Only the key is required. Durations that are not set follow from the ttl as [`Config::with_ttl`] has them. Nothing
@@ -133,45 +136,6 @@ impl Builder {
         fall_back_after: Option<NonZeroU32>;
     }
 
-    /// A candidate on the system's clock, sleep and randomness.
-    ///
-    /// # Errors
-    /// [`BuildError`] names what does not fit.
-    #[cfg(feature = "system")]
-    pub fn build<S: Storage + 'static>(self, storage: S) -> Result<(Candidate, Driver<S>), BuildError> {
-        self.build_on(storage, crate::time::SystemTimer::new())
-    }
-
-    /// A candidate on this timer, and on the system's randomness.
-    ///
-    /// ```
-    /// use lessor::{Builder, ManualTimer, MemoryStorage};
-    ///
-    /// let timer = ManualTimer::new();
-    /// let storage = MemoryStorage::with_timer(timer.clone());
-    /// let (candidate, driver) = Builder::new("k").id("node-a").build_on(storage, timer.clone())?;
-    /// timer.spawn(driver.run());
-    /// let leadership = timer.block_on(candidate.elected()).unwrap().unwrap();
-    /// assert_eq!(leadership.term().get(), 1);
-    /// # Ok::<(), lessor::BuildError>(())
-    /// ```
-    ///
-    /// # Errors
-    /// [`BuildError`] names what does not fit.
-    #[cfg(feature = "system")]
-    pub fn build_on<S: Storage + 'static, T: Timer>(
-        mut self,
-        storage: S,
-        timer: T,
-    ) -> Result<(Candidate<T>, Driver<S, T>), BuildError> {
-        let mut entropy = system_entropy()?;
-        self.id.get_or_insert_with(|| {
-            let bits = u128::from(entropy()) << 64 | u128::from(entropy());
-            format!("{}", uuid::Builder::from_random_bytes(bits.to_be_bytes()).as_uuid())
-        });
-        self.build_with(storage, timer, entropy)
-    }
-
     /// A candidate on this timer and randomness.
     ///
     /// Sessions are drawn from `entropy`, and a session is all that proves a leader: two candidates with one session
@@ -206,29 +170,6 @@ impl Builder {
         }
         let shared = Arc::new(Shared::new(timer, &election));
         Ok((Candidate::new(shared.clone()), Driver::new(shared, storage, election, entropy)))
-    }
-
-    /// An observer on the system's clock, sleep and randomness. Only the key, the retry interval and the request
-    /// timeout matter to it.
-    ///
-    /// # Errors
-    /// [`BuildError`] names what does not fit.
-    #[cfg(feature = "system")]
-    pub fn observe<S: Storage + 'static>(self, storage: S) -> Result<(Observer, Driver<S>), BuildError> {
-        self.observe_on(storage, crate::time::SystemTimer::new())
-    }
-
-    /// An observer on this timer.
-    ///
-    /// # Errors
-    /// [`BuildError`] names what does not fit.
-    #[cfg(feature = "system")]
-    pub fn observe_on<S: Storage + 'static, T: Timer>(
-        self,
-        storage: S,
-        timer: T,
-    ) -> Result<(Observer<T>, Driver<S, T>), BuildError> {
-        self.observe_with(storage, timer, system_entropy()?)
     }
 
     /// An observer on this timer. `entropy` only varies its pauses.
@@ -273,26 +214,6 @@ impl Builder {
             fall_back_after: self.fall_back_after.unwrap_or(base.fall_back_after),
         }
     }
-}
-
-/// The system's randomness. Asked once here, so that a machine without any is found out at the start.
-#[cfg(feature = "system")]
-fn system_entropy() -> Result<impl FnMut() -> u64 + MaybeSend + 'static, BuildError> {
-    use core::hash::{BuildHasher, Hasher};
-    use std::hash::RandomState;
-
-    getrandom::u64().map_err(|error| BuildError::NoEntropy(format!("{error}")))?;
-    // If it fails later on, the standard library's hash keys are what is left of the system's randomness.
-    let keys = RandomState::new();
-    let mut drawn = 0_u64;
-    Ok(move || {
-        drawn = drawn.wrapping_add(1);
-        getrandom::u64().unwrap_or_else(|_| {
-            let mut hasher = keys.build_hasher();
-            hasher.write_u64(drawn);
-            hasher.finish()
-        })
-    })
 }
 
 /// What kept a [`Builder`] from building.

@@ -62,7 +62,7 @@
 #![warn(clippy::std_instead_of_core, clippy::std_instead_of_alloc, clippy::alloc_instead_of_core)]
 
 extern crate alloc;
-#[cfg(any(feature = "std", test))]
+#[cfg(any(feature = "std", test, all(feature = "js", target_family = "wasm", target_os = "unknown")))]
 extern crate std;
 
 mod builder;
@@ -108,6 +108,8 @@ pub use storage::http::HttpStorage;
 pub use storage::sqlite::SqliteStorage;
 pub use storage::{ErrorKind, MemoryStorage, Storage, StorageError, Topics, Wakeups};
 pub use ticket::Ticket;
+#[cfg(all(feature = "js", target_family = "wasm", target_os = "unknown"))]
+pub use time::JsTimer;
 #[cfg(feature = "system")]
 pub use time::SystemTimer;
 #[cfg(feature = "tokio")]

@@ -9,10 +9,22 @@ use core::time::Duration;
 mod manual;
 pub use manual::{ManualSleep, ManualTimer};
 
-#[cfg(feature = "system")]
+#[cfg(any(test, all(feature = "js", target_family = "wasm", target_os = "unknown")))]
+mod combined;
+
+#[cfg(all(feature = "js", target_family = "wasm", target_os = "unknown"))]
+mod js;
+#[cfg(all(feature = "js", target_family = "wasm", target_os = "unknown"))]
+pub use js::{JsSleep, JsTimer};
+
+#[cfg(all(feature = "system", not(all(feature = "js", target_family = "wasm", target_os = "unknown"))))]
 mod system;
-#[cfg(feature = "system")]
+#[cfg(all(feature = "system", not(all(feature = "js", target_family = "wasm", target_os = "unknown"))))]
 pub use system::SystemTimer;
+
+/// JavaScript's clock and sleep are the system's where feature `js` finds them.
+#[cfg(all(feature = "system", feature = "js", target_family = "wasm", target_os = "unknown"))]
+pub type SystemTimer = JsTimer;
 
 #[cfg(feature = "tokio")]
 mod tokio;
@@ -150,16 +162,19 @@ impl<N, S> fmt::Debug for FromFns<N, S> {
 #[cfg(feature = "system")]
 pub type DefaultTimer = SystemTimer;
 
-/// The timer that a handle has unless you name another: none without feature `system`, so that you have to name one.
-#[cfg(not(feature = "system"))]
+/// The timer that a handle has unless you name another: JavaScript's.
+#[cfg(all(feature = "js", not(feature = "system"), target_family = "wasm", target_os = "unknown"))]
+pub type DefaultTimer = JsTimer;
+
+/// The timer that a handle has unless you name another: none without feature `system` (or `js` on
+/// `wasm32-unknown-unknown`), so that you have to name one.
+#[cfg(not(any(feature = "system", all(feature = "js", target_family = "wasm", target_os = "unknown"))))]
 pub type DefaultTimer = NoTimer;
 
-/// A timer that cannot exist: the default where feature `system` is off.
-#[cfg(not(feature = "system"))]
+/// A timer that cannot exist: the default where there is no other.
 #[derive(Clone, Copy, Debug)]
 pub enum NoTimer {}
 
-#[cfg(not(feature = "system"))]
 impl Timer for NoTimer {
     type Sleep = core::future::Pending<()>;
 

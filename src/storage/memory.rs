@@ -31,7 +31,7 @@ struct Shared<T> {
     topics: Topics,
 }
 
-#[cfg(feature = "system")]
+#[cfg(any(feature = "system", all(feature = "js", target_family = "wasm", target_os = "unknown")))]
 impl MemoryStorage {
     /// Judges expiry by the system's clock.
     #[must_use]
@@ -40,7 +40,7 @@ impl MemoryStorage {
     }
 }
 
-#[cfg(feature = "system")]
+#[cfg(any(feature = "system", all(feature = "js", target_family = "wasm", target_os = "unknown")))]
 impl Default for MemoryStorage {
     fn default() -> Self {
         Self::new()
