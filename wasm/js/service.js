@@ -5,12 +5,13 @@ import { WATCH } from "./objects.js";
 /** The longest body that is read, in bytes. */
 const BODY = 512 * 1024;
 
-const ALWAYS = {
-  "cache-control": "no-store",
-  "referrer-policy": "no-referrer",
-  "x-content-type-options": "nosniff",
-};
-const ANSWER = { ...ALWAYS, "content-type": "application/json" };
+const STRICT = { fatal: true, ignoreBOM: true };
+/** For whole texts: it is dear to make. */
+const DECODER = new TextDecoder("utf-8", STRICT);
+
+const ALWAYS = { "cache-control": "no-store", "x-content-type-options": "nosniff" };
+/** Made once: headers are dear, too. */
+const ANSWER = new Headers({ ...ALWAYS, "content-type": "application/json" });
 const PROBLEM = { ...ALWAYS, "content-type": "application/problem+json" };
 
 /**
@@ -39,50 +40,48 @@ export function service(rust, page) {
         return await serve(front, request, env, page);
       } catch (error) {
         console.error(error);
-        return answer(front.failed(wordFor(error)));
+        return answer(front.failed(wordFor(error)).split("\n"));
       }
     },
   };
 }
 
 async function serve(front, request, env, page) {
-  const headers = request.headers;
-  const header = (name) => headers.get(name) ?? undefined;
-  let body;
-  if (request.method === "POST") {
+  const { method, url, headers } = request;
+  const header = (name) => headers.get(name) ?? "";
+  let [body, tooLong] = ["", ""];
+  if (method === "POST") {
     try {
       body = await read(request);
+      if (body === undefined) tooLong = "too long";
     } catch {
+      // No text; and no JSON.
       body = "\ufffd";
     }
   }
-  const plan = front.admit(
-    request.method,
-    request.url,
-    header("authorization"),
-    header("sec-websocket-protocol"),
-    header("upgrade"),
-    header("content-type"),
-    body,
-  );
+  const auth = header("authorization");
+  // Only where they matter: each look costs.
+  const [protocols, upgrade] = method === "GET" ? [header("sec-websocket-protocol"), header("upgrade")] : ["", ""];
+  const type = method === "POST" ? header("content-type") : "";
+  const plan = front.admit(`${method}\n${url}\n${auth}\n${protocols}\n${upgrade}\n${type}\n${tooLong}\n${body}`).split("\n");
   switch (plan[0]) {
     case "answer":
       return answer(plan);
     case "one": {
       const [told, word] = await ask(env, plan[1], plan[2], plan[3]);
-      return answer(told ? ["answer", 200, told[0]] : front.failed(word));
+      return told ? new Response(told[0], { headers: ANSWER }) : answer(front.failed(word).split("\n"));
     }
     case "ask": {
       const asked = [];
       for (let at = 2; at < plan.length; at += 2) asked.push(ask(env, plan[at], "ask", plan[at + 1]));
       // An object that fails is no verdict on the others.
       const told = (await Promise.all(asked)).map(([told, word]) => ({ told, word, next: 0 }));
-      const answers = plan[1].map((place) => {
-        if (typeof place === "string") return place;
+      const answers = JSON.parse(plan[1]).map((place) => {
+        if (typeof place !== "number") return JSON.stringify(place);
         const object = told[place];
-        return object.told ? object.told[object.next++] : `{"failed":${front.failed(object.word)[2]}}`;
+        return object.told ? object.told[object.next++] : `{"failed":${front.failed(object.word).split("\n")[2]}}`;
       });
-      return answer(["answer", 200, `[${answers}]`]);
+      return new Response(`[${answers}]`, { headers: ANSWER });
     }
     case "watch": {
       const caller = new Request(request);
@@ -113,9 +112,9 @@ function wordFor(error) {
 
 /** The body; nothing if it is too long; throws if it is no text. */
 async function read(request) {
-  const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
   const length = request.headers.get("content-length");
-  if (length !== null && length <= BODY) return decoder.decode(await request.arrayBuffer());
+  if (length !== null && length <= BODY) return DECODER.decode(await request.arrayBuffer());
+  const decoder = new TextDecoder("utf-8", STRICT);
   let text = "";
   let bytes = 0;
   // What is a little too long is read to its end, or the client would be cut off before it hears why.
@@ -128,11 +127,11 @@ async function read(request) {
 }
 
 function answer([, status, body]) {
-  if (status === 200) return new Response(body, { headers: ANSWER });
+  if (status === "200") return new Response(body, { headers: ANSWER });
   const headers = { ...PROBLEM };
-  if (status === 401) headers["www-authenticate"] = "Bearer";
-  if (status === 503) headers["retry-after"] = "1";
-  return new Response(body, { status, headers });
+  if (status === "401") headers["www-authenticate"] = "Bearer";
+  if (status === "503") headers["retry-after"] = "1";
+  return new Response(body, { status: Number(status), headers });
 }
 
 function show(page) {
@@ -147,6 +146,7 @@ function show(page) {
     "form-action 'none'",
     "frame-ancestors 'none'",
   ].join("; ");
-  const headers = { ...ALWAYS, "content-type": "text/html; charset=utf-8", "content-security-policy": csp };
+  const type = { "content-type": "text/html; charset=utf-8" };
+  const headers = { ...ALWAYS, ...type, "referrer-policy": "no-referrer", "content-security-policy": csp };
   return new Response(page.replaceAll("NONCE", nonce), { headers });
 }

@@ -1,7 +1,6 @@
 //! The HTTP API, version 1 (`API.md`), without its I/O: checks who asks what, says which objects to ask, and makes the
 //! answer of theirs. `service.js` carries it out.
 
-use js_sys::Array;
 use lessor::wire::{Ask, Claim, Problem, Secret, Takeover, Told};
 use lessor::{Holder, Key, Term, Value};
 use serde::de::DeserializeOwned;
@@ -26,6 +25,19 @@ pub(crate) struct Asked<'a> {
     pub(crate) media_type: Option<&'a str>,
     /// `None`: it is too long.
     pub(crate) body: Option<&'a str>,
+}
+
+impl<'a> Asked<'a> {
+    fn read(request: &'a str) -> Self {
+        let mut lines = request.splitn(8, '\n');
+        let mut line = || lines.next().unwrap_or_default();
+        let (method, url) = (line(), line());
+        let mut header = || Some(line()).filter(|value| !value.is_empty());
+        let (authorization, protocols, upgrade, media_type) = (header(), header(), header(), header());
+        let fits = line().is_empty();
+        let body = Some(line()).filter(|_| fits);
+        Self { method, url, authorization, protocols, upgrade, media_type, body }
+    }
 }
 
 /// What to do about a request.
@@ -329,53 +341,32 @@ impl Front {
         self.0.as_ref().err().cloned()
     }
 
-    /// What to do about a request: a word, and what goes with it.
-    #[allow(clippy::too_many_arguments, reason = "an object would have to be read field by field")]
+    /// What to do about a request: lines, the first of them a word.
+    ///
+    /// The request is lines, too: method, URL, `Authorization`, sub-protocols, `Upgrade`, media type, whether it is too
+    /// long; what is left is the body. Each text that crosses from JavaScript costs a microsecond.
     #[must_use]
-    pub fn admit(
-        &self,
-        method: &str,
-        url: &str,
-        authorization: Option<String>,
-        protocols: Option<String>,
-        upgrade: Option<String>,
-        media_type: Option<String>,
-        body: Option<String>,
-    ) -> Array {
-        let asked = Asked {
-            method,
-            url,
-            authorization: authorization.as_deref(),
-            protocols: protocols.as_deref(),
-            upgrade: upgrade.as_deref(),
-            media_type: media_type.as_deref(),
-            body: body.as_deref(),
-        };
+    pub fn admit(&self, request: &str) -> String {
         let plan = match &self.0 {
-            Ok(settings) => settings.admit(asked),
+            Ok(settings) => settings.admit(Asked::read(request)),
             Err(_) => Err(Kind::Unconfigured.because("the service has no valid tokens and limits: see its log")),
         };
         match plan {
             Err(problem) => answer(Err(problem)),
             Ok(Plan::Answer(body)) => answer(Ok(body)),
-            Ok(Plan::Page) => Array::of1(&"page".into()),
-            Ok(Plan::Watch(caller)) => words("watch", &caller),
-            Ok(Plan::List(listing)) => words("list", &listing),
-            Ok(Plan::Errand(name, errand, key)) => {
-                Array::of4(&"one".into(), &name.into(), &errand.into(), &key.as_str().into())
-            }
-            Ok(Plan::One(name, ask)) => {
-                Array::of4(&"one".into(), &name.into(), &ASK.into(), &text(core::slice::from_ref(&ask)))
-            }
+            Ok(Plan::Page) => "page".to_owned(),
+            Ok(Plan::Watch(caller)) => format!("watch\n{}", text(&caller)),
+            Ok(Plan::List(listing)) => format!("list\n{}", text(&listing)),
+            Ok(Plan::Errand(name, errand, key)) => format!("one\n{name}\n{errand}\n{key}"),
+            Ok(Plan::One(name, ask)) => format!("one\n{name}\n{ASK}\n{}", text(core::slice::from_ref(&ask))),
             Ok(Plan::Ask(places, objects)) => {
                 let places = places.iter().map(|place| match place {
-                    Place::Object(number) => JsValue::from(*number),
+                    Place::Object(number) => number.to_string(),
                     Place::Failed(problem) => text(&Told::Failed(problem.clone())),
                 });
-                let asks = Array::of2(&"ask".into(), &places.collect::<Array>());
+                let mut asks = format!("ask\n[{}]", places.collect::<Vec<_>>().join(","));
                 for (name, of_object) in &objects {
-                    asks.push(&name.into());
-                    asks.push(&text(of_object));
+                    asks.extend(["\n", name, "\n", &text(of_object)]);
                 }
                 asks
             }
@@ -384,23 +375,19 @@ impl Front {
 
     /// The answer where an object, or this code, failed.
     #[must_use]
-    pub fn failed(&self, word: &str) -> Array {
+    pub fn failed(&self, word: &str) -> String {
         answer(Err(failure(word)))
     }
 }
 
-fn words(word: &str, with: &impl Serialize) -> Array {
-    Array::of2(&word.into(), &text(with))
+fn text(value: &(impl Serialize + ?Sized)) -> String {
+    serde_json::to_string(value).unwrap_or_default()
 }
 
-fn text(value: &(impl Serialize + ?Sized)) -> JsValue {
-    serde_json::to_string(value).unwrap_or_default().into()
-}
-
-fn answer(answer: Answered<String>) -> Array {
+fn answer(answer: Answered<String>) -> String {
     let (status, body) = match answer {
         Ok(body) => (200, body),
-        Err(problem) => (problem.status, serde_json::to_string(&problem).unwrap_or_default()),
+        Err(problem) => (problem.status, text(&problem)),
     };
-    Array::of3(&"answer".into(), &status.into(), &body.into())
+    format!("answer\n{status}\n{body}")
 }

@@ -1,6 +1,8 @@
 //! The SQL of a Durable Object, which is synchronous: what is read and written without an await in between is one step.
 
 use js_sys::Error;
+#[cfg(feature = "service")]
+use js_sys::JsString;
 use wasm_bindgen::prelude::*;
 
 #[wasm_bindgen]
@@ -9,6 +11,26 @@ extern "C" {
     #[wasm_bindgen(typescript_type = "SqlStorage")]
     #[derive(Debug)]
     pub type Sql;
+
+    #[cfg(feature = "service")]
+    #[wasm_bindgen(method, catch, js_name = exec)]
+    fn exec_one(this: &Sql, query: &JsString, value: &str) -> core::result::Result<Cursor, JsValue>;
+
+    #[cfg(feature = "service")]
+    #[allow(clippy::too_many_arguments, reason = "a list would cost as much as the statement")]
+    #[wasm_bindgen(method, catch, js_name = exec)]
+    fn exec_write(
+        this: &Sql,
+        query: &JsString,
+        key: &str,
+        session: &JsValue,
+        holder: &str,
+        term: f64,
+        version: f64,
+        ttl_ms: f64,
+        expires_ms: f64,
+        value: &JsValue,
+    ) -> core::result::Result<Cursor, JsValue>;
 
     #[wasm_bindgen(method, catch, variadic)]
     fn exec(this: &Sql, query: &str, values: Vec<JsValue>) -> core::result::Result<Cursor, JsValue>;
@@ -34,6 +56,26 @@ impl Sql {
 
     pub(crate) fn rows(&self, query: &str, values: Vec<JsValue>) -> Result<impl Iterator<Item = Row>> {
         Ok(self.exec(query, values)?.raw().to_array()?.into_iter().map(|values| Row { values, read: 0 }))
+    }
+}
+
+/// The two statements of every renewal. Each crossing into JavaScript costs as much as a look into the table: there are
+/// as few as can be.
+#[cfg(feature = "service")]
+impl Sql {
+    /// The one text that the statement selects by this value.
+    pub(crate) fn text(&self, query: &JsString, value: &str) -> Result<Option<String>> {
+        let rows = self.exec_one(query, value)?.raw().to_array()?;
+        rows.first().map(|row| row.get(0).as_string().ok_or_else(|| damaged("text"))).transpose()
+    }
+
+    pub(crate) fn write(&self, query: &JsString, key: &str, record: &lessor::Record) -> Result<()> {
+        let lessor::Record { session, holder, term, version, ttl_ms, expires_ms, value } = record;
+        let session = session.map(|session| format!("{:032x}", session.to_bits()));
+        let (session, value) = (optional(session.as_deref()), optional(value.as_ref().map(lessor::Value::as_str)));
+        let (term, version, ttl_ms) = (exact(term.get())?, exact(version.get())?, exact(*ttl_ms)?);
+        let expires_ms = exact(*expires_ms)?;
+        self.exec_write(query, key, &session, holder.as_str(), term, version, ttl_ms, expires_ms, &value).map(drop)
     }
 }
 
@@ -67,9 +109,13 @@ impl Row {
 /// Numbers of JavaScript are exact up to here, and terms, versions and ms stay below.
 const MOST: f64 = 9_007_199_254_740_991.0;
 
-pub(crate) fn number(number: u64) -> Result<JsValue> {
+fn exact(number: u64) -> Result<f64> {
     let number = number as f64;
-    if number <= MOST { Ok(number.into()) } else { Err(damaged("number")) }
+    if number <= MOST { Ok(number) } else { Err(damaged("number")) }
+}
+
+pub(crate) fn number(number: u64) -> Result<JsValue> {
+    exact(number).map(JsValue::from)
 }
 
 #[cfg(feature = "service")]

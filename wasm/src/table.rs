@@ -2,11 +2,12 @@
 
 use std::cell::Cell;
 
+use js_sys::JsString;
 use lessor::{Holder, Key, Lease, Record, Session, Term, Value, Version};
 use serde::Serialize;
-use wasm_bindgen::JsValue;
+use wasm_bindgen::prelude::*;
 
-use crate::sql::{Result, Row, Sql, damaged, number, optional};
+use crate::sql::{Result, Row, Sql, damaged, number};
 
 /// How many changes are kept of each key.
 const KEPT: u64 = 100;
@@ -87,34 +88,30 @@ impl Table {
     }
 
     fn run(&self, query: &str, values: Vec<JsValue>) -> Result<()> {
+        self.make()?;
+        self.sql.run(query, values)
+    }
+
+    fn make(&self) -> Result<()> {
         if !self.made.get() {
             self.sql.run(TABLES, Vec::new())?;
             self.made.set(true);
         }
-        self.sql.run(query, values)
+        Ok(())
     }
 
     pub(crate) fn record(&self, key: &Key) -> Result<Option<Record>> {
-        let query =
-            "SELECT session, holder, term, version, ttl_ms, expires_ms, value FROM lessor_records WHERE key = ?";
-        self.rows(query, vec![key.as_str().into()])?.next().map(read).transpose()
+        if !self.made.get() {
+            self.rows("", Vec::new()).map(drop)?;
+            return Ok(None);
+        }
+        let row = READ.with(|query| self.sql.text(query, key.as_str()))?;
+        row.as_deref().map(read).transpose()
     }
 
     pub(crate) fn write(&self, key: &Key, record: &Record) -> Result<()> {
-        let query = "INSERT INTO lessor_records VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (key) DO UPDATE SET
-            session = ?2, holder = ?3, term = ?4, version = ?5, ttl_ms = ?6, expires_ms = ?7, value = ?8";
-        let session = record.session.map(|session| format!("{:032x}", session.to_bits()));
-        let values = vec![
-            key.as_str().into(),
-            optional(session.as_deref()),
-            record.holder.as_str().into(),
-            number(record.term.get())?,
-            number(record.version.get())?,
-            number(record.ttl_ms)?,
-            number(record.expires_ms)?,
-            optional(record.value.as_ref().map(Value::as_str)),
-        ];
-        self.run(query, values)
+        self.make()?;
+        WRITE.with(|query| self.sql.write(query, key.as_str(), record))
     }
 
     /// Takes note of a change of hands.
@@ -181,14 +178,31 @@ impl Table {
     }
 }
 
-fn read(mut row: Row) -> Result<Record> {
-    let session = row.optional_text()?;
-    let session = session.map(|digits| u128::from_str_radix(&digits, 16).map_err(|_| damaged("session")));
-    let holder = Holder::new(row.text()?).map_err(|_| damaged("holder"))?;
-    let term = Term::new(row.number()?).ok_or_else(|| damaged("term"))?;
-    let version = Version::new(row.number()?);
-    let (ttl_ms, expires_ms) = (row.number()?, row.number()?);
-    let value = row.optional_text()?.map(|value| Value::new(value).map_err(|_| damaged("value"))).transpose()?;
-    let session = session.transpose()?.map(Session::from_bits);
+thread_local! {
+    /// A whole row as one text, its parts divided by what no name and no value contains.
+    static READ: JsString = JsString::from(
+        "SELECT coalesce(session, '') || char(10) || holder || char(10) || term || char(10) || version
+        || char(10) || ttl_ms || char(10) || expires_ms || char(10) || coalesce('v' || value, '')
+        FROM lessor_records WHERE key = ?",
+    );
+
+    static WRITE: JsString = JsString::from(
+        "INSERT INTO lessor_records VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (key) DO UPDATE SET
+        session = ?2, holder = ?3, term = ?4, version = ?5, ttl_ms = ?6, expires_ms = ?7, value = ?8",
+    );
+}
+
+fn read(row: &str) -> Result<Record> {
+    let mut parts = row.split('\n');
+    let mut part = |what| parts.next().ok_or_else(|| damaged(what));
+    let session = part("session")?;
+    let session = (!session.is_empty()).then(|| u128::from_str_radix(session, 16).map_err(|_| damaged("session")));
+    let holder = Holder::new(part("holder")?).map_err(|_| damaged("holder"))?;
+    let mut number = |what| part(what)?.parse::<u64>().map_err(|_| damaged(what));
+    let term = Term::new(number("term")?).ok_or_else(|| damaged("term"))?;
+    let version = Version::new(number("version")?);
+    let (ttl_ms, expires_ms) = (number("ttl_ms")?, number("expires_ms")?);
+    let value = part("value")?.strip_prefix('v').map(|value| Value::new(value).map_err(|_| damaged("value")));
+    let (session, value) = (session.transpose()?.map(Session::from_bits), value.transpose()?);
     Ok(Record { session, holder, term, version, ttl_ms, expires_ms, value })
 }

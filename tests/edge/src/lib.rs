@@ -76,6 +76,10 @@ pub const NIGHTLY: Worker = Worker {
     scheduled: true,
 };
 
+/// Renewals in plain JavaScript, to compare with.
+pub const REFERENCE: Worker =
+    Worker { modules: &["tests/edge/reference/worker.js"], classes: &[("LEASES", "LeaseObject")], scheduled: false };
+
 const CRON: &str = r#"export default {
   async fetch(request, env) {
     const time = /\/cron\/(\d+)$/.exec(request.url)?.[1];
@@ -177,7 +181,10 @@ pub struct Workerd {
 impl Workerd {
     /// Starts one, with nothing in its storage.
     pub fn start(setting: &Setting) -> Self {
-        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        // In memory where there is such a place: it is not the disk that is tested.
+        let memory = Path::new("/dev/shm");
+        let parent = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
+        let folder = tempfile::tempdir_in(parent).expect("a temporary folder can be made");
         fs::create_dir(folder.path().join("state")).expect("a folder can be made");
         for name in setting.worker.modules {
             let copy = folder.path().join(name);
@@ -198,6 +205,14 @@ impl Workerd {
     /// Where it serves.
     pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// The processor time that it has used.
+    pub fn cpu(&self) -> Duration {
+        // Fields 14 and 15, in hundredths of a second, after a name that may have spaces (proc(5)).
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id())).expect("it runs on Linux");
+        let fields = stat.rsplit(')').next().into_iter().flat_map(str::split_whitespace).skip(11).take(2);
+        Duration::from_millis(fields.filter_map(|field| field.parse::<u64>().ok()).sum::<u64>() * 10)
     }
 
     /// Ends the process at once, without a word, and starts another one on the same port with the same state.
