@@ -40,7 +40,7 @@ export function service(rust, page) {
         return await serve(front, request, env, page);
       } catch (error) {
         console.error(error);
-        return answer(front.failed(wordFor(error)).split("\n"));
+        return answer(["answer", ...problemOf(error)]);
       }
     },
   };
@@ -68,18 +68,18 @@ async function serve(front, request, env, page) {
     case "answer":
       return answer(plan);
     case "one": {
-      const [told, word] = await ask(env, plan[1], plan[2], plan[3]);
-      return told ? new Response(told[0], { headers: ANSWER }) : answer(front.failed(word).split("\n"));
+      const [told, problem] = await ask(env, plan[1], plan[2], plan[3]);
+      return told ? new Response(told[0], { headers: ANSWER }) : answer(["answer", ...problem]);
     }
     case "ask": {
       const asked = [];
       for (let at = 2; at < plan.length; at += 2) asked.push(ask(env, plan[at], "ask", plan[at + 1]));
       // An object that fails is no verdict on the others.
-      const told = (await Promise.all(asked)).map(([told, word]) => ({ told, word, next: 0 }));
+      const told = (await Promise.all(asked)).map(([told, problem]) => ({ told, problem, next: 0 }));
       const answers = JSON.parse(plan[1]).map((place) => {
         if (typeof place !== "number") return JSON.stringify(place);
         const object = told[place];
-        return object.told ? object.told[object.next++] : `{"failed":${front.failed(object.word).split("\n")[2]}}`;
+        return object.told ? object.told[object.next++] : `{"failed":${object.problem[1]}}`;
       });
       return new Response(`[${answers}]`, { headers: ANSWER });
     }
@@ -95,19 +95,22 @@ async function serve(front, request, env, page) {
   }
 }
 
-/** The answers of an object; or nothing, and a word for what went wrong. */
+/** The answers of an object; or nothing, and what went wrong. */
 async function ask(env, name, errand, payload) {
   try {
     return [await env.LEASES.getByName(name).run(errand, payload)];
   } catch (error) {
     console.error(name, error);
-    return [undefined, wordFor(error)];
+    return [undefined, problemOf(error)];
   }
 }
 
-/** Whether it was too much, or went wrong. */
-function wordFor(error) {
-  return error?.overloaded || /overloaded|too many/i.test(error?.message) ? "overloaded" : "failed";
+/** A status, and the problem: whether an object that does not answer did what it was asked is open. */
+function problemOf(error) {
+  const overloaded = error?.overloaded || /overloaded|too many/i.test(error?.message);
+  return overloaded
+    ? ["503", '{"type":"overloaded","status":503,"detail":"the object is overloaded"}']
+    : ["500", '{"type":"failed","status":500,"detail":"the object failed"}'];
 }
 
 /** The body; nothing if it is too long; throws if it is no text. */

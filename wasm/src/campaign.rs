@@ -79,6 +79,10 @@ pub struct Campaign {
     awake: RefCell<Weak<Awake>>,
 }
 
+/// A panic in a job ends the event like a drop: the candidate sleeps, or the next instance draws a new session.
+impl core::panic::RefUnwindSafe for Campaign {}
+impl core::panic::UnwindSafe for Campaign {}
+
 /// The durations for alarms: ttl 30 s, renewals and claims every 10 s.
 #[must_use]
 pub fn config() -> lessor::Config {

@@ -1,8 +1,8 @@
 //! The HTTP API, version 1 (`API.md`), without its I/O: checks who asks what, says which objects to ask, and makes the
 //! answer of theirs. `service.js` carries it out.
 
-use lessor::wire::{Ask, Claim, Problem, Secret, Takeover, Told};
-use lessor::{Holder, Key, Term, Value};
+use lessor::Key;
+use lessor::wire::{Ask, Problem, Secret, Told};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use wasm_bindgen::prelude::*;
@@ -153,7 +153,7 @@ impl Settings {
         let ask = match operation {
             Some("acquire") => Ask::Acquire { claim: read(asked)?, key },
             Some("renew") => {
-                let (claim, term) = read::<Renewal>(asked)?.parts();
+                let (claim, term) = json::read_beside(body(asked)?, "term").map_err(unfit)?;
                 Ask::Renew { key, claim, term }
             }
             Some("release") => Ask::Release { session: read::<Release>(asked)?.session, key },
@@ -197,15 +197,6 @@ impl Settings {
             });
         }
         Ok(Plan::Ask(places, objects))
-    }
-}
-
-/// Whether an object that does not answer did what it was asked is open.
-fn failure(word: &str) -> Problem {
-    if word == "overloaded" {
-        Kind::Overloaded.because("the object is overloaded")
-    } else {
-        Kind::Failed.because("the object failed")
     }
 }
 
@@ -267,36 +258,20 @@ fn key_of(part: &str) -> Answered<Key> {
 }
 
 fn read<T: DeserializeOwned>(asked: Asked<'_>) -> Answered<T> {
+    json::read(body(asked)?).map_err(unfit)
+}
+
+fn unfit(error: json::Unread) -> Problem {
+    Kind::Invalid.because(format!("the body is not as it should be: {error}"))
+}
+
+fn body(asked: Asked<'_>) -> Answered<&str> {
     let media_type = asked.media_type.and_then(|kind| kind.split(';').next()).unwrap_or_default();
     if !media_type.trim().eq_ignore_ascii_case("application/json") {
         return Err(Kind::UnsupportedMediaType.because("the content type has to be application/json"));
     }
     let too_large = || Kind::TooLarge.because(format!("the body has more than {BODY} bytes"));
-    let body = asked.body.filter(|body| body.len() <= BODY).ok_or_else(too_large)?;
-    json::read(body).map_err(|error| Kind::Invalid.because(format!("the body is not as it should be: {error}")))
-}
-
-/// A claim and a term in one object: serde refuses unknown fields only if none is flattened.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Renewal {
-    id: Holder,
-    session: Secret,
-    ttl_ms: u64,
-    #[serde(default)]
-    value: Option<Value>,
-    #[serde(default)]
-    after: Option<Term>,
-    #[serde(default)]
-    takeover: Takeover,
-    term: Term,
-}
-
-impl Renewal {
-    fn parts(self) -> (Claim, Term) {
-        let Self { id, session, ttl_ms, value, after, takeover, term } = self;
-        (Claim { id, session, ttl_ms, value, after, takeover }, term)
-    }
+    asked.body.filter(|body| body.len() <= BODY).ok_or_else(too_large)
 }
 
 fn written(value: &impl Serialize) -> Answered<String> {
@@ -371,12 +346,6 @@ impl Front {
                 asks
             }
         }
-    }
-
-    /// The answer where an object, or this code, failed.
-    #[must_use]
-    pub fn failed(&self, word: &str) -> String {
-        answer(Err(failure(word)))
     }
 }
 

@@ -37,6 +37,21 @@ pub(crate) fn read<T: DeserializeOwned>(text: &str) -> Result<T, Unread> {
     T::deserialize(platform::parse(text)?)
 }
 
+/// Reads an object without one of its fields, and that field: serde refuses unknown fields only where none is flattened.
+pub(crate) fn read_beside<T: DeserializeOwned, F: DeserializeOwned>(
+    text: &str,
+    field: &'static str,
+) -> Result<(T, F), Unread> {
+    let mut object = platform::parse(text)?;
+    let found = match &mut object {
+        Json::Object(fields) => fields.iter().position(|(name, _)| name == field).map(|at| fields.swap_remove(at).1),
+        _ => None,
+    };
+    let beside = T::deserialize(object)?;
+    let found = found.ok_or_else(|| de::Error::missing_field(field))?;
+    Ok((beside, F::deserialize(found).map_err(|error: Unread| error.within(field))?))
+}
+
 impl fmt::Display for Unread {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (number, field) in self.path.iter().rev().enumerate() {

@@ -2,7 +2,7 @@
 
 use lessor::wire;
 
-/// The kinds of problem, with their statuses. `API.md` says the same.
+/// The kinds of problem, with their statuses. `API.md` says the same, and has `overloaded` from `service.js`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Unconfigured,
@@ -14,7 +14,6 @@ pub(crate) enum Kind {
     UpgradeRequired,
     TooLarge,
     Invalid,
-    Overloaded,
     Failed,
 }
 
@@ -30,7 +29,6 @@ impl Kind {
             Self::UpgradeRequired => ("upgrade-required", 426),
             Self::TooLarge => ("too-large", 413),
             Self::Invalid => ("invalid", 400),
-            Self::Overloaded => ("overloaded", 503),
             Self::Failed => ("failed", 500),
         }
     }

@@ -75,6 +75,9 @@ pub(crate) struct Table {
     made: Cell<bool>,
 }
 
+/// A panic leaves nothing half done here: whether the tables are made only ever becomes true, after they are.
+impl core::panic::RefUnwindSafe for Table {}
+
 impl Table {
     pub(crate) fn open(sql: Sql) -> Result<Self> {
         let made = sql.rows("SELECT name FROM sqlite_master WHERE name = 'lessor_told'", Vec::new())?.next().is_some();

@@ -95,6 +95,10 @@ pub struct Candidate {
     jobs: Cell<u32>,
 }
 
+// The count of jobs is right whatever happens.
+impl std::panic::RefUnwindSafe for Candidate {}
+impl std::panic::UnwindSafe for Candidate {}
+
 impl DurableObject for Candidate {
     fn new(state: State, env: Env) -> Self {
         let mut config = Config::with_ttl(Duration::from_secs(2));
