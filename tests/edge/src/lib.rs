@@ -228,25 +228,29 @@ impl Workerd {
         self.child.wait().expect("it ends");
     }
 
-    /// An answer to a request that may be anything: its status, content type and body.
+    /// An answer to a request that may be anything.
     pub fn call(&self, method: &str, path: &str, token: Option<&str>, body: Option<&str>) -> Answer {
-        let agent = ureq::Agent::config_builder().http_status_as_error(false).proxy(None).build().new_agent();
-        let mut request = ureq::http::Request::builder().method(method).uri(format!("{}{path}", self.url()));
-        if let Some(token) = token {
-            request = request.header("authorization", format!("Bearer {token}"));
-        }
-        if body.is_some() {
-            request = request.header("content-type", "application/json");
-        }
-        let request = request.body(body.unwrap_or_default().to_owned()).expect("a request");
-        let mut response = agent.run(request).expect("an answer");
-        let text = |(name, value): (&HeaderName, &HeaderValue)| {
-            (name.to_string(), value.to_str().unwrap_or_default().to_owned())
-        };
-        let headers = response.headers().iter().map(text).collect();
-        let text = response.body_mut().read_to_string().expect("a body");
-        Answer { status: response.status().as_u16(), headers, text }
+        call(&self.url(), method, path, token, body)
     }
+}
+
+/// The answer of a server to a request that may be anything.
+pub fn call(url: &str, method: &str, path: &str, token: Option<&str>, body: Option<&str>) -> Answer {
+    let agent = ureq::Agent::config_builder().http_status_as_error(false).proxy(None).build().new_agent();
+    let mut request = ureq::http::Request::builder().method(method).uri(format!("{url}{path}"));
+    if let Some(token) = token {
+        request = request.header("authorization", format!("Bearer {token}"));
+    }
+    if body.is_some() {
+        request = request.header("content-type", "application/json");
+    }
+    let request = request.body(body.unwrap_or_default().to_owned()).expect("a request");
+    let mut response = agent.run(request).expect("an answer");
+    let text =
+        |(name, value): (&HeaderName, &HeaderValue)| (name.to_string(), value.to_str().unwrap_or_default().to_owned());
+    let headers = response.headers().iter().map(text).collect();
+    let text = response.body_mut().read_to_string().expect("a body");
+    Answer { status: response.status().as_u16(), headers, text }
 }
 
 /// Looks again until it is so: what happens in another process comes when it comes.
@@ -301,8 +305,9 @@ impl fmt::Debug for Workerd {
     }
 }
 
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+/// The folder of the project.
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).expect("it lies deep").to_owned()
 }
 
 /// The program itself, not the script around it: what is killed has to be the server.
