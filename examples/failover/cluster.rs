@@ -91,6 +91,9 @@ impl Cluster {
         let mut command = std::process::Command::new(env::current_exe()?);
         command.args(["--node", &name, "--folder"]).arg(&self.folder);
         command.args(["--ttl", &format!("{}ms", self.options.ttl.as_millis())]);
+        if let Some(url) = &self.options.storage {
+            command.args(["--storage", url]);
+        }
         if let Some(broken) = self.options.broken {
             command.args(["--break", broken.as_str()]);
         }

@@ -7,13 +7,18 @@
 //!
 //! `cargo run --example failover`, or `cargo run --example failover -- --help`
 //!
-//! Read on in `node.rs` (one process: how the library is used), `ledger.rs` (the fenced table) and `check.rs` (what is
+//! With `--storage https://...` (or `http://` on this machine) the leases are with a lease service instead, and
+//! everything else stays as it is.
+//!
+//! Read on in `node.rs` (one process: how the library is used), `leases.rs` (where the leases are), `ledger.rs` (the fenced table) and `check.rs` (what is
 //! proved, and how).
 
 #[cfg(unix)]
 mod check;
 #[cfg(unix)]
 mod cluster;
+#[cfg(unix)]
+mod leases;
 #[cfg(unix)]
 mod ledger;
 #[cfg(unix)]

@@ -4,18 +4,17 @@ use std::io;
 use std::thread;
 use std::time::Duration;
 
-use lessor::{Builder, Candidate, SqliteStorage, SystemTimer, Timer};
+use lessor::{Builder, Candidate, SystemTimer, Timer};
 use smol::Unblock;
 use smol::io::{AsyncBufReadExt, BufReader};
 use smol::stream::StreamExt;
 
 use crate::Result;
+use crate::leases::{self, DATABASE};
 use crate::ledger::Ledger;
 use crate::note::{Note, Notebook};
 use crate::options::{Broken, NodeOptions};
 
-pub(crate) const KEY: &str = "failover";
-pub(crate) const DATABASE: &str = "leases.db";
 pub(crate) const RESIGN: &str = "resign";
 
 /// How long one piece of work takes between the question whether it may be done and the write of its outcome.
@@ -37,8 +36,9 @@ pub(crate) fn run(options: NodeOptions) -> Result<()> {
     let notebook = Notebook::new(&file);
     let ledger = Ledger::open(&database)?;
 
-    let storage = smol::block_on(SqliteStorage::open(&database))?;
-    let (candidate, driver) = Builder::new(KEY).id(&options.name).ttl(options.ttl).build(storage)?;
+    let storage = smol::block_on(leases::open(options.storage.as_deref(), &options.folder))?;
+    let (candidate, driver) =
+        Builder::new(leases::key(&options.folder)).id(&options.name).ttl(options.ttl).build(storage)?;
     thread::scope(|threads| {
         let (candidate, options) = (&candidate, &options);
         let belief = threads.spawn(|| smol::block_on(to_the_end(candidate, believe(candidate, notebook, options))));

@@ -17,6 +17,8 @@ Usage: cargo run --example failover -- [options]
   --processes <number>   how many processes campaign, 2 to 32 (default 3)
   --ttl <duration>       how long a lease lasts, 200ms to 60s (default 2s)
   --rounds <number>      how often the leader is killed, resigns and is frozen, 1 to 1000 (default 3)
+  --storage <url>        keep the leases with a lease service (https://, or http:// on this machine) instead of in a file;
+                         its token is in LESSOR_TOKEN
   --keep                 keep the folder with the database and the notes
   --break <what>         fence: write without asking the fence
                          belief: believe in a flag instead of asking the library
@@ -31,6 +33,8 @@ pub(crate) struct Options {
     pub(crate) processes: u32,
     pub(crate) ttl: Duration,
     pub(crate) rounds: u32,
+    /// Of a lease service.
+    pub(crate) storage: Option<String>,
     pub(crate) keep: bool,
     pub(crate) broken: Option<Broken>,
 }
@@ -55,6 +59,7 @@ impl Broken {
 pub(crate) struct NodeOptions {
     pub(crate) name: String,
     pub(crate) folder: PathBuf,
+    pub(crate) storage: Option<String>,
     pub(crate) ttl: Duration,
     pub(crate) broken: Option<Broken>,
 }
@@ -89,7 +94,8 @@ impl Error for Wrong {}
 
 pub(crate) fn from_args() -> Result<Mode, lexopt::Error> {
     let mut args = lexopt::Parser::from_env();
-    let mut options = Options { processes: 3, ttl: Duration::from_secs(2), rounds: 3, keep: false, broken: None };
+    let mut options =
+        Options { processes: 3, ttl: Duration::from_secs(2), rounds: 3, storage: None, keep: false, broken: None };
     // Hidden: with them this program is one of the processes.
     let (mut node, mut folder) = (None, None);
     while let Some(arg) = args.next()? {
@@ -111,6 +117,7 @@ pub(crate) fn from_args() -> Result<Mode, lexopt::Error> {
                 let broken = |text: &str| [Broken::Fence, Broken::Belief].into_iter().find(|it| it.as_str() == text);
                 options.broken = Some(checked(&mut args, "--break", "`fence` or `belief`", broken)?);
             }
+            Long("storage") => options.storage = Some(args.value()?.string()?),
             Long("keep") => options.keep = true,
             Long("node") => node = Some(args.value()?.string()?),
             Long("folder") => folder = Some(PathBuf::from(args.value()?)),
@@ -118,9 +125,11 @@ pub(crate) fn from_args() -> Result<Mode, lexopt::Error> {
             _ => return Err(arg.unexpected()),
         }
     }
-    let Options { ttl, broken, .. } = options;
     Ok(match (node, folder) {
-        (Some(name), Some(folder)) => Mode::Node(NodeOptions { name, folder, ttl, broken }),
+        (Some(name), Some(folder)) => {
+            let Options { ttl, broken, storage, .. } = options;
+            Mode::Node(NodeOptions { name, folder, storage, ttl, broken })
+        }
         _ => Mode::Demonstration(options),
     })
 }

@@ -2,26 +2,27 @@
 
 use std::time::Duration;
 
-use lessor::{Builder, SqliteStorage};
+use lessor::Builder;
 
 use crate::Result;
 use crate::check::check;
 use crate::cluster::{Cluster, Leader};
+use crate::leases::{self, DATABASE};
 use crate::ledger::Ledger;
-use crate::node::{DATABASE, KEY};
 use crate::note::Note;
 use crate::report::{Disturbance, Figures, readable};
 
 pub(crate) async fn play(cluster: &mut Cluster) -> Result<()> {
     let database = cluster.folder.join(DATABASE);
-    cluster.view.say(&format!("the processes share {}", database.display()))?;
-    let storage = SqliteStorage::open(&database).await?;
-    storage.migrate().await?;
+    let url = cluster.options.storage.clone();
+    let shared = url.clone().unwrap_or_else(|| database.display().to_string());
+    cluster.view.say(&format!("the processes share {shared}"))?;
+    let storage = leases::open(url.as_deref(), &cluster.folder).await?;
     let mut ledger = Ledger::open(&database)?;
     ledger.create()?;
 
     // Sees who leads, and never campaigns.
-    let (observer, driver) = Builder::new(KEY).ttl(cluster.options.ttl).observe(storage)?;
+    let (observer, driver) = Builder::new(leases::key(&cluster.folder)).ttl(cluster.options.ttl).observe(storage)?;
     let driver = smol::spawn(driver.run());
     cluster.observer = Some(observer);
 
