@@ -37,4 +37,6 @@ pub enum Action {
     Sleep(u8),
     /// The next instance takes the ticket.
     Resume(u8),
+    /// The same, and goes on with the reign of the last one in its term.
+    Continue(u8),
 }

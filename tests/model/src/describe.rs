@@ -46,6 +46,7 @@ fn describe(state: &State, action: Action) -> String {
         Action::Crash(index) => format!("{} crashes and begins anew", name(index)),
         Action::Sleep(index) => format!("{} leaves a ticket", name(index)),
         Action::Resume(index) => format!("{} goes on with the ticket", name(index)),
+        Action::Continue(index) => format!("{} goes on with the ticket in the same term", name(index)),
         Action::Apply { message: index, keep } => match message(index) {
             Some(Message::Request { from, id, request }) => {
                 let from = from.map_or_else(|| "someone gone".into(), name);

@@ -14,7 +14,7 @@ use crate::network::Message;
 use crate::news::News;
 use crate::property;
 use crate::scope::{Budget, Scope};
-use crate::seat::{Moment, SESSIONS_A_SEAT, Seat, SetUpError, Start};
+use crate::seat::{Instance, Moment, SESSIONS_A_SEAT, Seat, SetUpError, Start};
 use crate::state::State;
 use crate::store::Reading;
 
@@ -83,7 +83,16 @@ impl ElectionModel {
     }
 
     fn seat_actions(&self, state: &State, index: u8, seat: &Seat, actions: &mut Vec<Action>) {
-        let Some(awake) = seat.awake() else { return actions.push(Action::Resume(index)) };
+        let awake = match &seat.instance {
+            Instance::Awake(awake) => awake,
+            Instance::Asleep(_, reign_until) => {
+                actions.push(Action::Resume(index));
+                if reign_until.is_some_and(|until| self.moment(state.tick, seat).now < until) {
+                    actions.push(Action::Continue(index));
+                }
+                return;
+            }
+        };
         let left = &state.left;
         let now = self.moment(state.tick, seat).now;
         let in_flight = awake.election.in_flight().is_some();
@@ -194,7 +203,8 @@ impl Model for ElectionModel {
                 left.tickets -= 1;
                 self.sleep(&mut state, index)?;
             }
-            Action::Resume(index) => self.resume(&mut state, index)?,
+            Action::Resume(index) => self.resume(&mut state, index, false)?,
+            Action::Continue(index) => self.resume(&mut state, index, true)?,
         }
         self.lose(&mut state);
         Some(state)

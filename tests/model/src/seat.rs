@@ -24,6 +24,8 @@ pub(crate) struct Seat {
     pub(crate) session: u8,
     /// Whether the instance goes on with the session of another.
     pub(crate) resumed: bool,
+    /// The term of a reign that it goes on with.
+    pub(crate) continued: Option<Term>,
     pub(crate) instance: Instance,
 }
 
@@ -31,7 +33,8 @@ pub(crate) struct Seat {
 #[derive(Clone, Debug)]
 pub(crate) enum Instance {
     Awake(Arc<Awake>),
-    Asleep(Ticket),
+    /// With the deadline of the reign that it had.
+    Asleep(Ticket, Option<Instant>),
 }
 
 /// An election that has been polled until it waits, and what is often asked about it.
@@ -76,23 +79,30 @@ impl Seat {
         let key = Key::new("k")?;
         let holder = Holder::new(if place == 0 { "a" } else { "b" })?;
         let config = config.clone();
+        let mut continued = None;
         let (session, resumed, election) = match instance {
             Start::New(session) => {
                 let bits = Session::from_bits(session.into());
                 (session, false, Election::new(key, holder, config, bits, index.into(), moment.now)?)
             }
-            Start::Resume(session, ticket) => {
+            Start::Resume(session, ticket, continuing) => {
+                let ticket = if continuing {
+                    continued = ticket.led();
+                    ticket.continuing()
+                } else {
+                    ticket
+                };
                 (session, true, Election::resume(key, holder, config, ticket, index.into(), moment.now)?)
             }
         };
         let awake = Awake::new(election, moment, false, moment.now);
-        Ok(Self { place, session, resumed, instance: Instance::Awake(Arc::new(awake)) })
+        Ok(Self { place, session, resumed, continued, instance: Instance::Awake(Arc::new(awake)) })
     }
 
     pub(crate) fn awake(&self) -> Option<&Awake> {
         match &self.instance {
             Instance::Awake(awake) => Some(awake),
-            Instance::Asleep(_) => None,
+            Instance::Asleep(..) => None,
         }
     }
 
@@ -165,10 +175,10 @@ impl Seat {
     }
 
     pub(crate) fn hash(&self, tick: Tick, state: &mut impl Hasher) {
-        (self.place, self.session, self.resumed).hash(state);
+        (self.place, self.session, self.resumed, self.continued).hash(state);
         match &self.instance {
             Instance::Awake(awake) => (awake.fingerprint, awake.release_failed == Some(tick)).hash(state),
-            Instance::Asleep(ticket) => ticket.to_bytes().hash(state),
+            Instance::Asleep(ticket, reign_until) => (ticket.to_bytes(), reign_until).hash(state),
         }
     }
 
@@ -183,7 +193,8 @@ impl Seat {
 #[derive(Clone, Debug)]
 pub(crate) enum Start {
     New(u8),
-    Resume(u8, Ticket),
+    /// With the session of a ticket, and in the term of its reign if it is to.
+    Resume(u8, Ticket, bool),
 }
 
 impl Awake {

@@ -24,7 +24,7 @@ impl ElectionModel {
         }
         *seat = done.seat.clone();
         if let Some(term) = done.outcome.elected {
-            if state.elected >= Some(term) {
+            if state.elected >= Some(term) && (state.elected, seat.continued) != (Some(term), Some(term)) {
                 state.news |= News::REIGN_NOT_NEWER;
             }
             state.elected = state.elected.max(Some(term));
@@ -115,21 +115,23 @@ impl ElectionModel {
 
     pub(crate) fn sleep(&self, state: &mut State, index: u8) -> Option<()> {
         let seat = state.seats.get_mut(usize::from(index))?;
-        let ticket = seat.awake()?.election.clone().into_ticket()?;
+        let awake = seat.awake()?;
+        let reign_until = awake.term.map(|(_, deadline)| deadline);
+        let ticket = awake.election.clone().into_ticket()?;
         if self.fault == Some(Fault::TicketCopied) {
-            let copy = Seat { instance: Instance::Asleep(ticket), ..seat.clone() };
+            let copy = Seat { instance: Instance::Asleep(ticket, reign_until), ..seat.clone() };
             state.seats.push(copy);
         } else {
-            seat.instance = Instance::Asleep(ticket);
+            seat.instance = Instance::Asleep(ticket, reign_until);
             state.bag.forget(index);
         }
         Some(())
     }
 
-    pub(crate) fn resume(&self, state: &mut State, index: u8) -> Option<()> {
+    pub(crate) fn resume(&self, state: &mut State, index: u8, continuing: bool) -> Option<()> {
         let seat = state.seats.get(usize::from(index))?;
-        let Instance::Asleep(ticket) = &seat.instance else { return None };
-        let start = Start::Resume(seat.session, ticket.clone());
+        let Instance::Asleep(ticket, _) = &seat.instance else { return None };
+        let start = Start::Resume(seat.session, ticket.clone(), continuing);
         let next = Seat::new(index, seat.place, &self.config, start, self.moment(state.tick, seat)).ok()?;
         *state.seats.get_mut(usize::from(index))? = next;
         Some(())
