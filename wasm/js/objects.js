@@ -5,7 +5,9 @@ import { DurableObject } from "cloudflare:workers";
 // The one object that knows of all sockets.
 export const WATCH = "watch";
 
-const first = (count, failures) => Math.min(1000 * 2 ** failures, 60_000) + count;
+// After how long the alarm looks whether a change was told: nearly always it was.
+const TELL_AGAIN_MS = 1000;
+const LONGEST_MS = 60_000;
 
 /**
  * @param {object} rust the module that worker-build made of a crate that has lessor-worker in it
@@ -31,7 +33,10 @@ export function objects(rust) {
     run(errand, payload) {
       const [answers, due, news] = this.#leases.run(Date.now(), errand, payload);
       this.#wakeAt(due);
-      if (news) this.ctx.waitUntil(this.#tell());
+      if (news && this.env.WATCH) {
+        this.#wakeAt(Date.now() + TELL_AGAIN_MS);
+        this.ctx.waitUntil(this.#tell());
+      }
       return answers;
     }
 
@@ -49,7 +54,7 @@ export function objects(rust) {
       } catch (error) {
         // Thrown on, it would be tried six times and then never again.
         console.error("alarm", error);
-        this.#wakeAt(Date.now() + 60_000);
+        this.#wakeAt(Date.now() + LONGEST_MS);
       }
       await this.#tell();
     }
@@ -75,7 +80,7 @@ export function objects(rust) {
         this.#failures = 0;
       } catch (error) {
         console.error("tell", error);
-        this.#wakeAt(Date.now() + first(0, this.#failures++));
+        this.#wakeAt(Date.now() + Math.min(TELL_AGAIN_MS * 2 ** this.#failures++, LONGEST_MS));
       } finally {
         this.#telling = false;
       }
@@ -107,9 +112,9 @@ export function objects(rust) {
     }
 
     async webSocketMessage(socket, text) {
-      const { id, caller } = socket.deserializeAttachment();
-      const [answer, ...asks] = this.#watchers.hear(id, caller, typeof text === "string" ? text : "");
       try {
+        const { id, caller } = socket.deserializeAttachment();
+        const [answer, ...asks] = this.#watchers.hear(id, caller, typeof text === "string" ? text : "");
         for (const state of await this.#ask(asks)) socket.send(`{"state":${state}}`);
         socket.send(answer);
       } catch (error) {

@@ -159,7 +159,8 @@ impl Campaign {
 
     /// [`lead`](Self::lead), once for each time of a schedule: a cron trigger may come twice.
     ///
-    /// `name` tells schedules apart. A time that is not later than the last one that was led for is not led for again.
+    /// `name` tells schedules apart. A time that is not later than the last one that was led for is not led for again,
+    /// not even if the job failed: to try again is for whoever was told.
     /// After a hand-over the next leader does not know of it: let the job's target refuse what it has done, with the
     /// term.
     ///

@@ -12,9 +12,6 @@ use crate::problem::Kind;
 use crate::sql::{Result, Sql, exception};
 use crate::table::{Change, Entry, News, Table};
 
-/// After how many ms the alarm looks whether a change was told: long enough that it was, nearly always.
-const TELL_AGAIN_MS: u64 = 1_000;
-
 /// The leases of one Durable Object, in its table.
 ///
 /// Every answer comes from the table, so that an instance that was superseded cannot answer from its memory: its
@@ -64,10 +61,6 @@ impl Leases {
             }
             HISTORY => drop(answers.push(&text(&Reported::History(self.table.history(&key(payload)?, now_ms)?))?)),
             other => return Err(exception(format_args!("no errand {other}"))),
-        }
-        if written.news {
-            let again = now_ms + TELL_AGAIN_MS;
-            written.due_ms = Some(written.due_ms.map_or(again, |due| due.min(again)));
         }
         Ok(Array::of3(&answers, &due(written.due_ms), &written.news.into()))
     }

@@ -180,7 +180,8 @@ impl Watchers {
     }
 
     fn keys(&self, prefix: &str, after: &str, limit: usize) -> Result<Vec<Key>> {
-        let query = "SELECT key FROM lessor_keys WHERE key >= ?1 AND substr(key, 1, length(?1)) = ?1 AND key > ?2
+        // No key has that byte: nothing beyond the prefix is looked at.
+        let query = "SELECT key FROM lessor_keys WHERE key >= ?1 AND key < ?1 || CAST(x'FF' AS TEXT) AND key > ?2
             ORDER BY key LIMIT ?3";
         let rows = self.sql.rows(query, vec![prefix.into(), after.into(), number(limit as u64)?])?;
         rows.map(|mut row| Key::new(row.text()?).map_err(exception)).collect()
