@@ -186,8 +186,8 @@ pub trait Storage: MaybeSendSync {
 
     /// Wake-ups for a key: a hint that asking now is worth it, never relied upon.
     ///
-    /// They come when the key was released or granted to another, not at renewals, and once after a lost connection
-    /// to the storage was made anew. They coalesce, and one is kept while nobody polls. By default there are none.
+    /// They come when the key was released or granted to another, not at renewals, and after a lost connection to the
+    /// storage was made anew, if that may have been missed. They coalesce, and one is kept while nobody polls. By default there are none.
     ///
     /// Subscribe, then ask: a subscription may take effect only when an operation that was asked after it is answered.
     fn subscribe(&self, key: &Key) -> Wakeups {

@@ -8,6 +8,23 @@
 //!
 //! Requests run on the threads of the `blocking` crate, so any executor will do. Connections are kept and used again.
 //!
+//! # Wake-ups
+//! Followers are woken when a key is granted, released or revoked; renewals wake nobody. One WebSocket carries that for
+//! all keys of a storage and its clones, on a thread of its own. It is opened at the first
+//! [`subscribe`](Storage::subscribe), and closed with the last clone of the storage, or within half a minute when nobody
+//! subscribes any more. A lost connection is made anew, after 250 ms at first and 30 s at last, and always after about
+//! 30 s where the service refuses it. Then it wakes the followers of those keys that have passed into other hands
+//! meanwhile. A key that is watched for the first time wakes once too: it may have passed into other hands while the
+//! subscription was on its way.
+//!
+//! Nothing relies on wake-ups: whatever is wrong with that connection is no error of an operation, and followers then
+//! ask at their [retry interval](crate::Config::retry_interval). There are none
+//!
+//! * where the only way out is a proxy: requests take the one that the environment names, the socket takes none;
+//! * for keys beyond 1,000 of one storage, which is all that the service watches for one socket;
+//! * for keys that the token is not for;
+//! * with [`wakeups(false)`](HttpStorageBuilder::wakeups).
+//!
 //! ```no_run
 //! use lessor::{Builder, HttpStorage};
 //!
@@ -31,7 +48,7 @@ use core::fmt;
 use async_trait::async_trait;
 use serde::Deserialize;
 
-use super::{Distinct, Storage, StorageError};
+use super::{Distinct, Storage, StorageError, Wakeups};
 use crate::election::{Reply, Request};
 use crate::lease::{Key, Lease, Session, Term};
 use crate::record::{Acquired, Claim, Renewed};
@@ -39,8 +56,11 @@ use crate::wire::{Ask, Told};
 
 mod builder;
 mod error;
+mod watch;
 
 pub use builder::{HttpError, HttpStorageBuilder};
+
+use watch::Watch;
 
 /// The longest answer that is read, in bytes.
 const LONGEST: u64 = 8 * 1024 * 1024;
@@ -49,6 +69,8 @@ const LONGEST: u64 = 8 * 1024 * 1024;
 const MOST: usize = 256;
 
 /// Leases of a service that is reached over HTTP. Clones share its connections.
+///
+/// The [module](self) says how it wakes followers.
 #[derive(Clone)]
 pub struct HttpStorage(Arc<Service>);
 
@@ -58,6 +80,8 @@ struct Service {
     url: String,
     /// The whole header: a secret.
     authorization: String,
+    /// `None`: there are no wake-ups.
+    watch: Option<Watch>,
 }
 
 impl HttpStorage {
@@ -158,6 +182,10 @@ impl Storage for HttpStorage {
 
     async fn get_all(&self, keys: &[Key]) -> Vec<Result<Option<Lease>, StorageError>> {
         self.many(keys.iter().cloned().map(Request::Get), keys.iter(), got).await
+    }
+
+    fn subscribe(&self, key: &Key) -> Wakeups {
+        self.0.watch.as_ref().map_or(Wakeups::never(), |watch| watch.subscribe(key))
     }
 
     /// Whether the service answers, and the token may campaign.

@@ -138,7 +138,14 @@ export function objects(rust) {
     tell(news) {
       const messages = this.#watchers.spread(news);
       for (let at = 0; at < messages.length; at += 2) {
-        for (const socket of this.ctx.getWebSockets(messages[at])) socket.send(messages[at + 1]);
+        for (const socket of this.ctx.getWebSockets(messages[at])) {
+          try {
+            socket.send(messages[at + 1]);
+          } catch (error) {
+            // It is just closing; the others are to hear of it all the same.
+            console.warn("tell", error);
+          }
+        }
       }
     }
 

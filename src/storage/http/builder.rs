@@ -6,6 +6,7 @@ use core::time::Duration;
 
 use ureq::http::Uri;
 
+use super::watch::{Place, Watch};
 use super::{HttpStorage, Service};
 
 /// Describes how to reach a lease service.
@@ -15,11 +16,12 @@ pub struct HttpStorageBuilder {
     url: String,
     token: Option<String>,
     timeout: Duration,
+    wakeups: bool,
 }
 
 impl HttpStorageBuilder {
     pub(super) const fn new(url: String) -> Self {
-        Self { url, token: None, timeout: Duration::from_secs(30) }
+        Self { url, token: None, timeout: Duration::from_secs(30), wakeups: true }
     }
 
     /// The bearer token. A secret: nothing prints it.
@@ -37,13 +39,21 @@ impl HttpStorageBuilder {
         self
     }
 
+    /// Whether followers are woken, which takes one more connection and a thread. Default `true`.
+    ///
+    /// Without, a follower asks at its [retry interval](crate::Config::retry_interval) and when the lease ends.
+    pub fn wakeups(mut self, wakeups: bool) -> Self {
+        self.wakeups = wakeups;
+        self
+    }
+
     /// The storage. Nothing is sent yet: see [`check`](crate::Storage::check).
     ///
     /// # Errors
     /// [`HttpError`] names what does not fit.
     pub fn build(self) -> Result<HttpStorage, HttpError> {
         let url = self.url.trim_end_matches('/');
-        let local = checked(url)?;
+        let (uri, local) = checked(url)?;
         let token = self.token.ok_or(HttpError::NoToken)?;
         if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(HttpError::Token);
@@ -55,13 +65,14 @@ impl HttpStorageBuilder {
             .user_agent(concat!("lessor/", env!("CARGO_PKG_VERSION")));
         // A proxy has no way to what is on this machine.
         let config = if local { config.proxy(None) } else { config };
-        let (agent, url) = (config.build().new_agent(), url.to_string());
-        Ok(HttpStorage(Arc::new(Service { agent, url, authorization: format!("Bearer {token}") })))
+        let (agent, url, authorization) = (config.build().new_agent(), url.to_string(), format!("Bearer {token}"));
+        let place = if self.wakeups { Place::new(&uri, authorization.clone(), self.timeout) } else { None };
+        Ok(HttpStorage(Arc::new(Service { agent, url, authorization, watch: place.map(Watch::new) })))
     }
 }
 
-/// Whether the URL is of this machine.
-fn checked(url: &str) -> Result<bool, HttpError> {
+/// The URL, and whether it is of this machine.
+fn checked(url: &str) -> Result<(Uri, bool), HttpError> {
     // What stands before an @ is a secret, misplaced.
     let given = url.rsplit_once('@').map_or_else(|| url.to_string(), |(_, host)| format!("..@{host}"));
     let refused = |reason| HttpError::Url { given: given.clone(), reason };
@@ -76,8 +87,8 @@ fn checked(url: &str) -> Result<bool, HttpError> {
     let host = host.trim_start_matches('[').trim_end_matches(']');
     let local = host == "localhost" || host.parse::<core::net::IpAddr>().is_ok_and(|address| address.is_loopback());
     match uri.scheme_str() {
-        Some("https") => Ok(local),
-        Some("http") if local => Ok(true),
+        Some("https") => Ok((uri, local)),
+        Some("http") if local => Ok((uri, true)),
         Some("http") => Err(refused("plain http would show the token to everybody: it is for this machine only")),
         _ => Err(refused("it has to begin with https:// or, on this machine, http://")),
     }
@@ -88,6 +99,7 @@ impl fmt::Debug for HttpStorageBuilder {
         f.debug_struct("HttpStorageBuilder")
             .field("url", &self.url)
             .field("timeout", &self.timeout)
+            .field("wakeups", &self.wakeups)
             .finish_non_exhaustive()
     }
 }

@@ -17,6 +17,10 @@ use serde_json::Value;
 use tempfile::TempDir;
 use ureq::http::{HeaderName, HeaderValue};
 
+mod proxy;
+
+pub use proxy::{Event, Proxy};
+
 /// A token that may do everything.
 pub const ADMIN: &str = "admin-token-for-tests-0123456789";
 /// A token that may campaign.
@@ -213,6 +217,11 @@ impl Workerd {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id())).expect("it runs on Linux");
         let fields = stat.rsplit(')').next().into_iter().flat_map(str::split_whitespace).skip(11).take(2);
         Duration::from_millis(fields.filter_map(|field| field.parse::<u64>().ok()).sum::<u64>() * 10)
+    }
+
+    /// A proxy before it.
+    pub fn proxy(&self) -> Proxy {
+        Proxy::start(self.port)
     }
 
     /// Ends the process at once, without a word, and starts another one on the same port with the same state.

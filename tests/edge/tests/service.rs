@@ -46,6 +46,7 @@ fn keeps_the_contract() {
     let harness = Http(Mutex::new(Workerd::start(&Setting::default())));
     let report = smol::block_on(conformance::run(&harness));
     println!("{report}");
+    assert!(!report.not_available().iter().any(|case| case.starts_with("wakeup")), "it wakes followers");
     report.into_result().unwrap();
 }
 
