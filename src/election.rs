@@ -51,6 +51,8 @@ pub struct Election {
     values: (u64, u64),
     /// The newest term known.
     known: Option<Term>,
+    /// The term and the deadline of a reign of the last instance, which this one is to go on with.
+    continues: Option<(Term, Instant)>,
     leader: Option<Leader>,
     sighting: Option<Sighting>,
     reign: Option<Reign>,
@@ -145,8 +147,9 @@ impl Election {
         now: Instant,
     ) -> Result<Self, ConfigError> {
         let resumed = Self::build(key, Some(holder), config, Some(ticket.session), seed, now)?;
+        let continues = ticket.known.zip(ticket.reign_until).filter(|_| ticket.continues);
         // Its session may hold the lease.
-        Ok(Self { known: ticket.known, may_hold: true, ..resumed })
+        Ok(Self { known: ticket.known, continues, may_hold: true, ..resumed })
     }
 
     /// Goes to sleep: what is left is the session, for the next instance to [go on with](Self::resume).
@@ -157,8 +160,11 @@ impl Election {
         if self.in_flight.is_some() || self.is_handing_over() || self.stopping {
             return None;
         }
-        let led = self.reign.as_ref().map(|reign| reign.term);
-        Some(Ticket { session: self.session?, known: self.known.max(led), led: led.is_some() })
+        // A reign that this instance was to go on with, and did not come to, may go on in the next one.
+        let reign = self.reign.as_ref().map(|reign| (reign.term, reign.deadline)).or(self.continues);
+        let known = self.known.max(reign.map(|(term, _)| term));
+        let reign_until = reign.map(|(_, until)| until);
+        Some(Ticket { session: self.session?, known, reign_until, continues: false })
     }
 
     /// An observer: it looks at the lease and never claims.
@@ -189,6 +195,7 @@ impl Election {
             value: None,
             values: (0, 0),
             known: None,
+            continues: None,
             leader: None,
             sighting: None,
             reign: None,

@@ -174,6 +174,11 @@ impl Term {
         self.0.get()
     }
 
+    /// The term before this one; none before the [first](Self::FIRST).
+    pub(crate) const fn before(self) -> Option<Self> {
+        Self::new(self.get() - 1)
+    }
+
     /// The term after this one; none after the [last](Self::LAST).
     #[must_use]
     pub const fn next(self) -> Option<Self> {

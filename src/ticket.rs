@@ -1,8 +1,10 @@
 //! A session on its way from one instance of a candidate to the next.
 
 use core::fmt;
+use core::time::Duration;
 
 use crate::lease::{Session, Term};
+use crate::time::Instant;
 
 /// Lets the next instance of a candidate go on with the session of one that went to sleep: at the edge, where
 /// instances come and go between two steps, and a new session would have to wait for the old one's lease to run out.
@@ -16,54 +18,61 @@ use crate::lease::{Session, Term};
 pub struct Ticket {
     pub(crate) session: Session,
     pub(crate) known: Option<Term>,
-    /// Whether the instance led in that term when it went to sleep.
-    pub(crate) led: bool,
+    /// The deadline of the reign that the instance had, in the term that it knew last.
+    pub(crate) reign_until: Option<Instant>,
+    /// Whether the next instance goes on with that reign.
+    pub(crate) continues: bool,
 }
 
-/// Beyond all terms.
-const LED: u64 = 1 << 63;
-
 impl Ticket {
-    /// With this ticket the next instance goes on with the reign, in the same term, if it led when it went to sleep
-    /// and its lease is still live. Else it begins a term of its own, always.
+    /// With this ticket the next instance goes on with the reign, in the same term, if it led when it went to sleep,
+    /// its lease is still live and the deadline of the reign is not over. Else it begins a term of its own, as always.
     ///
     /// For where instances end between two steps all the time, and what the term was handed out for goes on meanwhile:
-    /// a job that was told its term and how long it may take. Use it only while that time, by the deadline of the
-    /// reign, is not over: after a loss a term must not come back.
-    pub fn continuing(self) -> Self {
-        if !self.led {
-            return self;
-        }
-        // Like a claimant to whom the reply was lost: it knows of everything before that term.
-        let before = self.known.and_then(|term| Term::new(term.get() - 1));
-        Self { known: before, led: false, ..self }
+    /// a job that was told its term and how long it may take. The deadline is compared with the timer of the next
+    /// instance, so the origin of both has to be the same: a wall clock's, say.
+    pub const fn continuing(mut self) -> Self {
+        self.continues = true;
+        self
     }
 
     /// The term that the instance led in when it went to sleep.
     #[must_use]
     pub fn led(&self) -> Option<Term> {
-        self.known.filter(|_| self.led)
+        self.known.filter(|_| self.reign_until.is_some())
+    }
+
+    /// The deadline of that reign, by the timer of the instance.
+    #[must_use]
+    pub const fn reign_until(&self) -> Option<Instant> {
+        self.reign_until
     }
 
     /// What [`to_bytes`](Self::to_bytes) gave. `None`: these bytes are no ticket.
     #[must_use]
-    pub fn from_bytes(bytes: [u8; 24]) -> Option<Self> {
-        let (session, known) = bytes.split_at_checked(16)?;
+    pub fn from_bytes(bytes: [u8; 32]) -> Option<Self> {
+        let (session, numbers) = bytes.split_at_checked(16)?;
+        let (known, until) = numbers.split_at_checked(8)?;
         let session = Session::from_bits(u128::from_be_bytes(session.try_into().ok()?));
-        let number = u64::from_be_bytes(known.try_into().ok()?);
-        let known = match number & !LED {
+        let known = match u64::from_be_bytes(known.try_into().ok()?) {
             0 => None,
             number => Some(Term::new(number)?),
         };
-        Some(Self { session, known, led: number & LED != 0 })
+        let until_ms = u64::from_be_bytes(until.try_into().ok()?);
+        let reign_until = (until_ms > 0).then(|| Instant::from_origin(Duration::from_millis(until_ms)));
+        Some(Self { session, known, reign_until, continues: false })
     }
 
-    /// The ticket, to be written down.
+    /// The ticket, to be written down. Whether it is [`continuing`](Self::continuing) is for whoever takes it.
     #[must_use]
-    pub fn to_bytes(&self) -> [u8; 24] {
-        let mut bytes = [0; 24];
-        let known = self.known.map_or(0, Term::get) | if self.led { LED } else { 0 };
-        let parts = self.session.to_bits().to_be_bytes().into_iter().chain(known.to_be_bytes());
+    pub fn to_bytes(&self) -> [u8; 32] {
+        let known = self.known.map_or(0, Term::get);
+        // Rounded down: a reign may end early.
+        let until = self.reign_until.map_or(0, |until| until.since_origin().as_millis());
+        let until = u64::try_from(until).unwrap_or(u64::MAX);
+        let parts = self.session.to_bits().to_be_bytes().into_iter();
+        let parts = parts.chain(known.to_be_bytes()).chain(until.to_be_bytes());
+        let mut bytes = [0; 32];
         bytes.iter_mut().zip(parts).for_each(|(byte, part)| *byte = part);
         bytes
     }
@@ -71,7 +80,11 @@ impl Ticket {
 
 impl fmt::Debug for Ticket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Ticket").field("known", &self.known).field("led", &self.led).finish_non_exhaustive()
+        f.debug_struct("Ticket")
+            .field("known", &self.known)
+            .field("reign_until", &self.reign_until)
+            .field("continues", &self.continues)
+            .finish_non_exhaustive()
     }
 }
 
@@ -82,18 +95,20 @@ mod tests {
     #[test]
     fn bytes_and_back() {
         for known in [None, Some(Term::FIRST), Some(Term::LAST)] {
-            for led in [false, true] {
-                let ticket = Ticket { session: Session::from_bits(u128::MAX - 7), known, led };
+            for reign_until in [None, Some(Instant::from_origin(Duration::from_millis(7)))] {
+                let session = Session::from_bits(u128::MAX - 7);
+                let ticket = Ticket { session, known, reign_until, continues: false };
                 assert_eq!(Ticket::from_bytes(ticket.to_bytes()), Some(ticket));
             }
         }
-        assert_eq!(Ticket::from_bytes([0xff; 24]), None, "no such term");
+        assert_eq!(Ticket::from_bytes([0xff; 32]), None, "no such term");
     }
 
     /// A ticket is a secret: nothing prints its session.
     #[test]
     fn a_ticket_is_not_printed() {
-        let ticket = Ticket { session: Session::from_bits(424_242), known: None, led: false };
+        let session = Session::from_bits(424_242);
+        let ticket = Ticket { session, known: None, reign_until: None, continues: false };
         assert!(!alloc::format!("{ticket:?}").contains("424242"));
     }
 }

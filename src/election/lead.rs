@@ -22,6 +22,12 @@ impl Election {
         }
         self.succeed();
         self.known = self.known.max(Some(term));
+        let over = self.continues.take().is_some_and(|(continued, until)| continued == term && self.now >= until);
+        if over {
+            // Its deadline has passed meanwhile: a term that was lost does not come back. The next claim has a new one.
+            self.next_at = self.now;
+            return;
+        }
         self.values.1 = self.values.1.max(request.value);
         self.sighting = None;
         self.reign = Some(Reign { term, version, began: self.now, deadline, jeopardy: false, ending: None });

@@ -3,6 +3,7 @@
 use core::time::Duration;
 
 use super::{Election, Event, InFlight, LostReason, Operation, Output, Reply, Request, RequestId};
+use crate::lease::Term;
 use crate::record::{Acquired, Claim, Renewed};
 use crate::storage::StorageError;
 
@@ -34,12 +35,20 @@ impl Election {
             session: self.session?,
             ttl: self.config.ttl,
             value: self.value.clone(),
-            after: self.known,
+            after: self.after(),
             takeover: self.takeover(),
         };
         match &self.reign {
             Some(reign) => Some((Operation::Renew, Request::Renew(claim, reign.term))),
             None => Some((Operation::Acquire, Request::Acquire(claim))),
+        }
+    }
+
+    /// While a reign is to go on, what was known before it: like a claimant to whom the reply was lost.
+    fn after(&self) -> Option<Term> {
+        match self.continues {
+            Some((term, until)) if self.now < until => term.before(),
+            _ => self.known,
         }
     }
 
@@ -63,7 +72,12 @@ impl Election {
             (Operation::Acquire, Reply::Acquired(Acquired::Held { lease, retry_after })) => {
                 self.succeed();
                 self.may_hold = false;
+                let continued = self.continues.take().is_some();
                 self.held(lease, retry_after);
+                if continued && retry_after.is_zero() {
+                    // The reign is over, and the key free: the next claim is an ordinary one.
+                    self.next_at = self.now;
+                }
             }
             (Operation::Renew, Reply::Renewed(Renewed::Extended { version })) => self.extended(request, version),
             (Operation::Renew, Reply::Renewed(Renewed::Lost(lease))) => {

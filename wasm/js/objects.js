@@ -150,9 +150,9 @@ export function objects(rust) {
     }
 
     /** A page of keys and their leases. */
-    async list(listing) {
-      const [after, ...asks] = this.#watchers.list(listing);
-      return `{"keys":[${await this.#ask(asks)}],"after":${after}}`;
+    async list(prefix, after, limit) {
+      const [next, ...asks] = this.#watchers.list(prefix, after, limit);
+      return `{"keys":[${await this.#ask(asks)}],"after":${next}}`;
     }
 
     /** Asks objects, given as names, what to ask, and keys, in turn: the JSON of a key and its lease for each. */

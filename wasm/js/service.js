@@ -89,7 +89,7 @@ async function serve(front, request, env, page) {
       return env.WATCH.getByName(WATCH).fetch(caller);
     }
     case "list":
-      return new Response(await env.WATCH.getByName(WATCH).list(plan[1]), { headers: ANSWER });
+      return new Response(await env.WATCH.getByName(WATCH).list(plan[1], plan[2], Number(plan[3])), { headers: ANSWER });
     case "page":
       return show(page);
   }

@@ -48,7 +48,7 @@ struct Token {
 }
 
 /// Who asks.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize)]
 pub(crate) struct Caller {
     pub(crate) role: Role,
     /// `None`: all keys.
@@ -76,6 +76,13 @@ impl Tokens {
             let written: Vec<Written> = json::read(secret).map_err(|error| error.to_string())?;
             if written.iter().any(|token| token.token.len() < SHORTEST) {
                 return Err(format!("a token has less than {SHORTEST} characters"));
+            }
+            if written
+                .iter()
+                .flat_map(|token| token.prefixes.iter().flatten())
+                .any(|prefix| prefix.contains(['\t', '\n']))
+            {
+                return Err("a prefix has a tab or a line feed, which no key has".into());
             }
             tokens.extend(written.into_iter().map(|token| Token {
                 digest: Sha256::digest(token.token.as_bytes()).into(),
@@ -105,6 +112,18 @@ impl Tokens {
 }
 
 impl Caller {
+    /// Which keys it may see, in a line: `*`, or the prefixes, each behind a tab. No key contains one.
+    pub(crate) fn keys(&self) -> String {
+        let prefixes = |prefixes: &Vec<String>| prefixes.iter().flat_map(|prefix| ["\t", prefix.as_str()]).collect();
+        self.prefixes.as_ref().map_or_else(|| "*".into(), prefixes)
+    }
+
+    /// Who may only look, at these keys.
+    pub(crate) fn looking_at(keys: &str) -> Self {
+        let prefixes = (keys != "*").then(|| keys.split('\t').skip(1).map(str::to_owned).collect());
+        Self { role: Role::Read, prefixes }
+    }
+
     /// Whether it may do what takes this role, on this key.
     pub(crate) fn may(&self, role: Role, key: &Key) -> Result<(), wire::Problem> {
         self.may_within(role, key.as_str())
@@ -174,6 +193,16 @@ mod tests {
         for secrets in [vec![], vec!["[]"], vec!["{}"], vec![SECRET, "[{\"token\": \"short\", \"role\": \"admin\"}]"]] {
             let secrets: Vec<_> = secrets.into_iter().map(String::from).collect();
             assert!(Tokens::read(&secrets).is_err(), "{secrets:?}");
+        }
+    }
+
+    /// What a caller may see survives the way to the sockets.
+    #[test]
+    fn keys_of_a_caller() {
+        for prefixes in [None, Some(vec![]), Some(vec!["".to_owned()]), Some(vec!["a/".to_owned(), "*".to_owned()])] {
+            let caller = Caller { role: Role::Admin, prefixes: prefixes.clone() };
+            let looking = Caller::looking_at(&caller.keys());
+            assert_eq!((looking.role, looking.prefixes), (Role::Read, prefixes));
         }
     }
 

@@ -68,7 +68,7 @@ pub(crate) enum Place {
 }
 
 /// Which keys to list.
-#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Listing {
     pub(crate) prefix: String,
     pub(crate) after: String,
@@ -123,7 +123,6 @@ impl Settings {
             }
             (Some("watch"), None, None, None) => {
                 expect(asked, "GET")?;
-                caller.may_within(Role::Read, caller.anywhere())?;
                 if asked.upgrade.is_none_or(|protocol| !protocol.eq_ignore_ascii_case("websocket")) {
                     return Err(Kind::UpgradeRequired.because("watch is a WebSocket"));
                 }
@@ -197,13 +196,6 @@ impl Settings {
             });
         }
         Ok(Plan::Ask(places, objects))
-    }
-}
-
-impl Caller {
-    /// A prefix of keys that it may touch.
-    fn anywhere(&self) -> &str {
-        self.prefixes.as_ref().and_then(|prefixes| prefixes.first()).map_or("", String::as_str)
     }
 }
 
@@ -330,8 +322,8 @@ impl Front {
             Err(problem) => answer(Err(problem)),
             Ok(Plan::Answer(body)) => answer(Ok(body)),
             Ok(Plan::Page) => "page".to_owned(),
-            Ok(Plan::Watch(caller)) => format!("watch\n{}", text(&caller)),
-            Ok(Plan::List(listing)) => format!("list\n{}", text(&listing)),
+            Ok(Plan::Watch(caller)) => format!("watch\n{}", caller.keys()),
+            Ok(Plan::List(Listing { prefix, after, limit })) => format!("list\n{prefix}\n{after}\n{limit}"),
             Ok(Plan::Errand(name, errand, key)) => format!("one\n{name}\n{errand}\n{key}"),
             Ok(Plan::One(name, ask)) => format!("one\n{name}\n{ASK}\n{}", text(core::slice::from_ref(&ask))),
             Ok(Plan::Ask(places, objects)) => {

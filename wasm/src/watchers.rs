@@ -7,7 +7,6 @@ use serde::{Deserialize, Serialize};
 use wasm_bindgen::prelude::*;
 
 use crate::access::{Caller, Role};
-use crate::front::Listing;
 use crate::json;
 use crate::limits::{LISTED, WATCHED};
 use crate::problem::Kind;
@@ -96,7 +95,7 @@ impl Watchers {
     /// # Errors
     /// An exception of the storage.
     pub fn hear(&self, socket: &str, caller: &str, text: &str) -> Result<Array> {
-        let caller = json::read(caller).map_err(exception)?;
+        let caller = Caller::looking_at(caller);
         let heard = json::read(text)
             .map_err(|error| Kind::Invalid.because(format!("the message is not as it should be: {error}")));
         match heard.and_then(|heard| checked(heard, &caller)) {
@@ -132,9 +131,8 @@ impl Watchers {
     ///
     /// # Errors
     /// An exception of the storage.
-    pub fn list(&self, listing: &str) -> Result<Array> {
-        let Listing { prefix, after, limit } = json::read(listing).map_err(exception)?;
-        let mut keys = self.keys(&prefix, &after, limit + 1)?;
+    pub fn list(&self, prefix: &str, after: &str, limit: usize) -> Result<Array> {
+        let mut keys = self.keys(prefix, after, limit + 1)?;
         let more = keys.len() > limit;
         keys.truncate(limit);
         let next = keys.last().filter(|_| more);

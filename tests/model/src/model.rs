@@ -85,9 +85,9 @@ impl ElectionModel {
     fn seat_actions(&self, state: &State, index: u8, seat: &Seat, actions: &mut Vec<Action>) {
         let awake = match &seat.instance {
             Instance::Awake(awake) => awake,
-            Instance::Asleep(_, reign_until) => {
+            Instance::Asleep(ticket) => {
                 actions.push(Action::Resume(index));
-                if reign_until.is_some_and(|until| self.moment(state.tick, seat).now < until) {
+                if ticket.led().is_some() {
                     actions.push(Action::Continue(index));
                 }
                 return;

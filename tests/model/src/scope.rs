@@ -61,6 +61,9 @@ impl Budget {
     /// A hand-over by release, which may arrive once more.
     const RELEASE: Self = Self { ticks: 1, requests: [3, 2], duplicates: 1, resigns: 1, ..Self::NONE };
 
+    /// A reign goes on by ticket, though its claim fails, and that instance goes to sleep, too.
+    const TICKETS: Self = Self { ticks: 4, requests: [4, 0], failures: 1, tickets: 2, ..Self::NONE };
+
     /// A hand-over by ticket.
     const TICKET: Self = Self { ticks: 1, requests: [2, 1], tickets: 1, ..Self::NONE };
 }
@@ -86,6 +89,7 @@ impl Scope {
             Budget { duplicates: 1, ..Budget::LEASE },
             Budget { crashes: 1, ..Budget::LEASE },
             Budget { tickets: 1, ..Budget::LEASE },
+            Budget::TICKETS,
             Budget { ticks: 1, stops: 1, ..Budget::LEASE },
         ])
     }

@@ -24,8 +24,8 @@ pub(crate) struct Seat {
     pub(crate) session: u8,
     /// Whether the instance goes on with the session of another.
     pub(crate) resumed: bool,
-    /// The term of a reign that it goes on with.
-    pub(crate) continued: Option<Term>,
+    /// The term and the deadline of a reign that it goes on with.
+    pub(crate) continued: Option<(Term, Instant)>,
     pub(crate) instance: Instance,
 }
 
@@ -33,8 +33,7 @@ pub(crate) struct Seat {
 #[derive(Clone, Debug)]
 pub(crate) enum Instance {
     Awake(Arc<Awake>),
-    /// With the deadline of the reign that it had.
-    Asleep(Ticket, Option<Instant>),
+    Asleep(Ticket),
 }
 
 /// An election that has been polled until it waits, and what is often asked about it.
@@ -87,7 +86,7 @@ impl Seat {
             }
             Start::Resume(session, ticket, continuing) => {
                 let ticket = if continuing {
-                    continued = ticket.led();
+                    continued = ticket.led().zip(ticket.reign_until());
                     ticket.continuing()
                 } else {
                     ticket
@@ -178,7 +177,7 @@ impl Seat {
         (self.place, self.session, self.resumed, self.continued).hash(state);
         match &self.instance {
             Instance::Awake(awake) => (awake.fingerprint, awake.release_failed == Some(tick)).hash(state),
-            Instance::Asleep(ticket, reign_until) => (ticket.to_bytes(), reign_until).hash(state),
+            Instance::Asleep(ticket) => ticket.to_bytes().hash(state),
         }
     }
 

@@ -24,7 +24,10 @@ impl ElectionModel {
         }
         *seat = done.seat.clone();
         if let Some(term) = done.outcome.elected {
-            if state.elected >= Some(term) && (state.elected, seat.continued) != (Some(term), Some(term)) {
+            // The reign of the last instance may go on, in its term, and before its deadline.
+            let now = self.moment(state.tick, seat).now;
+            let goes_on = seat.continued.is_some_and(|(continued, until)| continued == term && now < until);
+            if state.elected >= Some(term) && !(goes_on && state.elected == Some(term)) {
                 state.news |= News::REIGN_NOT_NEWER;
             }
             state.elected = state.elected.max(Some(term));
@@ -115,14 +118,12 @@ impl ElectionModel {
 
     pub(crate) fn sleep(&self, state: &mut State, index: u8) -> Option<()> {
         let seat = state.seats.get_mut(usize::from(index))?;
-        let awake = seat.awake()?;
-        let reign_until = awake.term.map(|(_, deadline)| deadline);
-        let ticket = awake.election.clone().into_ticket()?;
+        let ticket = seat.awake()?.election.clone().into_ticket()?;
         if self.fault == Some(Fault::TicketCopied) {
-            let copy = Seat { instance: Instance::Asleep(ticket, reign_until), ..seat.clone() };
+            let copy = Seat { instance: Instance::Asleep(ticket), ..seat.clone() };
             state.seats.push(copy);
         } else {
-            seat.instance = Instance::Asleep(ticket, reign_until);
+            seat.instance = Instance::Asleep(ticket);
             state.bag.forget(index);
         }
         Some(())
@@ -130,7 +131,7 @@ impl ElectionModel {
 
     pub(crate) fn resume(&self, state: &mut State, index: u8, continuing: bool) -> Option<()> {
         let seat = state.seats.get(usize::from(index))?;
-        let Instance::Asleep(ticket, _) = &seat.instance else { return None };
+        let Instance::Asleep(ticket) = &seat.instance else { return None };
         let start = Start::Resume(seat.session, ticket.clone(), continuing);
         let next = Seat::new(index, seat.place, &self.config, start, self.moment(state.tick, seat)).ok()?;
         *state.seats.get_mut(usize::from(index))? = next;

@@ -1,0 +1,478 @@
+//! The status page in a real browser: Chromium without a window, led by chromedriver. Each wait is for something that the
+//! page shows, and has a deadline.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::time::Duration;
+
+use base64::prelude::*;
+use lessor_edge_tests::{CANDIDATE, READER, Setting, TEAM, Workerd};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// How long the page may take for anything.
+const DEADLINE: Duration = Duration::from_secs(20);
+
+/// What would run if it were taken for markup.
+const MARKUP: &str = "<img src=x onerror=\"window.ran = 1\">";
+
+/// How each session begins, which nobody may see.
+const SESSION: &str = "0001020304050607";
+
+/// What scripts of these tests may call. Not a part of the page.
+const HELP: &str = "
+    const row = (key) => [...document.querySelectorAll('li')].find((item) => item.querySelector('h2').textContent === key);
+    const shows = (key, ...texts) => texts.every((text) => row(key)?.textContent.includes(text));
+    const leader = (key) => row(key)?.querySelector('b').textContent;
+    const picture = (key) => row(key).querySelector('svg');
+    const said = () => document.querySelector('[role=status]');
+    const says = (text) => said().textContent.startsWith(text);
+    const seen = (selector) => document.querySelector(selector).checkVisibility();
+";
+
+/// Chromium with the page in it, led over the WebDriver protocol.
+struct Browser {
+    chromedriver: Child,
+    /// Nothing more is read from it, but whoever writes into a closed pipe is ended.
+    _said: BufReader<ChildStdout>,
+    /// Of the session, once there is one.
+    url: String,
+    _profile: TempDir,
+}
+
+impl Browser {
+    fn open(workerd: &Workerd) -> Self {
+        let mut chromedriver = Command::new("chromedriver")
+            .arg("--port=0")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap_or_else(|error| panic!("chromedriver: {error}; `tests/run edge` installs it"));
+        let mut said = BufReader::new(chromedriver.stdout.take().unwrap());
+        let port = said
+            .by_ref()
+            .lines()
+            .map_while(Result::ok)
+            .find_map(|line| line.split_once("successfully on port ")?.1.trim_end_matches('.').parse::<u16>().ok())
+            .expect("chromedriver says where it listens");
+        let url = format!("http://127.0.0.1:{port}");
+        let mut browser = Self { chromedriver, _said: said, url, _profile: tempfile::tempdir().unwrap() };
+        let profile = format!("--user-data-dir={}", browser._profile.path().display());
+        let session = browser.command(
+            "/session",
+            &json!({"capabilities": {"alwaysMatch": {
+                "goog:chromeOptions": {"args": ["--headless=new", "--no-sandbox", "--disable-dev-shm-usage", profile]},
+                "goog:loggingPrefs": {"browser": "ALL"},
+                "timeouts": {"script": DEADLINE.as_millis()},
+            }}}),
+        );
+        browser.url = format!("{}/session/{}", browser.url, session["sessionId"].as_str().unwrap());
+        browser.command("/url", &json!({"url": workerd.url()}));
+        browser
+    }
+
+    fn command(&self, path: &str, body: &Value) -> Value {
+        self.try_command(path, body).unwrap_or_else(|error| panic!("{path} {body}: {error}"))
+    }
+
+    fn try_command(&self, path: &str, body: &Value) -> Result<Value, Value> {
+        let request = agent().post(format!("{}{path}", self.url)).content_type("application/json");
+        let mut answer: Value =
+            serde_json::from_str(&request.send(body.to_string()).unwrap().body_mut().read_to_string().unwrap())
+                .unwrap();
+        let value = answer["value"].take();
+        if value["error"].is_string() { Err(value) } else { Ok(value) }
+    }
+
+    /// What a script returns.
+    fn run(&self, script: &str) -> Value {
+        self.command("/execute/sync", &json!({"script": format!("{HELP}{script}"), "args": []}))
+    }
+
+    /// Waits until an expression is true.
+    #[track_caller]
+    fn wait(&self, condition: &str) {
+        let script = format!(
+            "{HELP}
+            const done = arguments[0];
+            const look = () => {{
+                try {{
+                    if ({condition}) return done();
+                }} catch {{}}
+                setTimeout(look, 20);
+            }};
+            look();"
+        );
+        if let Err(error) = self.try_command("/execute/async", &json!({"script": script, "args": []})) {
+            let page = self.run("return document.documentElement.innerText");
+            panic!("{condition}: {}\nthe page:\n{}", error["message"], page.as_str().unwrap_or_default());
+        }
+    }
+
+    fn element(&self, selector: &str) -> String {
+        let found = self.command("/element", &json!({"using": "css selector", "value": selector}));
+        format!("/element/{}", found["element-6066-11e4-a52e-4f735466cecf"].as_str().unwrap())
+    }
+
+    fn enter(&self, selector: &str, text: &str) {
+        self.command(&format!("{}/value", self.element(selector)), &json!({"text": text}));
+    }
+
+    fn click(&self, selector: &str) {
+        self.command(&format!("{}/click", self.element(selector)), &json!({}));
+    }
+
+    fn sign_in(&self, token: &str) {
+        self.enter("[type=password]", token);
+        self.click("form button");
+    }
+
+    fn devtools(&self, command: &str, parameters: &Value) -> Value {
+        self.command("/goog/cdp/execute", &json!({"cmd": command, "params": parameters}))
+    }
+
+    fn resize(&self, width: u32, height: u32) {
+        let size = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": false});
+        self.devtools("Emulation.setDeviceMetricsOverride", &size);
+        self.wait(&format!("innerWidth === {width}"));
+    }
+
+    /// What the browser complained of since it was last asked.
+    fn complaints(&self) -> Vec<String> {
+        let log = self.command("/se/log", &json!({"type": "browser"}));
+        let entries = log.as_array().unwrap().iter();
+        entries.map(|entry| entry["message"].as_str().unwrap_or_default().to_owned()).collect()
+    }
+}
+
+/// Chromium ends with the session.
+impl Drop for Browser {
+    fn drop(&mut self) {
+        if self.url.contains("/session/") {
+            let _ = agent().delete(&self.url).call();
+        }
+        let _ = self.chromedriver.kill();
+        let _ = self.chromedriver.wait();
+    }
+}
+
+fn agent() -> ureq::Agent {
+    let patience = Some(2 * DEADLINE);
+    ureq::Agent::config_builder().http_status_as_error(false).proxy(None).timeout_global(patience).build().new_agent()
+}
+
+fn pause(ms: u64) {
+    smol::block_on(smol::Timer::after(Duration::from_millis(ms)));
+}
+
+/// What somebody does with a key.
+struct Candidate<'a> {
+    workerd: &'a Workerd,
+    key: &'a str,
+    id: &'a str,
+}
+
+impl Candidate<'_> {
+    fn path(&self, operation: &str) -> String {
+        let key: String = self.key.bytes().map(|byte| format!("%{byte:02x}")).collect();
+        format!("/v1/keys/{key}{operation}")
+    }
+
+    fn post(&self, operation: &str, body: &Value) -> Value {
+        self.workerd.call("POST", &self.path(operation), Some(CANDIDATE), Some(&body.to_string())).json()
+    }
+
+    fn session(&self) -> String {
+        let own = self.id.bytes().fold(0_u64, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
+        format!("{SESSION}{own:016x}")
+    }
+
+    /// Acquires it, which has to be granted: its term.
+    #[track_caller]
+    fn acquire(&self, ttl_ms: u64, value: Option<&str>) -> u64 {
+        let now = self.workerd.call("GET", &self.path(""), Some(READER), None).json();
+        let after = &now["lease"]["term"];
+        let claim = json!({"id": self.id, "session": self.session(), "ttl_ms": ttl_ms, "value": value, "after": after});
+        let answer = self.post("/acquire", &claim);
+        answer["granted"]["term"].as_u64().unwrap_or_else(|| panic!("{answer}"))
+    }
+
+    #[track_caller]
+    fn renew(&self, term: u64, ttl_ms: u64, value: Option<&str>) {
+        let claim = json!({"id": self.id, "session": self.session(), "ttl_ms": ttl_ms, "value": value, "term": term});
+        let answer = self.post("/renew", &claim);
+        assert!(answer["extended"].is_object(), "{answer}");
+    }
+
+    #[track_caller]
+    fn release(&self) {
+        let answer = self.post("/release", &json!({"session": self.session()}));
+        assert!(answer["released"].is_object(), "{answer}");
+    }
+}
+
+/// Without a browser: the policy that the page is served under.
+#[test]
+fn the_page_is_served_under_a_strict_policy() {
+    let workerd = Workerd::start(&Setting::default());
+    let policy = || {
+        let mut response = agent().get(workerd.url()).call().unwrap();
+        let policy = response.headers()["content-security-policy"].to_str().unwrap().to_owned();
+        let page = response.body_mut().read_to_string().unwrap();
+        let nonce = policy.split("'nonce-").nth(1).unwrap().split('\'').next().unwrap().to_owned();
+        assert!(nonce.len() >= 22, "{nonce}");
+        assert_eq!(page.matches(&format!("nonce=\"{nonce}\"")).count(), 2, "the script and the style carry it");
+        assert!(!page.contains("NONCE"));
+        (policy.replace(&nonce, "NONCE"), nonce)
+    };
+    let ((policy, nonce), (_, other)) = (policy(), policy());
+    assert_ne!(nonce, other);
+    assert!(policy.starts_with("default-src 'none'; script-src 'nonce-NONCE'; style-src 'nonce-NONCE'; "), "{policy}");
+    assert!(!policy.contains("unsafe"), "{policy}");
+}
+
+/// A leader dies and the next one appears; what others wrote is text.
+#[test]
+fn shows_a_hand_over_as_it_happens() {
+    let workerd = Workerd::start(&Setting::default());
+    let browser = Browser::open(&workerd);
+    browser.sign_in(READER);
+    browser.wait("says('live') && seen('ul + p')");
+
+    let [a, b] = ["node-a", "node-b"].map(|id| Candidate { workerd: &workerd, key: "jobs/nightly", id });
+    assert_eq!(a.acquire(2000, Some("http://10.0.0.1")), 1);
+    browser.wait("shows('jobs/nightly', 'node-a', 'term 1', 'version 1', 'http://10.0.0.1', ' s of 2 s left')");
+    browser.wait("!seen('ul + p')");
+    let watch = "
+        window.leaders = [];
+        const look = () => { if (leaders.at(-1) !== leader('jobs/nightly')) leaders.push(leader('jobs/nightly')); };
+        new MutationObserver(look).observe(row('jobs/nightly'), { subtree: true, childList: true });
+        look();";
+    browser.run(watch);
+
+    // Renewals are not told. For more than two ttls the page asks, and does not take the leader for dead.
+    for _ in 0..9 {
+        pause(500);
+        a.renew(1, 2000, Some("http://10.0.0.1"));
+    }
+    assert_eq!(browser.run("return leaders"), json!(["node-a"]));
+
+    browser.wait("shows('jobs/nightly', 'nobody', 'expired')");
+    pause(200);
+    assert_eq!(b.acquire(30_000, Some("http://10.0.0.2")), 2);
+    browser.wait("shows('jobs/nightly', 'node-b', 'term 2', 'http://10.0.0.2', ' s of 30 s left')");
+    // The observer would not have outlived a load of the page.
+    assert_eq!(browser.run("return leaders"), json!(["node-a", "nobody", "node-b"]));
+    browser.wait("picture('jobs/nightly').querySelectorAll('rect').length === 2");
+    browser.wait("/term 2 by node-b for \\d s, leads; term 1 by node-a for \\d s, expired$/.test(picture('jobs/nightly').ariaLabel)");
+    let gap = "
+        const [first, second] = picture('jobs/nightly').querySelectorAll('rect');
+        const [before, after] = [first, second].map((bar) => bar.getBoundingClientRect());
+        const whole = picture('jobs/nightly').getBoundingClientRect();
+        return [before.width > after.width, before.right + 1 < after.left, Math.abs(after.right - whole.right) < 2];";
+    browser.wait(&format!("(() => {{ {gap} }})().every(Boolean)"));
+
+    b.release();
+    browser.wait("shows('jobs/nightly', 'nobody', 'term 2', 'released')");
+
+    Candidate { workerd: &workerd, key: MARKUP, id: MARKUP }.acquire(30_000, Some(MARKUP));
+    let markup = json!(MARKUP);
+    browser
+        .wait(&format!("leader({markup}) === {markup} && row({markup}).querySelector('pre').textContent === {markup}"));
+    browser.wait(&format!("picture({markup}).textContent.includes({markup})"));
+    assert_eq!(browser.run("return [document.images.length, window.ran ?? null]"), json!([0, null]));
+    assert!(
+        !browser.run("return document.documentElement.outerHTML").to_string().contains(SESSION),
+        "a session is in the page"
+    );
+    assert_eq!(browser.complaints(), Vec::<String>::new());
+
+    // And if it were taken for markup: it would not run, and the browser would say so.
+    browser.run(&format!("document.body.insertAdjacentHTML('beforeend', {markup})"));
+    browser.wait("document.images[0].complete");
+    assert_eq!(browser.run("return window.ran ?? null"), json!(null));
+    let complaints = browser.complaints().join("\n");
+    assert!(complaints.contains("Content Security Policy"), "{complaints}");
+}
+
+/// The service goes away and comes back: so does the page, and what it shows is what is.
+#[test]
+fn comes_back_after_the_service() {
+    // With a token of which hardly a character may be in a sub-protocol as it is.
+    let token = r#"!"%&'() *+,/:;<=>?@[\]{|}~"#;
+    let setting = Setting::default();
+    let mut tokens: Value = serde_json::from_str(setting.tokens.as_deref().unwrap()).unwrap();
+    tokens.as_array_mut().unwrap().push(json!({"token": token, "role": "read"}));
+    let mut workerd = Workerd::start(&Setting { tokens: Some(tokens.to_string()), ..setting });
+    Candidate { workerd: &workerd, key: "k", id: "node-a" }.acquire(60_000, None);
+    let browser = Browser::open(&workerd);
+    browser.sign_in(token);
+    browser.wait("says('live') && shows('k', 'node-a', 'term 1')");
+    let note = "window.states = [];
+        new MutationObserver(() => states.push(said().textContent)).observe(said(), { childList: true });";
+    browser.run(note);
+    workerd.kill();
+    browser.wait("says('connecting')");
+    workerd.kill_and_restart();
+    browser.wait("says('live')");
+    let states = browser.run("return states");
+    assert_eq!(states[0], "connecting…", "{states}");
+    Candidate { workerd: &workerd, key: "k", id: "node-a" }.release();
+    browser.wait("shows('k', 'nobody', 'term 1', 'released')");
+    Candidate { workerd: &workerd, key: "k", id: "node-b" }.acquire(60_000, None);
+    browser.wait("shows('k', 'node-b', 'term 2')");
+    browser.wait("/by node-b for .*, leads; term 1 by node-a for .*, released/.test(picture('k').ariaLabel)");
+
+    // What happened while it was away is caught up with.
+    workerd.kill_and_restart();
+    Candidate { workerd: &workerd, key: "k", id: "node-b" }.release();
+    Candidate { workerd: &workerd, key: "k", id: "node-c" }.acquire(60_000, None);
+    browser.wait("shows('k', 'node-c', 'term 3') && picture('k').ariaLabel.includes('by node-b for')");
+    browser.wait("/leads; term 2 by node-b for .*, released; term 1/.test(picture('k').ariaLabel)");
+    let unexpected = |complaint: &String| !complaint.contains("net::ERR_") && !complaint.contains("WebSocket");
+    let complaints: Vec<_> = browser.complaints().into_iter().filter(unexpected).collect();
+    assert_eq!(complaints, Vec::<String>::new());
+}
+
+/// A connection that died without a word is noticed, one that is only silent is left alone, and what comes late changes
+/// nothing.
+#[test]
+fn asks_whether_the_service_is_there() {
+    let workerd = Workerd::start(&Setting::default());
+    Candidate { workerd: &workerd, key: "k", id: "node-a" }.acquire(60_000, None);
+    let browser = Browser::open(&workerd);
+    browser.run(
+        "const { send } = WebSocket.prototype;
+        window.sent = [];
+        WebSocket.prototype.send = function (text) {
+            sent.push(text);
+            window.socket = this;
+            if (!window.dead) send.call(this, text);
+        };
+        const now = performance.now.bind(performance);
+        window.later = 0;
+        performance.now = () => now() + later;",
+    );
+    browser.sign_in(READER);
+    browser.wait("says('live') && shows('k', 'node-a', ' s of 60 s left')");
+    // What is told twice and late is no news.
+    let late = json!({"change": {
+        "key": "k", "change": "granted", "id": "node-a", "term": 1, "ago_ms": 9000,
+        "lease": {"id": null, "term": 1, "version": 0, "ttl_ms": 60000, "time_left_ms": 0, "value": null},
+    }});
+    browser.run(&format!("socket.onmessage({{ data: {:?} }})", late.to_string()));
+    assert_eq!(browser.run("return [leader('k'), picture('k').children.length]"), json!(["node-a", 1]));
+    for count in [1, 2] {
+        browser.run("later += 31_000");
+        browser.wait(&format!("sent.filter((text) => text === 'ping').length === {count}"));
+        // On its own clock the lease is over. The service knows better.
+        browser.wait("shows('k', 'node-a', ' s of 60 s left')");
+        assert_eq!(browser.run("return said().textContent"), "live");
+    }
+    browser.run(
+        "window.dead = true;
+        later += 31_000;",
+    );
+    browser.wait("sent.filter((text) => text === 'ping').length === 3 && says('live')");
+    browser.run("later += 31_000");
+    browser.wait("says('connecting')");
+    browser.run("window.dead = false");
+    browser.wait("says('live')");
+    assert_eq!(browser.complaints(), Vec::<String>::new());
+}
+
+/// Each token sees what it may; the page keeps it over a reload, and forgets it at the end.
+#[test]
+fn shows_each_token_its_keys() {
+    let workerd = Workerd::start(&Setting::default());
+    for key in ["team-a/x", "team-a/y", "other"] {
+        Candidate { workerd: &workerd, key, id: "node-a" }.acquire(60_000, None);
+    }
+    let browser = Browser::open(&workerd);
+    assert_eq!(browser.run("return [seen('form'), seen('section')]"), json!([true, false]));
+    for wrong in ["no-such-token-0123456789", "t\u{f6}ken", "t\u{43e}ken"] {
+        browser.sign_in(wrong);
+        browser.wait("says('Not signed in: ') && seen('form')");
+        assert_eq!(browser.run("return sessionStorage.length"), json!(0));
+        browser.run("said().textContent = ''");
+    }
+    let refusals = browser.complaints();
+    assert!(refusals.iter().all(|complaint| complaint.contains("401")), "{refusals:?}");
+
+    let keys = "[...document.querySelectorAll('h2')].map((key) => key.textContent).join()";
+    browser.sign_in(TEAM);
+    browser.wait(&format!("says('live') && {keys} === 'team-a/x,team-a/y'"));
+    Candidate { workerd: &workerd, key: "other", id: "node-a" }.release();
+    Candidate { workerd: &workerd, key: "team-a/a", id: "node-a" }.acquire(60_000, None);
+    browser.wait(&format!("{keys} === 'team-a/a,team-a/x,team-a/y'"));
+    browser.command("/refresh", &json!({}));
+    browser.wait(&format!("says('live') && {keys} === 'team-a/a,team-a/x,team-a/y'"));
+
+    browser.enter("[type=search]", "y");
+    browser.wait("!row('team-a/x').checkVisibility() && row('team-a/y').checkVisibility()");
+
+    browser.click("header button");
+    browser.wait(&format!("seen('form') && !seen('section') && {keys} === ''"));
+    assert_eq!(
+        browser.run("return [sessionStorage.length, document.querySelector('[type=password]').value]"),
+        json!([0, ""])
+    );
+    browser.command("/refresh", &json!({}));
+    browser.wait("seen('form')");
+    assert_eq!(browser.complaints(), Vec::<String>::new());
+}
+
+/// Pictures for whoever looks, in `target/edge`; and that it fits small screens.
+#[test]
+fn has_its_picture_taken() {
+    let workerd = Workerd::start(&Setting::default());
+    let browser = Browser::open(&workerd);
+    browser.resize(1100, 960);
+    let candidate = |key, id| Candidate { workerd: &workerd, key, id };
+    let long = "a-key-without-any-place-to-break-it/".repeat(7);
+    candidate(&long, &long[..128]).acquire(3_600_000, Some(&"value".repeat(200)));
+    candidate("billing/invoices", "eu-west-1a/pod-7f9c").acquire(45_000, Some("{\"url\": \"https://10.1.4.7:8443\"}"));
+    candidate("cron/nightly-report", "node-1").acquire(500, None);
+    candidate("queue/emails", "worker-3").acquire(1000, Some("https://worker-3.example.com"));
+    for (number, id) in ["node-2", "node-1", "node-3", "node-2", "node-4"].into_iter().enumerate() {
+        let scheduler = candidate("scheduler", id);
+        scheduler.acquire(20_000, None);
+        pause(if number % 2 == 0 { 250 } else { 600 });
+        if number < 4 {
+            scheduler.release();
+            pause(if number == 1 { 350 } else { 30 });
+        }
+    }
+    candidate("cron/nightly-report", "node-2").acquire(60_000, None);
+    let gone = candidate("tenants/acme/compaction", "node-1");
+    gone.acquire(30_000, None);
+    browser.sign_in(READER);
+    browser.wait("says('live') && document.querySelectorAll('li').length === 6");
+    browser
+        .wait("[...document.querySelectorAll('[role=img]')].every((picture) => picture.ariaLabel.startsWith('term'))");
+    gone.release();
+    browser.wait("shows('tenants/acme/compaction', 'nobody') && shows('queue/emails', 'nobody', 'expired')");
+
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("edge");
+    fs::create_dir_all(&folder).unwrap();
+    let mut grounds = Vec::new();
+    for (width, height, name) in [(1100, 960, ""), (320, 1500, "-small")] {
+        browser.resize(width, height);
+        browser.wait(&format!("document.documentElement.scrollWidth <= {width}"));
+        browser.wait("document.querySelector('[role=img]').clientWidth > 200");
+        for scheme in ["light", "dark"] {
+            let wanted = json!({"features": [{"name": "prefers-color-scheme", "value": scheme}]});
+            browser.devtools("Emulation.setEmulatedMedia", &wanted);
+            browser.wait(&format!("matchMedia('(prefers-color-scheme: {scheme})').matches"));
+            grounds.push(browser.run("return getComputedStyle(document.documentElement).backgroundColor"));
+            let taken = browser.devtools("Page.captureScreenshot", &json!({}));
+            let png = BASE64_STANDARD.decode(taken["data"].as_str().unwrap()).unwrap();
+            fs::write(folder.join(format!("page-{scheme}{name}.png")), png).unwrap();
+        }
+    }
+    assert_ne!(grounds[0], grounds[1]);
+    assert_eq!(browser.complaints(), Vec::<String>::new());
+}
