@@ -14,6 +14,7 @@ use event_listener::EventListener;
 use futures::Stream;
 use futures::future::poll_fn;
 
+use crate::config::Config;
 use crate::election::{Election, Event, Input, Output, Reply, Request, RequestId, Status};
 use crate::lease::Session;
 use crate::send::BoxFuture;
@@ -141,6 +142,12 @@ impl<S: Storage + 'static, T: Timer> Driver<S, T> {
             };
             return Step { wake_in, status: self.shared.status() };
         }
+    }
+
+    /// The durations that the candidate goes by.
+    #[must_use]
+    pub const fn config(&self) -> &Config {
+        self.election.config()
     }
 
     /// Goes to sleep, at the edge, between two steps: nobody believes in its leadership any more, and its session is

@@ -8,6 +8,79 @@ export const WATCH = "watch";
 // After how long the alarm looks whether a change was told: nearly always it was.
 const TELL_AGAIN_MS = 1000;
 const LONGEST_MS = 60_000;
+/** The most characters of a message: a thousand keys. */
+const LONGEST = 512 * 1024;
+const SOCKETS = 10_000;
+
+/** What fails when the module does: it is shared, and starts anew for whoever calls next. */
+const underWay = new Set();
+
+const trapped = (error) => {
+  if (!(error instanceof WebAssembly.RuntimeError)) return;
+  for (const fail of underWay) fail(new Error("the module starts anew after a panic", { cause: error }));
+  underWay.clear();
+};
+addEventListener("error", (event) => trapped(event.error));
+
+/** A call into Rust. It never waits, so nothing else of ours is inside. */
+function call(act) {
+  try {
+    return act();
+  } catch (error) {
+    trapped(error);
+    throw error;
+  }
+}
+
+/**
+ * A class of Durable Objects that is written in Rust and waits inside of it, such as a candidate: when a panic, of
+ * whatever, takes the module down its events fail at once instead of never ending. The platform then calls an alarm again.
+ *
+ * @param {object} Class as worker-build exports it
+ */
+export function guarded(Class) {
+  const guard = async (answer) => {
+    let fail;
+    const failure = new Promise((_, reject) => (fail = reject));
+    underWay.add(fail);
+    try {
+      return await Promise.race([answer(), failure]);
+    } catch (error) {
+      trapped(error);
+      throw error;
+    } finally {
+      underWay.delete(fail);
+    }
+  };
+  return class extends DurableObject {
+    #rust;
+
+    constructor(ctx, env) {
+      super(ctx, env);
+      this.#rust = new Class(ctx, env);
+    }
+
+    fetch(request) {
+      return guard(() => this.#rust.fetch(request));
+    }
+
+    alarm(info) {
+      return guard(() => this.#rust.alarm(info));
+    }
+
+    webSocketMessage(socket, message) {
+      return guard(() => this.#rust.webSocketMessage(socket, message));
+    }
+
+    webSocketClose(...args) {
+      return guard(() => this.#rust.webSocketClose(...args));
+    }
+
+    webSocketError(...args) {
+      return guard(() => this.#rust.webSocketError(...args));
+    }
+  };
+}
 
 /**
  * @param {object} rust the module that worker-build made of a crate that has lessor-worker in it
@@ -23,20 +96,34 @@ export function objects(rust) {
 
     constructor(ctx, env) {
       super(ctx, env);
-      this.#leases = new rust.Leases(ctx.storage.sql);
+      this.#open();
       ctx.blockConcurrencyWhile(async () => {
         this.#alarm = await ctx.storage.getAlarm();
       });
     }
 
+    #open() {
+      this.#leases = call(() => new rust.Leases(this.ctx.storage.sql));
+    }
+
     /** Does an errand. From the reading of the clock to the last write nothing is awaited: that makes it one step. */
     run(errand, payload) {
-      const [answers, due, news] = this.#leases.run(Date.now(), errand, payload);
-      this.#wakeAt(due);
+      let answers, due, news;
+      try {
+        // All of it or nothing: a lease that was granted without a note of it would be told of to nobody.
+        [answers, due, news] = this.ctx.storage.transactionSync(() =>
+          call(() => this.#leases.run(Date.now(), errand, payload)),
+        );
+      } catch (error) {
+        // It may remember a table that is not there any more.
+        this.#open();
+        throw error;
+      }
       if (news && this.env.WATCH) {
-        this.#wakeAt(Date.now() + TELL_AGAIN_MS);
+        due = Math.min(due ?? Infinity, Date.now() + TELL_AGAIN_MS);
         this.ctx.waitUntil(this.#tell());
       }
+      this.#wakeAt(due);
       return answers;
     }
 
@@ -50,7 +137,7 @@ export function objects(rust) {
     async alarm() {
       this.#alarm = null;
       try {
-        this.#wakeAt(this.#leases.tidy(Date.now()));
+        this.#wakeAt(call(() => this.#leases.tidy(Date.now())));
       } catch (error) {
         // Thrown on, it would be tried six times and then never again.
         console.error("alarm", error);
@@ -61,9 +148,12 @@ export function objects(rust) {
 
     /** The earliest wins. Later is no hurry: the alarm looks again, and a renewal need not write it anew. */
     #wakeAt(due) {
-      if (due === undefined || (this.#alarm !== null && this.#alarm <= due)) return;
+      const now = Date.now();
+      // One that is long overdue was lost.
+      const set = this.#alarm !== null && this.#alarm > now - LONGEST_MS;
+      if (due === undefined || (set && this.#alarm <= due)) return;
       // An alarm for this very moment can be lost.
-      this.#alarm = Math.max(due, Date.now() + 1);
+      this.#alarm = Math.max(due, now + 1);
       this.ctx.waitUntil(this.ctx.storage.setAlarm(this.#alarm));
     }
 
@@ -72,10 +162,10 @@ export function objects(rust) {
       if (this.#telling || !this.env.WATCH) return;
       this.#telling = true;
       try {
-        for (let news; (news = this.#leases.news(Date.now())); ) {
+        for (let news; (news = call(() => this.#leases.news(Date.now()))); ) {
           const [last, ...changes] = news;
           await this.env.WATCH.getByName(WATCH).tell(changes);
-          this.#leases.told(last);
+          call(() => this.#leases.told(last));
         }
         this.#failures = 0;
       } catch (error) {
@@ -93,54 +183,60 @@ export function objects(rust) {
 
     constructor(ctx, env) {
       super(ctx, env);
-      this.#watchers = new rust.Watchers(ctx.storage.sql, env.LESSOR_SHARDS);
+      this.#watchers = call(() => new rust.Watchers(ctx.storage.sql, env.LESSOR_SHARDS));
       // After a restart the sockets are gone, and what they watched is not.
-      this.#watchers.keep(ctx.getWebSockets().map((socket) => socket.deserializeAttachment().id));
+      const sockets = ctx.getWebSockets().map((socket) => socket.deserializeAttachment()?.id);
+      call(() => this.#watchers.keep(JSON.stringify(sockets)));
       ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair("ping", "pong"));
     }
 
     /** A socket of this caller, which `service.js` has checked. */
     fetch(request) {
-      if (this.ctx.getWebSockets().length >= 10_000) throw new Error("overloaded: too many sockets");
+      if (this.ctx.getWebSockets().length >= SOCKETS) throw new Error("overloaded: too many sockets");
       const [client, server] = Object.values(new WebSocketPair());
       const id = crypto.randomUUID();
-      this.ctx.acceptWebSocket(server, [id]);
       server.serializeAttachment({ id, caller: request.headers.get("lessor-caller") });
+      this.ctx.acceptWebSocket(server, [id]);
       const offered = (request.headers.get("sec-websocket-protocol") ?? "").split(",").map((name) => name.trim());
       const headers = offered.includes("lessor.v1") ? { "sec-websocket-protocol": "lessor.v1" } : {};
       return new Response(null, { status: 101, webSocket: client, headers });
     }
 
-    async webSocketMessage(socket, text) {
+    async webSocketMessage(socket, message) {
+      const { id, caller } = socket.deserializeAttachment();
       try {
-        const { id, caller } = socket.deserializeAttachment();
-        const [answer, ...asks] = this.#watchers.hear(id, caller, typeof text === "string" ? text : "");
-        for (const state of await this.#ask(asks)) socket.send(`{"state":${state}}`);
-        socket.send(answer);
+        const text = typeof message === "string" && message.length <= LONGEST ? message : "";
+        const [answer, ...asks] = call(() => this.#watchers.hear(id, caller, text));
+        const { entries, failed } = await this.#ask(asks);
+        for (const state of entries) if (state) socket.send(`{"state":${state}}`);
+        // What could not be asked for is missing.
+        socket.send(failed ? answer.replace('"more":false', '"more":true') : answer);
       } catch (error) {
         // The client connects again, and asks again.
         console.error("watch", error);
+        this.#watchers.forget(id);
         socket.close(1011, "failed");
       }
     }
 
-    webSocketClose(socket, code) {
-      this.#watchers.forget(socket.deserializeAttachment().id);
-      // These two are never sent.
-      socket.close(code === 1005 || code === 1006 ? 1000 : code);
+    webSocketClose(socket) {
+      call(() => this.#watchers.forget(socket.deserializeAttachment().id));
+      // Many codes that come are never sent.
+      socket.close(1000);
     }
 
     webSocketError(socket) {
-      this.#watchers.forget(socket.deserializeAttachment().id);
+      call(() => this.#watchers.forget(socket.deserializeAttachment().id));
     }
 
     /** Takes news from an object with leases: keys and changes, in turn. */
     tell(news) {
-      const messages = this.#watchers.spread(news);
-      for (let at = 0; at < messages.length; at += 2) {
-        for (const socket of this.ctx.getWebSockets(messages[at])) {
+      // Sockets and places in the news, in turn.
+      const told = call(() => this.#watchers.spread(news));
+      for (let at = 0; at < told.length; at += 2) {
+        for (const socket of this.ctx.getWebSockets(told[at])) {
           try {
-            socket.send(messages[at + 1]);
+            socket.send(news[told[at + 1]]);
           } catch (error) {
             // It is just closing; the others are to hear of it all the same.
             console.warn("tell", error);
@@ -151,20 +247,35 @@ export function objects(rust) {
 
     /** A page of keys and their leases. */
     async list(prefix, after, limit) {
-      const [next, ...asks] = this.#watchers.list(prefix, after, limit);
-      return `{"keys":[${await this.#ask(asks)}],"after":${next}}`;
+      const [next, ...asks] = call(() => this.#watchers.list(prefix, after, limit));
+      const { entries, failed } = await this.#ask(asks);
+      if (failed) throw failed;
+      return `{"keys":[${entries}],"after":${next}}`;
     }
 
-    /** Asks objects, given as names, what to ask, and keys, in turn: the JSON of a key and its lease for each. */
+    /**
+     * Asks objects, given as names, what to ask, and keys with their places, in turn: the JSON of a key and its lease in each
+     * place, and why one did not answer.
+     */
     async #ask(asks) {
-      const answers = [];
+      const entries = [];
+      const asked = [];
+      let failed;
       for (let at = 0; at < asks.length; at += 3) {
         const [name, gets, keys] = asks.slice(at, at + 3);
-        const told = this.env.LEASES.getByName(name).run("ask", gets);
-        // An answer is {"lease":..}: the key goes before it.
-        answers.push(told.then((told) => told.map((lease, number) => `{"key":${keys[number]},${lease.slice(1)}`)));
+        const answer = (told) => {
+          // An answer is {"lease":..}: the key goes before it.
+          told.forEach((lease, number) => {
+            entries[keys[2 * number]] = `{"key":${keys[2 * number + 1]},${lease.slice(1)}`;
+          });
+        };
+        const failure = (error) => {
+          failed = error;
+        };
+        asked.push(this.env.LEASES.getByName(name).run("ask", gets).then(answer, failure));
       }
-      return (await Promise.all(answers)).flat();
+      await Promise.all(asked);
+      return { entries, failed };
     }
   }
 

@@ -2,8 +2,9 @@
 
 import { WATCH } from "./objects.js";
 
-/** The longest body that is read, in bytes. */
+/** The longest body that is read, in bytes; and the longest that is read before it is known who asks. */
 const BODY = 512 * 1024;
+const SHORT = 16 * 1024;
 
 const STRICT = { fatal: true, ignoreBOM: true };
 /** For whole texts: it is dear to make. */
@@ -35,8 +36,8 @@ export function service(rust, page) {
 
   return {
     async fetch(request, env) {
-      if (!front) open(env);
       try {
+        if (!front) open(env);
         return await serve(front, request, env, page);
       } catch (error) {
         console.error(error);
@@ -50,7 +51,9 @@ async function serve(front, request, env, page) {
   const { method, url, headers } = request;
   const header = (name) => headers.get(name) ?? "";
   let [body, tooLong] = ["", ""];
-  if (method === "POST") {
+  const auth = header("authorization");
+  // What is long is not read for everybody.
+  if (method === "POST" && (headers.get("content-length") <= SHORT || front.knows(auth))) {
     try {
       body = await read(request);
       if (body === undefined) tooLong = "too long";
@@ -59,7 +62,6 @@ async function serve(front, request, env, page) {
       body = "\ufffd";
     }
   }
-  const auth = header("authorization");
   // Only where they matter: each look costs.
   const [protocols, upgrade] = method === "GET" ? [header("sec-websocket-protocol"), header("upgrade")] : ["", ""];
   const type = method === "POST" ? header("content-type") : "";

@@ -73,7 +73,9 @@ impl Tokens {
     pub(crate) fn read(secrets: &[String]) -> Result<Self, String> {
         let mut tokens = Vec::new();
         for secret in secrets {
-            let written: Vec<Written> = json::read(secret).map_err(|error| error.to_string())?;
+            // An error may repeat what stands there, and that may be a token.
+            let written: Vec<Written> =
+                json::read(secret).map_err(|error| format!("they are not as they should be{}", error.place()))?;
             if written.iter().any(|token| token.token.len() < SHORTEST) {
                 return Err(format!("a token has less than {SHORTEST} characters"));
             }
@@ -112,15 +114,23 @@ impl Tokens {
 }
 
 impl Caller {
-    /// Which keys it may see, in a line: `*`, or the prefixes, each behind a tab. No key contains one.
+    /// Which keys it may see, as the value of a header, whose ends are trimmed: `*`, or the prefixes between two `=`,
+    /// divided by tabs. No key contains one.
     pub(crate) fn keys(&self) -> String {
-        let prefixes = |prefixes: &Vec<String>| prefixes.iter().flat_map(|prefix| ["\t", prefix.as_str()]).collect();
-        self.prefixes.as_ref().map_or_else(|| "*".into(), prefixes)
+        let Some(prefixes) = &self.prefixes else { return "*".into() };
+        let mut keys = String::from("=\t");
+        for prefix in prefixes {
+            keys.push_str(prefix);
+            keys.push('\t');
+        }
+        keys + "="
     }
 
     /// Who may only look, at these keys.
     pub(crate) fn looking_at(keys: &str) -> Self {
-        let prefixes = (keys != "*").then(|| keys.split('\t').skip(1).map(str::to_owned).collect());
+        let mut prefixes: Vec<_> = keys.split('\t').skip(1).map(str::to_owned).collect();
+        prefixes.pop();
+        let prefixes = (keys != "*").then_some(prefixes);
         Self { role: Role::Read, prefixes }
     }
 
@@ -201,7 +211,7 @@ mod tests {
     fn keys_of_a_caller() {
         for prefixes in [None, Some(vec![]), Some(vec!["".to_owned()]), Some(vec!["a/".to_owned(), "*".to_owned()])] {
             let caller = Caller { role: Role::Admin, prefixes: prefixes.clone() };
-            let looking = Caller::looking_at(&caller.keys());
+            let looking = Caller::looking_at(caller.keys().trim());
             assert_eq!((looking.role, looking.prefixes), (Role::Read, prefixes));
         }
     }

@@ -9,7 +9,7 @@ use std::rc::{Rc, Weak};
 use futures::channel::oneshot;
 use futures::future::{Either, join, select};
 use futures::lock::Mutex;
-use lessor::{BuildError, Builder, Candidate, Driver, Instant, Leadership, Lost, Term, Ticket, Timer};
+use lessor::{BuildError, Builder, Candidate, Driver, Leadership, Lost, Role, Term, Ticket, Timer};
 use serde::{Deserialize, Serialize};
 use wasm_bindgen::{JsCast, JsValue};
 use worker::worker_sys::DurableObjectState;
@@ -20,9 +20,7 @@ use crate::storage::DurableObjectStorage;
 use crate::timer::WorkerTimer;
 
 const TABLES: &str = "
-CREATE TABLE IF NOT EXISTS lessor_ticket (
-    one INTEGER PRIMARY KEY CHECK (one = 1), ticket TEXT NOT NULL, until_ms INTEGER NOT NULL
-);
+CREATE TABLE IF NOT EXISTS lessor_ticket (one INTEGER PRIMARY KEY CHECK (one = 1), ticket TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS lessor_scheduled (name TEXT PRIMARY KEY, at_ms INTEGER NOT NULL) WITHOUT ROWID;";
 
 /// Leadership that is handed on: to a handler of requests, of queued messages, of a schedule.
@@ -42,6 +40,13 @@ pub struct Lead {
 ///
 /// Alarms come at least once, and late at times; have [`ensure`](Self::ensure) called by a cron trigger, in case one
 /// is lost. With the ttl at 30 s and the renew interval at 10 s two alarms may be late.
+///
+/// An object has one campaign: there is one ticket, and one alarm. Take-over guard and delay need a candidate that
+/// watches for longer than an event lasts, and are refused.
+///
+/// A panic, in a job say, takes down the module that all objects of a Worker share: then events that are under way
+/// would hang. Export the class `guarded` (`js/objects.js`), as the example does: they fail at once, and the
+/// platform calls the alarm again.
 ///
 /// ```no_run
 /// use std::time::Duration;
@@ -79,7 +84,8 @@ pub struct Campaign {
     awake: RefCell<Weak<Awake>>,
 }
 
-/// A panic in a job ends the event like a drop: the candidate sleeps, or the next instance draws a new session.
+/// Where panics unwind, one in a job ends the event like a drop: the candidate sleeps, or the next instance draws a new
+/// session.
 impl core::panic::RefUnwindSafe for Campaign {}
 impl core::panic::UnwindSafe for Campaign {}
 
@@ -124,7 +130,7 @@ impl Campaign {
     ) -> Result<Option<core::result::Result<J::Output, Lost>>> {
         let awake = self.wake()?;
         let wake_in = awake.step().await;
-        self.arm(wake_in).await?;
+        self.arm(wake_in, false).await?;
         let Some(leadership) = awake.candidate.leadership() else { return Ok(None) };
         let (done, over) = oneshot::channel::<()>();
         let work = async {
@@ -133,7 +139,7 @@ impl Campaign {
             outcome
         };
         let (outcome, wake_in) = join(work, awake.steps(wake_in, over)).await;
-        self.arm(wake_in).await?;
+        self.arm(wake_in, false).await?;
         Ok(Some(outcome))
     }
 
@@ -148,7 +154,8 @@ impl Campaign {
         let awake = self.wake()?;
         if awake.candidate.leadership().is_none() {
             let wake_in = awake.step().await;
-            self.arm(wake_in).await?;
+            // However often it is asked: the alarm comes when it was to come.
+            self.arm(wake_in, true).await?;
         }
         // Looked at anew: whatever was awaited, the deadline counts.
         Ok(awake.candidate.leadership().filter(Leadership::is_valid).map(|leadership| Lead {
@@ -196,33 +203,43 @@ impl Campaign {
     fn wake(&self) -> Result<Rc<Awake>> {
         let sql = self.sql()?;
         sql.run(TABLES, Vec::new())?;
-        let mut ticket = None;
-        for mut row in sql.rows("SELECT ticket, until_ms FROM lessor_ticket", Vec::new())? {
-            ticket = read(&row.text()?).map(|ticket| (ticket, row.number().unwrap_or_default()));
+        let mut found = None;
+        for mut row in sql.rows("SELECT ticket FROM lessor_ticket", Vec::new())? {
+            found = Some(row.text()?);
         }
         if let Some(awake) = self.awake.borrow().upgrade() {
             return Ok(awake);
         }
-        // Gone before it is used: no request leaves the object before that is durable.
-        sql.run("DELETE FROM lessor_ticket", Vec::new())?;
-        let now = WorkerTimer::new().now();
-        let resumed = ticket.map(|(ticket, until_ms)| {
-            let until = Instant::from_origin(Duration::from_millis(until_ms));
-            if now < until { ticket.continuing() } else { ticket }
-        });
-        let builder = resumed.into_iter().fold(self.builder.clone(), Builder::resume);
+        let ticket = found.as_deref().and_then(read).map(Ticket::continuing);
+        let builder = ticket.into_iter().fold(self.builder.clone(), Builder::resume);
         let storage = DurableObjectStorage::new(self.env.durable_object(self.binding)?);
         let built = builder.build_with(storage, WorkerTimer::new(), entropy()?);
         let (candidate, driver) = built.map_err(|error: BuildError| Error::RustError(error.to_string()))?;
+        let config = driver.config();
+        if config.takeover_guard || !config.takeover_delay.is_zero() {
+            return Err(Error::RustError("a campaign takes neither takeover_guard nor takeover_delay".into()));
+        }
+        // Gone before it is used: no request leaves the object before that is durable.
+        if found.is_some() {
+            sql.run("DELETE FROM lessor_ticket", Vec::new())?;
+        }
         let awake = Rc::new(Awake { candidate, driver: Mutex::new(Some(driver)), sql });
         *self.awake.borrow_mut() = Rc::downgrade(&awake);
         Ok(awake)
     }
 
-    async fn arm(&self, wake_in: Option<Duration>) -> Result<()> {
+    /// Sets the alarm; or leaves it, if it comes earlier.
+    async fn arm(&self, wake_in: Option<Duration>, earlier_wins: bool) -> Result<()> {
         let Some(wake_in) = wake_in else { return Ok(()) };
-        let wake_in = Duration::from_millis(u64::try_from(wake_in.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX));
-        self.state.storage().set_alarm(wake_in).await
+        let wake_in = u64::try_from(wake_in.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX);
+        let storage = self.state.storage();
+        if earlier_wins {
+            let at = u64::try_from(storage.get_alarm().await?.unwrap_or(i64::MAX)).unwrap_or_default();
+            if at <= worker::Date::now().as_millis().saturating_add(wake_in) {
+                return Ok(());
+            }
+        }
+        storage.set_alarm(Duration::from_millis(wake_in)).await
     }
 }
 
@@ -230,7 +247,12 @@ impl Awake {
     /// Does a step: in how long the next one is due.
     async fn step(&self) -> Option<Duration> {
         // There is one until this is dropped.
-        self.driver.lock().await.as_mut()?.step().await.wake_in
+        let mut driver = self.driver.lock().await;
+        let driver = driver.as_mut()?;
+        let step = driver.step().await;
+        // How often it has failed before is forgotten between events: it is not asked in haste.
+        let least = if step.status.failures > 0 { driver.config().retry_interval / 2 } else { Duration::ZERO };
+        step.wake_in.map(|wake_in| wake_in.max(least))
     }
 
     /// Goes on with steps until it is over, and ends between two of them: else the next instance gets no ticket.
@@ -250,13 +272,15 @@ impl Awake {
 impl Drop for Awake {
     fn drop(&mut self) {
         let Some(driver) = self.driver.get_mut().take() else { return };
-        let until_ms = self.candidate.status().deadline.map_or(0, |deadline| deadline.since_origin().as_millis());
+        let status = self.candidate.status();
+        let refused = status.role == Role::Follower && status.failures == 0;
         let Some(ticket) = driver.into_ticket() else { return };
+        if refused && ticket.led().is_none() {
+            // Its session holds nothing: the next instance draws a new one, and nothing has to be written.
+            return;
+        }
         let ticket: String = ticket.to_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
-        let query = "INSERT OR REPLACE INTO lessor_ticket VALUES (1, ?, ?)";
-        let until_ms = u64::try_from(until_ms).unwrap_or_default();
-        let written = number(until_ms).and_then(|until_ms| self.sql.run(query, vec![ticket.into(), until_ms]));
-        if let Err(error) = written {
+        if let Err(error) = self.sql.run("INSERT OR REPLACE INTO lessor_ticket VALUES (1, ?)", vec![ticket.into()]) {
             // The next instance draws a session of its own, and waits for the lease of this one to run out.
             worker::console_error!("the ticket could not be written: {}", Error::from(error));
         }
@@ -264,7 +288,7 @@ impl Drop for Awake {
 }
 
 fn read(ticket: &str) -> Option<Ticket> {
-    let mut bytes = [0; 24];
+    let mut bytes = [0; 32];
     for (number, byte) in bytes.iter_mut().enumerate() {
         *byte = u8::from_str_radix(ticket.get(2 * number..2 * number + 2)?, 16).ok()?;
     }

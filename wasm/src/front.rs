@@ -308,6 +308,12 @@ impl Front {
         self.0.as_ref().err().cloned()
     }
 
+    /// Whether somebody has this token.
+    #[must_use]
+    pub fn knows(&self, authorization: &str) -> bool {
+        self.0.as_ref().is_ok_and(|settings| settings.tokens.caller(Some(authorization)).is_ok())
+    }
+
     /// What to do about a request: lines, the first of them a word.
     ///
     /// The request is lines, too: method, URL, `Authorization`, sub-protocols, `Upgrade`, media type, whether it is too

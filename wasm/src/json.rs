@@ -52,6 +52,13 @@ pub(crate) fn read_beside<T: DeserializeOwned, F: DeserializeOwned>(
     Ok((beside, F::deserialize(found).map_err(|error: Unread| error.within(field))?))
 }
 
+impl Unread {
+    /// Where, if that is known.
+    pub(crate) fn place(&self) -> String {
+        self.path.iter().rev().map(|field| format!(", in {field}")).collect()
+    }
+}
+
 impl fmt::Display for Unread {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (number, field) in self.path.iter().rev().enumerate() {

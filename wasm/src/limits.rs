@@ -8,8 +8,10 @@ use crate::problem::Kind;
 pub(crate) const BODY: usize = 512 * 1024;
 /// The most operations in one request.
 pub(crate) const ASKS: usize = 256;
-/// The most keys in one page of a listing, and the most states of one watched prefix.
+/// The most keys in one page of a listing.
 pub(crate) const LISTED: usize = 500;
+/// The most states in answer to one message of a watch: each is a request to an object.
+pub(crate) const STATES: usize = 500;
 /// The most keys and prefixes that one socket watches.
 pub(crate) const WATCHED: u64 = 1_000;
 
@@ -36,7 +38,11 @@ impl Ttl {
             }
         };
         let Self { min_ms, max_ms } = Self::default();
-        Ok(Self { min_ms: read(min, min_ms)?, max_ms: read(max, max_ms)? })
+        let (min_ms, max_ms) = (read(min, min_ms)?, read(max, max_ms)?);
+        if min_ms == 0 || min_ms > max_ms {
+            return Err(format!("the limits of the ttl are {min_ms} and {max_ms} ms, allowed is 1 to the longest"));
+        }
+        Ok(Self { min_ms, max_ms })
     }
 
     /// Whether the ttl of this operation is within the limits.

@@ -8,7 +8,7 @@ use wasm_bindgen::prelude::*;
 
 use crate::access::{Caller, Role};
 use crate::json;
-use crate::limits::{LISTED, WATCHED};
+use crate::limits::{STATES, WATCHED};
 use crate::problem::Kind;
 use crate::route::Layout;
 use crate::sql::{Result, Sql, exception, number};
@@ -68,18 +68,13 @@ impl Watchers {
         Ok(Self { sql, layout: Layout::read(shards.as_deref()).map_err(exception)? })
     }
 
-    /// Forgets all sockets but these.
+    /// Forgets all sockets but these, a list in JSON.
     ///
     /// # Errors
     /// An exception of the storage.
-    pub fn keep(&self, sockets: Vec<String>) -> Result<()> {
-        for mut row in self.sql.rows("SELECT DISTINCT socket FROM lessor_watching", Vec::new())? {
-            let socket = row.text()?;
-            if !sockets.contains(&socket) {
-                self.forget(&socket)?;
-            }
-        }
-        Ok(())
+    pub fn keep(&self, sockets: &str) -> Result<()> {
+        let query = "DELETE FROM lessor_watching WHERE socket NOT IN (SELECT value FROM json_each(?))";
+        self.sql.run(query, vec![sockets.into()])
     }
 
     /// Forgets a socket.
@@ -109,22 +104,23 @@ impl Watchers {
         }
     }
 
-    /// Takes news, keys and changes in turn: sockets and messages, in turn.
+    /// Takes news, keys and changes in turn: sockets, and the places of the changes that they are to hear, in turn.
     ///
     /// # Errors
     /// An exception of the storage.
-    pub fn spread(&self, news: Vec<String>) -> Result<Vec<String>> {
-        let mut messages = Vec::new();
-        for pair in news.chunks(2) {
-            let [key, change] = pair else { continue };
-            self.sql.run("INSERT OR IGNORE INTO lessor_keys VALUES (?)", vec![key.into()])?;
+    pub fn spread(&self, news: &Array) -> Result<Array> {
+        let told = Array::new();
+        for place in (0..news.length()).step_by(2) {
+            let key = news.get(place);
+            self.sql.run("INSERT OR IGNORE INTO lessor_keys VALUES (?)", vec![key.clone()])?;
             let query = "SELECT socket FROM lessor_watching WHERE prefix = 0 AND pattern = ?1 UNION
                 SELECT socket FROM lessor_watching WHERE prefix = 1 AND substr(?1, 1, length(pattern)) = pattern";
-            for mut row in self.sql.rows(query, vec![key.into()])? {
-                messages.extend([row.text()?, change.clone()]);
+            for mut row in self.sql.rows(query, vec![key])? {
+                told.push(&row.text()?.into());
+                told.push(&(place + 1).into());
             }
         }
-        Ok(messages)
+        Ok(told)
     }
 
     /// Which objects to ask for a listing.
@@ -156,13 +152,23 @@ impl Watchers {
             return Ok(Array::of1(&said(&Said::Failed(Kind::TooLarge.because(detail)))));
         }
         self.each(&patterns, socket, "INSERT OR IGNORE INTO lessor_watching VALUES (?, ?, ?)")?;
-        let (mut keys, mut more) = (patterns.keys, false);
-        for prefix in &patterns.prefixes {
-            let mut found = self.keys(prefix, "", LISTED + 1)?;
-            more |= found.len() > LISTED;
-            found.truncate(LISTED);
-            keys.extend(found);
+        let (mut keys, mut seen) = (Vec::new(), 0);
+        let mut add = |key| {
+            if !keys.contains(&key) {
+                keys.push(key);
+            }
+        };
+        patterns.keys.into_iter().for_each(&mut add);
+        for (number, prefix) in patterns.prefixes.iter().enumerate() {
+            // What was asked for twice, or is beyond the most, is not looked for.
+            if seen <= STATES && !patterns.prefixes.iter().take(number).any(|before| before == prefix) {
+                let found = self.keys(prefix, "", STATES + 1)?;
+                seen += found.len();
+                found.into_iter().for_each(&mut add);
+            }
         }
+        let more = keys.len() > STATES || seen > STATES;
+        keys.truncate(STATES);
         let answer = Array::of1(&said(&Said::Watched { number: patterns.number, more }));
         self.asks(&keys, &answer)?;
         Ok(answer)
@@ -185,21 +191,27 @@ impl Watchers {
         rows.map(|mut row| Key::new(row.text()?).map_err(exception)).collect()
     }
 
-    /// Names of objects, what to ask them, and the JSON of the keys in the same order, in turn.
+    /// Names of objects, what to ask them, and the places and the JSON of the keys in the same order, in turn.
     fn asks(&self, keys: &[Key], asks: &Array) -> Result<()> {
-        let mut objects: Vec<(String, Vec<Ask>)> = Vec::new();
-        for key in keys {
+        // At most so many that looking each up takes no time.
+        let mut objects: Vec<(String, Vec<Ask>, Array)> = Vec::new();
+        for (place, key) in keys.iter().enumerate() {
             let (name, get) = (self.layout.object(key), Ask::Get { key: key.clone() });
-            match objects.iter_mut().find(|(object, _)| *object == name) {
-                Some((_, gets)) => gets.push(get),
-                None => objects.push((name, vec![get])),
+            let json = serde_json::to_string(key).map_err(exception)?;
+            let number = objects.iter().position(|(object, ..)| *object == name).unwrap_or(objects.len());
+            if number == objects.len() {
+                objects.push((name, Vec::new(), Array::new()));
+            }
+            if let Some((_, gets, places)) = objects.get_mut(number) {
+                gets.push(get);
+                places.push(&place.into());
+                places.push(&json.into());
             }
         }
-        for (name, gets) in &objects {
-            let keys = gets.iter().map(|get| serde_json::to_string(get.key()).map(JsValue::from).map_err(exception));
+        for (name, gets, places) in &objects {
             asks.push(&name.into());
             asks.push(&serde_json::to_string(gets).map_err(exception)?.into());
-            asks.push(&keys.collect::<Result<Array>>()?.into());
+            asks.push(places);
         }
         Ok(())
     }

@@ -246,6 +246,29 @@ fn keys_are_listed() {
     assert_eq!(workerd.call("GET", "/v1/keys", Some(CANDIDATE), None).status, 403);
 }
 
+/// In order, whatever objects they are in; and what a watch asks for twice is told once.
+#[test]
+fn keys_in_shards() {
+    let mut setting = Setting::default();
+    setting.vars.push(("LESSOR_SHARDS", "4".into()));
+    let workerd = Workerd::start(&setting);
+    let names = ["a", "b", "c", "d", "e", "f", "g", "h"];
+    for (number, key) in (0..).zip(names) {
+        acquire(&workerd, key, "a", number, 0, 60_000);
+    }
+    until("all of them, in order", || {
+        let page = workerd.call("GET", "/v1/keys", Some(ADMIN), None).json();
+        let keys: Vec<_> =
+            page["keys"].as_array()?.iter().map(|listed| listed["key"].as_str().unwrap().to_owned()).collect();
+        (keys == names).then_some(())
+    });
+    let mut socket = Socket::of(&workerd, READER);
+    let heard = socket.ask(r#"{"watch": {"number": 1, "keys": ["a", "a"], "prefixes": ["", "", "a"]}}"#);
+    assert_eq!(heard.len(), names.len() + 1, "{heard:?}");
+    socket.say(&format!("\"{}\"", "x".repeat(600_000)));
+    assert_eq!(socket.hear()["failed"]["type"], "invalid");
+}
+
 /// To look at a key that nobody ever used writes nothing.
 #[test]
 fn unknown_keys_cost_no_write() {

@@ -1,7 +1,7 @@
 // The service with faults planted by key, and the candidates of tests.
 
 import * as rust from "./build/index.js";
-import { objects } from "../../../wasm/js/objects.js";
+import { guarded, objects } from "../../../wasm/js/objects.js";
 import { service } from "../../../wasm/js/service.js";
 
 class Leases {
@@ -13,7 +13,7 @@ class Leases {
   }
 
   run(now, errand, payload) {
-    const fault = /"fault\/(\w+)/.exec(payload)?.[1];
+    const fault = /"acquire":{"key":"fault\/(\w+)/.exec(payload)?.[1];
     // After something was written.
     const answer = this.#leases.run(now, errand, payload);
     if (fault === "panic") this.#fault.panic();
@@ -46,7 +46,7 @@ export class WatchObject extends classes.WatchObject {
   }
 }
 
-export { Candidate } from "./build/index.js";
+export const Candidate = guarded(rust.Candidate);
 
 const leases = service(rust, "");
 const rusts = rust.default;

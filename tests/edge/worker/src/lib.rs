@@ -101,10 +101,11 @@ impl std::panic::UnwindSafe for Candidate {}
 
 impl DurableObject for Candidate {
     fn new(state: State, env: Env) -> Self {
-        let mut config = Config::with_ttl(Duration::from_secs(2));
+        let id = state.id().name().unwrap_or_else(|| state.id().to_string());
+        let ttl = if id.starts_with("patient") { Duration::from_secs(60) } else { Duration::from_secs(2) };
+        let mut config = Config::with_ttl(ttl);
         config.renew_interval = Duration::from_millis(500);
         config.retry_interval = Duration::from_millis(500);
-        let id = state.id().name().unwrap_or_else(|| state.id().to_string());
         let builder = Builder::new("campaign").id(id).config(config);
         let campaign = Campaign::new(&state, &env, "LEASES", builder);
         Self { state, campaign, jobs: Cell::new(0) }
@@ -130,6 +131,7 @@ impl DurableObject for Candidate {
                 self.state.storage().delete("dead").await?;
                 Response::from_json(&())
             }
+            (Some("panic"), _) => panic!("planted, in a candidate"),
             (Some("jobs"), _) => Response::from_json(&self.jobs.get()),
             _ => Response::error("no such path", 404),
         }
@@ -140,9 +142,10 @@ impl DurableObject for Candidate {
             return Response::empty();
         }
         let job = |_| async {
-            // Longer than the lease lasts: it is renewed meanwhile.
+            let id = self.state.id().name().unwrap_or_default();
+            // Longer than the lease lasts: it is renewed meanwhile. Or without an end.
             if self.jobs.get() == 0 {
-                WorkerTimer::new().sleep(Duration::from_secs(3)).await;
+                WorkerTimer::new().sleep(Duration::from_secs(if id.ends_with("busy") { 3600 } else { 3 })).await;
             }
             self.jobs.set(self.jobs.get() + 1);
         };
