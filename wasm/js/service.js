@@ -48,7 +48,8 @@ export function service(rust, page) {
 }
 
 async function serve(front, request, env, page) {
-  const { method, url, headers } = request;
+  const { method, headers } = request;
+  const url = request.url.slice(request.url.indexOf("/", 8));
   const header = (name) => headers.get(name) ?? "";
   let [body, tooLong] = ["", ""];
   const auth = header("authorization");

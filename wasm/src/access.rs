@@ -64,7 +64,19 @@ const PROTOCOL: &str = "lessor.bearer.";
 /// The token that a socket was opened with.
 pub(crate) fn token_of(protocols: &str) -> Option<String> {
     let given = protocols.split(',').find_map(|protocol| protocol.trim().strip_prefix(PROTOCOL))?;
-    Some(format!("Bearer {}", percent_encoding::percent_decode_str(given).decode_utf8().ok()?))
+    percent_decoded(given).map(|token| format!("Bearer {token}"))
+}
+
+/// The text that is percent-encoded here, if it is one.
+#[cfg(target_family = "wasm")]
+pub(crate) fn percent_decoded(text: &str) -> Option<String> {
+    js_sys::decode_uri_component(text).ok().map(String::from)
+}
+
+/// The text that is percent-encoded here, if it is one.
+#[cfg(not(target_family = "wasm"))]
+pub(crate) fn percent_decoded(text: &str) -> Option<String> {
+    percent_encoding::percent_decode_str(text).decode_utf8().ok().map(Into::into)
 }
 
 impl Tokens {

@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use wasm_bindgen::prelude::*;
 
-use crate::access::{Caller, Role, Tokens, token_of};
+use crate::access::{Caller, Role, Tokens, percent_decoded, token_of};
 use crate::errand::{ASK, HISTORY, REVOKE};
 use crate::json;
 use crate::limits::{ASKS, BODY, LISTED, Ttl};
@@ -223,14 +223,9 @@ impl Listing {
     }
 }
 
-/// The path and the query of a URL.
+/// The path, and the query.
 fn path_of(url: &str) -> (&str, &str) {
-    let url = url.split_once("://").map_or(url, |(_, rest)| rest);
-    let at = url.find(['/', '?']).unwrap_or(url.len());
-    let rest = url.get(at..).unwrap_or_default();
-    let rest = rest.split_once('#').map_or(rest, |(rest, _)| rest);
-    let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
-    (if path.is_empty() { "/" } else { path }, query)
+    url.split_once('?').unwrap_or((url, ""))
 }
 
 fn expect(asked: Asked<'_>, method: &str) -> Answered<()> {
@@ -241,8 +236,7 @@ fn expect(asked: Asked<'_>, method: &str) -> Answered<()> {
 }
 
 fn decode(text: &str, what: &str) -> Answered<String> {
-    let text = percent_encoding::percent_decode_str(text).decode_utf8();
-    text.map(Into::into).map_err(|_| Kind::Invalid.because(format!("{what} is not UTF-8")))
+    percent_decoded(text).ok_or_else(|| Kind::Invalid.because(format!("{what} is not UTF-8, percent-encoded")))
 }
 
 fn key_of(part: &str) -> Answered<Key> {
@@ -316,7 +310,7 @@ impl Front {
 
     /// What to do about a request: lines, the first of them a word.
     ///
-    /// The request is lines, too: method, URL, `Authorization`, sub-protocols, `Upgrade`, media type, whether it is too
+    /// The request is lines, too: method, path and query, `Authorization`, sub-protocols, `Upgrade`, media type, whether it is too
     /// long; what is left is the body. Each text that crosses from JavaScript costs a microsecond.
     #[must_use]
     pub fn admit(&self, request: &str) -> String {
