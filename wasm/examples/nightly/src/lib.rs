@@ -5,6 +5,7 @@
 //! `Report` is the job's target, and has the last word: it takes each night once, and no term but the newest.
 #![cfg(target_family = "wasm")]
 #![allow(missing_docs, missing_debug_implementations, reason = "what the macros make has none")]
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::unreachable)]
 
 use lessor::Builder;
 use lessor_worker::{Campaign, Lead};
