@@ -110,7 +110,10 @@ fn every_field_is_known() {
         seen.extend(fields.into.0);
     }
     let expected = [
-        ("", "session may_hold known sighting reign release cool_off_until in_flight last_id stopping stopped events"),
+        (
+            "",
+            "session may_hold known continues sighting reign release cool_off_until in_flight last_id stopping stopped events",
+        ),
         ("in_flight", "id operation sent timeout_at"),
         ("reign", "term deadline ending"),
         ("ending", "drain_until drained"),
