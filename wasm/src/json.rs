@@ -38,6 +38,7 @@ pub(crate) fn read<T: DeserializeOwned>(text: &str) -> Result<T, Unread> {
 }
 
 /// Reads an object without one of its fields, and that field: serde refuses unknown fields only where none is flattened.
+#[cfg(feature = "service")]
 pub(crate) fn read_beside<T: DeserializeOwned, F: DeserializeOwned>(
     text: &str,
     field: &'static str,
@@ -52,6 +53,7 @@ pub(crate) fn read_beside<T: DeserializeOwned, F: DeserializeOwned>(
     Ok((beside, F::deserialize(found).map_err(|error: Unread| error.within(field))?))
 }
 
+#[cfg(feature = "service")]
 impl Unread {
     /// Where, if that is known.
     pub(crate) fn place(&self) -> String {

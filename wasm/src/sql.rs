@@ -100,6 +100,7 @@ impl Row {
         if value.is_null() { Ok(None) } else { value.as_string().map(Some).ok_or_else(|| damaged("text")) }
     }
 
+    #[cfg(feature = "service")]
     pub(crate) fn number(&mut self) -> Result<u64> {
         let number = self.next().as_f64().filter(|number| (0.0..=MOST).contains(number));
         number.map(|number| number as u64).ok_or_else(|| damaged("number"))
