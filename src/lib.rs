@@ -104,6 +104,8 @@ pub use record::{Acquired, Claim, Record, Renewed, Takeover, Verdict};
 pub use send::{MaybeSend, MaybeSendSync};
 #[cfg(feature = "http")]
 pub use storage::http::HttpStorage;
+#[cfg(feature = "postgres")]
+pub use storage::postgres::PostgresStorage;
 #[cfg(feature = "sqlite")]
 pub use storage::sqlite::SqliteStorage;
 pub use storage::{ErrorKind, MemoryStorage, Storage, StorageError, Topics, Wakeups};

@@ -20,6 +20,8 @@ pub mod conformance;
 #[cfg(feature = "http")]
 pub mod http;
 mod memory;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 mod wakeups;

@@ -1,0 +1,74 @@
+use sqlx::postgres::PgRow;
+use sqlx::{AssertSqlSafe, Row};
+
+use super::error::NotReady;
+use super::table::fingerprint;
+use super::{PostgresStorage, Shared};
+use crate::record::Claim;
+use crate::storage::StorageError;
+
+impl PostgresStorage {
+    /// Creates schema and table if they are missing. Any number of processes may do that at any time.
+    ///
+    /// Where both are there it asks for no right to create anything.
+    ///
+    /// # Errors
+    /// [`StorageError`], permanent if this user may not create them.
+    ///
+    /// # Cancel safety
+    /// A dropped call creates both or nothing.
+    pub async fn migrate(&self) -> Result<(), StorageError> {
+        let Shared { pool, table, .. } = &*self.0;
+        let explain = |error| self.0.explain(error);
+        let found: PgRow = sqlx::query(
+            "SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1) AS in_schema,
+                    EXISTS (SELECT FROM pg_class JOIN pg_namespace AS n ON n.oid = relnamespace
+                            WHERE nspname = $1 AND relname = $2) AS is_there",
+        )
+        .bind(table.schema())
+        .bind(table.name())
+        .fetch_one(pool)
+        .await
+        .map_err(explain)?;
+        if found.try_get("is_there").map_err(explain)? {
+            return Ok(());
+        }
+        // Two that create the same at the same time would collide, IF NOT EXISTS or not.
+        let lock = fingerprint(table.quoted().as_bytes()).cast_signed();
+        let mut transaction = pool.begin().await.map_err(explain)?;
+        sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(lock).execute(&mut *transaction).await.map_err(explain)?;
+        if !found.try_get::<bool, _>("in_schema").map_err(explain)? {
+            sqlx::raw_sql(AssertSqlSafe(table.create_schema())).execute(&mut *transaction).await.map_err(explain)?;
+        }
+        sqlx::raw_sql(AssertSqlSafe(table.create())).execute(&mut *transaction).await.map_err(explain)?;
+        transaction.commit().await.map_err(explain)
+    }
+
+    /// Whether everything is there, and this user may use it.
+    pub(super) async fn look_over(&self) -> Result<(), StorageError> {
+        let Shared { pool, table, .. } = &*self.0;
+        let explain = |error| self.0.explain(error);
+        let found = sqlx::query(
+            "SELECT has_schema_privilege(n.oid, 'USAGE') AS \"USAGE\", has_table_privilege(c.oid, 'SELECT') AS \"SELECT\",
+                    has_table_privilege(c.oid, 'INSERT') AS \"INSERT\", has_table_privilege(c.oid, 'UPDATE') AS \"UPDATE\",
+                    current_setting('transaction_read_only')::boolean AS read_only
+             FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE nspname = $1 AND relname = $2",
+        )
+        .bind(table.schema())
+        .bind(table.name())
+        .fetch_optional(pool)
+        .await
+        .map_err(explain)?;
+        let found = found.ok_or_else(|| StorageError::permanent(NotReady::NoTable { table: table.quoted() }))?;
+        for right in ["USAGE", "SELECT", "INSERT", "UPDATE"] {
+            if !found.try_get::<bool, _>(right).map_err(explain)? {
+                return Err(StorageError::permanent(NotReady::NoRight { table: table.quoted(), right }));
+            }
+        }
+        if found.try_get("read_only").map_err(explain)? {
+            return Err(StorageError::permanent(NotReady::ReadOnly));
+        }
+        // The statement for no keys at all: the columns are there, and one row for each key.
+        self.ask_some::<Claim>(&[]).await.map(|_| ())
+    }
+}

@@ -1,0 +1,15 @@
+//! Servers that the tests start, stop and kill. What is missing is an error, never a skipped test.
+
+pub mod postgres;
+
+use std::net::TcpListener;
+
+/// A port of this machine that nobody uses just now.
+///
+/// # Panics
+/// If there is none.
+#[must_use]
+pub fn free_port() -> u16 {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+    listener.local_addr().expect("its number").port()
+}
