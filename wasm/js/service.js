@@ -53,8 +53,9 @@ async function serve(front, request, env, page) {
   const header = (name) => headers.get(name) ?? "";
   let [body, tooLong] = ["", ""];
   const auth = header("authorization");
-  // What is long is not read for everybody.
-  if (method === "POST" && (headers.get("content-length") <= SHORT || front.knows(auth))) {
+  // What is long, or may be, is not read for everybody.
+  const length = headers.get("content-length");
+  if (method === "POST" && ((length !== null && length <= SHORT) || front.knows(auth))) {
     try {
       body = await read(request);
       if (body === undefined) tooLong = "too long";

@@ -1,5 +1,5 @@
-//! The HTTP API, version 1 (`API.md`), without its I/O: checks who asks what, says which objects to ask, and makes the
-//! answer of theirs. `service.js` carries it out.
+//! The HTTP API, version 1 (`API.md`), without its I/O: checks who asks what, says which objects to ask, and how
+//! their answers are put together. `service.js` carries it out.
 
 use lessor::Key;
 use lessor::wire::{Ask, Problem, Secret, Told};
@@ -204,7 +204,13 @@ impl Listing {
         let mut listing = Self { limit: LISTED, ..Self::default() };
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            let text = || decode(value, name);
+            // No key has a control character; and lines are what the plan is made of.
+            let text = || match decode(value, name)? {
+                text if text.chars().any(char::is_control) => {
+                    Err(Kind::Invalid.because(format!("{name} has a control character, which no key has")))
+                }
+                text => Ok(text),
+            };
             match name {
                 "prefix" => listing.prefix = text()?,
                 "after" => listing.after = text()?,

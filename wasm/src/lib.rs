@@ -1,8 +1,8 @@
 //! lessor on Cloudflare: a lease service on Durable Objects, and what a Worker of your own needs to campaign.
 //!
-//! What decides is Rust and never waits: it is called with a reading of the clock and a table, and answers. What waits
-//! is JavaScript and decides nothing (`js/`): the classes of the Durable Objects and the handler of requests. A trap
-//! in Rust is thought to its end by that: it is thrown to the one caller at once, and nothing else was under way.
+//! In the service what decides is Rust and never waits: it is called with a reading of the clock and a table, and
+//! answers. What waits is JavaScript and decides nothing (`js/`): the classes of the Durable Objects and the handler of
+//! requests. So a trap in Rust is thrown to its one caller at once, and nothing else was under way inside of it.
 //!
 //! Read in this order: `sql`, `json`, `route` (which object holds a key), `problem`, `access`, `limits`, `table` (the records
 //! as rows), `leases` (what a `LeaseObject` decides), `front` (the HTTP API), `watchers` (what a `WatchObject` decides);

@@ -240,7 +240,7 @@ fn keys_are_listed() {
         paged,
         (0..25).filter(|number| number % 2 == 1).map(|number| format!("team-1/{number:02}")).collect::<Vec<_>>()
     );
-    for bad in ["?limit=0", "?limit=501", "?limit=x", "?order=desc", "?prefix=%ff"] {
+    for bad in ["?limit=0", "?limit=501", "?limit=x", "?order=desc", "?prefix=%ff", "?after=x%0A9999"] {
         assert_eq!(list(bad).status, 400, "{bad}");
     }
     assert_eq!(workerd.call("GET", "/v1/keys", Some(CANDIDATE), None).status, 403);
