@@ -37,7 +37,8 @@
 //!
 //! # What it costs
 //! Each operation is one statement in its own transaction: one round trip, after the first of a connection, which
-//! prepares it. A pool that tests its connections before it hands them out
+//! prepares it. Two take a second one: a claim that is granted though the last one was refused, unless a wake-up came
+//! between, and a renewal that finds its row locked or its lease lost. A pool that tests its connections before it hands them out
 //! (`test_before_acquire`, which sqlx sets by default) adds one; without it the first operation after a
 //! broken connection fails, and the candidate tries again. A batch is one statement for up to 256 keys.
 //!
@@ -88,52 +89,41 @@
 //! [`admit`]. Do not lock the lease's row for that: its leader could not renew meanwhile.
 //!
 //! # The statements, and why they are safe
-//! They mirror [`Record`](crate::Record). `clock` stands for
-//! `floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint`: the time of asking, while `now()` is when the
-//! transaction began. All of it is for READ COMMITTED, PostgreSQL's default; in the stricter levels an operation that
-//! meets another fails as transient.
+//! They mirror [`Record`](crate::Record). `clock` stands for `(date_part('epoch', clock_timestamp()) * 1000)::bigint`: the
+//! time of asking, while `now()` is when the transaction began. All of it is for READ COMMITTED, PostgreSQL's default; in
+//! the stricter levels an operation that meets another fails as transient.
 //!
 //! A claim (`$1` is the lock timeout, `$2` the channel of the followers):
 //!
 //! ```sql
-//! WITH settings AS MATERIALIZED (
-//!     SELECT set_config('lock_timeout', $1, true),
-//!            CASE current_setting('synchronous_commit') WHEN 'off' THEN set_config('synchronous_commit', 'on', true) END
-//! ), claim AS MATERIALIZED (
-//!     SELECT * FROM unnest($3::text[], $4::bytea[], $5::text[], $6::bigint[], $7::text[], $8::bigint[], $9::boolean[],
-//!         $10::bigint[]) WITH ORDINALITY AS c (key, session, holder, ttl, value, after, expired, unchanged, place)
-//! ), seen AS MATERIALIZED (
-//!     SELECT l.*, clock AS now FROM claim AS c JOIN lessor_leases AS l ON l.key = c.key
+//! WITH seen AS MATERIALIZED (
+//!     SELECT l.*, clock AS now FROM lessor_leases AS l WHERE l.key = $3::text
 //! ), granted AS (
 //!     INSERT INTO lessor_leases AS l (key, session, holder, term, version, ttl, expires, value)
-//!     SELECT c.key, c.session, c.holder, c.after + 1, 1, c.ttl, clock + c.ttl, c.value
-//!     FROM settings, claim AS c LEFT JOIN seen AS l ON l.key = c.key
-//!     WHERE c.after < 9007199254740991 AND (l.key IS NULL OR (c.after >= l.term AND (
-//!             l.session IS NULL
-//!             OR l.session = c.session
-//!             OR c.expired AND l.expires <= l.now
-//!             OR l.version = c.unchanged AND l.expires - l.now NOT BETWEEN 1 AND l.ttl
-//!         ) OR l.session = c.session AND l.expires > l.now))
-//!     ORDER BY c.key COLLATE "C"
+//!     SELECT $3::text, $4::bytea, $5::text, $8::bigint + 1, 1, $6::bigint, clock + $6::bigint, CASE WHEN (SELECT set_config('lock_timeout', $1, true)) IS NOT NULL THEN $7::text END
+//!     WHERE $8::bigint < 9007199254740991 AND NOT EXISTS (
+//!         SELECT FROM seen AS l WHERE (CASE WHEN l.expires > l.now
+//!             THEN l.session = $4::bytea OR $8::bigint >= l.term
+//!                 AND (l.session IS NULL OR l.version = $10::bigint AND l.expires - l.now > l.ttl)
+//!             ELSE $8::bigint >= l.term
+//!                 AND ($9::boolean OR l.session IS NULL OR l.session = $4::bytea OR l.version = $10::bigint)
+//!         END) IS NOT TRUE
+//!     )
 //!     ON CONFLICT (key) DO UPDATE SET
 //!         session = excluded.session, holder = excluded.holder, value = excluded.value,
 //!         term = greatest(l.term, excluded.term), version = l.version + 1,
-//!         ttl = greatest(excluded.ttl, CASE WHEN l.session = excluded.session THEN least(l.expires - clock, l.ttl) END),
-//!         expires = clock + greatest(excluded.ttl, CASE WHEN l.session = excluded.session THEN least(l.expires - clock, l.ttl) END)
-//!     WHERE EXISTS (
-//!         SELECT FROM claim AS c WHERE c.key = excluded.key AND (c.after >= l.term AND (
-//!             l.session IS NULL
-//!             OR l.session = c.session
-//!             OR c.expired AND l.expires <= clock
-//!             OR l.version = c.unchanged AND l.expires - clock NOT BETWEEN 1 AND l.ttl
-//!         ) OR l.session = c.session AND l.expires > clock)
-//!     )
-//!     RETURNING l.key, l.term, l.version
+//!         ttl = greatest(excluded.ttl, CASE l.session WHEN excluded.session THEN least(l.expires - clock, l.ttl) END),
+//!         expires = clock + greatest(excluded.ttl, CASE l.session WHEN excluded.session THEN least(l.expires - clock, l.ttl) END)
+//!     WHERE CASE WHEN l.expires > clock
+//!             THEN l.session = $4::bytea OR $8::bigint >= l.term
+//!                 AND (l.session IS NULL OR l.version = $10::bigint AND l.expires - clock > l.ttl)
+//!             ELSE $8::bigint >= l.term
+//!                 AND ($9::boolean OR l.session IS NULL OR l.session = $4::bytea OR l.version = $10::bigint)
+//!         END
+//!     RETURNING l.key, l.term, l.version, CASE current_setting('synchronous_commit') WHEN 'off' THEN set_config('synchronous_commit', 'on', true) END
 //! )
-//! SELECT c.place, g.term AS new_term, g.version AS new_version,
-//!        l.session, l.holder, l.term, l.version, l.ttl, l.expires, l.value, l.now,
-//!        CASE WHEN $2::text IS NOT NULL AND g.term <> coalesce(l.term, 0) THEN pg_notify($2, c.key)::text END
-//! FROM claim AS c LEFT JOIN granted AS g ON g.key = c.key LEFT JOIN seen AS l ON l.key = c.key
+//! SELECT 1::bigint AS place, g.term AS new_term, g.version AS new_version, l.*, CASE WHEN $2::text IS NOT NULL AND g.term <> coalesce(l.term, 0) THEN pg_notify($2, $3::text)::text END
+//! FROM (SELECT) AS one LEFT JOIN granted AS g ON true LEFT JOIN seen AS l ON true
 //! ```
 //!
 //! * *Refused*: the first condition, on the row as it was last committed. No row is proposed, so none is written, locked
@@ -148,19 +138,30 @@
 //! * The new term is the greater of the row's and `after + 1`. The row's is as great only where an earlier try of the
 //!   same claim was granted: that is repeated.
 //!
+//! A claim on a key that was another's when it was last asked for begins with a plain `SELECT` of the row, and that is
+//! the answer if it refuses.
+//!
 //! A renewal:
 //!
 //! ```sql
-//! WITH settings AS MATERIALIZED (
-//!     SELECT set_config('lock_timeout', $1, true),
-//!            CASE current_setting('synchronous_commit') WHEN 'off' THEN set_config('synchronous_commit', 'on', true) END
-//! ), claim AS MATERIALIZED (
-//!     SELECT * FROM unnest($2::text[], $3::bytea[], $4::text[], $5::bigint[], $6::text[], $7::bigint[])
-//!         WITH ORDINALITY AS c (key, session, holder, ttl, value, term, place)
+//! UPDATE lessor_leases AS l SET
+//!     holder = $3, value = $5, version = l.version + 1, ttl = greatest($4::bigint, least(l.expires - clock, l.ttl)), expires = clock + greatest($4::bigint, least(l.expires - clock, l.ttl))
+//! WHERE l.ctid = (
+//!     SELECT ctid FROM lessor_leases WHERE key = $1 AND session = $2 AND term = $6 AND expires > clock
+//!     FOR NO KEY UPDATE SKIP LOCKED
+//! )
+//! RETURNING l.version AS new_version, CASE current_setting('synchronous_commit') WHEN 'off' THEN set_config('synchronous_commit', 'on', true) END
+//! ```
+//!
+//! It waits for nobody: a row that is locked it does not find. Where it finds none, for that or because the lease is not
+//! the claimant's any more, a second statement follows, which waits and says why:
+//!
+//! ```sql
+//! WITH claim AS (
+//!     SELECT $2::text AS key, $3::bytea AS session, $4::text AS holder, $5::bigint AS ttl, $6::text AS value, $7::bigint AS term, 1::bigint AS place
 //! ), locked AS MATERIALIZED (
-//!     SELECT l.key FROM settings, claim AS c JOIN lessor_leases AS l
-//!         ON l.key = c.key AND l.session = c.session AND l.term = c.term AND l.expires > clock
-//!     ORDER BY l.key COLLATE "C" FOR NO KEY UPDATE OF l
+//!     SELECT l.key FROM claim AS c JOIN lessor_leases AS l ON l.key = c.key AND l.session = c.session AND l.term = c.term AND l.expires > clock
+//!     WHERE (SELECT set_config('lock_timeout', $1, true)) IS NOT NULL ORDER BY l.key COLLATE "C" FOR NO KEY UPDATE OF l
 //! ), got AS MATERIALIZED (
 //!     SELECT key, clock AS now FROM locked
 //! ), renewed AS (
@@ -169,7 +170,7 @@
 //!         ttl = greatest(c.ttl, least(l.expires - k.now, l.ttl)), expires = k.now + greatest(c.ttl, least(l.expires - k.now, l.ttl))
 //!     FROM got AS k JOIN claim AS c ON c.key = k.key
 //!     WHERE l.key = c.key AND l.session = c.session AND l.term = c.term AND l.expires > k.now
-//!     RETURNING l.key, l.version
+//!     RETURNING l.key, l.version, CASE current_setting('synchronous_commit') WHEN 'off' THEN set_config('synchronous_commit', 'on', true) END
 //! )
 //! SELECT c.place, n.version AS new_version,
 //!        l.session, l.holder, l.term, l.version, l.ttl, l.expires, l.value, clock AS now
@@ -179,16 +180,16 @@
 //! The row is locked first, and the clock is read when the lock is there. A plain `UPDATE .. WHERE .. RETURNING` would
 //! not do: after a wait PostgreSQL looks at its conditions again only where the row has changed. Behind a transaction
 //! that just holds the lock, or rolls back, it would revive an expired lease. Rows that are not the claimant's are not
-//! locked. A release is the same without a clock.
+//! locked. A release has no clock: a plain `UPDATE` of the row that has this session.
 //!
-//! Batches propose and lock their rows in the order of their keys, so that no two of them wait for one another.
+//! A batch is the same for the rows of `unnest(..)`: they are proposed and locked in the order of their keys, so that no
+//! two of them wait for one another.
 
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
-use core::slice;
 use core::time::Duration;
 
 use async_trait::async_trait;
@@ -203,6 +204,7 @@ use crate::record::{Acquired, Claim, Renewed};
 mod admit;
 mod builder;
 mod error;
+mod held;
 mod request;
 mod row;
 mod setup;
@@ -215,6 +217,7 @@ pub use builder::PostgresBuilder;
 pub use error::{InvalidName, NotReady, Refused, UnreadableRow};
 
 use error::explain;
+use held::Held;
 use request::Request;
 use statements::Statements;
 use table::Table;
@@ -235,6 +238,7 @@ struct Shared {
     table: Table,
     statements: Statements,
     lock_timeout: Duration,
+    held: Arc<Held>,
     /// `None`: there are no wake-ups.
     watch: Option<Watch>,
 }
@@ -303,9 +307,20 @@ impl PostgresStorage {
         Ok(answers.collect())
     }
 
+    /// One statement, or a shorter one that mostly does.
     async fn ask<R: Request>(&self, request: &R) -> Result<R::Answer, StorageError> {
-        let mut answers = self.ask_all(slice::from_ref(request)).await;
-        answers.pop().unwrap_or_else(|| Err(StorageError::transient("the statement was not answered")))
+        let explain = |error| self.0.explain(error);
+        let pool = &self.0.pool;
+        if let Some(statement) = request.shorter(&self.0)
+            && let Some(row) = statement.fetch_optional(pool).await.map_err(explain)?
+            && let Some(answer) = request.settled(&row).map_err(explain)?.map_err(StorageError::permanent)?
+        {
+            return Ok(answer);
+        }
+        let row = R::statement(&[request], &self.0).fetch_optional(pool).await.map_err(explain)?;
+        let answer = request.answer(row.as_ref()).map_err(explain)?.map_err(StorageError::permanent)?;
+        request.learn(&answer, &self.0);
+        Ok(answer)
     }
 }
 

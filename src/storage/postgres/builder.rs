@@ -6,6 +6,7 @@ use core::time::Duration;
 use sqlx::postgres::{PgConnectOptions, PgPool};
 
 use super::error::InvalidName;
+use super::held::Held;
 use super::statements::Statements;
 use super::table::Table;
 use super::watch::Watch;
@@ -98,9 +99,10 @@ impl PostgresBuilder {
     pub fn pool(self, pool: PgPool) -> PostgresStorage {
         let Self { table, lock_timeout, wakeups, listen_with } = self;
         let options = listen_with.unwrap_or_else(|| (*pool.connect_options()).clone());
-        let watch = wakeups.then(|| Watch::new(options, table.channel()));
+        let held = Arc::new(Held::default());
+        let watch = wakeups.then(|| Watch::new(options, table.channel(), held.clone()));
         let statements = Statements::new(&table.quoted());
-        PostgresStorage(Arc::new(Shared { pool, table, statements, lock_timeout, watch }))
+        PostgresStorage(Arc::new(Shared { pool, table, statements, lock_timeout, held, watch }))
     }
 }
 

@@ -6,11 +6,12 @@ use core::time::Duration;
 
 use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::query::Query;
-use sqlx::{AssertSqlSafe, Postgres};
+use sqlx::{AssertSqlSafe, Encode, Postgres, Type};
 
 use super::Shared;
 use super::error::UnreadableRow;
 use super::row::{Reading, term, version};
+use super::statements::Text;
 use crate::lease::{Key, Lease, Session, Term, Value};
 use crate::record::{Acquired, Claim, Record, Renewed, Takeover, whole_ms};
 
@@ -28,26 +29,70 @@ pub(super) trait Request: Sync {
 
     fn key(&self) -> &Key;
 
+    /// A shorter statement for this one alone, which is mostly enough.
+    fn shorter(&self, storage: &Shared) -> Option<Statement> {
+        let _ = storage;
+        None
+    }
+
+    /// What a row of the shorter statement answers. `None`, as without a row: nothing was done, and
+    /// [`statement`](Self::statement) has to.
+    fn settled(&self, row: &PgRow) -> Told<Option<Self::Answer>> {
+        let _ = row;
+        Ok(Ok(None))
+    }
+
     /// The statement for these. It answers a row for each, told apart by its `place` from 1 on.
     fn statement(requests: &[&Self], storage: &Shared) -> Statement;
 
     /// `None`: the statement gave no row for this one.
     fn answer(&self, row: Option<&PgRow>) -> Told<Self::Answer>;
+
+    /// Remembers what helps the next time.
+    fn learn(&self, answer: &Self::Answer, storage: &Shared) {
+        let _ = (answer, storage);
+    }
 }
 
 fn statement(text: &Arc<str>) -> Statement {
     sqlx::query(AssertSqlSafe(text.clone()))
 }
 
+/// The statement for so many requests, its columns bound one after the other.
+struct Columns<'r, R>(Statement, &'r [&'r R]);
+
+impl<'r, R> Columns<'r, R> {
+    fn new(text: &Text, requests: &'r [&'r R]) -> Self {
+        Self(statement(if requests.len() == 1 { &text.one } else { &text.many }), requests)
+    }
+
+    /// A parameter for all of them.
+    fn bind<T>(self, value: T) -> Self
+    where
+        T: Encode<'static, Postgres> + Type<Postgres> + Send + 'static,
+    {
+        Self(self.0.bind(value), self.1)
+    }
+
+    /// A column: one value, or an array of them.
+    fn column<T>(self, of: impl Fn(&R) -> T) -> Self
+    where
+        T: Encode<'static, Postgres> + Type<Postgres> + Send + 'static,
+        Vec<T>: Encode<'static, Postgres> + Type<Postgres> + Send,
+    {
+        let Self(statement, requests) = self;
+        let statement = match requests {
+            [one] => statement.bind(of(one)),
+            many => statement.bind(many.iter().map(|request| of(request)).collect::<Vec<_>>()),
+        };
+        Self(statement, requests)
+    }
+}
+
 /// A storage waits for a lock no longer than a tenth of the ttl: a candidate waits for a fifth.
 fn patience<'a>(claims: impl Iterator<Item = &'a Claim>, longest: Duration) -> String {
     let patience = claims.map(|claim| claim.ttl / 10).fold(longest, Duration::min).max(LEAST_PATIENCE);
     format!("{}ms", patience.as_millis())
-}
-
-/// A column of all requests.
-fn column<R, T>(requests: &[&R], of: impl Fn(&R) -> T) -> Vec<T> {
-    requests.iter().map(|request| of(request)).collect()
 }
 
 fn key(key: &Key) -> String {
@@ -78,22 +123,35 @@ impl Request for Claim {
         &self.key
     }
 
+    /// Who still holds it is asked in vain: a look is the cheapest way to be refused.
+    fn shorter(&self, storage: &Shared) -> Option<Statement> {
+        storage.held.contains(&self.key).then(|| Key::statement(&[&self.key], storage))
+    }
+
+    fn settled(&self, row: &PgRow) -> Told<Option<Acquired>> {
+        Ok(reading(Some(row), &self.key)?.map(|Reading { record, now_ms }| {
+            let verdict = Record::acquire(record.as_ref(), self, now_ms, Term::FIRST);
+            verdict.write.is_none().then_some(verdict.answer)
+        }))
+    }
+
     fn statement(requests: &[&Self], storage: &Shared) -> Statement {
         let unchanged = |claim: &Self| match claim.takeover {
             Takeover::Unchanged(version) => i64::try_from(version.get()).ok(),
             _ => None,
         };
-        statement(&storage.statements.acquire)
+        Columns::new(&storage.statements.acquire, requests)
             .bind(patience(requests.iter().copied(), storage.lock_timeout))
             .bind(storage.channel())
-            .bind(column(requests, |claim| key(&claim.key)))
-            .bind(column(requests, |claim| bytes(claim.session)))
-            .bind(column(requests, |claim| String::from(claim.holder.as_str())))
-            .bind(column(requests, ttl))
-            .bind(column(requests, value))
-            .bind(column(requests, |claim| claim.after.map_or(0, i64::from)))
-            .bind(column(requests, |claim| claim.takeover == Takeover::Expired))
-            .bind(column(requests, unchanged))
+            .column(|claim| key(&claim.key))
+            .column(|claim| bytes(claim.session))
+            .column(|claim| String::from(claim.holder.as_str()))
+            .column(ttl)
+            .column(value)
+            .column(|claim| claim.after.map_or(0, i64::from))
+            .column(|claim| claim.takeover == Takeover::Expired)
+            .column(unchanged)
+            .0
     }
 
     fn answer(&self, row: Option<&PgRow>) -> Told<Acquired> {
@@ -113,6 +171,11 @@ impl Request for Claim {
             Acquired::Held { lease, retry_after: Duration::ZERO }
         }))
     }
+
+    fn learn(&self, answer: &Acquired, storage: &Shared) {
+        let held = matches!(answer, Acquired::Held { retry_after, .. } if !retry_after.is_zero());
+        storage.held.set(&self.key, held);
+    }
 }
 
 impl Request for (Claim, Term) {
@@ -122,15 +185,32 @@ impl Request for (Claim, Term) {
         &self.0.key
     }
 
+    fn shorter(&self, storage: &Shared) -> Option<Statement> {
+        let (claim, term) = self;
+        let statement = statement(&storage.statements.extend)
+            .bind(key(&claim.key))
+            .bind(bytes(claim.session))
+            .bind(String::from(claim.holder.as_str()))
+            .bind(ttl(claim))
+            .bind(value(claim))
+            .bind(i64::from(*term));
+        Some(statement)
+    }
+
+    fn settled(&self, row: &PgRow) -> Told<Option<Renewed>> {
+        Ok(Ok(version(row, "new_version")?.map(|version| Renewed::Extended { version })))
+    }
+
     fn statement(requests: &[&Self], storage: &Shared) -> Statement {
-        statement(&storage.statements.renew)
+        Columns::new(&storage.statements.renew, requests)
             .bind(patience(requests.iter().map(|(claim, _)| claim), storage.lock_timeout))
-            .bind(column(requests, |(claim, _)| key(&claim.key)))
-            .bind(column(requests, |(claim, _)| bytes(claim.session)))
-            .bind(column(requests, |(claim, _)| String::from(claim.holder.as_str())))
-            .bind(column(requests, |(claim, _)| ttl(claim)))
-            .bind(column(requests, |(claim, _)| value(claim)))
-            .bind(column(requests, |(_, term)| i64::from(*term)))
+            .column(|(claim, _)| key(&claim.key))
+            .column(|(claim, _)| bytes(claim.session))
+            .column(|(claim, _)| String::from(claim.holder.as_str()))
+            .column(|(claim, _)| ttl(claim))
+            .column(|(claim, _)| value(claim))
+            .column(|(_, term)| i64::from(*term))
+            .0
     }
 
     fn answer(&self, row: Option<&PgRow>) -> Told<Renewed> {
@@ -159,11 +239,12 @@ impl Request for (Key, Session) {
     }
 
     fn statement(requests: &[&Self], storage: &Shared) -> Statement {
-        statement(&storage.statements.release)
+        Columns::new(&storage.statements.release, requests)
             .bind(patience([].into_iter(), storage.lock_timeout))
             .bind(storage.channel())
-            .bind(column(requests, |(of, _)| key(of)))
-            .bind(column(requests, |(_, session)| bytes(*session)))
+            .column(|(of, _)| key(of))
+            .column(|(_, session)| bytes(*session))
+            .0
     }
 
     fn answer(&self, _: Option<&PgRow>) -> Told<()> {
@@ -179,7 +260,7 @@ impl Request for Key {
     }
 
     fn statement(requests: &[&Self], storage: &Shared) -> Statement {
-        statement(&storage.statements.get).bind(column(requests, key))
+        Columns::new(&storage.statements.get, requests).column(key).0
     }
 
     fn answer(&self, row: Option<&PgRow>) -> Told<Option<Lease>> {

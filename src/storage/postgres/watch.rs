@@ -12,6 +12,7 @@ use futures::channel::oneshot;
 use futures::future::{Either, select};
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
 
+use super::held::Held;
 use crate::lease::Key;
 use crate::lock::Mutex;
 use crate::storage::{Topics, Wakeups};
@@ -40,12 +41,15 @@ struct Shared {
     options: PgConnectOptions,
     channel: String,
     topics: Topics,
+    /// Forgets the keys that something was heard of.
+    held: Arc<Held>,
 }
 
 impl Watch {
     /// Nothing is sent before somebody subscribes.
-    pub(super) fn new(options: PgConnectOptions, channel: String) -> Self {
-        Self { shared: Arc::new(Shared { options, channel, topics: Topics::new() }), thread: Mutex::new(None) }
+    pub(super) fn new(options: PgConnectOptions, channel: String, held: Arc<Held>) -> Self {
+        let shared = Shared { options, channel, topics: Topics::new(), held };
+        Self { shared: Arc::new(shared), thread: Mutex::new(None) }
     }
 
     pub(super) fn channel(&self) -> &str {
@@ -107,6 +111,7 @@ impl Shared {
             match heard {
                 Some(Some(notification)) => {
                     if let Ok(key) = Key::new(notification.payload()) {
+                        self.held.set(&key, false);
                         self.topics.wake(&key);
                     }
                 }

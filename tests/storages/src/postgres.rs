@@ -27,6 +27,7 @@ pub struct Server {
     binaries: PathBuf,
     port: u16,
     user: Option<(u32, u32)>,
+    settings: Vec<String>,
     process: Mutex<Option<Child>>,
 }
 
@@ -39,6 +40,15 @@ impl Server {
     /// If there is no PostgreSQL on this machine, or it does not start.
     #[must_use]
     pub fn start() -> Self {
+        Self::with(&[])
+    }
+
+    /// As [`start`](Self::start), with settings of your own (`name=value`).
+    ///
+    /// # Panics
+    /// As [`start`](Self::start).
+    #[must_use]
+    pub fn with(settings: &[&str]) -> Self {
         let binaries = binaries();
         let folder = TempDir::new().expect("a temporary folder");
         // Whoever is root cannot run it, and lets Debian's user do so.
@@ -46,7 +56,8 @@ impl Server {
         if let Some((uid, gid)) = user {
             std::os::unix::fs::chown(folder.path(), Some(uid), Some(gid)).expect("a folder for the user postgres");
         }
-        let server = Self { folder, binaries, port: crate::free_port(), user, process: Mutex::new(None) };
+        let settings = settings.iter().map(ToString::to_string).collect();
+        let server = Self { folder, binaries, port: crate::free_port(), user, settings, process: Mutex::new(None) };
         let password = server.path("password");
         fs::write(&password, PASSWORD).expect("a file with the password");
         let made = server
@@ -101,14 +112,10 @@ impl Server {
         let log = fs::File::options().create(true).append(true).open(self.path("log")).expect("a file for the log");
         let mut command = self.command("postgres");
         command.arg("-D").arg(self.path("data")).arg("-k").arg(self.folder.path());
-        for setting in [
-            &format!("port={}", self.port),
-            "listen_addresses=127.0.0.1",
-            "fsync=off",
-            "autovacuum=off",
-            "max_connections=200",
-            "shared_buffers=32MB",
-        ] {
+        let port = format!("port={}", self.port);
+        let standard =
+            ["listen_addresses=127.0.0.1", "fsync=off", "autovacuum=off", "max_connections=200", "shared_buffers=32MB"];
+        for setting in [port.as_str()].into_iter().chain(standard).chain(self.settings.iter().map(String::as_str)) {
             command.arg("-c").arg(setting);
         }
         command.stdout(log.try_clone().expect("the log twice")).stderr(log);
