@@ -145,7 +145,7 @@ impl<T: Timer> Candidate<T> {
         self.0.shared.events()
     }
 
-    /// How this candidate is: for health checks.
+    /// How this candidate is: for health checks. [`Status`] says which probe asks what.
     #[must_use]
     pub fn status(&self) -> Status {
         self.0.shared.status()

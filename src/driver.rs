@@ -17,6 +17,7 @@ use futures::future::poll_fn;
 use crate::config::Config;
 use crate::election::{Election, Event, Input, Output, Reply, Request, RequestId, Status};
 use crate::lease::Session;
+use crate::report::Report;
 use crate::send::BoxFuture;
 use crate::shared::Shared;
 use crate::storage::{Storage, Wakeups};
@@ -46,6 +47,7 @@ pub struct Driver<S, T: Timer = DefaultTimer> {
     wakeups: Option<Wakeups>,
     asked: Option<EventListener>,
     call: Option<(RequestId, BoxFuture<Reply>)>,
+    report: Report,
 }
 
 /// Where a [`Driver::step`] left off.
@@ -65,7 +67,8 @@ enum Next {
 
 impl<S: Storage + 'static, T: Timer> Driver<S, T> {
     pub(crate) fn new(shared: Arc<Shared<T>>, storage: S, election: Election, entropy: Entropy) -> Self {
-        Self { shared, storage: Arc::new(storage), election, entropy, wakeups: None, asked: None, call: None }
+        let report = Report::new(&election);
+        Self { shared, storage: Arc::new(storage), election, entropy, wakeups: None, asked: None, call: None, report }
     }
 
     /// Runs until the candidate is stopped. Spawn it.
@@ -157,8 +160,11 @@ impl<S: Storage + 'static, T: Timer> Driver<S, T> {
     /// `None` if the session must not go on: a request is under way, or the lease has been, or is to be, released. The next instance
     /// then draws a session of its own.
     #[must_use]
-    pub fn into_ticket(self) -> Option<Ticket> {
+    pub fn into_ticket(mut self) -> Option<Ticket> {
         let ticket = self.election.clone().into_ticket();
+        if ticket.is_some() {
+            self.report.ticket_taken();
+        }
         // Demoted before the ticket is out.
         drop(self);
         ticket
@@ -179,13 +185,14 @@ impl<S: Storage + 'static, T: Timer> Driver<S, T> {
         let mut events = Vec::new();
         loop {
             self.take_wishes();
-            let output = self.election.poll_output(self.shared.timer.now());
+            let now = self.shared.timer.now();
+            let output = self.election.poll_output(now);
             if let Output::Event(event) = output {
                 events.push(event);
                 continue;
             }
             let news = !events.is_empty();
-            self.publish(mem::take(&mut events));
+            self.publish(mem::take(&mut events), now);
             match output {
                 Output::Event(_) => {}
                 Output::DrawSession => {
@@ -235,10 +242,10 @@ impl<S: Storage + 'static, T: Timer> Driver<S, T> {
         }
     }
 
-    fn publish(&mut self, events: Vec<Event>) {
+    fn publish(&mut self, mut events: Vec<Event>, now: Instant) {
         let (set, stored) = self.election.values();
         let handing_over = self.election.is_handing_over();
-        let over = self.shared.publish(events, &self.election, |wishes| {
+        let over = self.shared.publish(&mut events, &self.election, |wishes| {
             let before = (wishes.value_stored, wishes.value.done, wishes.resign.done);
             if set == stored {
                 wishes.value_stored = wishes.value.taken;
@@ -249,14 +256,16 @@ impl<S: Storage + 'static, T: Timer> Driver<S, T> {
             }
             before != (wishes.value_stored, wishes.value.done, wishes.resign.done)
         });
+        self.report.published(&events, self.election.in_flight(), now);
         if let Some(term) = over {
             self.input(Input::Expired(term));
         }
     }
 
-    fn request(&self, request: Request) -> BoxFuture<Reply> {
+    fn request(&mut self, request: Request) -> BoxFuture<Reply> {
+        self.report.requested(&request);
         let storage = self.storage.clone();
-        Box::pin(async move {
+        self.report.within(Box::pin(async move {
             let reply = match request {
                 Request::Acquire(claim) => storage.acquire(&claim).await.map(Reply::Acquired),
                 Request::Renew(claim, term) => storage.renew(&claim, term).await.map(Reply::Renewed),
@@ -264,7 +273,7 @@ impl<S: Storage + 'static, T: Timer> Driver<S, T> {
                 Request::Get(key) => storage.get(&key).await.map(Reply::Got),
             };
             reply.unwrap_or_else(Reply::Failed)
-        })
+        }))
     }
 
     /// Until `at`, or until something happens.
@@ -281,6 +290,7 @@ impl<S: Storage + 'static, T: Timer> Driver<S, T> {
         {
             let id = *id;
             self.call = None;
+            self.report.answered(&reply);
             self.input(Input::Reply { id, reply });
             happened = true;
         }
@@ -302,7 +312,8 @@ impl<S: Storage + 'static, T: Timer> Driver<S, T> {
 
 impl<S, T: Timer> Drop for Driver<S, T> {
     fn drop(&mut self) {
-        self.shared.abandon();
+        let events = self.shared.abandon();
+        self.report.dropped(&events);
     }
 }
 

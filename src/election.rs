@@ -220,6 +220,12 @@ impl Election {
         &self.key
     }
 
+    /// What people call this candidate. `None`: an observer.
+    #[must_use]
+    pub const fn id(&self) -> Option<&Holder> {
+        self.holder.as_ref()
+    }
+
     /// The durations it goes by.
     #[must_use]
     pub const fn config(&self) -> &Config {
@@ -266,6 +272,7 @@ impl Election {
             None => Role::Follower,
         };
         Status {
+            at: self.now,
             role,
             term: self.reign.as_ref().map(|reign| reign.term),
             deadline: self.reign.as_ref().map(|reign| reign.deadline),
@@ -275,6 +282,7 @@ impl Election {
             failures: self.failures,
             last_error: self.last_error.clone(),
             driver_alive: true,
+            due: self.next_timeout(),
         }
     }
 

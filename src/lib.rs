@@ -46,11 +46,16 @@
 //! | driver | the future that steps a candidate for ever |
 //! | timer | the injected clock and sleep |
 //!
+//! # In operation
+//!
+//! Features `tracing` and `metrics` give a log and figures, which [`report`] lists. [`Status`] says what a liveness probe and
+//! a readiness probe ask.
+//!
 //! # Reading the source
 //!
 //! In this order, each file uses only earlier ones: `lock` and `send` (small foundations), `lease`, `ticket`, `config`,
 //! `time`, `record`, `storage` (the seam), `election` (the candidate's half of the protocol, without I/O), `published`,
-//! `events`, `shared` (what passes between driver and handles), `driver`, `leadership`, `candidate`, `observer`,
+//! `events`, `shared` (what passes between driver and handles), `report` (log and figures), `driver`, `leadership`, `candidate`, `observer`,
 //! `builder`; `fence` stands alone, `serde` and `wire` say how the vocabulary and the requests are written down.
 //!
 //! One flow, no back and forth: time and replies go into [`Election`]; requests and events come out; the driver
@@ -78,6 +83,7 @@ mod lock;
 mod observer;
 mod published;
 mod record;
+pub mod report;
 mod send;
 #[cfg(feature = "serde")]
 mod serde;

@@ -47,7 +47,7 @@ impl State {
     }
 
     fn status(&self, now: Instant) -> Status {
-        let status = Status { leader: self.leader(now), ..self.status.clone() };
+        let status = Status { at: now, leader: self.leader(now), ..self.status.clone() };
         if status.term.is_none() || self.holds_a_term(now) {
             return status;
         }
@@ -177,10 +177,11 @@ impl<T: Timer> Shared<T> {
     /// Lets the handles see what happened and the state after it, in one step. To be called before a request that
     /// follows is sent.
     ///
-    /// Answers a term that was renewed after somebody had seen its end: it is over.
+    /// Leaves the events that were let through, and answers a term that was renewed after somebody had seen its end:
+    /// it is over.
     pub(crate) fn publish(
         &self,
-        events: Vec<Event>,
+        events: &mut Vec<Event>,
         election: &Election,
         progress: impl FnOnce(&mut Wishes) -> bool,
     ) -> Option<Term> {
@@ -191,13 +192,13 @@ impl<T: Timer> Shared<T> {
         if progressed || !events.is_empty() { self.announce(state, events) } else { None }
     }
 
-    /// The driver is gone: nothing stays true, and nobody waits any longer.
-    pub(crate) fn abandon(&self) {
+    /// The driver is gone: nothing stays true, and nobody waits any longer. Answers what happened thereby.
+    pub(crate) fn abandon(&self) -> Vec<Event> {
         let mut state = self.state.lock();
-        if state.closed.is_some() {
-            return;
-        }
         let mut events = Vec::new();
+        if state.closed.is_some() {
+            return events;
+        }
         if let Some(grant) = &state.grant {
             events.push(Event::Lost { term: grant.term(), reason: LostReason::DriverDropped });
         }
@@ -206,18 +207,23 @@ impl<T: Timer> Shared<T> {
         }
         events.push(Event::Stopped);
         state.closed = Some(Closed::Dropped);
-        self.announce(state, events);
+        self.announce(state, &mut events);
+        events
     }
 
-    fn announce(&self, mut state: MutexGuard<'_, State>, events: Vec<Event>) -> Option<Term> {
+    fn announce(&self, mut state: MutexGuard<'_, State>, events: &mut Vec<Event>) -> Option<Term> {
         let queues: Vec<_> = state.queues.iter().filter_map(Weak::upgrade).collect();
         let mut over = None;
-        for event in events {
-            match self.apply(&mut state, &event) {
-                Ok(()) => queues.iter().for_each(|queue| queue.push(event.clone())),
-                Err(term) => over = Some(term),
+        events.retain(|event| match self.apply(&mut state, event) {
+            Ok(()) => {
+                queues.iter().for_each(|queue| queue.push(event.clone()));
+                true
             }
-        }
+            Err(term) => {
+                over = Some(term);
+                false
+            }
+        });
         drop(state);
         queues.iter().for_each(|queue| queue.notify());
         self.changed.notify(usize::MAX);

@@ -1,3 +1,5 @@
+use core::time::Duration;
+
 use crate::lease::{Lease, Term};
 use crate::storage::StorageError;
 use crate::time::Instant;
@@ -22,11 +24,39 @@ pub enum Role {
 
 /// How a candidate is: for health checks and dashboards.
 ///
-/// A process is alive while `driver_alive`; it is ready as long as it has heard from the storage lately
-/// (`last_success`), whoever leads.
+/// # Probes
+///
+/// * **Liveness** (restart the process): [`is_live`](Self::is_live). The driver is there, and steps when it is due. A
+///   failing storage does not count, since a restart does not heal it; nor does it matter who leads.
+/// * **Readiness** (send it requests): [`is_ready`](Self::is_ready). The driver lives, and the storage answers. Who leads
+///   does not matter either: a follower that answers, or forwards to the [leader](Self::leader), is ready. Only where
+///   the leader alone may be reached, ask [`Candidate::is_leader`](crate::Candidate::is_leader) instead, and then not
+///   for a rolling update, which would wait for followers that never get ready.
+///
+/// For both the ttl is a good patience: a driver that is late by a ttl has lost whatever it led.
+///
+/// ```
+/// use core::time::Duration;
+/// use lessor::{Builder, ManualTimer, MemoryStorage};
+///
+/// let timer = ManualTimer::new();
+/// let storage = MemoryStorage::with_timer(timer.clone());
+/// let (candidate, mut driver) = Builder::new("k").id("node-a").build_with(storage, timer.clone(), || 7)?;
+/// let ttl = driver.config().ttl;
+/// assert!(candidate.status().is_live(ttl) && !candidate.status().is_ready(ttl), "nothing was heard yet");
+///
+/// timer.block_on(driver.step());
+/// assert!(candidate.status().is_live(ttl) && candidate.status().is_ready(ttl));
+///
+/// timer.advance(Duration::from_secs(60)); // nobody steps
+/// assert!(!candidate.status().is_live(ttl) && !candidate.status().is_ready(ttl));
+/// # Ok::<(), lessor::BuildError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Status {
+    /// When this was so, by the candidate's timer: what the other instants compare with.
+    pub at: Instant,
     /// What it is doing.
     pub role: Role,
     /// The term of the present reign.
@@ -45,6 +75,32 @@ pub struct Status {
     pub last_error: Option<StorageError>,
     /// Whether the driver still exists.
     pub driver_alive: bool,
+    /// When the driver is to step next, at the latest; by the candidate's timer.
+    pub due: Instant,
+}
+
+impl Status {
+    /// Whether the driver exists and is late by no more than `patience`: for liveness probes.
+    ///
+    /// False for a candidate that was stopped. Of a driver that never ran the first step was due when it was built.
+    #[must_use]
+    pub fn is_live(&self, patience: Duration) -> bool {
+        self.driver_alive && self.overdue() <= patience
+    }
+
+    /// Whether the driver [is live](Self::is_live), and the storage has answered, and has not been failing for longer
+    /// than `patience` since: for readiness probes.
+    #[must_use]
+    pub fn is_ready(&self, patience: Duration) -> bool {
+        let answers = |last| self.failures == 0 || self.at.saturating_duration_since(last) <= patience;
+        self.is_live(patience) && self.last_success.is_some_and(answers)
+    }
+
+    /// By how much the driver is late with its next step. Zero: it is in time.
+    #[must_use]
+    pub fn overdue(&self) -> Duration {
+        self.at.saturating_duration_since(self.due)
+    }
 }
 
 /// Who leads, as it was seen, and until when that is believed; by the candidate's timer.

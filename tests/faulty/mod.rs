@@ -19,8 +19,12 @@ pub(crate) enum Fault {
     Refuse,
     /// Never an answer; not applied.
     Hang,
+    /// An error at once that stays until somebody changes something; not applied.
+    Deny,
     /// An error at once, but applied: the reply was lost.
     LoseReply,
+    /// Applied at once, and a hundredth of a second before the answer.
+    Late,
     /// A hundredth of a second before it is applied, and another before the answer.
     Slow,
 }
@@ -100,6 +104,12 @@ impl Faulty {
         match fault {
             Fault::None => operation.await,
             Fault::Refuse => Err(StorageError::transient("refused")),
+            Fault::Deny => Err(StorageError::permanent("denied")),
+            Fault::Late => {
+                let answer = operation.await;
+                self.timer.sleep(Duration::from_millis(10)).await;
+                answer
+            }
             Fault::Hang => std::future::pending().await,
             Fault::Slow => {
                 self.timer.sleep(Duration::from_millis(10)).await;
