@@ -112,6 +112,8 @@ pub use send::{MaybeSend, MaybeSendSync};
 pub use storage::http::HttpStorage;
 #[cfg(feature = "postgres")]
 pub use storage::postgres::PostgresStorage;
+#[cfg(feature = "redis")]
+pub use storage::redis::RedisStorage;
 #[cfg(feature = "sqlite")]
 pub use storage::sqlite::SqliteStorage;
 pub use storage::{ErrorKind, MemoryStorage, Storage, StorageError, Topics, Wakeups};

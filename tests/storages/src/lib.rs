@@ -1,6 +1,7 @@
 //! Servers that the tests start, stop and kill. What is missing is an error, never a skipped test.
 
 pub mod postgres;
+pub mod redis;
 
 use std::net::TcpListener;
 

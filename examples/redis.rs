@@ -1,0 +1,76 @@
+//! One of any number of processes that elect a leader in a Redis server, and write only what the newest term may.
+//!
+//! `REDIS_URL=redis://:password@localhost cargo run --example redis`
+//!
+//! Run it in two terminals and end the one that leads with Ctrl-C: the other goes on at once. The first time it waits for
+//! a minute, as after a loss of data. `cargo run --example redis -- initialise` says once that nobody leads.
+
+use std::env;
+use std::error::Error;
+use std::time::Duration;
+
+use futures::channel::oneshot;
+use lessor::storage::redis::redis::aio::MultiplexedConnection;
+use lessor::storage::redis::redis::{Client, Script};
+use lessor::{Builder, Leadership, RedisStorage, Storage};
+
+/// First the fence, then whatever is to be written: in one script, so that nothing comes between.
+const WRITE: &str = r"
+    local newest = tonumber(redis.call('HGET', KEYS[1], 'term') or 0)
+    if tonumber(ARGV[1]) < newest then return newest end
+    redis.call('HSET', KEYS[1], 'term', ARGV[1], 'report', ARGV[2])
+    return 0";
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let url = env::var("REDIS_URL").map_err(|_| "set REDIS_URL: redis://:password@localhost")?;
+    let (stop, stopped) = oneshot::channel::<()>();
+    let mut stop = Some(stop);
+    ctrlc::set_handler(move || drop(stop.take()))?;
+    smol::block_on(async {
+        let client = Client::open(url)?;
+        let storage = RedisStorage::new(client.clone());
+        storage.check().await?;
+        if env::args().nth(1).is_some_and(|argument| argument == "initialise") {
+            return Ok(storage.initialise().await?);
+        }
+
+        let mut connection = client.get_multiplexed_async_connection().await?;
+        let (candidate, driver) = Builder::new("example").build(storage)?;
+        let driver = smol::spawn(driver.run_until(stopped));
+        println!("follows until it leads");
+        while let Ok(leadership) = candidate.elected().await {
+            println!("leads in term {}", leadership.term());
+            match leadership.run(work(&mut connection, &leadership)).await {
+                Ok(stale) => return Err(stale),
+                Err(lost) => println!("does not lead any more: {lost}"),
+            }
+        }
+        driver.await;
+        Ok(())
+    })
+}
+
+/// Goes on until its term ends, or the server says that it has.
+async fn work(connection: &mut MultiplexedConnection, leadership: &Leadership) -> Box<dyn Error> {
+    for number in 1.. {
+        if let Err(error) = write(connection, leadership, &format!("report {number}")).await {
+            return error;
+        }
+        smol::Timer::after(Duration::from_secs(1)).await;
+    }
+    "there is no more to report".into()
+}
+
+async fn write(
+    connection: &mut MultiplexedConnection,
+    leadership: &Leadership,
+    report: &str,
+) -> Result<(), Box<dyn Error>> {
+    let term = leadership.term().get();
+    let newest: u64 = Script::new(WRITE).key("example:report").arg(term).arg(report).invoke_async(connection).await?;
+    if newest > 0 {
+        return Err(format!("somebody else leads: term {term} is older than {newest}").into());
+    }
+    println!("wrote {report} in term {term}");
+    Ok(())
+}

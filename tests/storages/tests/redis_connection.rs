@@ -1,0 +1,176 @@
+//! Connections that break, stall or go silent.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use futures::future::{Either, join_all, select};
+use lessor::storage::redis::redis::Client;
+use lessor::{
+    Acquired, Claim, Holder, Key, RedisStorage, Session, Storage, StorageError, SystemTimer, Takeover, Timer,
+};
+use lessor_storage_tests::redis::{Keeps, PASSWORD, Server};
+use smol::block_on;
+
+fn claim(key: &str) -> Claim {
+    Claim {
+        key: Key::new(key).unwrap(),
+        holder: Holder::new("a").unwrap(),
+        session: Session::from_bits(1),
+        ttl: Duration::from_secs(60),
+        value: None,
+        after: None,
+        takeover: Takeover::Expired,
+    }
+}
+
+/// The answer, if it comes in time, as a candidate asks.
+async fn within<T>(limit: Duration, answer: impl Future<Output = Result<T, StorageError>>) -> Option<T> {
+    match select(Box::pin(answer), smol::Timer::after(limit)).await {
+        Either::Left((answer, _)) => Some(answer.unwrap()),
+        Either::Right(_) => None,
+    }
+}
+
+fn connections(server: &Server) -> u64 {
+    server.info("total_connections_received").parse().unwrap()
+}
+
+/// The answer, and whether it took a timeout: redis-rs may lose a request in the moment in which its connection breaks.
+async fn acquire(storage: &RedisStorage, key: &str) -> (Acquired, bool) {
+    match within(Duration::from_secs(3), storage.acquire(&claim(key))).await {
+        Some(acquired) => (acquired, false),
+        None => (within(Duration::from_secs(30), storage.acquire(&claim(key))).await.unwrap(), true),
+    }
+}
+
+/// A connection that was killed costs an operation nothing but the time to connect, however many ask at once.
+#[test]
+fn a_killed_connection_is_replaced_at_once() {
+    let server = Server::start(Keeps::Nothing);
+    block_on(async {
+        let storage = RedisStorage::new(server.client());
+        storage.initialise().await.unwrap();
+        let mut late = 0;
+        for _ in 0..20 {
+            server.tell(&["CLIENT", "KILL", "TYPE", "normal"]);
+            late += usize::from(acquire(&storage, "k").await.1);
+        }
+        assert!(late <= 2, "{late} of 20");
+        server.tell(&["CLIENT", "KILL", "TYPE", "normal"]);
+        let before = connections(&server);
+        let keys: Vec<_> = (0..50).map(|number| format!("{number}")).collect();
+        let answers = join_all(keys.iter().map(|key| acquire(&storage, key))).await;
+        assert!(answers.iter().all(|(acquired, _)| matches!(acquired, Acquired::Granted { .. })));
+        // One for all of them, and one that asks how many there were.
+        let late = u64::from(answers.iter().any(|(_, late)| *late));
+        assert!((2..=2 + late).contains(&(connections(&server) - before)));
+    });
+}
+
+/// R14: a server that stands still costs what was asked meanwhile, and answers when it goes on.
+#[test]
+fn a_server_that_stands_still() {
+    let server = Server::start(Keeps::Nothing);
+    block_on(async {
+        let storage = RedisStorage::new(server.client());
+        storage.initialise().await.unwrap();
+        server.pause();
+        for _ in 0..3 {
+            assert!(
+                within(Duration::from_millis(700), storage.acquire(&claim("k"))).await.is_none(),
+                "longer than redis-rs waits"
+            );
+        }
+        server.resume();
+        let timer = SystemTimer::new();
+        let began = timer.now();
+        assert!(within(Duration::from_secs(10), storage.acquire(&claim("k"))).await.is_some());
+        assert!(timer.now().saturating_duration_since(began) < Duration::from_secs(5));
+        server.pause();
+        let claim = claim("k");
+        let slow = storage.acquire(&claim);
+        let later = async {
+            smol::Timer::after(Duration::from_millis(1200)).await;
+            server.resume();
+        };
+        assert!(futures::future::join(slow, later).await.0.is_ok(), "no timeout but the caller's");
+    });
+}
+
+/// Passes connections on, until they go silent: nothing comes any more, and no end.
+struct Wire {
+    port: u16,
+    silent: Arc<AtomicUsize>,
+    opened: Arc<AtomicUsize>,
+}
+
+impl Wire {
+    fn to(server: &Server) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let wire = Self { port: listener.local_addr().unwrap().port(), silent: Arc::default(), opened: Arc::default() };
+        let (target, silent, opened) = (server.port(), wire.silent.clone(), wire.opened.clone());
+        thread::spawn(move || {
+            for client in listener.incoming().map_while(Result::ok) {
+                let Ok(server) = TcpStream::connect(("127.0.0.1", target)) else { continue };
+                let number = opened.fetch_add(1, Ordering::SeqCst);
+                let ended = Arc::new(AtomicBool::new(false));
+                for (from, to) in [(&client, &server), (&server, &client)] {
+                    let (mut from, mut to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
+                    let (silent, ended) = (silent.clone(), ended.clone());
+                    thread::spawn(move || {
+                        let mut bytes = [0; 4096];
+                        while let Ok(count @ 1..) = from.read(&mut bytes) {
+                            // Those before this number are silent.
+                            if number >= silent.load(Ordering::SeqCst) && to.write_all(&bytes[..count]).is_err() {
+                                break;
+                            }
+                        }
+                        if !ended.swap(true, Ordering::SeqCst) {
+                            let _ = to.shutdown(Shutdown::Both);
+                        }
+                    });
+                }
+            }
+        });
+        wire
+    }
+
+    fn silence(&self) {
+        self.silent.store(self.opened.load(Ordering::SeqCst), Ordering::SeqCst);
+    }
+}
+
+/// A connection that is dead without a sign costs one request timeout, and no more.
+#[test]
+fn a_silent_connection_is_replaced() {
+    let server = Server::start(Keeps::Nothing);
+    let wire = Wire::to(&server);
+    block_on(async {
+        let url = format!("redis://:{PASSWORD}@127.0.0.1:{}/", wire.port);
+        let storage = RedisStorage::new(Client::open(url).unwrap());
+        storage.initialise().await.unwrap();
+        let _ = storage.acquire(&claim("k")).await.unwrap();
+        for _ in 0..3 {
+            wire.silence();
+            assert!(within(Duration::from_millis(200), storage.acquire(&claim("k"))).await.is_none());
+            let opened = wire.opened.load(Ordering::SeqCst);
+            assert!(within(Duration::from_secs(10), storage.acquire(&claim("k"))).await.is_some());
+            assert_eq!(wire.opened.load(Ordering::SeqCst), opened + 1);
+        }
+        // Answers that others got show that it lives: who gives up then gives up alone.
+        let opened = wire.opened.load(Ordering::SeqCst);
+        let given_up_on = claim("k");
+        for _ in 0..20 {
+            let mut given_up = Box::pin(storage.acquire(&given_up_on));
+            // Sent, and only now and then answered at once.
+            let _ = futures::poll!(&mut given_up);
+            let _ = storage.acquire(&claim("other")).await.unwrap();
+            drop(given_up);
+        }
+        assert_eq!(wire.opened.load(Ordering::SeqCst), opened);
+    });
+}
