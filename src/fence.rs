@@ -12,7 +12,8 @@ use crate::lock::Mutex;
 /// Burrows, "The Chubby lock service", 2006, section 2.4: sequencers).
 ///
 /// This type guards something in the memory of one process. A database guards itself: run [`ADMIT`](Self::ADMIT) in
-/// the transaction of the write and roll back unless it changed one row.
+/// the transaction of the write and roll back unless it changed one row. MySQL has words of its own:
+/// [`MYSQL_ADMIT`](Self::MYSQL_ADMIT).
 ///
 /// ```
 /// use lessor::{Fence, Term};
@@ -39,6 +40,22 @@ impl Fence {
     /// the write is committed.
     pub const ADMIT: &str = "INSERT INTO lessor_fences (resource, term) VALUES ($1, $2) \
         ON CONFLICT (resource) DO UPDATE SET term = excluded.term WHERE lessor_fences.term <= excluded.term";
+
+    /// A table for fences, for MySQL and MariaDB.
+    pub const MYSQL_CREATE_TABLE: &str = "CREATE TABLE IF NOT EXISTS lessor_fences \
+        (resource VARBINARY(255) PRIMARY KEY, term BIGINT NOT NULL) ENGINE = InnoDB";
+
+    /// Takes note of term `?` (second and third) for resource `?` (first), for MySQL and MariaDB, unless a newer one is
+    /// noted. [`MYSQL_NEWEST`](Self::MYSQL_NEWEST) says afterwards whether it is admitted.
+    ///
+    /// Both have to run in the same transaction as the write, before it: the row lock keeps a newer term waiting until the
+    /// write is committed.
+    pub const MYSQL_ADMIT: &str = "INSERT INTO lessor_fences (resource, term) VALUES (?, ?) \
+        ON DUPLICATE KEY UPDATE term = GREATEST(term, ?)";
+
+    /// The newest term of resource `?`, for MySQL and MariaDB, after [`MYSQL_ADMIT`](Self::MYSQL_ADMIT): roll back unless
+    /// it is yours.
+    pub const MYSQL_NEWEST: &str = "SELECT term FROM lessor_fences WHERE resource = ? FOR UPDATE";
 
     /// A fence that has seen nothing.
     #[must_use]

@@ -110,6 +110,8 @@ pub use record::{Acquired, Claim, Record, Renewed, Takeover, Verdict};
 pub use send::{MaybeSend, MaybeSendSync};
 #[cfg(feature = "http")]
 pub use storage::http::HttpStorage;
+#[cfg(feature = "mysql")]
+pub use storage::mysql::MySqlStorage;
 #[cfg(feature = "postgres")]
 pub use storage::postgres::PostgresStorage;
 #[cfg(feature = "redis")]

@@ -197,7 +197,8 @@ pub use sqlx;
 use sqlx::Row;
 use sqlx::postgres::{PgPool, PgRow};
 
-use super::{Distinct, Storage, StorageError, Wakeups};
+use super::sql::Batch;
+use super::{Storage, StorageError, Wakeups};
 use crate::lease::{Key, Lease, Session, Term};
 use crate::record::{Acquired, Claim, Renewed};
 
@@ -212,9 +213,10 @@ mod statements;
 mod table;
 mod watch;
 
-pub use admit::{NotAdmitted, admit};
+pub use super::sql::{NotAdmitted, UnreadableRow};
+pub use admit::admit;
 pub use builder::PostgresBuilder;
-pub use error::{InvalidName, NotReady, Refused, UnreadableRow};
+pub use error::{InvalidName, NotReady, Refused};
 
 use error::explain;
 use held::Held;
@@ -268,21 +270,16 @@ impl PostgresStorage {
 
     /// Answers in order, a key that occurs again with an error in its place.
     async fn ask_all<R: Request>(&self, requests: &[R]) -> Vec<Result<R::Answer, StorageError>> {
-        let mut distinct = Distinct::default();
-        let admitted: Vec<_> = requests.iter().map(|request| distinct.admit(request.key())).collect();
-        let open: Vec<_> = requests.iter().zip(&admitted).filter(|(_, admitted)| admitted.is_ok()).collect();
-        let mut answers = Vec::with_capacity(open.len());
-        for requests in open.chunks(MOST) {
-            let requests: Vec<_> = requests.iter().map(|(request, _)| *request).collect();
-            match self.ask_some(&requests).await {
+        let batch = Batch::of(requests.iter().map(Request::key));
+        let mut answers = Vec::with_capacity(requests.len());
+        for requests in batch.open(requests).chunks(MOST) {
+            match self.ask_some(requests).await {
                 Ok(some) => answers.extend(some),
                 // An error in one statement is no verdict on what the others asked.
                 Err(error) => answers.extend(requests.iter().map(|_| Err(error.clone()))),
             }
         }
-        let mut answers = answers.into_iter();
-        let unanswered = || Err(StorageError::transient("the server's answer does not fit the statement"));
-        admitted.into_iter().map(|admitted| admitted.and_then(|()| answers.next().unwrap_or_else(unanswered))).collect()
+        batch.answers(answers)
     }
 
     /// One statement.

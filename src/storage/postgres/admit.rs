@@ -1,40 +1,9 @@
-use core::error::Error;
-use core::fmt;
-
 use sqlx::PgConnection;
 
 use super::error::explain;
 use crate::fence::{Fence, Stale};
 use crate::lease::Term;
-use crate::storage::StorageError;
-
-/// Why a write has to be rolled back.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum NotAdmitted {
-    /// A newer term was here.
-    Stale(Stale),
-    /// The fence could not be asked.
-    Failed(StorageError),
-}
-
-impl fmt::Display for NotAdmitted {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Stale(stale) => stale.fmt(f),
-            Self::Failed(error) => error.fmt(f),
-        }
-    }
-}
-
-impl Error for NotAdmitted {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match self {
-            Self::Stale(_) => None,
-            Self::Failed(error) => error.source(),
-        }
-    }
-}
+use crate::storage::sql::NotAdmitted;
 
 /// Admits a write of this term to the resource, within the write's own transaction: [`Fence::ADMIT`].
 ///

@@ -63,27 +63,6 @@ impl fmt::Display for NotReady {
 
 impl Error for NotReady {}
 
-/// A row that no storage wrote. Its key is not granted to anyone until somebody mends or deletes it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct UnreadableRow {
-    /// The row's key.
-    pub key: String,
-    /// The column that cannot be read. Its content is not shown: it may be a session.
-    pub column: &'static str,
-    /// What it should hold.
-    pub expected: &'static str,
-}
-
-impl fmt::Display for UnreadableRow {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { key, column, expected } = self;
-        write!(f, "the row of key {key:?} cannot be read: column {column} does not hold {expected}")
-    }
-}
-
-impl Error for UnreadableRow {}
-
 /// What the server said. Its details are left out: they may quote a row, and with it a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]

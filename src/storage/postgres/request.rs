@@ -9,11 +9,11 @@ use sqlx::query::Query;
 use sqlx::{AssertSqlSafe, Encode, Postgres, Type};
 
 use super::Shared;
-use super::error::UnreadableRow;
-use super::row::{Reading, term, version};
+use super::row::{self, term, version};
 use super::statements::Text;
 use crate::lease::{Key, Lease, Session, Term, Value};
-use crate::record::{Acquired, Claim, Record, Renewed, Takeover, whole_ms};
+use crate::record::{Acquired, Claim, Record, Renewed, Takeover};
+use crate::storage::sql::{self, Reading, UnreadableRow};
 
 /// The shortest time to wait for a lock: 0 would be for ever.
 const LEAST_PATIENCE: Duration = Duration::from_millis(10);
@@ -89,10 +89,8 @@ impl<'r, R> Columns<'r, R> {
     }
 }
 
-/// A storage waits for a lock no longer than a tenth of the ttl: a candidate waits for a fifth.
 fn patience<'a>(claims: impl Iterator<Item = &'a Claim>, longest: Duration) -> String {
-    let patience = claims.map(|claim| claim.ttl / 10).fold(longest, Duration::min).max(LEAST_PATIENCE);
-    format!("{}ms", patience.as_millis())
+    format!("{}ms", sql::patience(claims, longest, LEAST_PATIENCE).as_millis())
 }
 
 fn key(key: &Key) -> String {
@@ -103,9 +101,8 @@ fn bytes(session: Session) -> Vec<u8> {
     session.to_bits().to_be_bytes().into()
 }
 
-/// 1 ms at least, and 285,000 years at most, which can be added to any time.
 fn ttl(claim: &Claim) -> i64 {
-    whole_ms(claim.ttl).clamp(1, (1 << 53) - 1).cast_signed()
+    sql::ttl_ms(claim.ttl)
 }
 
 fn value(claim: &Claim) -> Option<String> {
@@ -113,7 +110,7 @@ fn value(claim: &Claim) -> Option<String> {
 }
 
 fn reading(row: Option<&PgRow>, key: &Key) -> Told<Reading> {
-    row.map_or(Ok(Ok(Reading::NOTHING)), |row| Reading::of(row, key))
+    row.map_or(Ok(Ok(Reading::NOTHING)), |row| row::reading(row, key))
 }
 
 impl Request for Claim {

@@ -1,5 +1,8 @@
 //! Servers that the tests start, stop and kill. What is missing is an error, never a skipped test.
 
+pub mod example;
+pub mod hand_over;
+pub mod mysql;
 pub mod postgres;
 pub mod redis;
 

@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use futures::StreamExt;
 use futures::executor::block_on;
-use futures::future::join;
 use lessor::storage::conformance::{self, Failures, Harness, Power};
 use lessor::storage::postgres::sqlx;
-use lessor::{Builder, PostgresStorage, Storage, StorageError, SystemTimer, async_trait};
+use lessor::{PostgresStorage, StorageError, SystemTimer, async_trait};
+use lessor_storage_tests::hand_over::hand_over;
 use lessor_storage_tests::postgres::Server;
 
 struct Postgres(Server);
@@ -56,37 +55,18 @@ fn postgres_keeps_the_contract() -> Result<(), Failures> {
     report.into_result()
 }
 
-/// One election handed over, with nothing but the executor under test.
-async fn hand_over(server: &Server) {
+async fn migrated_hand_over(server: &Server) {
     let storage = PostgresStorage::new(server.pool(2));
     storage.migrate().await.unwrap();
-    storage.check().await.unwrap();
-    // Longer than the test: only a wake-up lets the second lead.
-    let builder = |id: &str| Builder::new("k").id(id).ttl(Duration::from_secs(600));
-    let (first, first_driver) = builder("first").build(storage.clone()).unwrap();
-    let (second, second_driver) = builder("second").build(storage).unwrap();
-    let scenario = async {
-        let term = first.elected().await.unwrap().term();
-        let handed_over = async {
-            let mut events = second.events();
-            while second.leader().is_none() {
-                events.next().await;
-            }
-            first.shutdown().await.unwrap();
-            assert!(second.elected().await.unwrap().term() > term);
-            second.shutdown().await.unwrap();
-        };
-        join(second_driver.run(), handed_over).await;
-    };
-    join(first_driver.run(), scenario).await;
+    hand_over(storage).await;
 }
 
 #[test]
 fn every_executor() {
     let server = Server::start();
-    smol::block_on(hand_over(&server));
-    async_std::task::block_on(hand_over(&server));
-    block_on(hand_over(&server));
-    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(hand_over(&server));
-    tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap().block_on(hand_over(&server));
+    smol::block_on(migrated_hand_over(&server));
+    async_std::task::block_on(migrated_hand_over(&server));
+    block_on(migrated_hand_over(&server));
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(migrated_hand_over(&server));
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap().block_on(migrated_hand_over(&server));
 }

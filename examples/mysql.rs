@@ -1,0 +1,64 @@
+//! One of any number of processes that elect a leader in a MySQL or MariaDB database, and write only what the newest term may.
+//!
+//! `DATABASE_URL=mysql://user:password@localhost/database cargo run --example mysql`
+//!
+//! Run it in two terminals and end the one that leads with Ctrl-C: the other goes on at once.
+
+use std::env;
+use std::error::Error;
+use std::time::Duration;
+
+use futures::channel::oneshot;
+use lessor::storage::mysql::sqlx::mysql::{MySqlPool, MySqlPoolOptions};
+use lessor::storage::mysql::{NotAdmitted, admit, sqlx};
+use lessor::{Builder, Fence, Leadership, MySqlStorage, Storage};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let url = env::var("DATABASE_URL").map_err(|_| "set DATABASE_URL: mysql://user:password@localhost/database")?;
+    let (stop, stopped) = oneshot::channel::<()>();
+    let mut stop = Some(stop);
+    ctrlc::set_handler(move || drop(stop.take()))?;
+    smol::block_on(async {
+        let pool = MySqlPoolOptions::new().max_connections(4).connect(&url).await?;
+        let storage = MySqlStorage::new(pool.clone());
+        storage.migrate().await?;
+        storage.check().await?;
+        sqlx::query(Fence::MYSQL_CREATE_TABLE).execute(&pool).await?;
+
+        let (candidate, driver) = Builder::new("example").build(storage)?;
+        let driver = smol::spawn(driver.run_until(stopped));
+        println!("follows until it leads");
+        while let Ok(leadership) = candidate.elected().await {
+            println!("leads in term {}", leadership.term());
+            match leadership.run(work(&pool, &leadership)).await {
+                Ok(stale) => return Err(stale),
+                Err(lost) => println!("does not lead any more: {lost}"),
+            }
+        }
+        driver.await;
+        Ok(())
+    })
+}
+
+/// Goes on until its term ends, or the database says that it has.
+async fn work(pool: &MySqlPool, leadership: &Leadership) -> Box<dyn Error> {
+    loop {
+        if let Err(error) = write(pool, leadership).await {
+            return error;
+        }
+        smol::Timer::after(Duration::from_secs(1)).await;
+    }
+}
+
+/// One transaction: first the fence, then whatever is to be written.
+async fn write(pool: &MySqlPool, leadership: &Leadership) -> Result<(), Box<dyn Error>> {
+    let mut transaction = pool.begin().await?;
+    match admit(&mut transaction, "example", leadership.term()).await {
+        Err(NotAdmitted::Stale(stale)) => return Err(format!("somebody else leads: {stale}").into()),
+        admitted => admitted?,
+    }
+    let (at,): (String,) = sqlx::query_as("SELECT CAST(UTC_TIMESTAMP() AS CHAR)").fetch_one(&mut *transaction).await?;
+    transaction.commit().await?;
+    println!("wrote in term {} at {at}", leadership.term());
+    Ok(())
+}
