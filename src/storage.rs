@@ -22,6 +22,8 @@ pub mod http;
 mod memory;
 #[cfg(feature = "mysql")]
 pub mod mysql;
+#[cfg(feature = "std")]
+mod open;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 #[cfg(feature = "redis")]
@@ -33,6 +35,8 @@ pub mod sqlite;
 mod wakeups;
 
 pub use memory::MemoryStorage;
+#[cfg(feature = "std")]
+pub use open::{OpenError, open};
 pub use wakeups::{Topics, Wakeups};
 
 /// Shared storage for leases.

@@ -17,7 +17,7 @@ use smol::stream::StreamExt;
 use crate::Result;
 use crate::node::RESIGN;
 use crate::note::{self, Note};
-use crate::options::Options;
+use crate::options::{Options, STORAGE};
 use crate::view::View;
 
 pub(crate) struct Cluster {
@@ -80,9 +80,11 @@ impl Cluster {
         ttl + retry_interval.mul_f64(1.0 + lessor::JITTER) + request_timeout * 2
     }
 
-    /// When waiting turns into an error. The machine may be busy, hence so much more than what is promised.
+    /// When waiting turns into an error. The machine may be busy, hence so much more than what is promised. A Redis that
+    /// is new to it grants nothing for a minute.
     fn due(&self) -> Duration {
-        self.promised() + Duration::from_secs(10)
+        let frozen = self.options.storage.as_ref().is_some_and(|url| url.starts_with("redis"));
+        self.promised() + Duration::from_secs(if frozen { 75 } else { 10 })
     }
 
     pub(crate) fn start(&mut self) -> Result<()> {
@@ -92,7 +94,7 @@ impl Cluster {
         command.args(["--node", &name, "--folder"]).arg(&self.folder);
         command.args(["--ttl", &format!("{}ms", self.options.ttl.as_millis())]);
         if let Some(url) = &self.options.storage {
-            command.args(["--storage", url]);
+            command.env(STORAGE, url);
         }
         if let Some(broken) = self.options.broken {
             command.args(["--break", broken.as_str()]);

@@ -7,8 +7,8 @@
 //!
 //! `cargo run --example failover`, or `cargo run --example failover -- --help`
 //!
-//! With `--storage https://...` (or `http://` on this machine) the leases are with a lease service instead, and
-//! everything else stays as it is.
+//! With `--storage` and a URL (`postgres://..`, `mysql://..`, `redis://..`, `https://..`) the leases are there instead, and everything
+//! else stays as it is.
 //!
 //! Read on in `node.rs` (one process: how the library is used), `leases.rs` (where the leases are), `ledger.rs` (the fenced table) and `check.rs` (what is
 //! proved, and how).

@@ -1,5 +1,6 @@
 //! What can be asked for on the command line.
 
+use std::env;
 use std::error::Error;
 use std::ffi::OsString;
 use std::fmt;
@@ -17,14 +18,18 @@ Usage: cargo run --example failover -- [options]
   --processes <number>   how many processes campaign, 2 to 32 (default 3)
   --ttl <duration>       how long a lease lasts, 200ms to 60s (default 2s)
   --rounds <number>      how often the leader is killed, resigns and is frozen, 1 to 1000 (default 3)
-  --storage <url>        keep the leases with a lease service (https://, or http:// on this machine) instead of in a file;
-                         its token is in LESSOR_TOKEN
+  --storage <url>        keep the leases there instead of in a file: postgres://user:password@host/database, mysql://..,
+                         redis://.., or a lease service: https://token@host (http:// on this machine). LESSOR_STORAGE may
+                         have it too, where nobody else sees the secret. A Redis that is new to this grants nothing for a minute
   --keep                 keep the folder with the database and the notes
   --break <what>         fence: write without asking the fence
                          belief: believe in a flag instead of asking the library
                          Either has to end in failed checks. That is how you see that they can fail.
   --help                 this text
 ";
+
+/// The variable that may have the URL.
+pub(crate) const STORAGE: &str = "LESSOR_STORAGE";
 
 const TTL: RangeInclusive<Duration> = Duration::from_millis(200)..=Duration::from_secs(60);
 
@@ -33,7 +38,7 @@ pub(crate) struct Options {
     pub(crate) processes: u32,
     pub(crate) ttl: Duration,
     pub(crate) rounds: u32,
-    /// Of a lease service.
+    /// A URL.
     pub(crate) storage: Option<String>,
     pub(crate) keep: bool,
     pub(crate) broken: Option<Broken>,
@@ -94,8 +99,14 @@ impl Error for Wrong {}
 
 pub(crate) fn from_args() -> Result<Mode, lexopt::Error> {
     let mut args = lexopt::Parser::from_env();
-    let mut options =
-        Options { processes: 3, ttl: Duration::from_secs(2), rounds: 3, storage: None, keep: false, broken: None };
+    let mut options = Options {
+        processes: 3,
+        ttl: Duration::from_secs(2),
+        rounds: 3,
+        storage: env::var(STORAGE).ok(),
+        keep: false,
+        broken: None,
+    };
     // Hidden: with them this program is one of the processes.
     let (mut node, mut folder) = (None, None);
     while let Some(arg) = args.next()? {

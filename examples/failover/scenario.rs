@@ -15,8 +15,9 @@ use crate::report::{Disturbance, Figures, readable};
 pub(crate) async fn play(cluster: &mut Cluster) -> Result<()> {
     let database = cluster.folder.join(DATABASE);
     let url = cluster.options.storage.clone();
-    let shared = url.clone().unwrap_or_else(|| database.display().to_string());
-    cluster.view.say(&format!("the processes share {shared}"))?;
+    // What stands before the host is a secret.
+    let shared = url.as_deref().map(|url| url.rsplit_once('@').map_or(url, |(_, host)| host));
+    cluster.view.say(&format!("the processes share {}", shared.unwrap_or(&database.to_string_lossy())))?;
     let storage = leases::open(url.as_deref(), &cluster.folder).await?;
     let mut ledger = Ledger::open(&database)?;
     ledger.create()?;
