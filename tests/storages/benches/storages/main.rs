@@ -12,7 +12,9 @@ use smol::block_on;
 
 mod crash;
 mod hand_over;
+mod mysql;
 mod postgres;
+mod redis;
 mod rounds;
 mod sqlite;
 
@@ -101,5 +103,11 @@ fn main() {
     }
     if chosen("postgres") {
         block_on(postgres::measure());
+    }
+    if chosen("mysql") {
+        block_on(mysql::measure());
+    }
+    if chosen("redis") {
+        block_on(redis::measure());
     }
 }
