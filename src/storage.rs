@@ -19,6 +19,8 @@ use crate::send::MaybeSendSync;
 pub mod conformance;
 #[cfg(feature = "http")]
 pub mod http;
+#[cfg(any(feature = "postgres", feature = "redis"))]
+mod listener;
 mod memory;
 #[cfg(feature = "mysql")]
 pub mod mysql;
@@ -255,6 +257,43 @@ macro_rules! delegate {
 }
 
 delegate!(&S, Box<S>, Arc<S>);
+
+/// An adapter whose operations are all requests to it: `ask` answers one, `ask_all` many, each key once.
+#[cfg(any(feature = "postgres", feature = "redis", feature = "sqlite"))]
+macro_rules! by_requests {
+    ($adapter:ty, $($rest:tt)*) => {
+        #[async_trait]
+        impl Storage for $adapter {
+            async fn acquire(&self, claim: &Claim) -> Result<Acquired, StorageError> {
+                self.ask(claim).await
+            }
+            async fn renew(&self, claim: &Claim, term: Term) -> Result<Renewed, StorageError> {
+                self.ask(&(claim.clone(), term)).await
+            }
+            async fn release(&self, key: &Key, session: Session) -> Result<(), StorageError> {
+                self.ask(&(key.clone(), session)).await
+            }
+            async fn get(&self, key: &Key) -> Result<Option<Lease>, StorageError> {
+                self.ask(key).await
+            }
+            async fn acquire_all(&self, claims: &[Claim]) -> Vec<Result<Acquired, StorageError>> {
+                self.ask_all(claims).await
+            }
+            async fn renew_all(&self, renewals: &[(Claim, Term)]) -> Vec<Result<Renewed, StorageError>> {
+                self.ask_all(renewals).await
+            }
+            async fn release_all(&self, releases: &[(Key, Session)]) -> Vec<Result<(), StorageError>> {
+                self.ask_all(releases).await
+            }
+            async fn get_all(&self, keys: &[Key]) -> Vec<Result<Option<Lease>, StorageError>> {
+                self.ask_all(keys).await
+            }
+            $($rest)*
+        }
+    };
+}
+#[cfg(any(feature = "postgres", feature = "redis", feature = "sqlite"))]
+use by_requests;
 
 /// Admits each key of a batch once: for adapters with batches of their own.
 #[derive(Debug, Default)]

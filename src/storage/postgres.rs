@@ -197,8 +197,9 @@ pub use sqlx;
 use sqlx::Row;
 use sqlx::postgres::{PgPool, PgRow};
 
+use super::listener::Listener;
 use super::sql::Batch;
-use super::{Storage, StorageError, Wakeups};
+use super::{Storage, StorageError, Wakeups, by_requests};
 use crate::lease::{Key, Lease, Session, Term};
 use crate::record::{Acquired, Claim, Renewed};
 
@@ -223,7 +224,7 @@ use held::Held;
 use request::Request;
 use statements::Statements;
 use table::Table;
-use watch::Watch;
+use watch::Notifications;
 
 /// The most keys of one statement.
 const MOST: usize = 256;
@@ -242,13 +243,13 @@ struct Shared {
     lock_timeout: Duration,
     held: Arc<Held>,
     /// `None`: there are no wake-ups.
-    watch: Option<Watch>,
+    watch: Option<Listener<Notifications>>,
 }
 
 impl Shared {
     /// Where to tell of a grant or release.
     fn channel(&self) -> Option<String> {
-        self.watch.as_ref().map(|watch| watch.channel().into())
+        self.watch.is_some().then(|| self.table.channel())
     }
 
     fn explain(&self, error: sqlx::Error) -> StorageError {
@@ -321,43 +322,8 @@ impl PostgresStorage {
     }
 }
 
-#[async_trait]
-impl Storage for PostgresStorage {
-    async fn acquire(&self, claim: &Claim) -> Result<Acquired, StorageError> {
-        self.ask(claim).await
-    }
-
-    async fn renew(&self, claim: &Claim, term: Term) -> Result<Renewed, StorageError> {
-        self.ask(&(claim.clone(), term)).await
-    }
-
-    async fn release(&self, key: &Key, session: Session) -> Result<(), StorageError> {
-        self.ask(&(key.clone(), session)).await
-    }
-
-    async fn get(&self, key: &Key) -> Result<Option<Lease>, StorageError> {
-        self.ask(key).await
-    }
-
-    /// One statement for up to 256 claims. If it fails, it fails for all of these.
-    async fn acquire_all(&self, claims: &[Claim]) -> Vec<Result<Acquired, StorageError>> {
-        self.ask_all(claims).await
-    }
-
-    /// As [`acquire_all`](Self::acquire_all).
-    async fn renew_all(&self, renewals: &[(Claim, Term)]) -> Vec<Result<Renewed, StorageError>> {
-        self.ask_all(renewals).await
-    }
-
-    /// As [`acquire_all`](Self::acquire_all).
-    async fn release_all(&self, releases: &[(Key, Session)]) -> Vec<Result<(), StorageError>> {
-        self.ask_all(releases).await
-    }
-
-    /// As [`acquire_all`](Self::acquire_all).
-    async fn get_all(&self, keys: &[Key]) -> Vec<Result<Option<Lease>, StorageError>> {
-        self.ask_all(keys).await
-    }
+by_requests! {
+    PostgresStorage,
 
     fn subscribe(&self, key: &Key) -> Wakeups {
         self.0.watch.as_ref().map_or(Wakeups::never(), |watch| watch.subscribe(key))

@@ -234,7 +234,8 @@ use ::redis::{Cmd, Value};
 use async_trait::async_trait;
 use futures::future::join_all;
 
-use super::{Distinct, Storage, StorageError, Wakeups};
+use super::listener::Listener;
+use super::{Distinct, Storage, StorageError, Wakeups, by_requests};
 use crate::lease::{Key, Lease, Session, Term};
 use crate::record::{Acquired, Claim, Renewed, whole_ms};
 
@@ -256,7 +257,7 @@ use link::Link;
 use record::Told;
 use request::Request;
 use scripts::Scripts;
-use watch::Watch;
+use watch::PubSub;
 
 /// The most keys of one call: the server does nothing else meanwhile.
 const MOST: usize = 256;
@@ -274,7 +275,7 @@ struct Shared {
     max_ttl: Duration,
     durable: bool,
     /// `None`: there are no wake-ups.
-    watch: Option<Watch>,
+    watch: Option<Listener<PubSub>>,
 }
 
 impl Shared {
@@ -375,48 +376,8 @@ impl RedisStorage {
     }
 }
 
-#[async_trait]
-impl Storage for RedisStorage {
-    /// One call of a script. While the storage is frozen the answer has no lease, and says when the freeze ends.
-    async fn acquire(&self, claim: &Claim) -> Result<Acquired, StorageError> {
-        self.ask(claim).await
-    }
-
-    /// One call of a script. While the storage is frozen it is lost, and the answer has no lease.
-    async fn renew(&self, claim: &Claim, term: Term) -> Result<Renewed, StorageError> {
-        self.ask(&(claim.clone(), term)).await
-    }
-
-    /// One call of a script.
-    async fn release(&self, key: &Key, session: Session) -> Result<(), StorageError> {
-        self.ask(&(key.clone(), session)).await
-    }
-
-    /// One call of a script, which never writes. After a loss of data what is left is shown as released.
-    async fn get(&self, key: &Key) -> Result<Option<Lease>, StorageError> {
-        self.ask(key).await
-    }
-
-    /// One call for each of the up to 16 slots that the keys are in, and for 256 of them; all are sent at once. A call
-    /// that fails, fails for all its keys.
-    async fn acquire_all(&self, claims: &[Claim]) -> Vec<Result<Acquired, StorageError>> {
-        self.ask_all(claims).await
-    }
-
-    /// As [`acquire_all`](Self::acquire_all).
-    async fn renew_all(&self, renewals: &[(Claim, Term)]) -> Vec<Result<Renewed, StorageError>> {
-        self.ask_all(renewals).await
-    }
-
-    /// As [`acquire_all`](Self::acquire_all).
-    async fn release_all(&self, releases: &[(Key, Session)]) -> Vec<Result<(), StorageError>> {
-        self.ask_all(releases).await
-    }
-
-    /// As [`acquire_all`](Self::acquire_all).
-    async fn get_all(&self, keys: &[Key]) -> Vec<Result<Option<Lease>, StorageError>> {
-        self.ask_all(keys).await
-    }
+by_requests! {
+    RedisStorage,
 
     fn subscribe(&self, key: &Key) -> Wakeups {
         self.0.watch.as_ref().map_or(Wakeups::never(), |watch| watch.subscribe(key))

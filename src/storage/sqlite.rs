@@ -91,7 +91,7 @@ use futures::channel::oneshot;
 pub use rusqlite;
 use rusqlite::Connection;
 
-use super::{Storage, StorageError, Topics, Wakeups};
+use super::{Storage, StorageError, Topics, Wakeups, by_requests};
 use crate::lease::{Key, Lease, Session, Term};
 use crate::record::{Acquired, Claim, Renewed};
 
@@ -274,43 +274,8 @@ impl SqliteStorage {
     }
 }
 
-#[cfg_attr(not(any(target_family = "wasm", target_os = "none")), async_trait)]
-#[cfg_attr(any(target_family = "wasm", target_os = "none"), async_trait(?Send))]
-impl Storage for SqliteStorage {
-    async fn acquire(&self, claim: &Claim) -> Result<Acquired, StorageError> {
-        self.ask(claim).await
-    }
-
-    async fn renew(&self, claim: &Claim, term: Term) -> Result<Renewed, StorageError> {
-        self.ask(&(claim.clone(), term)).await
-    }
-
-    async fn release(&self, key: &Key, session: Session) -> Result<(), StorageError> {
-        self.ask(&(key.clone(), session)).await
-    }
-
-    async fn get(&self, key: &Key) -> Result<Option<Lease>, StorageError> {
-        self.ask(key).await
-    }
-
-    /// One transaction for all claims that a look does not refuse. If it fails, it fails for all of these.
-    async fn acquire_all(&self, claims: &[Claim]) -> Vec<Result<Acquired, StorageError>> {
-        self.ask_all(claims).await
-    }
-
-    /// One transaction. If it fails, it fails for all.
-    async fn renew_all(&self, renewals: &[(Claim, Term)]) -> Vec<Result<Renewed, StorageError>> {
-        self.ask_all(renewals).await
-    }
-
-    /// One transaction. If it fails, it fails for all.
-    async fn release_all(&self, releases: &[(Key, Session)]) -> Vec<Result<(), StorageError>> {
-        self.ask_all(releases).await
-    }
-
-    async fn get_all(&self, keys: &[Key]) -> Vec<Result<Option<Lease>, StorageError>> {
-        self.ask_all(keys).await
-    }
+by_requests! {
+    SqliteStorage,
 
     fn subscribe(&self, key: &Key) -> Wakeups {
         let wakeups = self.0.topics.subscribe(key);

@@ -9,8 +9,9 @@ use super::error::InvalidName;
 use super::held::Held;
 use super::statements::Statements;
 use super::table::Table;
-use super::watch::Watch;
+use super::watch::Notifications;
 use super::{PostgresStorage, Shared};
+use crate::storage::listener::Listener;
 
 /// How a [`PostgresStorage`] is to be made.
 ///
@@ -100,7 +101,8 @@ impl PostgresBuilder {
         let Self { table, lock_timeout, wakeups, listen_with } = self;
         let options = listen_with.unwrap_or_else(|| (*pool.connect_options()).clone());
         let held = Arc::new(Held::default());
-        let watch = wakeups.then(|| Watch::new(options, table.channel(), held.clone()));
+        let notifications = || Notifications { options, name: table.channel(), held: held.clone() };
+        let watch = wakeups.then(|| Listener::new(notifications()));
         let statements = Statements::new(&table.quoted());
         PostgresStorage(Arc::new(Shared { pool, table, statements, lock_timeout, held, watch }))
     }

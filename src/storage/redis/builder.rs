@@ -8,9 +8,10 @@ use super::error::InvalidSetting;
 use super::layout::Layout;
 use super::link::Link;
 use super::scripts::Scripts;
-use super::watch::Watch;
+use super::watch::PubSub;
 use super::{RedisStorage, Shared};
 use crate::config::{MAX_DURATION, MIN_TTL};
+use crate::storage::listener::Listener;
 
 /// How a [`RedisStorage`] is to be made.
 ///
@@ -95,7 +96,7 @@ impl RedisBuilder {
         let info = client.get_connection_info().clone();
         let settings = info.tcp_settings().clone().set_nodelay(true);
         let client = Client::open(info.set_tcp_settings(settings)).unwrap_or(client);
-        let watch = wakeups.then(|| Watch::new(client.clone(), layout.clone()));
+        let watch = wakeups.then(|| Listener::new(PubSub { client: client.clone(), layout: layout.clone() }));
         let link = Link::new(client);
         RedisStorage(Arc::new(Shared { link, layout, scripts: Scripts::new(), max_ttl, durable, watch }))
     }
