@@ -8,6 +8,7 @@ use std::io;
 use std::thread;
 
 use async_io::Timer;
+use futures::FutureExt;
 use futures::channel::oneshot;
 use futures::future::{Either, select};
 
@@ -15,7 +16,7 @@ use super::{Topics, Wakeups};
 use crate::lease::Key;
 use crate::lock::Mutex;
 
-/// The pause after a first failure. It doubles with each further one.
+/// The pause after a first failure. It doubles with each further one, until a connection has lasted for the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
@@ -33,9 +34,8 @@ pub(super) trait Channel: Send + Sync + 'static {
     /// What the thread is called.
     const THREAD: &'static str;
 
-    /// One connection, from its beginning to its end; whether it lasted. All are woken when it begins: what came before
-    /// it is missed.
-    async fn listen(&self, topics: &Topics) -> Result<bool, Self::Error>;
+    /// One connection, from its beginning to its end. All are woken when it begins: what came before it is missed.
+    async fn listen(&self, topics: &Topics) -> Result<(), Self::Error>;
 }
 
 /// Who waits for wake-ups of which key, and the thread that brings them.
@@ -85,7 +85,9 @@ impl<C: Channel> Shared<C> {
     async fn follow(&self) -> Infallible {
         let mut pause = FIRST_PAUSE;
         loop {
-            if self.channel.listen(&self.topics).await.is_ok_and(|lasted| lasted) {
+            let mut lasting = Timer::after(LONGEST_PAUSE);
+            let _ = self.channel.listen(&self.topics).await;
+            if (&mut lasting).now_or_never().is_some() {
                 pause = FIRST_PAUSE;
             }
             // A random part of it, so that those who lost their connections together do not come back together.

@@ -184,9 +184,9 @@ use crate::record::{Acquired, Claim, Record, Renewed};
 
 mod admit;
 mod builder;
+mod connection;
 mod error;
 mod look;
-mod session;
 mod setup;
 mod statement;
 mod table;
@@ -197,8 +197,8 @@ pub use admit::admit;
 pub use builder::MySqlBuilder;
 pub use error::{InvalidName, Locked, NotReady, Refused};
 
+use connection::Done;
 use error::explain;
-use session::Done;
 use statement::Statements;
 use table::Table;
 use write::Write;

@@ -6,7 +6,7 @@ use core::fmt;
 use super::{Storage, StorageError};
 
 /// The schemes there are, and the feature that each needs.
-const SCHEMES: [(&str, &str); 9] = [
+const SCHEMES: [(&str, &str); 10] = [
     ("sqlite", "sqlite"),
     ("file", "sqlite"),
     ("postgres", "postgres"),
@@ -14,6 +14,7 @@ const SCHEMES: [(&str, &str); 9] = [
     ("mysql", "mysql"),
     ("mariadb", "mysql"),
     ("redis", "redis"),
+    ("rediss", "redis"),
     ("http", "http"),
     ("https", "http"),
 ];
@@ -29,7 +30,7 @@ const SCHEMES: [(&str, &str); 9] = [
 /// | `redis://user:password@host` | [`RedisStorage`](super::redis::RedisStorage): the first candidates wait for its `max_ttl` | `redis` |
 /// | `https://token@host`, `http://token@localhost:8787` | [`HttpStorage`](super::http::HttpStorage): a lease service | `http` |
 ///
-/// What needs escapes in a URL is written as `%` and two hexadecimal digits. `postgresql:` and `mariadb:` are other names. All
+/// What needs escapes in a URL is written as `%` and two hexadecimal digits. `postgresql:` and `mariadb:` are other names, `rediss:` is with TLS. All
 /// settings are the defaults; pools have up to four connections. TLS to databases is a feature of their drivers.
 ///
 /// ```
@@ -109,8 +110,16 @@ fn scheme(url: &str) -> Result<&'static str, OpenError> {
     let known = url.split_once(':').and_then(|(scheme, _)| SCHEMES.iter().find(|(name, _)| *name == scheme));
     match (known, url.split_once("://")) {
         (Some((_, feature)), _) => Ok(feature),
-        (None, Some((scheme, _))) => Err(OpenError::UnknownScheme { given: scheme.chars().take(20).collect() }),
-        (None, None) => Ok("sqlite"),
+        (None, Some((scheme, _)))
+            if scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte)) =>
+        {
+            Err(OpenError::UnknownScheme { given: scheme.chars().take(20).collect() })
+        }
+        // Nothing of it is shown: it may be a URL without its scheme, and has a password then.
+        (None, _) if url.contains('@') || url.contains("://") => {
+            Err(OpenError::invalid("a path with an @ in it begins with sqlite:, and any other URL with its scheme"))
+        }
+        (None, _) => Ok("sqlite"),
     }
 }
 
@@ -212,6 +221,7 @@ mod tests {
             ("postgresql://h/d", "postgres"),
             ("mariadb://h/d", "mysql"),
             ("redis://h", "redis"),
+            ("rediss://h", "redis"),
             ("https://t@h", "http"),
         ] {
             assert_eq!(scheme(url), Ok(feature), "{url}");
@@ -220,6 +230,10 @@ mod tests {
         assert_eq!(error, OpenError::UnknownScheme { given: "etcd".to_owned() });
         assert!(!error.to_string().contains("s3cret"));
         assert!(matches!(scheme(""), Err(OpenError::InvalidUrl { .. })));
+        for url in ["app:s3cret@h/leases", "app:s3cret@h/x?to=http://y"] {
+            let error = scheme(url).unwrap_err();
+            assert!(matches!(error, OpenError::InvalidUrl { .. }) && !error.to_string().contains("s3cret"), "{error}");
+        }
         for (url, expected) in [
             ("leases.db", "leases.db"),
             ("sqlite:leases.db", "leases.db"),

@@ -97,7 +97,7 @@
 //!
 //! ```sql
 //! WITH seen AS MATERIALIZED (
-//!     SELECT l.*, clock AS now FROM lessor_leases AS l WHERE l.key = $3::text
+//!     SELECT l.key, l.session, l.holder, l.term, l.version, l.ttl, l.expires, l.value, clock AS now FROM lessor_leases AS l WHERE l.key = $3::text
 //! ), granted AS (
 //!     INSERT INTO lessor_leases AS l (key, session, holder, term, version, ttl, expires, value)
 //!     SELECT $3::text, $4::bytea, $5::text, $8::bigint + 1, 1, $6::bigint, clock + $6::bigint, CASE WHEN (SELECT set_config('lock_timeout', $1, true)) IS NOT NULL THEN $7::text END
@@ -198,7 +198,7 @@ use sqlx::Row;
 use sqlx::postgres::{PgPool, PgRow};
 
 use super::listener::Listener;
-use super::sql::Batch;
+use super::sql::{Batch, Connection};
 use super::{Storage, StorageError, Wakeups, by_requests};
 use crate::lease::{Key, Lease, Session, Term};
 use crate::record::{Acquired, Claim, Renewed};
@@ -219,9 +219,9 @@ pub use admit::admit;
 pub use builder::PostgresBuilder;
 pub use error::{InvalidName, NotReady, Refused};
 
-use error::explain;
+use error::{explain, is_locked};
 use held::Held;
-use request::Request;
+use request::{LEAST_PATIENCE, Request, Statement};
 use statements::Statements;
 use table::Table;
 use watch::Notifications;
@@ -255,6 +255,13 @@ impl Shared {
     fn explain(&self, error: sqlx::Error) -> StorageError {
         explain(error, &self.table.quoted())
     }
+
+    async fn fetch(&self, statement: Statement) -> Result<Vec<PgRow>, StorageError> {
+        let explain = |error| self.explain(error);
+        let mut connection = Connection::of(&self.pool).await.map_err(explain)?;
+        let rows = statement.fetch_all(connection.get()).await;
+        connection.end(rows).map_err(explain)
+    }
 }
 
 impl PostgresStorage {
@@ -270,14 +277,22 @@ impl PostgresStorage {
     }
 
     /// Answers in order, a key that occurs again with an error in its place.
+    ///
+    /// A statement that meets a lock in vain is taken apart, until what is locked is alone: an error about one key is no
+    /// verdict on another.
     async fn ask_all<R: Request>(&self, requests: &[R]) -> Vec<Result<R::Answer, StorageError>> {
         let batch = Batch::of(requests.iter().map(Request::key));
-        let mut answers = Vec::with_capacity(requests.len());
-        for requests in batch.open(requests).chunks(MOST) {
-            match self.ask_some(requests).await {
+        let open = batch.open(requests);
+        let mut parts: Vec<_> = open.chunks(MOST).rev().map(|part| (part, self.0.lock_timeout)).collect();
+        let mut answers = Vec::with_capacity(open.len());
+        while let Some((part, patience)) = parts.pop() {
+            match self.ask_some(part, patience).await {
                 Ok(some) => answers.extend(some),
-                // An error in one statement is no verdict on what the others asked.
-                Err(error) => answers.extend(requests.iter().map(|_| Err(error.clone()))),
+                Err(error) if is_locked(&error) && part.len() > 1 => {
+                    let (one, other) = part.split_at(part.len() / 2);
+                    parts.extend([(other, LEAST_PATIENCE), (one, LEAST_PATIENCE)]);
+                }
+                Err(error) => answers.extend(part.iter().map(|_| Err(error.clone()))),
             }
         }
         batch.answers(answers)
@@ -287,9 +302,10 @@ impl PostgresStorage {
     async fn ask_some<R: Request>(
         &self,
         requests: &[&R],
+        patience: Duration,
     ) -> Result<Vec<Result<R::Answer, StorageError>>, StorageError> {
         let explain = |error| self.0.explain(error);
-        let rows = R::statement(requests, &self.0).fetch_all(&self.0.pool).await.map_err(explain)?;
+        let rows = self.0.fetch(R::statement(requests, &self.0, patience)).await?;
         let mut places: Vec<Option<&PgRow>> = requests.iter().map(|_| None).collect();
         for row in &rows {
             let place: i64 = row.try_get("place").map_err(explain)?;
@@ -308,15 +324,14 @@ impl PostgresStorage {
     /// One statement, or a shorter one that mostly does.
     async fn ask<R: Request>(&self, request: &R) -> Result<R::Answer, StorageError> {
         let explain = |error| self.0.explain(error);
-        let pool = &self.0.pool;
         if let Some(statement) = request.shorter(&self.0)
-            && let Some(row) = statement.fetch_optional(pool).await.map_err(explain)?
-            && let Some(answer) = request.settled(&row).map_err(explain)?.map_err(StorageError::permanent)?
+            && let Some(row) = self.0.fetch(statement).await?.first()
+            && let Some(answer) = request.settled(row).map_err(explain)?.map_err(StorageError::permanent)?
         {
             return Ok(answer);
         }
-        let row = R::statement(&[request], &self.0).fetch_optional(pool).await.map_err(explain)?;
-        let answer = request.answer(row.as_ref()).map_err(explain)?.map_err(StorageError::permanent)?;
+        let rows = self.0.fetch(R::statement(&[request], &self.0, self.0.lock_timeout)).await?;
+        let answer = request.answer(rows.first()).map_err(explain)?.map_err(StorageError::permanent)?;
         request.learn(&answer, &self.0);
         Ok(answer)
     }

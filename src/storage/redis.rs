@@ -14,7 +14,8 @@
 //! # }
 //! ```
 //!
-//! Tested with Redis 7.0; it needs scripts that read the clock and then write, which Redis has since 5.0.
+//! Redis 7.0 or later, tested with 7.0. (Older ones, from 5.0 on, run the scripts too, but word errors in them otherwise: that
+//! a primary became a replica is then noticed only when the connection breaks.)
 //!
 //! **Redis is fast and may forget.** What it acknowledged can be gone after a crash, and after a failover. So this storage
 //! never trusts a server that it does not know: [after a loss](#what-survives) nothing is granted for the longest ttl. Where
@@ -52,6 +53,9 @@
 //! * **Two primaries.** One that was cut off and does not know that a replica took its place goes on granting to those who
 //!   still reach it. Let it stop by itself (`min-replicas-to-write 1`), and before the failover
 //!   (`min-replicas-max-lag` below the time after which Sentinel or the cluster acts).
+//! * **There and back.** A replica takes over and is replaced again by the process that was the primary before, which has
+//!   not been restarted: what was granted in between is gone, and if no claim or renewal of the shard came in between, nothing
+//!   shows it. Restart a server before it becomes primary again.
 //! * **A proxy that moves a connection from one server to another.** Who the server is, is asked once a connection. What passes
 //!   connections on as they are is fine.
 //! * **Processes of different settings**: give all the same `max_ttl`.
@@ -88,7 +92,7 @@
 //!
 //! # Rights
 //! `EVALSHA`, `EVAL`, `INFO`, `TIME`, `MGET`, `SET`, and with wake-ups `PUBLISH` and `SUBSCRIBE`, on keys that begin with the prefix and
-//! the channel of its name: `ACL SETUSER app on >password ~lessor:* &lessor +evalsha +eval +info +time +mget +set +publish
+//! the channel of its name; `SELECT` for a database other than 0: `ACL SETUSER app on >password ~lessor:* &lessor +evalsha +eval +info +time +mget +set +publish
 //! +subscribe +ping`. [`check`](Storage::check) says what is missing, but for the rights that only a grant needs.
 //!
 //! # Clusters

@@ -1,4 +1,4 @@
-//! What the adapters of SQL servers share: batches, the row of a key, and why a fenced write is rolled back.
+//! What the adapters of SQL servers share: connections, batches, the row of a key, and why a fenced write is rolled back.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -6,10 +6,57 @@ use core::error::Error;
 use core::fmt;
 use core::time::Duration;
 
+use sqlx::pool::PoolConnection;
+use sqlx::{Database, Pool};
+
 use super::{Distinct, StorageError};
 use crate::fence::Stale;
 use crate::lease::{Holder, Key, Session, Term, Value, Version};
 use crate::record::{Claim, Record, whole_ms};
+
+/// A connection that is closed unless what was asked on it came to an end.
+///
+/// The pool would hand it on in the middle of a transaction, or while it waits for a lock; and before that wait for a sign
+/// of life, for a quarter of an hour where the other side has gone silently.
+pub(super) struct Connection<D: Database> {
+    lent: PoolConnection<D>,
+    over: bool,
+}
+
+impl<D: Database> Connection<D> {
+    pub(super) async fn of(pool: &Pool<D>) -> sqlx::Result<Self> {
+        Ok(Self { lent: pool.acquire().await?, over: false })
+    }
+
+    pub(super) fn get(&mut self) -> &mut D::Connection {
+        &mut self.lent
+    }
+
+    /// The pool has it back after an answer, and after an error of the server, which has undone the statement.
+    pub(super) fn end<T>(mut self, answer: sqlx::Result<T>) -> sqlx::Result<T> {
+        self.over = match &answer {
+            Ok(_) => true,
+            // What is prepared on it does not fit the table any more.
+            Err(sqlx::Error::Database(error)) => error.code().is_none_or(|code| code != STALE_STATEMENT),
+            Err(_) => false,
+        };
+        answer
+    }
+}
+
+impl<D: Database> Drop for Connection<D> {
+    fn drop(&mut self) {
+        if !self.over {
+            self.lent.close_on_drop();
+        }
+    }
+}
+
+/// PostgreSQL: the columns of a prepared statement have changed.
+pub(super) const STALE_STATEMENT: &str = "0A000";
+
+/// The table of fences.
+pub(super) const FENCES: &str = "lessor_fences";
 
 /// The requests of a batch that are asked: each key once.
 pub(super) struct Batch(Vec<Result<(), StorageError>>);

@@ -3,7 +3,7 @@ use sqlx::MySqlConnection;
 use super::error::explain;
 use crate::fence::{Fence, Stale};
 use crate::lease::Term;
-use crate::storage::sql::NotAdmitted;
+use crate::storage::sql::{self, NotAdmitted};
 
 /// Admits a write of this term to the resource, within the write's own transaction: [`Fence::MYSQL_ADMIT`] and
 /// [`Fence::MYSQL_NEWEST`].
@@ -30,7 +30,7 @@ use crate::storage::sql::NotAdmitted;
 /// # Cancel safety
 /// A dropped call leaves the transaction as it is: roll it back.
 pub async fn admit(transaction: &mut MySqlConnection, resource: &str, term: Term) -> Result<(), NotAdmitted> {
-    let failed = |error| NotAdmitted::Failed(explain(error, "lessor_fences"));
+    let failed = |error| NotAdmitted::Failed(explain(error, sql::FENCES));
     let (resource, given) = (resource.as_bytes(), i64::from(term));
     let noted = sqlx::query(Fence::MYSQL_ADMIT).bind(resource).bind(given).bind(given);
     noted.execute(&mut *transaction).await.map_err(failed)?;

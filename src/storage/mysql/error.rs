@@ -6,6 +6,7 @@ use sqlx::Error as Cause;
 use sqlx::mysql::MySqlDatabaseError;
 
 use super::StorageError;
+use crate::storage::sql::FENCES;
 
 /// A name that MySQL would not take as it is given.
 ///
@@ -63,6 +64,9 @@ pub enum NotReady {
 impl fmt::Display for NotReady {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::NoTable { table } if table == FENCES => {
+                write!(f, "the database has no table {table}: Fence::MYSQL_CREATE_TABLE creates it")
+            }
             Self::NoTable { table } => {
                 write!(f, "the database has no table {table}: call MySqlStorage::migrate() once to create it")
             }
@@ -167,8 +171,8 @@ pub(super) fn explain(error: Cause, table: &str) -> StorageError {
 /// (connections, locks, conflicts, resources, operators, the system) may be otherwise the next time.
 fn is_lasting(number: u16, state: &str) -> bool {
     match number {
-        // Too many connections of one user, or too many of his questions in this hour.
-        1203 | 1226 => false,
+        // Too many connections of one user, of his questions in this hour, of prepared statements.
+        1203 | 1226 | 1461 => false,
         // A host that is not allowed or is blocked, an option that forbids it, a column without a value or with a
         // wrong one, a binary log of statements alone, an expired password, a locked account, a CHECK.
         1129 | 1130 | 1290 | 1364 | 1366 | 1524 | 1665 | 1698 | 1862 | 3118 | 3819 | 4025 | 4151 => true,
@@ -203,6 +207,7 @@ mod tests {
             (1047, "08S01"),
             (1053, "08S01"),
             (1203, "42000"),
+            (1461, "42000"),
             (1205, "HY000"),
             (1213, "40001"),
             (1317, "70100"),

@@ -11,7 +11,7 @@ use super::error::NotReady;
 use super::write::MOST;
 use crate::lease::Key;
 use crate::storage::StorageError;
-use crate::storage::sql::{Columns, Reading};
+use crate::storage::sql::{Columns, Connection, Reading};
 
 impl Shared {
     /// In the order of the keys. Locks nothing and waits for nobody.
@@ -28,7 +28,9 @@ impl Shared {
 
     async fn look_at(&self, keys: &[&Key]) -> Result<Vec<Result<Reading, StorageError>>, StorageError> {
         let explain = |error| self.explain(error);
-        let rows = self.statements.look(keys).prepared().fetch_all(&self.pool).await.map_err(explain)?;
+        let mut connection = Connection::of(&self.pool).await.map_err(explain)?;
+        let rows = self.statements.look(keys).prepared().fetch_all(connection.get()).await;
+        let rows = connection.end(rows).map_err(explain)?;
         let mut found = BTreeMap::new();
         for row in &rows {
             if get::<i64>(row, "autocommit").map_err(explain)? == Some(0) {

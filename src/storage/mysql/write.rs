@@ -2,18 +2,16 @@
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
-use core::pin::pin;
 use core::time::Duration;
 
 use async_io::Timer;
 use futures::FutureExt;
-use futures::future::{Either, select};
 use sqlx::Error;
 
-use super::Shared;
+use super::connection::Done;
 use super::error::{is_duplicate, is_locked};
-use super::session::Done;
 use super::statement::Statement;
+use super::{LEAST_PATIENCE, Shared};
 use crate::lease::Key;
 use crate::storage::StorageError;
 
@@ -22,6 +20,9 @@ pub(super) const MOST: usize = 256;
 
 /// About how long it may get: every server takes a packet of 1 MiB.
 const LONGEST: usize = 1 << 19;
+
+/// After so many first claims of a batch that waited for others the rest are not tried: the answer has to come in time.
+const MOST_IN_VAIN: usize = 4;
 
 /// Between two looks at a lock that another holds.
 const PAUSE: Duration = Duration::from_millis(4);
@@ -62,7 +63,7 @@ impl Shared {
         let mut patience = Timer::after(patience);
         let mut patient = true;
         while let Some((start, some)) = open.pop_front() {
-            let results: Vec<Written> = match self.run_together(true, some).await {
+            let results: Vec<Written> = match self.run_together(some).await {
                 Ok(done) => done.into_iter().map(Ok).collect(),
                 Err(error) if is_locked(&error) && some.len() > 1 => {
                     let (left, right) = some.split_at(some.len() / 2);
@@ -92,35 +93,30 @@ impl Shared {
         written.into_iter().map(|written| written.unwrap_or_else(unanswered)).collect()
     }
 
-    /// First records of keys that had none: all at once, and if another was faster with one of them, one by one. `None`:
-    /// there is one now.
+    /// First records of keys that had none, each by itself: an insert may have to wait for another's, and must not hold
+    /// locks meanwhile. `None`: there is one now.
     pub(super) async fn create(&self, writes: &[Write<'_>], patience: Duration) -> Vec<Option<Written>> {
         let mut created = Vec::with_capacity(writes.len());
-        for (_, some) in split(writes) {
-            if some.len() > 1 {
-                match select(pin!(self.run_together(false, some)), Timer::after(patience)).await {
-                    Either::Left((Ok(done), _)) => {
-                        created.extend(done.into_iter().map(|done| Some(Ok(done))));
-                        continue;
-                    }
-                    Either::Left((Err(error), _)) if !is_duplicate(&error) && !is_locked(&error) => {
-                        let error = self.explain(error);
-                        created.extend(some.iter().map(|_| Some(Err(error.clone()))));
-                        continue;
-                    }
-                    Either::Left(_) | Either::Right(_) => {}
-                }
+        let mut patience = patience;
+        let mut in_vain = 0;
+        for write in writes {
+            if in_vain == MOST_IN_VAIN {
+                created.push(Some(Err(StorageError::timed_out(patience))));
+                continue;
             }
-            for write in some {
-                created.push(self.create_alone(write, patience).await);
+            let one = self.create_alone(write, patience).await;
+            if matches!(&one, Some(Err(_))) && self.locked.lock().contains(write.key) {
+                in_vain += 1;
+                patience = LEAST_PATIENCE;
             }
+            created.push(one);
         }
         created
     }
 
     async fn create_alone(&self, write: &Write<'_>, patience: Duration) -> Option<Written> {
         let done = if self.locked.lock().contains(write.key) {
-            let done = self.run_together(true, core::slice::from_ref(write)).await;
+            let done = self.run_together(core::slice::from_ref(write)).await;
             done.and_then(|done| done.first().copied().ok_or(Error::RowNotFound))
         } else {
             match self.run(write, patience).await {
@@ -130,7 +126,12 @@ impl Shared {
         };
         match done {
             Err(error) if is_duplicate(&error) => None,
-            done => Some(done.map_err(|error| self.explain(error))),
+            done => {
+                if done.is_ok() {
+                    self.locked.lock().remove(write.key);
+                }
+                Some(done.map_err(|error| self.explain(error)))
+            }
         }
     }
 }

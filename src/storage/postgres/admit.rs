@@ -3,7 +3,7 @@ use sqlx::PgConnection;
 use super::error::explain;
 use crate::fence::{Fence, Stale};
 use crate::lease::Term;
-use crate::storage::sql::NotAdmitted;
+use crate::storage::sql::{self, NotAdmitted};
 
 /// Admits a write of this term to the resource, within the write's own transaction: [`Fence::ADMIT`].
 ///
@@ -29,7 +29,7 @@ use crate::storage::sql::NotAdmitted;
 /// # Cancel safety
 /// A dropped call leaves the transaction as it is: roll it back.
 pub async fn admit(transaction: &mut PgConnection, resource: &str, term: Term) -> Result<(), NotAdmitted> {
-    let failed = |error| NotAdmitted::Failed(explain(error, "lessor_fences"));
+    let failed = |error| NotAdmitted::Failed(explain(error, sql::FENCES));
     let admitted = sqlx::query(Fence::ADMIT).bind(resource).bind(i64::from(term)).execute(&mut *transaction);
     if admitted.await.map_err(failed)?.rows_affected() == 1 {
         return Ok(());

@@ -5,6 +5,7 @@ use core::fmt;
 use sqlx::Error as Cause;
 
 use super::StorageError;
+use crate::storage::sql::{FENCES, STALE_STATEMENT};
 
 /// A name that PostgreSQL would not take as it is given.
 ///
@@ -50,6 +51,9 @@ pub enum NotReady {
 impl fmt::Display for NotReady {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::NoTable { table } if table == FENCES => {
+                write!(f, "the database has no table {table}: Fence::CREATE_TABLE creates it")
+            }
             Self::NoTable { table } => {
                 write!(f, "the database has no table {table}: call PostgresStorage::migrate() once to create it")
             }
@@ -91,7 +95,7 @@ pub(super) fn explain(error: Cause, table: &str) -> StorageError {
                 "25006" => StorageError::permanent(NotReady::ReadOnly),
                 _ => {
                     let refused = Refused { message: database.message().to_string(), code };
-                    if is_lasting(&refused.code) {
+                    if is_lasting(&refused.code) && refused.code != STALE_STATEMENT {
                         StorageError::permanent(refused)
                     } else {
                         StorageError::transient(refused)
@@ -104,6 +108,11 @@ pub(super) fn explain(error: Cause, table: &str) -> StorageError {
         }
         error => StorageError::permanent(error),
     }
+}
+
+/// Whether another transaction held the row for too long.
+pub(super) fn is_locked(error: &StorageError) -> bool {
+    error.get_ref().downcast_ref::<Refused>().is_some_and(|refused| refused.code == "55P03")
 }
 
 /// By class: what is asked, by whom, and what is there. Everything else (connections, locks, conflicts, resources,

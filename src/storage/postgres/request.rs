@@ -16,7 +16,7 @@ use crate::record::{Acquired, Claim, Record, Renewed, Takeover};
 use crate::storage::sql::{self, Reading, UnreadableRow};
 
 /// The shortest time to wait for a lock: 0 would be for ever.
-const LEAST_PATIENCE: Duration = Duration::from_millis(10);
+pub(super) const LEAST_PATIENCE: Duration = Duration::from_millis(10);
 
 pub(super) type Statement = Query<'static, Postgres, PgArguments>;
 
@@ -42,8 +42,8 @@ pub(super) trait Request: Sync {
         Ok(Ok(None))
     }
 
-    /// The statement for these. It answers a row for each, told apart by its `place` from 1 on.
-    fn statement(requests: &[&Self], storage: &Shared) -> Statement;
+    /// The statement for these, which waits for a lock no longer than `patience`. It answers a row for each, told apart by its `place` from 1 on.
+    fn statement(requests: &[&Self], storage: &Shared, patience: Duration) -> Statement;
 
     /// `None`: the statement gave no row for this one.
     fn answer(&self, row: Option<&PgRow>) -> Told<Self::Answer>;
@@ -89,7 +89,7 @@ impl<'r, R> Columns<'r, R> {
     }
 }
 
-fn patience<'a>(claims: impl Iterator<Item = &'a Claim>, longest: Duration) -> String {
+fn wait<'a>(claims: impl Iterator<Item = &'a Claim>, longest: Duration) -> String {
     format!("{}ms", sql::patience(claims, longest, LEAST_PATIENCE).as_millis())
 }
 
@@ -122,7 +122,7 @@ impl Request for Claim {
 
     /// Who still holds it is asked in vain: a look is the cheapest way to be refused.
     fn shorter(&self, storage: &Shared) -> Option<Statement> {
-        storage.held.contains(&self.key).then(|| Key::statement(&[&self.key], storage))
+        storage.held.contains(&self.key).then(|| Key::statement(&[&self.key], storage, LEAST_PATIENCE))
     }
 
     fn settled(&self, row: &PgRow) -> Told<Option<Acquired>> {
@@ -132,13 +132,13 @@ impl Request for Claim {
         }))
     }
 
-    fn statement(requests: &[&Self], storage: &Shared) -> Statement {
+    fn statement(requests: &[&Self], storage: &Shared, patience: Duration) -> Statement {
         let unchanged = |claim: &Self| match claim.takeover {
             Takeover::Unchanged(version) => i64::try_from(version.get()).ok(),
             _ => None,
         };
         Columns::new(&storage.statements.acquire, requests)
-            .bind(patience(requests.iter().copied(), storage.lock_timeout))
+            .bind(wait(requests.iter().copied(), patience))
             .bind(storage.channel())
             .column(|claim| key(&claim.key))
             .column(|claim| bytes(claim.session))
@@ -198,9 +198,9 @@ impl Request for (Claim, Term) {
         Ok(Ok(version(row, "new_version")?.map(|version| Renewed::Extended { version })))
     }
 
-    fn statement(requests: &[&Self], storage: &Shared) -> Statement {
+    fn statement(requests: &[&Self], storage: &Shared, patience: Duration) -> Statement {
         Columns::new(&storage.statements.renew, requests)
-            .bind(patience(requests.iter().map(|(claim, _)| claim), storage.lock_timeout))
+            .bind(wait(requests.iter().map(|(claim, _)| claim), patience))
             .column(|(claim, _)| key(&claim.key))
             .column(|(claim, _)| bytes(claim.session))
             .column(|(claim, _)| String::from(claim.holder.as_str()))
@@ -235,9 +235,9 @@ impl Request for (Key, Session) {
         &self.0
     }
 
-    fn statement(requests: &[&Self], storage: &Shared) -> Statement {
+    fn statement(requests: &[&Self], storage: &Shared, patience: Duration) -> Statement {
         Columns::new(&storage.statements.release, requests)
-            .bind(patience([].into_iter(), storage.lock_timeout))
+            .bind(wait([].into_iter(), patience))
             .bind(storage.channel())
             .column(|(of, _)| key(of))
             .column(|(_, session)| bytes(*session))
@@ -256,7 +256,7 @@ impl Request for Key {
         self
     }
 
-    fn statement(requests: &[&Self], storage: &Shared) -> Statement {
+    fn statement(requests: &[&Self], storage: &Shared, _: Duration) -> Statement {
         Columns::new(&storage.statements.get, requests).column(key).0
     }
 

@@ -1,3 +1,5 @@
+use alloc::string::String;
+
 use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, Row};
 
@@ -46,7 +48,7 @@ impl PostgresStorage {
 
     /// Whether everything is there, and this user may use it.
     pub(super) async fn look_over(&self) -> Result<(), StorageError> {
-        let Shared { pool, table, .. } = &*self.0;
+        let Shared { table, .. } = &*self.0;
         let explain = |error| self.0.explain(error);
         let found = sqlx::query(
             "SELECT has_schema_privilege(n.oid, 'USAGE') AS \"USAGE\", has_table_privilege(c.oid, 'SELECT') AS \"SELECT\",
@@ -54,12 +56,11 @@ impl PostgresStorage {
                     current_setting('transaction_read_only')::boolean AS read_only
              FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE nspname = $1 AND relname = $2",
         )
-        .bind(table.schema())
-        .bind(table.name())
-        .fetch_optional(pool)
-        .await
-        .map_err(explain)?;
-        let found = found.ok_or_else(|| StorageError::permanent(NotReady::NoTable { table: table.quoted() }))?;
+        .bind(String::from(table.schema()))
+        .bind(String::from(table.name()));
+        let found = self.0.fetch(found).await?;
+        let found =
+            found.first().ok_or_else(|| StorageError::permanent(NotReady::NoTable { table: table.quoted() }))?;
         for right in ["USAGE", "SELECT", "INSERT", "UPDATE"] {
             if !found.try_get::<bool, _>(right).map_err(explain)? {
                 return Err(StorageError::permanent(NotReady::NoRight { table: table.quoted(), right }));
@@ -69,6 +70,6 @@ impl PostgresStorage {
             return Err(StorageError::permanent(NotReady::ReadOnly));
         }
         // The statement for no keys at all: the columns are there, and one row for each key.
-        self.ask_some::<Claim>(&[]).await.map(|_| ())
+        self.ask_some::<Claim>(&[], self.0.lock_timeout).await.map(|_| ())
     }
 }

@@ -9,6 +9,9 @@ use alloc::vec::Vec;
 /// wait for a lock.
 pub(super) const CLOCK: &str = "(date_part('epoch', clock_timestamp()) * 1000)::bigint";
 
+/// The columns of a row, by name: the table may have others one day.
+const SEEN: &str = "l.key, l.session, l.holder, l.term, l.version, l.ttl, l.expires, l.value";
+
 /// The last term there is: after it nothing is granted.
 const LAST: &str = "9007199254740991";
 
@@ -143,7 +146,7 @@ fn acquire(table: &str) -> Text {
     );
     let one = format!(
         "WITH seen AS MATERIALIZED (
-    SELECT l.*, {CLOCK} AS now FROM {table} AS l WHERE l.key = $3::text
+    SELECT {SEEN}, {CLOCK} AS now FROM {table} AS l WHERE l.key = $3::text
 ), granted AS (
     {}
 )
@@ -176,7 +179,7 @@ FROM (SELECT) AS one LEFT JOIN granted AS g ON true LEFT JOIN seen AS l ON true"
             "WITH claim AS (
     {claims}
 ), seen AS MATERIALIZED (
-    SELECT l.*, {CLOCK} AS now FROM claim AS c JOIN {table} AS l ON l.key = c.key
+    SELECT {SEEN}, {CLOCK} AS now FROM claim AS c JOIN {table} AS l ON l.key = c.key
 ), granted AS (
     {}
 )

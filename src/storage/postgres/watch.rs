@@ -23,7 +23,7 @@ impl Channel for Notifications {
     type Error = sqlx::Error;
     const THREAD: &'static str = "lessor-postgres";
 
-    async fn listen(&self, topics: &Topics) -> sqlx::Result<bool> {
+    async fn listen(&self, topics: &Topics) -> sqlx::Result<()> {
         // A pool of its own: it takes nothing from the program's, and stays where that is closed.
         let options = PgPoolOptions::new().max_connections(1).acquire_timeout(PATIENCE);
         let options = options.max_lifetime(None).idle_timeout(None);
@@ -31,7 +31,6 @@ impl Channel for Notifications {
         listener.eager_reconnect(false);
         patiently(listener.listen(&self.name)).await?;
         topics.wake_all();
-        let mut lasted = false;
         loop {
             let heard = match select(pin!(listener.try_recv()), Timer::after(HEARTBEAT)).await {
                 Either::Left((heard, _)) => Some(heard?),
@@ -44,10 +43,9 @@ impl Channel for Notifications {
                         topics.wake(&key);
                     }
                 }
-                Some(None) => return Ok(lasted),
+                Some(None) => return Ok(()),
                 None => {
                     patiently(sqlx::query("SELECT 1").execute(&mut listener)).await?;
-                    lasted = true;
                 }
             }
         }

@@ -71,6 +71,9 @@ pub enum NotReady {
         /// `maxmemory-policy`.
         policy: String,
     },
+    /// The storage counts on the server to keep everything ([`durable`](super::RedisBuilder::durable)), and it does not even
+    /// have an append-only file.
+    NotDurable,
 }
 
 impl fmt::Display for NotReady {
@@ -78,6 +81,9 @@ impl fmt::Display for NotReady {
         match self {
             Self::ReadOnly => f.write_str("the server is a replica: connect to the primary"),
             Self::NoRight { message } => write!(f, "the user lacks a right: {message}"),
+            Self::NotDurable => f.write_str(
+                "the server has no append-only file (appendonly no), so durable(true) would grant twice what it forgets",
+            ),
             Self::NoRunId => f.write_str("INFO server shows no run_id, and without it a loss of data goes unnoticed"),
             Self::Evicts { policy } => write!(
                 f,

@@ -2,12 +2,14 @@
 
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
+use core::pin::pin;
 use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
 
 use ::redis::aio::MultiplexedConnection;
 use ::redis::{AsyncConnectionConfig, Client, Cmd, ErrorKind, RedisError, ServerErrorKind, Value, cmd};
-use futures::future::try_join;
+use async_io::Timer;
+use futures::future::{Either, select, try_join};
 use futures::lock::Mutex as AsyncMutex;
 
 use super::error::{NotReady, explain};
@@ -118,7 +120,12 @@ impl Link {
         // Nobody's timeout but the caller's: a storage is told how long to try.
         let config = AsyncConnectionConfig::new().set_response_timeout(None).set_connection_timeout(Some(PATIENCE));
         let connection = self.client.get_multiplexed_async_connection_with_config(&config).await.map_err(explain)?;
-        let run_id = introduce(&mut connection.clone()).await?;
+        let mut other = connection.clone();
+        // Others wait for this one: it must not wait for ever.
+        let run_id = match select(pin!(introduce(&mut other)), Timer::after(PATIENCE)).await {
+            Either::Left((run_id, _)) => run_id?,
+            Either::Right(_) => return Err(StorageError::timed_out(PATIENCE)),
+        };
         let open = Arc::new(Open { connection, run_id, answers: AtomicU64::new(0) });
         *self.current.lock() = Some(open.clone());
         Ok(open)

@@ -36,7 +36,7 @@ impl RedisStorage {
 
     /// Whether everything is there, and this user may use it.
     pub(super) async fn look_over(&self) -> Result<(), StorageError> {
-        let Shared { link, layout, watch, .. } = &*self.0;
+        let Shared { link, layout, watch, durable, .. } = &*self.0;
         // Connecting, it asks for the role. Reading, it sends the clock and the script.
         self.call::<Key>(0, &[]).await?;
         let memory = text(&link.send(cmd("INFO").arg("memory")).await?);
@@ -46,6 +46,12 @@ impl RedisStorage {
             && policy.starts_with("allkeys")
         {
             return Err(StorageError::permanent(NotReady::Evicts { policy: policy.to_string() }));
+        }
+        if *durable {
+            let persistence = text(&link.send(cmd("INFO").arg("persistence")).await?);
+            if field(&persistence, "aof_enabled") == Some("0") {
+                return Err(StorageError::permanent(NotReady::NotDurable));
+            }
         }
         if watch.is_some() {
             // No key: it wakes nobody.

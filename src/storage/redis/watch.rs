@@ -19,11 +19,10 @@ impl Channel for PubSub {
     type Error = RedisError;
     const THREAD: &'static str = "lessor-redis";
 
-    async fn listen(&self, topics: &Topics) -> Result<bool, RedisError> {
+    async fn listen(&self, topics: &Topics) -> Result<(), RedisError> {
         let (mut sink, mut messages) = patiently(self.client.get_async_pubsub()).await?.split();
         patiently(sink.subscribe(self.layout.channel())).await?;
         topics.wake_all();
-        let mut lasted = false;
         loop {
             match select(messages.next(), Timer::after(HEARTBEAT)).await {
                 Either::Left((Some(message), _)) => {
@@ -32,10 +31,9 @@ impl Channel for PubSub {
                         topics.wake(&key);
                     }
                 }
-                Either::Left((None, _)) => return Ok(lasted),
+                Either::Left((None, _)) => return Ok(()),
                 Either::Right(_) => {
                     patiently(sink.ping::<Value>()).await?;
-                    lasted = true;
                 }
             }
         }

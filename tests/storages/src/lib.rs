@@ -5,6 +5,7 @@ pub mod hand_over;
 pub mod mysql;
 pub mod postgres;
 pub mod redis;
+pub mod wire;
 
 use std::net::TcpListener;
 

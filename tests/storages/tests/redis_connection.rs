@@ -1,10 +1,5 @@
 //! Connections that break, stall or go silent.
 
-use std::io::{Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::thread;
 use std::time::Duration;
 
 use futures::future::{Either, join_all, select};
@@ -13,6 +8,7 @@ use lessor::{
     Acquired, Claim, Holder, Key, RedisStorage, Session, Storage, StorageError, SystemTimer, Takeover, Timer,
 };
 use lessor_storage_tests::redis::{Keeps, PASSWORD, Server};
+use lessor_storage_tests::wire::Wire;
 use smol::block_on;
 
 fn claim(key: &str) -> Claim {
@@ -101,68 +97,25 @@ fn a_server_that_stands_still() {
     });
 }
 
-/// Passes connections on, until they go silent: nothing comes any more, and no end.
-struct Wire {
-    port: u16,
-    silent: Arc<AtomicUsize>,
-    opened: Arc<AtomicUsize>,
-}
-
-impl Wire {
-    fn to(server: &Server) -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-        let wire = Self { port: listener.local_addr().unwrap().port(), silent: Arc::default(), opened: Arc::default() };
-        let (target, silent, opened) = (server.port(), wire.silent.clone(), wire.opened.clone());
-        thread::spawn(move || {
-            for client in listener.incoming().map_while(Result::ok) {
-                let Ok(server) = TcpStream::connect(("127.0.0.1", target)) else { continue };
-                let number = opened.fetch_add(1, Ordering::SeqCst);
-                let ended = Arc::new(AtomicBool::new(false));
-                for (from, to) in [(&client, &server), (&server, &client)] {
-                    let (mut from, mut to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
-                    let (silent, ended) = (silent.clone(), ended.clone());
-                    thread::spawn(move || {
-                        let mut bytes = [0; 4096];
-                        while let Ok(count @ 1..) = from.read(&mut bytes) {
-                            // Those before this number are silent.
-                            if number >= silent.load(Ordering::SeqCst) && to.write_all(&bytes[..count]).is_err() {
-                                break;
-                            }
-                        }
-                        if !ended.swap(true, Ordering::SeqCst) {
-                            let _ = to.shutdown(Shutdown::Both);
-                        }
-                    });
-                }
-            }
-        });
-        wire
-    }
-
-    fn silence(&self) {
-        self.silent.store(self.opened.load(Ordering::SeqCst), Ordering::SeqCst);
-    }
-}
-
 /// A connection that is dead without a sign costs one request timeout, and no more.
 #[test]
 fn a_silent_connection_is_replaced() {
     let server = Server::start(Keeps::Nothing);
-    let wire = Wire::to(&server);
+    let wire = Wire::to(server.port());
     block_on(async {
-        let url = format!("redis://:{PASSWORD}@127.0.0.1:{}/", wire.port);
+        let url = format!("redis://:{PASSWORD}@127.0.0.1:{}/", wire.port());
         let storage = RedisStorage::new(Client::open(url).unwrap());
         storage.initialise().await.unwrap();
         let _ = storage.acquire(&claim("k")).await.unwrap();
         for _ in 0..3 {
             wire.silence();
             assert!(within(Duration::from_millis(200), storage.acquire(&claim("k"))).await.is_none());
-            let opened = wire.opened.load(Ordering::SeqCst);
+            let opened = wire.opened();
             assert!(within(Duration::from_secs(10), storage.acquire(&claim("k"))).await.is_some());
-            assert_eq!(wire.opened.load(Ordering::SeqCst), opened + 1);
+            assert_eq!(wire.opened(), opened + 1);
         }
         // Answers that others got show that it lives: who gives up then gives up alone.
-        let opened = wire.opened.load(Ordering::SeqCst);
+        let opened = wire.opened();
         let given_up_on = claim("k");
         for _ in 0..20 {
             let mut given_up = Box::pin(storage.acquire(&given_up_on));
@@ -171,6 +124,6 @@ fn a_silent_connection_is_replaced() {
             let _ = storage.acquire(&claim("other")).await.unwrap();
             drop(given_up);
         }
-        assert_eq!(wire.opened.load(Ordering::SeqCst), opened);
+        assert_eq!(wire.opened(), opened);
     });
 }
