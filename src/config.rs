@@ -170,6 +170,14 @@ impl Default for Config {
 }
 
 /// Durations that cannot work.
+///
+/// ```
+/// use core::time::Duration;
+/// use lessor::{Builder, MemoryStorage};
+///
+/// let error = Builder::new("k").ttl(Duration::from_millis(50)).build(MemoryStorage::new()).unwrap_err();
+/// assert_eq!(error.to_string(), "ttl is 50ms, allowed is 100ms to 86400s");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ConfigError {

@@ -38,6 +38,23 @@ pub(crate) type Entropy = Box<dyn FnMut() -> u64>;
 ///
 /// Dropping it is safe at any point: nobody believes in its leadership any more, all who wait get an answer. The
 /// lease itself then runs out in the storage; only stopping hands it over at once.
+///
+/// ```
+/// use futures::channel::oneshot;
+/// use lessor::{Builder, MemoryStorage};
+///
+/// # smol::block_on(async {
+/// let (stop, stopped) = oneshot::channel::<()>();
+/// let (candidate, driver) = Builder::new("nightly-report").build(MemoryStorage::new())?;
+/// let driver = smol::spawn(driver.run_until(stopped));
+/// candidate.elected().await?;
+///
+/// drop(stop);
+/// driver.await; // the lease is released
+/// assert!(!candidate.is_leader());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
 #[must_use = "a candidate makes no progress unless its driver runs"]
 pub struct Driver<S, T: Timer = DefaultTimer> {
     shared: Arc<Shared<T>>,

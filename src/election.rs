@@ -33,6 +33,43 @@ pub(crate) use status::Leader;
 pub use status::{Role, Status};
 
 /// One candidate's part in one election, or an observer's.
+///
+/// Here a record in memory is the storage, and time is a number:
+///
+/// ```
+/// use core::time::Duration;
+/// use lessor::{Config, Election, Holder, Input, Instant, Key, Output, Record, Reply, Request, Session, Term};
+///
+/// let mut now = Instant::from_origin(Duration::from_secs(1));
+/// let mut record: Option<Record> = None;
+/// let session = Session::from_bits(0x5eed); // unpredictable, in earnest
+/// let mut election = Election::new(Key::new("k")?, Holder::new("node-a")?, Config::default(), session, 7, now)?;
+/// while now < Instant::from_origin(Duration::from_secs(60)) {
+///     match election.poll_output(now) {
+///         Output::Request { id, request } => {
+///             let now_ms = now.since_origin().as_millis() as u64;
+///             let (reply, write) = match request {
+///                 Request::Acquire(claim) => {
+///                     let verdict = Record::acquire(record.as_ref(), &claim, now_ms, Term::FIRST);
+///                     (Reply::Acquired(verdict.answer), verdict.write)
+///                 }
+///                 Request::Renew(claim, term) => {
+///                     let verdict = Record::renew(record.as_ref(), &claim, term, now_ms);
+///                     (Reply::Renewed(verdict.answer), verdict.write)
+///                 }
+///                 _ => unreachable!("it neither ends nor observes"),
+///             };
+///             record = write.or(record);
+///             election.handle_input(now, Input::Reply { id, reply });
+///         }
+///         Output::Timeout(at) => now = at, // sleep until then
+///         _ => {}                          // events, for whoever listens
+///     }
+/// }
+/// assert!(election.is_leader(now));
+/// assert_eq!(record.map(|record| record.term), Some(Term::FIRST), "one reign");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Election {
     key: Key,

@@ -21,6 +21,24 @@ const KEPT: usize = 1024;
 /// It starts with the present state, keeps the order, and ends after [`Event::Stopped`]. Of renewals that follow each
 /// other only the newest is kept; above 1,024 unread events the oldest become one [`Event::Missed`].
 ///
+/// ```
+/// use futures::StreamExt;
+/// use lessor::{Builder, Event, MemoryStorage, Term};
+///
+/// # smol::block_on(async {
+/// let (candidate, driver) = Builder::new("nightly-report").build(MemoryStorage::new())?;
+/// let mut events = candidate.events();
+/// smol::spawn(driver.run()).detach();
+/// while let Some(event) = events.next().await {
+///     if let Event::Elected { term, .. } = event {
+///         assert_eq!(term, Term::FIRST);
+///         break;
+///     }
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
+///
 /// # Cancel safety
 /// Dropping a pending `next()` loses nothing.
 #[must_use = "streams do nothing unless polled"]

@@ -27,6 +27,27 @@ use crate::time::{DefaultTimer, Timer};
 /// may step forward needs the [guard](crate::Config::takeover_guard) for that.) No lease can promise
 /// what happens *after* a check: a paused process, or a write under way, ends up in the next one's reign. Only the
 /// resource can refuse that, by the [term](Self::term) (see [`Fence`](crate::Fence)).
+///
+/// ```
+/// use core::time::Duration;
+/// use lessor::{Builder, Fence, MemoryStorage};
+///
+/// # smol::block_on(async {
+/// let (candidate, driver) = Builder::new("nightly-report").build(MemoryStorage::new())?;
+/// smol::spawn(driver.run()).detach();
+/// let leadership = candidate.elected().await?;
+///
+/// let resource = Fence::new();
+/// for _chapter in 0..3 {
+///     // Each takes about a second: not begun with less than that left.
+///     let term = leadership.check(Duration::from_secs(1))?;
+///     resource.admit(term)?; // and the write, in one step
+/// }
+/// candidate.shutdown().await?;
+/// assert!(leadership.check(Duration::ZERO).is_err());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
 pub struct Leadership<T: Timer = DefaultTimer> {
     shared: Arc<Shared<T>>,
     alive: Arc<Alive<T>>,
@@ -54,6 +75,24 @@ impl<T: Timer> Leadership<T> {
     #[must_use]
     pub fn remaining(&self) -> Duration {
         self.grant.deadline().remaining(|| self.shared.timer.now())
+    }
+
+    /// For how long it has lasted, from when this candidate heard of it; after its end too. By the candidate's timer.
+    ///
+    /// For schedulers: a run that was due longer ago than this was due to an earlier leader, who may have done it.
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use lessor::{Candidate, Leadership};
+    ///
+    /// /// The leadership for a run that was due this long ago.
+    /// fn leads(candidate: &Candidate, late: Duration) -> Option<Leadership> {
+    ///     candidate.leadership().filter(|leadership| leadership.age() >= late)
+    /// }
+    /// ```
+    #[must_use]
+    pub fn age(&self) -> Duration {
+        self.shared.timer.now().saturating_duration_since(self.grant.began())
     }
 
     /// The term, if the reign holds for at least this much longer: to be asked before each step that takes about that
@@ -167,6 +206,27 @@ impl<T: Timer> fmt::Debug for Leadership<T> {
 }
 
 /// Holds a hand-over open until it is dropped, with all its clones. Reads like its [`Leadership`].
+///
+/// It keeps no lease beyond its deadline: what cannot be renewed ends, guard or not.
+///
+/// ```
+/// use futures::join;
+/// use lessor::{Builder, MemoryStorage};
+///
+/// # smol::block_on(async {
+/// let (candidate, driver) = Builder::new("nightly-report").build(MemoryStorage::new())?;
+/// smol::spawn(driver.run()).detach();
+/// let guard = candidate.elected().await?.guard()?;
+/// let tidy_up = async {
+///     guard.ending().await;
+///     assert!(guard.is_valid(), "the lease is held meanwhile");
+///     drop(guard); // now it may be released
+/// };
+/// let (stopped, ()) = join!(candidate.shutdown(), tidy_up);
+/// stopped?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
 #[must_use = "a guard holds a hand-over open only until it is dropped"]
 pub struct Guard<T: Timer = DefaultTimer>(Arc<Hold<T>>);
 

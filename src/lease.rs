@@ -102,6 +102,12 @@ text! {
     /// are still two candidates, told apart by their [`Session`]s.
     ///
     /// 1 to 128 bytes of UTF-8 without control characters.
+    ///
+    /// ```
+    /// use lessor::Holder;
+    /// assert_eq!(Holder::new("node-a")?.to_string(), "node-a");
+    /// # Ok::<(), lessor::InvalidText>(())
+    /// ```
     Holder, "id", 1, 128
 }
 
@@ -109,6 +115,14 @@ text! {
     /// What a leader publishes with its lease, say the address at which it serves.
     ///
     /// At most 4,096 bytes of UTF-8 without control characters; may be empty.
+    ///
+    /// ```
+    /// use lessor::Value;
+    /// assert_eq!(Value::new("10.0.0.7:8080")?.as_str(), "10.0.0.7:8080");
+    /// let error = Value::new("two\nlines").unwrap_err();
+    /// assert_eq!((error.field, error.length), ("value", 9));
+    /// # Ok::<(), lessor::InvalidText>(())
+    /// ```
     Value, "value", 0, 4096
 }
 
@@ -146,6 +160,15 @@ impl fmt::Debug for Session {
 /// (see [`Fence`](crate::Fence) and Kleppmann, "How to do distributed locking", 2016).
 ///
 /// From 1 to 2^53 - 1, so that JavaScript and JSON carry it exactly.
+///
+/// ```
+/// use lessor::Term;
+///
+/// let term = Term::new(7).unwrap();
+/// assert!(term.next().unwrap() > term && term > Term::FIRST);
+/// assert_eq!((term.to_string(), i64::from(term)), ("7".to_owned(), 7));
+/// assert_eq!(Term::new(0), None);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Term(NonZeroU64);
 
@@ -241,6 +264,22 @@ impl fmt::Display for Version {
 /// What others may see of a key.
 ///
 /// A snapshot: `time_left` was true when the storage answered. It holds no session, so it can be shown to anyone.
+///
+/// ```
+/// use lessor::{Builder, MemoryStorage, Storage};
+///
+/// # smol::block_on(async {
+/// let storage = MemoryStorage::new();
+/// let (candidate, driver) = Builder::new("api").id("node-a").value("10.0.0.7:8080").build(storage.clone())?;
+/// smol::spawn(driver.run()).detach();
+/// let leadership = candidate.elected().await?;
+///
+/// let lease = storage.get(&lessor::Key::new("api")?).await?.unwrap();
+/// assert!(lease.is_live());
+/// assert_eq!((lease.holder.unwrap().as_str(), lease.term), ("node-a", leadership.term()));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lease {
     /// Who holds it. `None`: it was released.

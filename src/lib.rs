@@ -46,6 +46,12 @@
 //! | driver | the future that steps a candidate for ever |
 //! | timer | the injected clock and sleep |
 //!
+//! # The guide
+//!
+//! [`guide`] has a page each on [concepts](guide::concepts), [choosing the ttl](guide::timing), [fencing](guide::fencing),
+//! [shutting down](guide::shutdown), [testing a failover](guide::testing), [observing](guide::observing),
+//! [trouble](guide::trouble), [writing a storage](guide::storage), [a timer](guide::timer), and [the edge](guide::edge).
+//!
 //! # In operation
 //!
 //! Features `tracing` and `metrics` give a log and figures, which [`report`] lists. [`Status`] says what a liveness probe and
@@ -77,6 +83,8 @@ mod driver;
 mod election;
 mod events;
 mod fence;
+#[cfg(any(doc, doctest))]
+pub mod guide;
 mod leadership;
 mod lease;
 mod lock;

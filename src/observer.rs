@@ -12,8 +12,8 @@ use crate::time::{DefaultTimer, Timer};
 
 /// Sees who leads, and never claims: for clients of the leader, and dashboards.
 ///
-/// Made by [`Builder::observe`](crate::Builder::observe) together with its [`Driver`](crate::Driver), which stops
-/// when the last clone is gone. It costs at most one read per retry interval.
+/// Made by `observe` and its like of a [`Builder`](crate::Builder::observe_with), together with its
+/// [`Driver`](crate::Driver), which stops when the last clone is gone. It costs at most one read per retry interval.
 ///
 /// ```
 /// use lessor::{Builder, MemoryStorage};

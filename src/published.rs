@@ -72,6 +72,7 @@ fn nanoseconds(at: Instant) -> u64 {
 #[derive(Debug)]
 pub(crate) struct Grant {
     term: Term,
+    began: Instant,
     deadline: Deadline,
     /// How many holds there are, and `ENDING`.
     holds: AtomicU32,
@@ -92,14 +93,19 @@ const REASONS: [LostReason; 6] = [
 const ENDING: u32 = 1 << 31;
 
 impl Grant {
-    pub(crate) fn new(term: Term, deadline: Instant) -> Self {
-        let grant = Self { term, deadline: Deadline::passed(), holds: AtomicU32::new(0), reason: AtomicU8::new(0) };
+    pub(crate) fn new(term: Term, began: Instant, deadline: Instant) -> Self {
+        let (holds, reason) = (AtomicU32::new(0), AtomicU8::new(0));
+        let grant = Self { term, began, deadline: Deadline::passed(), holds, reason };
         grant.deadline.set(deadline);
         grant
     }
 
     pub(crate) const fn term(&self) -> Term {
         self.term
+    }
+
+    pub(crate) const fn began(&self) -> Instant {
+        self.began
     }
 
     pub(crate) const fn deadline(&self) -> &Deadline {
@@ -196,7 +202,7 @@ mod tests {
     /// R9: an ending term takes no new holds and is drained when the last one is gone.
     #[test]
     fn an_ending_term_drains() {
-        let grant = Grant::new(Term::FIRST, at(10));
+        let grant = Grant::new(Term::FIRST, at(1), at(10));
         assert!(grant.hold() && grant.hold() && !grant.is_drained());
         assert!(!grant.unhold());
         grant.begin_ending(LostReason::Resigned);
@@ -210,7 +216,7 @@ mod tests {
     #[test]
     fn a_lost_grant_says_why() {
         for reason in REASONS {
-            let grant = Grant::new(Term::FIRST, at(10));
+            let grant = Grant::new(Term::FIRST, at(1), at(10));
             grant.lose(reason);
             assert_eq!((grant.reason(), grant.is_ending()), (reason, true));
             assert!(!grant.deadline().is_ahead(|| at(0)));
@@ -234,7 +240,7 @@ mod loom_tests {
     fn no_hold_outlives_the_drain() {
         loom::model(|| {
             let work_done = loom::sync::Arc::new(AtomicU64::new(0));
-            let grant = loom::sync::Arc::new(Grant::new(Term::FIRST, at(10)));
+            let grant = loom::sync::Arc::new(Grant::new(Term::FIRST, at(1), at(10)));
             let released = loom::sync::Arc::new(AtomicBool::new(false));
             let work = {
                 let (grant, released, work_done) = (grant.clone(), released.clone(), work_done.clone());
@@ -265,7 +271,7 @@ mod loom_tests {
     fn a_demotion_is_seen_before_what_follows_it() {
         loom::model(|| {
             let leading = loom::sync::Arc::new(Deadline::passed());
-            let grant = loom::sync::Arc::new(Grant::new(Term::FIRST, at(10)));
+            let grant = loom::sync::Arc::new(Grant::new(Term::FIRST, at(1), at(10)));
             leading.set(at(10));
             let next_leads = loom::sync::Arc::new(AtomicBool::new(false));
             let reader = {

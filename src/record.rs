@@ -95,6 +95,27 @@ pub enum Renewed {
 }
 
 /// The storage's own row for a key.
+///
+/// ```
+/// use core::time::Duration;
+/// use lessor::{Acquired, Claim, Holder, Key, Record, Session, Takeover, Term};
+///
+/// let claim = |id: &str, session| -> Result<Claim, lessor::InvalidText> {
+///     let (key, holder, session) = (Key::new("k")?, Holder::new(id)?, Session::from_bits(session));
+///     let (ttl, takeover) = (Duration::from_secs(10), Takeover::Expired);
+///     Ok(Claim { key, holder, session, ttl, value: None, after: None, takeover })
+/// };
+/// let now_ms = 1_000;
+/// let granted = Record::acquire(None, &claim("node-a", 1)?, now_ms, Term::FIRST);
+/// let record = granted.write.unwrap();
+/// assert_eq!((record.term, record.expires_ms), (Term::FIRST, 11_000));
+///
+/// // Another one, 2 s later: refused, and nothing is written.
+/// let refused = Record::acquire(Some(&record), &claim("node-b", 2)?, now_ms + 2_000, Term::FIRST);
+/// assert!(matches!(refused.answer, Acquired::Held { retry_after, .. } if retry_after == Duration::from_secs(8)));
+/// assert_eq!(refused.write, None);
+/// # Ok::<(), lessor::InvalidText>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
     /// Who may renew and release. `None`: released.

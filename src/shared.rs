@@ -234,7 +234,7 @@ impl<T: Timer> Shared<T> {
     fn apply(&self, state: &mut State, event: &Event) -> Result<(), Term> {
         match event {
             Event::Elected { term, deadline } => {
-                state.grant = Some(Arc::new(Grant::new(*term, *deadline)));
+                state.grant = Some(Arc::new(Grant::new(*term, state.status.at, *deadline)));
                 self.leading.set(*deadline);
             }
             Event::Renewed { term, deadline } => {

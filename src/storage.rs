@@ -296,6 +296,17 @@ macro_rules! by_requests {
 use by_requests;
 
 /// Admits each key of a batch once: for adapters with batches of their own.
+///
+/// ```
+/// use lessor::{ErrorKind, Key};
+/// use lessor::storage::Distinct;
+///
+/// let keys = [Key::new("a")?, Key::new("a")?];
+/// let mut distinct = Distinct::default();
+/// assert!(distinct.admit(&keys[0]).is_ok());
+/// assert_eq!(distinct.admit(&keys[1]).unwrap_err().kind(), ErrorKind::Permanent);
+/// # Ok::<(), lessor::InvalidText>(())
+/// ```
 #[derive(Debug, Default)]
 pub struct Distinct<'a>(BTreeSet<&'a Key>);
 
@@ -335,6 +346,15 @@ pub enum ErrorKind {
 /// An operation failed. Whether it was applied is open.
 ///
 /// Two errors are equal if they are of one kind and say the same.
+///
+/// ```
+/// use lessor::{ErrorKind, StorageError};
+///
+/// let error = StorageError::transient(std::io::Error::other("connection reset"));
+/// assert_eq!(error.kind(), ErrorKind::Transient);
+/// assert_eq!(error.to_string(), "transient storage error: connection reset");
+/// assert!(error.get_ref().is::<std::io::Error>());
+/// ```
 #[derive(Clone)]
 pub struct StorageError {
     kind: ErrorKind,

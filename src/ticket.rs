@@ -13,6 +13,24 @@ use crate::time::Instant;
 /// it. Between them it has to be kept where a single instance can read and write, and **deleted for good before it is
 /// used**: two instances with one session both lead. Whoever finds no ticket draws a new session. It is a secret,
 /// like the session.
+///
+/// ```
+/// use lessor::{Builder, ManualTimer, MemoryStorage, Ticket};
+///
+/// let timer = ManualTimer::new();
+/// let storage = MemoryStorage::with_timer(timer.clone());
+/// let (candidate, mut driver) = Builder::new("k").build_with(storage.clone(), timer.clone(), || 7)?;
+/// timer.block_on(driver.step());
+/// assert!(candidate.is_leader());
+/// let bytes = driver.into_ticket().unwrap().to_bytes(); // goes to sleep
+/// assert!(!candidate.is_leader());
+///
+/// let ticket = Ticket::from_bytes(bytes).unwrap(); // read, and deleted for good
+/// let (next, mut driver) = Builder::new("k").resume(ticket.continuing()).build_with(storage, timer.clone(), || 8)?;
+/// timer.block_on(driver.step());
+/// assert_eq!(next.leadership().unwrap().term().get(), 1, "the same reign");
+/// # Ok::<(), lessor::BuildError>(())
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 #[must_use = "a ticket that is lost costs the next instance the wait for the old lease"]
 pub struct Ticket {

@@ -35,6 +35,16 @@ pub use self::tokio::TokioTimer;
 ///
 /// The standard library's `Instant` panics on `wasm32-unknown-unknown` and does not exist without an operating system.
 /// Two readings compare only if they come from the same timer. All arithmetic saturates.
+///
+/// ```
+/// use core::time::Duration;
+/// use lessor::Instant;
+///
+/// let sent = Instant::from_origin(Duration::from_secs(5));
+/// let deadline = sent.saturating_add(Duration::from_secs(9));
+/// assert_eq!(deadline.saturating_duration_since(sent), Duration::from_secs(9));
+/// assert_eq!(sent.saturating_duration_since(deadline), Duration::ZERO);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Instant(Duration);
 
@@ -78,6 +88,29 @@ impl Instant {
 ///
 /// Nothing asks a timer to be `Send`: the futures of a candidate are `Send` where the timer, its sleep and the
 /// storage are.
+///
+/// ```
+/// use core::time::Duration;
+/// use lessor::{Instant, SystemTimer, Timer};
+///
+/// /// The system's clock, and a sleep on smol's reactor.
+/// struct SmolTimer;
+///
+/// impl Timer for SmolTimer {
+///     type Sleep = smol::Timer;
+///
+///     fn now(&self) -> Instant {
+///         SystemTimer::new().now()
+///     }
+///
+///     fn sleep(&self, duration: Duration) -> smol::Timer {
+///         smol::Timer::after(duration)
+///     }
+/// }
+/// # let before = SmolTimer.now();
+/// # smol::block_on(SmolTimer.sleep(Duration::from_millis(2)));
+/// # assert!(SmolTimer.now() > before);
+/// ```
 pub trait Timer {
     /// Ends when the time is over. Its output is ignored.
     type Sleep: Future;

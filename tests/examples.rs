@@ -2,38 +2,16 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use core::time::Duration;
-use std::env;
-use std::path::{Path, PathBuf};
-use std::process::{self, Output};
-use std::sync::OnceLock;
+use std::process::Output;
 
+use example::example;
 use smol::future::or;
 use smol::process::{Command, Stdio};
 
+mod example;
+
 /// No example takes longer, however busy the machine is.
 const PATIENCE: Duration = Duration::from_secs(120);
-
-/// The program of an example. `cargo test --test examples` alone would not build it.
-fn example(name: &str) -> PathBuf {
-    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
-    let folder = FOLDER.get_or_init(|| {
-        let test = env::current_exe().unwrap();
-        let profile_folder = test.parent().and_then(Path::parent).unwrap();
-        let profile = match profile_folder.file_name().and_then(|name| name.to_str()).unwrap() {
-            "debug" => "dev",
-            other => other,
-        };
-        let built = process::Command::new(env!("CARGO"))
-            .args(["build", "--quiet", "--examples", "--profile", profile, "--target-dir"])
-            .arg(profile_folder.parent().unwrap())
-            .current_dir(env!("CARGO_MANIFEST_DIR"))
-            .status()
-            .unwrap();
-        assert!(built.success());
-        profile_folder.join("examples")
-    });
-    folder.join(format!("{name}{}", env::consts::EXE_SUFFIX))
-}
 
 fn run(name: &str, args: &[&str]) -> Output {
     let mut command = Command::new(example(name));
@@ -81,9 +59,65 @@ fn a_custom_timer_is_enough() {
     says("custom_timer", "still in term 1 after 1.5 s");
 }
 
+/// R1, R5, R11: without a standard library. It is the same each time.
+#[test]
+fn embedded_boards_take_turns() {
+    let output = run("embedded", &[]);
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(stdout(&output), stdout(&run("embedded", &[])));
+    let mut rest = stdout(&output);
+    for expected in [
+        "a leads in term 1",
+        "a hangs, amidst an order",
+        "a knows that term 1 is over",
+        "b leads in term 2",
+        "the valve refuses a: term 1 is outdated: term 2 has been seen",
+        "the cable of b is cut",
+        "b knows that term 2 is over",
+        "a leads in term 3",
+        "a resigns",
+        "b leads in term 4",
+        "ticks at which two boards led: 0",
+    ] {
+        let (_, after) = rest.split_once(expected).unwrap_or_else(|| panic!("no {expected:?} in {rest}"));
+        rest = after;
+    }
+}
+
+/// R2: the election needs no async.
+#[test]
+fn no_async_is_enough() {
+    let output = run("no_async", &[]);
+    let out = stdout(&output);
+    assert!(output.status.success() && out.contains("leads in term 2"), "{output:?}");
+    assert_eq!(out.matches("writes a report in term ").count(), 12, "{out}");
+}
+
+/// R11: what the lease cannot prevent the term does.
+#[test]
+fn fenced_write_refuses_the_paused_leader() {
+    says("fenced_write", "first, who leads no more: its write in term 1 is refused");
+    says("fenced_write", "\nthe database has: the report of second, in term 2\n");
+}
+
+#[test]
+fn testing_failover_counts_reports() {
+    says("testing_failover", "reports in two hours, once 6");
+}
+
+#[cfg(unix)]
+#[path = "examples/program.rs"]
+mod program;
+
+#[cfg(unix)]
+#[path = "examples/programs.rs"]
+mod programs;
+
 #[cfg(unix)]
 mod failover {
     use super::*;
+
+    use std::path::{Path, PathBuf};
 
     use rustix::io::Errno;
     use rustix::process::{Pid, Signal, kill_process, test_kill_process};

@@ -33,6 +33,25 @@ fn one_candidate_leads_and_goes_on() {
     assert_eq!(a.leadership().unwrap().term(), leadership.term());
 }
 
+/// What was due before a reign began was an earlier leader's to do. Each reign counts anew, and renewals do not.
+#[test]
+fn a_reign_knows_its_age() {
+    let (timer, storage) = fixture();
+    let a = spawned("a", &storage, &timer);
+    timer.block_on(timer.sleep(secs(5))).unwrap();
+    let first = a.leadership().unwrap();
+    assert_eq!(first.age(), secs(5));
+    timer.block_on(timer.sleep(secs(3600))).unwrap();
+    assert_eq!(first.age(), secs(3605), "renewed");
+
+    timer.block_on(a.resign()).unwrap().unwrap();
+    let second = timer.block_on(a.elected()).unwrap().unwrap();
+    assert_eq!(second.age(), Duration::ZERO);
+    timer.block_on(timer.sleep(secs(7))).unwrap();
+    assert_eq!(second.age(), secs(7));
+    assert!(first.age() > secs(3612), "after its end too");
+}
+
 /// Postures: one operation per renew interval for a leader, at most one read per retry interval for a follower.
 #[test]
 fn operations_per_candidate_are_bounded() {

@@ -71,6 +71,13 @@ const MOST: usize = 256;
 /// Leases of a service that is reached over HTTP. Clones share its connections.
 ///
 /// The [module](self) says how it wakes followers.
+///
+/// ```
+/// use lessor::HttpStorage;
+///
+/// let storage = HttpStorage::builder("https://leases.example.com").token("at-least-20-random-characters").build();
+/// assert!(storage.is_ok(), "nothing is asked of the service yet");
+/// ```
 #[derive(Clone)]
 pub struct HttpStorage(Arc<Service>);
 

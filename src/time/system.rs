@@ -21,6 +21,16 @@ use super::{Instant, Timer};
 /// No clock of the machine counts while a virtual machine is paused or restored from a snapshot: only the fencing term
 /// protects against what such a machine does when it goes on.
 ///
+/// ```
+/// use core::time::Duration;
+/// use lessor::{SystemTimer, Timer};
+///
+/// let timer = SystemTimer::new();
+/// let before = timer.now();
+/// futures::executor::block_on(timer.sleep(Duration::from_millis(5)));
+/// assert!(timer.now() > before);
+/// ```
+///
 /// Sleeping costs one thread for the whole process (crate `futures-timer`), which starts at the first sleep. Where
 /// the system refuses a thread, sleeping panics.
 #[derive(Clone, Copy, Debug, Default)]

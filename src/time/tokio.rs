@@ -4,10 +4,26 @@ use super::{Instant, Timer};
 
 /// Tokio's clock and sleep, which follow `tokio::time::pause` and `advance`.
 ///
-/// For tests of programs on tokio. In production prefer [`SystemTimer`](super::SystemTimer), which works under tokio
+/// For tests of programs on tokio. In production prefer `SystemTimer` (feature `system`), which works under tokio
 /// too: tokio's clock stops while the machine sleeps.
 ///
 /// Its sleep panics outside a tokio runtime with time enabled, as tokio's own does.
+///
+/// ```
+/// use core::time::Duration;
+/// use lessor::{Builder, MemoryStorage, TokioTimer};
+///
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let timer = TokioTimer::new(); // in a test with paused time
+/// let (candidate, driver) = Builder::new("k").build_on(MemoryStorage::with_timer(timer), timer)?;
+/// tokio::spawn(driver.run());
+/// let leadership = candidate.elected().await?;
+/// tokio::time::sleep(Duration::from_secs(3600)).await;
+/// assert!(leadership.is_valid());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct TokioTimer {
     origin: ::tokio::time::Instant,

@@ -187,6 +187,9 @@ impl Campaign {
     ///
     /// # Errors
     /// The alarm cannot be used.
+    ///
+    /// # Cancel safety
+    /// The alarm may or may not have been set.
     pub async fn ensure(&self) -> Result<()> {
         let storage = self.state.storage();
         if storage.get_alarm().await?.is_none() {

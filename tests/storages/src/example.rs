@@ -2,7 +2,7 @@
 
 use std::env;
 use std::io::{BufRead, BufReader};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
@@ -43,11 +43,12 @@ impl Drop for Node {
     }
 }
 
-/// Two processes of the example on this database: the one that leads is told to end, and the other leads in a later term at once.
+/// The program of an example, built as this test is.
 ///
 /// # Panics
-/// If it does not.
-pub fn two_processes_hand_over(example: &str, database: &str) {
+/// If it does not build.
+#[must_use]
+pub fn built(example: &str) -> PathBuf {
     let test = env::current_exe().expect("this program");
     let profile_folder = test.ancestors().nth(2).expect("a folder for the profile");
     let built = Command::new(env!("CARGO"))
@@ -57,7 +58,15 @@ pub fn two_processes_hand_over(example: &str, database: &str) {
         .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../.."))
         .status();
     assert!(built.expect("cargo runs").success());
-    let example = profile_folder.join("examples").join(example);
+    profile_folder.join("examples").join(example)
+}
+
+/// Two processes of the example on this database: the one that leads is told to end, and the other leads in a later term at once.
+///
+/// # Panics
+/// If it does not.
+pub fn two_processes_hand_over(example: &str, database: &str) {
+    let example = built(example);
     let mut first = Node::start(&example, database);
     first.says("wrote in term 1 ");
     let second = Node::start(&example, database);

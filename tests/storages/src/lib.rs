@@ -1,9 +1,12 @@
 //! Servers that the tests start, stop and kill. What is missing is an error, never a skipped test.
 
+pub mod elections;
 pub mod example;
+pub mod faulty;
 pub mod hand_over;
 pub mod mysql;
 pub mod postgres;
+pub mod proxy;
 pub mod redis;
 pub mod wire;
 

@@ -135,18 +135,52 @@ impl Server {
         self.run();
     }
 
-    /// The server's processes: each connection has one.
+    /// The server stands still with all its processes, and its clients wait.
+    pub fn pause(&self) {
+        // The first has no more children then.
+        self.signal(Signal::STOP);
+        self.signal_children(Signal::STOP);
+    }
+
+    /// It goes on.
+    pub fn resume(&self) {
+        self.signal_children(Signal::CONT);
+        self.signal(Signal::CONT);
+    }
+
+    fn signal(&self, signal: Signal) {
+        if let Some(process) = self.process.lock().ok().as_ref().and_then(|process| process.as_ref()) {
+            let _ = kill_process(Pid::from_child(process), signal);
+        }
+    }
+
+    /// Each connection has a process of its own.
+    fn signal_children(&self, signal: Signal) {
+        let process = self.process.lock().ok();
+        let parent = process.as_ref().and_then(|process| process.as_ref()).map(Child::id);
+        for child in parent.map(children).unwrap_or_default().into_iter().filter_map(Pid::from_raw) {
+            let _ = kill_process(child, signal);
+        }
+    }
+
     fn end(&self, signal: Signal) {
+        if signal == Signal::KILL {
+            // All processes of this server, by their numbers: the new one refuses to start beside them.
+            self.signal(Signal::STOP);
+            self.signal_children(signal);
+        } else {
+            // One that is paused hears nothing.
+            self.resume();
+        }
         let Some(mut server) = self.process.lock().ok().and_then(|mut process| process.take()) else { return };
-        let children = children(server.id());
         let _ = kill_process(Pid::from_child(&server), signal);
         let _ = server.wait();
-        if signal == Signal::KILL {
-            // Those of this server alone, by their numbers: the new one refuses to start beside them.
-            for child in children.into_iter().filter_map(Pid::from_raw) {
-                let _ = kill_process(child, signal);
-            }
-        }
+    }
+
+    /// Its port on the loopback interface.
+    #[must_use]
+    pub const fn port(&self) -> u16 {
+        self.port
     }
 
     /// How to connect, as superuser.

@@ -1,0 +1,103 @@
+//! An election without async: `Election` in a plain loop, with threads, the machine's clock and a storage that is called
+//! like any function. No executor, no future.
+//!
+//! `cargo run --example no_async`
+//!
+//! Two threads campaign over one record. One of them leads, works for longer than its lease of a second (so it renews)
+//! and stops; the other, which waited, leads in the next term.
+
+use std::error::Error;
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use lessor::{
+    Config, Election, Event, Holder, Input, Key, Output, Record, Reply, Request, Session, StorageError, SystemTimer,
+    Term, Timer,
+};
+
+type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
+
+fn main() -> Outcome<()> {
+    let storage = Shelf::default();
+    thread::scope(|scope| {
+        let threads = ["node-a", "node-b"].map(|id| scope.spawn(|| campaign(id, &storage, 6)));
+        threads.into_iter().try_for_each(|thread| thread.join().unwrap_or_else(|_| Err("a thread panicked".into())))
+    })
+}
+
+/// Writes so many reports while it leads, and stops.
+fn campaign(id: &str, storage: &Shelf, mut reports: u32) -> Outcome<()> {
+    let clock = SystemTimer::new();
+    let config = Config::with_ttl(Duration::from_secs(1));
+    let (key, holder, seed) = (Key::new("report")?, Holder::new(id)?, getrandom::u64()?);
+    let mut election = Election::new(key, holder, config, draw_session()?, seed, clock.now())?;
+    loop {
+        // What the election asks for, in order, until it has to wait.
+        let due = loop {
+            match election.poll_output(clock.now()) {
+                Output::Request { id, request } => {
+                    let reply = storage.call(&request);
+                    election.handle_input(clock.now(), Input::Reply { id, reply });
+                }
+                Output::DrawSession => election.handle_input(clock.now(), Input::Session(draw_session()?)),
+                Output::Event(Event::Elected { term, .. }) => println!("{id} leads in term {term}"),
+                // There is no work that goes on beside this loop.
+                Output::Event(Event::Ending { term }) => election.handle_input(clock.now(), Input::Drained(term)),
+                Output::Event(Event::Lost { term, reason }) => println!("{id} leads no more in term {term}: {reason}"),
+                Output::Timeout(at) => break at,
+                Output::Done => return Ok(()),
+                _ => {}
+            }
+        };
+        // A piece of work, shorter than the time between two renewals. Asked before each, it compares with the clock.
+        if election.is_leader(clock.now())
+            && let Some(term) = election.status().term
+        {
+            println!("{id} writes a report in term {term}");
+            reports -= 1;
+            if reports == 0 {
+                election.handle_input(clock.now(), Input::Stop);
+                continue;
+            }
+        }
+        let pause = due.saturating_duration_since(clock.now()).min(Duration::from_millis(300));
+        thread::park_timeout(pause);
+        election.handle_input(clock.now(), Input::Timeout);
+    }
+}
+
+/// It proves who leads: unpredictable, and never the same twice.
+fn draw_session() -> Outcome<Session> {
+    Ok(Session::from_bits(u128::from(getrandom::u64()?) << 64 | u128::from(getrandom::u64()?)))
+}
+
+/// The storage: a record under a lock. Yours may be a file, a table, a register of a bus.
+#[derive(Default)]
+struct Shelf(Mutex<Option<Record>>);
+
+impl Shelf {
+    /// One atomic step: takes the lock, then reads the clock, then does what the protocol says.
+    fn call(&self, request: &Request) -> Reply {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let now_ms = u64::try_from(SystemTimer::new().now().since_origin().as_millis()).unwrap_or(u64::MAX);
+        let current = kept.as_ref();
+        let (reply, write) = match request {
+            Request::Acquire(claim) => {
+                let verdict = Record::acquire(current, claim, now_ms, Term::FIRST);
+                (Reply::Acquired(verdict.answer), verdict.write)
+            }
+            Request::Renew(claim, term) => {
+                let verdict = Record::renew(current, claim, *term, now_ms);
+                (Reply::Renewed(verdict.answer), verdict.write)
+            }
+            Request::Release(_, session) => (Reply::Released, Record::release(current, *session)),
+            Request::Get(_) => (Reply::Got(current.map(|record| record.lease(now_ms))), None),
+            _ => (Reply::Failed(StorageError::permanent("this request is not known here")), None),
+        };
+        if write.is_some() {
+            *kept = write;
+        }
+        reply
+    }
+}

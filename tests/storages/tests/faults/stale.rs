@@ -1,0 +1,86 @@
+//! Messages of a reign arrive when the next one has begun.
+
+use std::time::Duration;
+
+use futures::executor::block_on;
+use lessor::{Acquired, Builder, Claim, Event, Holder, Key, Renewed, Takeover};
+use lessor_storage_tests::elections::Elections;
+use lessor_storage_tests::faulty::Faulty;
+use lessor_storage_tests::proxy::Mode;
+
+use crate::behind_proxies;
+
+const TTL: Duration = Duration::from_secs(2);
+
+/// R4: whatever is said in the name of an old session or term changes nothing of the lease.
+pub(crate) fn late<S: Faulty>() {
+    let server = S::start();
+    let storage = server.storage();
+    let key = Key::new("stale").unwrap();
+    let look = || block_on(storage.get(&key)).unwrap().unwrap();
+    let (proxies, storages) = behind_proxies(&server, 2);
+    let [first, second] = proxies.as_slice() else { unreachable!() };
+    second.set(Mode::Cut);
+    let quiet = |builder: Builder| builder.ttl(TTL).renew_interval(Duration::from_millis(600));
+    let elections = Elections::start(&["stale"], storages, quiet);
+    let (leader, old) = elections.leader();
+    assert_eq!(leader, 0);
+
+    // What it last sent is under way for longer than its lease lasts.
+    first.set(Mode::HoldRequests);
+    second.set(Mode::Pass);
+    let (leader, term) = elections.wait("another leads", || Some(elections.leader()).filter(|(_, term)| *term > old));
+    assert_eq!(leader, 1);
+    let mark = elections.log().mark();
+    let claim = |after, takeover| Claim {
+        key: key.clone(),
+        holder: Holder::new("node-0").unwrap(),
+        session: elections.first_session(0),
+        ttl: TTL,
+        value: None,
+        after,
+        takeover,
+    };
+    // Whoever renews in between makes it try again; what had an effect would show each time.
+    let mut tries = 0;
+    elections.wait("nothing happens", || {
+        tries += 1;
+        assert!(tries < 20, "the lease moves: {:?}", look());
+        let before = look();
+        for stale in [old, term] {
+            let renewed = block_on(storage.renew(&claim(None, Takeover::Expired), stale)).unwrap();
+            assert!(matches!(renewed, Renewed::Lost(Some(_))), "{renewed:?}");
+        }
+        block_on(storage.release(&key, claim(None, Takeover::Expired).session)).unwrap();
+        for (after, takeover) in [
+            (None, Takeover::Expired),
+            (Some(old), Takeover::Expired),
+            (Some(old), Takeover::Unchanged(before.version)),
+        ] {
+            let acquired = block_on(storage.acquire(&claim(after, takeover))).unwrap();
+            assert!(matches!(acquired, Acquired::Held { .. }), "{acquired:?}");
+        }
+        let after = look();
+        ((after.term, after.version) == (before.term, before.version)).then_some(())
+    });
+    first.set(Mode::Pass);
+    elections.follows(0);
+
+    // A release that is under way for as long.
+    let lost = |event: &Event| matches!(event, Event::Lost { .. }).then_some(());
+    second.set(Mode::HoldRequests);
+    let asked = elections.candidate(1).clone();
+    let resigned = std::thread::spawn(move || block_on(asked.resign()));
+    elections.wait_for(1, mark, "it resigns", lost);
+    let (leader, later) = elections.leader();
+    assert!(leader == 0 && later > term, "{leader} {later}");
+    let mark = elections.log().mark();
+    second.set(Mode::Pass);
+    resigned.join().unwrap().unwrap();
+    elections.follows(1);
+    let began = look();
+    elections.wait("it renews", || (look().version.get() > began.version.get() + 1).then_some(()));
+    assert_eq!(elections.leader(), (0, later));
+    assert!(elections.log().since(mark).iter().all(|entry| lost(&entry.event).is_none()), "{}", elections.log());
+    elections.finish();
+}
