@@ -1,5 +1,5 @@
-//! A leader crashes, on async-std: the follower takes over when the lease runs out, and the old reign knows by itself
-//! that it is over.
+//! A leader crashes, on async-std: its driver is gone, its reign ends with it, and the follower takes over when the lease
+//! runs out.
 //!
 //! `cargo run --example async_std`
 

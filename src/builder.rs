@@ -26,8 +26,7 @@ mod system;
 /// Describes a candidate or an observer.
 ///
 /// Only the key is required. Durations that are not set follow from the ttl as [`Config::with_ttl`] has them. Nothing
-/// is checked before
-/// `build`, which names whatever does not fit.
+/// is checked before `build`, which names whatever does not fit.
 ///
 /// ```
 /// use core::time::Duration;

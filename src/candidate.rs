@@ -100,7 +100,8 @@ impl<T: Timer> Candidate<T> {
     /// Waits until the leader, its term or its value is another than when this handle last reported a change, and
     /// answers who leads then.
     ///
-    /// A new handle has reported nothing. Changes in between coalesce: the answer is always the present state.
+    /// The handle that was built has reported nothing; a clone has what it was cloned from. Changes in between coalesce:
+    /// the answer is always the present state.
     ///
     /// # Errors
     /// [`Stopped`] if there will be no more changes.
@@ -117,12 +118,12 @@ impl<T: Timer> Candidate<T> {
     /// claim. A repeated message that lingered in the network may bring an older value back until the next renewal.
     ///
     /// # Errors
-    /// [`Stopped`] if the driver did not take it up.
+    /// [`Stopped`] if the candidate stopped, or its driver was dropped, before the storage had the value.
     ///
     /// # Cancel safety
     /// Once polled, the value is set even if the future is dropped.
     pub async fn set_value(&self, value: Option<Value>) -> Result<(), Stopped> {
-        let ticket = self.0.shared.ask(|wishes| {
+        let number = self.0.shared.ask(|wishes| {
             wishes.new_value = Some(value);
             wishes.value.ask()
         });
@@ -132,9 +133,9 @@ impl<T: Timer> Candidate<T> {
                 let wishes = &state.wishes;
                 let leading = state.holds_a_term(now);
                 match state.closed {
-                    _ if wishes.value_stored >= ticket => Some(Ok(())),
+                    _ if wishes.value_stored >= number => Some(Ok(())),
                     Some(_) => Some(Err(Stopped)),
-                    None => (wishes.value.done >= ticket && !leading).then_some(Ok(())),
+                    None => (wishes.value.done >= number && !leading).then_some(Ok(())),
                 }
             })
             .await
@@ -159,16 +160,16 @@ impl<T: Timer> Candidate<T> {
     /// the whole drain timeout.
     ///
     /// # Errors
-    /// [`Stopped`] if the candidate was stopped first.
+    /// [`Stopped`] if the driver was dropped before the release was done. A candidate that stopped has handed over: no error.
     ///
     /// # Cancel safety
     /// Once polled, the hand-over goes on even if the future is dropped.
     pub async fn resign(&self) -> Result<(), Stopped> {
-        let ticket = self.0.shared.ask(|wishes| wishes.resign.ask());
+        let number = self.0.shared.ask(|wishes| wishes.resign.ask());
         self.0
             .shared
             .wait_for(|state, _| match state.closed {
-                _ if state.wishes.resign.done >= ticket => Some(Ok(())),
+                _ if state.wishes.resign.done >= number => Some(Ok(())),
                 Some(Closed::Stopped) => Some(Ok(())),
                 Some(Closed::Dropped) => Some(Err(Stopped)),
                 None => None,

@@ -95,6 +95,9 @@ pub struct Config {
 
     /// Step down after this many failed renewals in a row, even if the lease has time left. Default `None`.
     ///
+    /// The lease is not released: others have to wait until it has run out, and this candidate may win it again sooner, in a
+    /// new term. To let others lead, [resign](crate::Candidate::resign).
+    ///
     /// Time is the bound by default, not a count, because a count says nothing of time: three failures are over in a
     /// moment when the storage refuses at once, and outlast the lease when each one hangs.
     #[doc(alias = "WithErrorsToFallback")]

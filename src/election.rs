@@ -1,14 +1,4 @@
 //! The candidate's half of the protocol, without I/O: time and replies go in, requests and events come out.
-//!
-//! No async, no clock, no randomness of its own. Whoever drives an [`Election`] does this, for ever:
-//!
-//! 1. hand in what happened with [`handle_input`](Election::handle_input) (a reply, a wake-up, or [`Input::Timeout`]);
-//! 2. take outputs with [`poll_output`](Election::poll_output), reading the clock before each, and carry them out in order, until
-//!    [`Output::Timeout`] or [`Output::Done`];
-//! 3. drop the request under way if it is not the one [in flight](Election::in_flight) any more;
-//! 4. wait until that instant or until something happens.
-//!
-//! [`Driver`](crate::Driver) is this loop with awaits. Inputs that come early, late, twice or never are harmless.
 
 use alloc::collections::VecDeque;
 use core::time::Duration;
@@ -33,6 +23,16 @@ pub(crate) use status::Leader;
 pub use status::{Role, Status};
 
 /// One candidate's part in one election, or an observer's.
+///
+/// No async, no clock, no randomness of its own. Whoever drives it does this, for ever:
+///
+/// 1. hand in what happened with [`handle_input`](Self::handle_input) (a reply, a wake-up, or [`Input::Timeout`]);
+/// 2. take outputs with [`poll_output`](Self::poll_output), reading the clock before each, and carry them out in order,
+///    until [`Output::Timeout`] or [`Output::Done`];
+/// 3. drop the request under way if it is not the one [in flight](Self::in_flight) any more;
+/// 4. wait until that instant or until something happens.
+///
+/// [`Driver`](crate::Driver) is this loop with awaits. Inputs that come early, late, twice or never are harmless.
 ///
 /// Here a record in memory is the storage, and time is a number:
 ///

@@ -24,7 +24,7 @@ use crate::time::{DefaultTimer, Timer};
 /// # Guarantees
 /// While it is valid no other candidate of the key answers that it leads, for every offset between the clocks, for
 /// rates within the [margin](crate::Config::margin), and for every delay and loss of messages. (A storage whose clock
-/// may step forward needs the [guard](crate::Config::takeover_guard) for that.) No lease can promise
+/// may step forward needs the [take-over guard](crate::Config::takeover_guard) for that.) No lease can promise
 /// what happens *after* a check: a paused process, or a write under way, ends up in the next one's reign. Only the
 /// resource can refuse that, by the [term](Self::term) (see [`Fence`](crate::Fence)).
 ///
@@ -77,9 +77,10 @@ impl<T: Timer> Leadership<T> {
         self.grant.deadline().remaining(|| self.shared.timer.now())
     }
 
-    /// For how long it has lasted, from when this candidate heard of it; after its end too. By the candidate's timer.
+    /// For how long it has lasted, from when this instance heard of it; after its end too. By the candidate's timer.
     ///
-    /// For schedulers: a run that was due longer ago than this was due to an earlier leader, who may have done it.
+    /// For schedulers: a run that became due longer ago than this fell into an earlier reign, whose leader may have done it.
+    /// A reign that goes on from a [`Ticket`](crate::Ticket) begins at zero again in each instance.
     ///
     /// ```
     /// use core::time::Duration;

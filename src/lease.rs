@@ -173,7 +173,7 @@ impl fmt::Debug for Session {
 pub struct Term(NonZeroU64);
 
 impl Term {
-    /// The first term of a key.
+    /// The lowest term: the first of a key, unless its storage seeds terms from its clock (as Redis does).
     pub const FIRST: Self = Self(NonZeroU64::MIN);
 
     /// The last term there is; after it a key is never granted again.

@@ -38,11 +38,15 @@
 //! | lease | what others may see of a key: holder, term, version, ttl, time left, value |
 //! | record | the storage's own row for a key: the lease and the session |
 //! | term | grows at each grant for a key and outlives release and expiry: the fencing token |
+//! | claim, grant | a candidate asks for the key; the storage gives it |
+//! | reign | from a grant until the leader stops; the term is its number |
+//! | jeopardy | a renewal has failed, and the reign still has time left |
+//! | hand-over | the end of a reign that is asked for: its work ends (it *drains*), then the lease is released |
 //! | version | moves at every grant, renewal and release |
 //! | ttl | how long a grant or a renewal lasts, by the storage's clock |
 //! | deadline | when the leader stops calling itself leader, by its own clock |
 //! | renew interval, retry interval | a leader's pause between renewals, a follower's between claims |
-//! | step | do what is due now, then say when to come back |
+//! | step | of a driver: do what is due now, then say when to come back. (A clock that steps is one that was set; an *atomic* step is one operation of a storage) |
 //! | driver | the future that steps a candidate for ever |
 //! | timer | the injected clock and sleep |
 //!
@@ -59,10 +63,12 @@
 //!
 //! # Reading the source
 //!
-//! In this order, each file uses only earlier ones: `lock` and `send` (small foundations), `lease`, `ticket`, `config`,
-//! `time`, `record`, `storage` (the seam), `election` (the candidate's half of the protocol, without I/O), `published`,
-//! `events`, `shared` (what passes between driver and handles), `report` (log and figures), `driver`, `leadership`, `candidate`, `observer`,
-//! `builder`; `fence` stands alone, `serde` and `wire` say how the vocabulary and the requests are written down.
+//! In this order, each file uses only earlier ones: `lock` and `send` (small foundations), `lease`, `config`, `time`,
+//! `ticket`, `record`, `storage` (the seam; `wakeups` and `memory` are enough at first), `election` (the candidate's half
+//! of the protocol, without I/O; in it `io`, `status`, `pace`, `request`, `follow`, `lead`, `end`), `published`,
+//! `events`, `shared` (what passes between driver and handles), `report` (log and figures), `driver`, `leadership`,
+//! `candidate`, `observer`, `builder`; `fence` needs only `lease` and `lock`; `serde` and `wire` say how the vocabulary
+//! and the requests are written down. The other storages, and `guide`, can be read in any order.
 //!
 //! One flow, no back and forth: time and replies go into [`Election`]; requests and events come out; the driver
 //! carries requests to the storage and replies back; handles read what the driver published.

@@ -1,28 +1,10 @@
 //! The storage's half of the protocol, as pure functions over a record and the storage's clock.
 //!
 //! Memory, SQLite and the Durable Object run these functions as they are; SQL statements and scripts mirror them, and
-//! [`conformance`](crate::storage) holds those to them. A storage applies each as one atomic step: it reads the
+//! the conformance suite (feature `conformance`) holds those to them. A storage applies each as one atomic step: it reads the
 //! record and its clock (after any wait for a lock), calls the function and writes what that says, if anything.
 //!
-//! | case of `acquire` | answer | record after |
-//! |---|---|---|
-//! | no record | granted, term `max(after + 1, seed)` | created, version 1 |
-//! | live, mine, `after < term` | granted the same term: an earlier try was applied and its reply was lost | extended |
-//! | live, mine, otherwise | granted a new term: that reign is over, this one begins | extended, new term |
-//! | live, another's | held (but see below) | untouched: no write, no lock |
-//! | not live, `after < term` | held, ask again at once: something happened since the candidate looked | untouched |
-//! | released | granted a new term, whatever `takeover` says | the claim's |
-//! | expired, mine | granted a new term | the claim's |
-//! | expired, another's | what `takeover` says | the claim's if granted |
-//!
-//! After a step back of the storage's clock a lease seems to end later than its ttl from now. It never shows more
-//! than its ttl, and a renewal brings it back to the clock. A leader that is gone does not renew: its lease, seen to
-//! be ahead of the clock, is granted to a claim that has seen its version unchanged for a whole ttl and margin on its
-//! own clock ([`Takeover::Unchanged`]). No write is needed for that, and a clock that steps back and forth shortens
-//! nothing.
-//!
-//! A new term is `max(term + 1, after + 1, seed)`. With `after` beyond the record's term the storage has lost writes
-//! that the candidate saw: the grant then goes past what was seen, so that terms still only grow.
+//! [`Record::acquire`] has the table of its cases.
 
 use core::time::Duration;
 
@@ -146,6 +128,26 @@ pub struct Verdict<A> {
 
 impl Record {
     /// Judges a claim.
+    ///
+    /// | case of `acquire` | answer | record after |
+    /// |---|---|---|
+    /// | no record | granted, term `max(after + 1, seed)` | created, version 1 |
+    /// | live, mine, `after < term` | granted the same term: an earlier try was applied and its reply was lost | extended |
+    /// | live, mine, otherwise | granted a new term: that reign is over, this one begins | extended, new term |
+    /// | live, another's | held (but see below) | untouched: no write, no lock |
+    /// | not live, `after < term` | held, ask again at once: something happened since the candidate looked | untouched |
+    /// | released | granted a new term, whatever `takeover` says | the claim's |
+    /// | expired, mine | granted a new term | the claim's |
+    /// | expired, another's | what `takeover` says | the claim's if granted |
+    ///
+    /// After a step back of the storage's clock a lease seems to end later than its ttl from now. It never shows more
+    /// than its ttl, and a renewal brings it back to the clock. A leader that is gone does not renew: its lease, seen to
+    /// be ahead of the clock, is granted to a claim that has seen its version unchanged for a whole ttl and margin on its
+    /// own clock ([`Takeover::Unchanged`]). No write is needed for that, and a clock that steps back and forth shortens
+    /// nothing.
+    ///
+    /// A new term is `max(term + 1, after + 1, seed)`. With `after` beyond the record's term the storage has lost writes
+    /// that the candidate saw: the grant then goes past what was seen, so that terms still only grow.
     ///
     /// `now_ms` is the storage's clock. `seed` is the least a new term may be: [`Term::FIRST`] where the storage keeps what it
     /// acknowledged, its clock in milliseconds where it may lose data.

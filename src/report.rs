@@ -17,10 +17,10 @@
 //! | WARN | `the term was lost` | `reason`: `expired`, `superseded`, `failures`, `driver_dropped` |
 //! | WARN | `renewals fail` | `time_left` until the term ends |
 //! | WARN, ERROR | `the storage fails` | `operation`, `error`: ERROR if somebody has to change something first |
-//! | INFO | `the storage answers again` | `failures`, `lasted` |
+//! | INFO | `the storage answers again` | `failures`, `lasted`: from the first of them to the last |
 //! | INFO | `stopped`, `the driver was dropped` | |
 //! | DEBUG | `leader changed` | `leader` |
-//! | DEBUG | `the session is left as a ticket` | |
+//! | DEBUG | `the term has ended`, `the session is left as a ticket` | `reason`: `driver_dropped`, of the first |
 //! | DEBUG | `the storage still fails` | `operation`, `error`, `failures` |
 //! | TRACE | `request` | `operation`, `outcome`, `elapsed` |
 //!

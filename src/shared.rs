@@ -59,8 +59,8 @@ impl State {
 #[derive(Default)]
 pub(crate) struct Wishes {
     pub(crate) stop: bool,
-    pub(crate) resign: Ticket,
-    pub(crate) value: Ticket,
+    pub(crate) resign: Counted,
+    pub(crate) value: Counted,
     pub(crate) new_value: Option<Option<Value>>,
     /// The newest value wish that the storage has seen.
     pub(crate) value_stored: u64,
@@ -68,7 +68,7 @@ pub(crate) struct Wishes {
 
 /// A counted wish.
 #[derive(Default)]
-pub(crate) struct Ticket {
+pub(crate) struct Counted {
     pub(crate) asked: u64,
     /// The newest that the driver took up.
     pub(crate) taken: u64,
@@ -76,7 +76,7 @@ pub(crate) struct Ticket {
     pub(crate) done: u64,
 }
 
-impl Ticket {
+impl Counted {
     pub(crate) fn ask(&mut self) -> u64 {
         self.asked += 1;
         self.asked
@@ -134,9 +134,9 @@ impl<T: Timer> Shared<T> {
     }
 
     pub(crate) fn ask<R>(&self, wish: impl FnOnce(&mut Wishes) -> R) -> R {
-        let ticket = wish(&mut self.state.lock().wishes);
+        let wished = wish(&mut self.state.lock().wishes);
         self.asked.notify(usize::MAX);
-        ticket
+        wished
     }
 
     /// The state as it is now, whatever the driver last had time to say.

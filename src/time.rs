@@ -84,7 +84,8 @@ impl Instant {
 ///
 /// Requirements: `now` never goes back, and it goes on while the machine sleeps; a clock that stops in suspend lets a
 /// woken leader believe in a lease that ended long ago (`SystemTimer` takes the right clock of each platform). A
-/// sleep may end late, never matter-of-factly early: ending early only costs a needless look.
+/// sleep may end late. One that ends early now and then only costs a needless look; one that always does makes a busy
+/// loop.
 ///
 /// Nothing asks a timer to be `Send`: the futures of a candidate are `Send` where the timer, its sleep and the
 /// storage are.

@@ -50,8 +50,8 @@ impl Builder {
         self.build_with(storage, timer, entropy)
     }
 
-    /// An observer on the system's clock, sleep and randomness. Only the key, the retry interval and the request
-    /// timeout matter to it.
+    /// An observer on the system's clock, sleep and randomness. Of the durations it goes by the retry interval and the
+    /// request timeout, but all are checked together as a candidate's: a longer request timeout needs a longer ttl.
     ///
     /// # Errors
     /// [`BuildError`] names what does not fit.

@@ -6,11 +6,14 @@ use super::{Election, Event, Leader, Sighting};
 use crate::lease::Lease;
 use crate::record::Takeover;
 use crate::time::Instant;
+
 impl Election {
     pub(super) fn held(&mut self, lease: Option<Lease>, retry_after: Duration) {
         let before = self.known;
         self.known = before.max(lease.as_ref().map(|lease| lease.term));
         let pause = match &lease {
+            // Not live, and not granted: somebody else was faster, or `takeover` said not yet. What was news is asked about
+            // at once (`retry_after` zero). Else back when the own delay or guard is over, at the latest after the interval.
             Some(lease) if !lease.is_live() => {
                 self.sight(lease);
                 let wait = if retry_after.is_zero() && self.known > before {

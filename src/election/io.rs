@@ -117,8 +117,8 @@ impl fmt::Display for Operation {
     }
 }
 
-/// Something happened to a candidate. In order: `Elected`, any number of `Renewed` and `Jeopardy`, perhaps `Ending`,
-/// `Lost`.
+/// Something happened to a candidate. In order: `Elected`, any number of `Renewed` and `Jeopardy`, perhaps `Ending` and
+/// more of them (the lease is renewed while work ends), `Lost`.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Event {
@@ -166,7 +166,7 @@ pub enum Event {
     },
     /// This many older events were dropped because nobody took them.
     Missed(u64),
-    /// The candidate stopped. The last event.
+    /// The candidate stopped, or its driver was dropped. The last event.
     Stopped,
 }
 
@@ -176,7 +176,7 @@ pub enum Event {
 pub enum LostReason {
     /// Its deadline passed without a renewal.
     Expired,
-    /// The storage says that the lease is not this reign's any more. Who leads instead is told as
+    /// The storage says that the lease is not this reign's any more, or has expired there. Who leads instead is told as
     /// [`Event::LeaderChanged`].
     Superseded,
     /// As many renewals in a row failed as [`Config::fall_back_after`](crate::Config::fall_back_after) allows.

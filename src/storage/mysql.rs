@@ -70,8 +70,9 @@
 //!
 //! # Locks
 //! A look and a refused claim write nothing, and wait for nobody's lock. Everything else waits for the commit of another
-//! transaction on the same row during the [lock timeout](MySqlBuilder::lock_timeout), at most a tenth of the ttl, so that
-//! the answer comes before the candidate gives up. Then it fails with a [transient](crate::ErrorKind::Transient)
+//! transaction on the same row during the [lock timeout](MySqlBuilder::lock_timeout), a claim or a
+//! renewal at most a tenth of its ttl, so that the answer comes before the candidate gives up. (A release has no ttl: below
+//! a ttl of 5 s set the lock timeout below the request timeout.) Then it fails with a [transient](crate::ErrorKind::Transient)
 //! error and the candidate tries again.
 //!
 //! The server's own limit (`innodb_lock_wait_timeout`) has whole seconds, and is not changed. A statement that is given up

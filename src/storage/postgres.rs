@@ -43,8 +43,9 @@
 //! broken connection fails, and the candidate tries again. A batch is one statement for up to 256 keys.
 //!
 //! A look and a refused claim write nothing, not a byte of the log, and wait for nobody's lock. Everything else waits for
-//! the commit of another transaction on the same row during the [lock timeout](PostgresBuilder::lock_timeout), at most a
-//! tenth of the ttl, so that the answer comes before the candidate gives up. Then it fails with a
+//! the commit of another transaction on the same row during the [lock timeout](PostgresBuilder::lock_timeout), a claim or a
+//! renewal at most a tenth of its ttl, so that the answer comes before the candidate gives up. (A release has no ttl: below
+//! a ttl of 5 s set the lock timeout below the request timeout.) Then it fails with a
 //! [transient](crate::ErrorKind::Transient) error and the candidate tries again.
 //!
 //! # Wake-ups

@@ -49,7 +49,9 @@
 //! What a freeze does not cover:
 //!
 //! * **Single keys that vanish.** Do not delete them, do not give them a ttl, and let the server evict nothing that has none:
-//!   `maxmemory-policy noeviction` (Redis's default) or one of the `volatile` policies. [`check`](Storage::check) refuses the others.
+//!   `maxmemory-policy noeviction` (Redis's default) or one of the `volatile` policies. [`check`](Storage::check) refuses
+//!   the others where `maxmemory` is set. With `durable` it also refuses a server without an append-only file; `appendfsync` it
+//!   does not look at.
 //! * **Two primaries.** One that was cut off and does not know that a replica took its place goes on granting to those who
 //!   still reach it. Let it stop by itself (`min-replicas-to-write 1`), and before the failover
 //!   (`min-replicas-max-lag` below the time after which Sentinel or the cluster acts).
