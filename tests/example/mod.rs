@@ -21,8 +21,12 @@ pub(crate) fn example(name: &str) -> PathBuf {
         for (name, _) in env::vars_os().filter(|(name, _)| told(&name.to_string_lossy())) {
             build.env_remove(name);
         }
+        // As this test was built, so that nothing is built twice.
+        let features: &[_] = if cfg!(feature = "js") { &["--all-features"] } else { &[] };
         let built = build
-            .args(["build", "--quiet", "--examples", "--profile", profile, "--target-dir"])
+            .arg("build")
+            .args(features)
+            .args(["--quiet", "--examples", "--profile", profile, "--target-dir"])
             .arg(profile_folder.parent().unwrap())
             .current_dir(env!("CARGO_MANIFEST_DIR"))
             .status()
