@@ -239,3 +239,15 @@ fn an_election_over_a_loss() {
         select(Box::pin(drivers), Box::pin(scenario)).await;
     });
 }
+
+/// What counts on a server to keep everything asks whether it keeps anything.
+#[test]
+fn durable_needs_an_append_only_file() {
+    block_on(async {
+        let forgets = Server::start(Keeps::Nothing);
+        let error = open(&forgets, true).check().await.unwrap_err();
+        assert_eq!(error.get_ref().downcast_ref(), Some(&NotReady::NotDurable), "{error}");
+        open(&forgets, false).check().await.unwrap();
+        open(&Server::start(Keeps::Everything), true).check().await.unwrap();
+    });
+}
