@@ -1,7 +1,7 @@
-//! A leader crashes, on async-std: its driver is gone, its reign ends with it, and the follower takes over when the lease
-//! runs out.
+//! A leader crashes, on async-std: its driver is gone, its reign ends with it, and the follower takes over when the
+//! lease runs out.
 //!
-//! `cargo run --example async_std`
+//! `cargo run --features async-std --example async_std`
 
 use std::error::Error;
 use std::time::Duration;

@@ -1,25 +1,26 @@
 //! A command line tool that does its job only if it leads: started by cron on many machines in the same minute, it does
 //! the job on one of them. On smol.
 //!
-//! `cargo run --example cli & cargo run --example cli`: one writes the report. The exit status is 0 for the one that did
-//! it, 3 for one that left it to another, 1 for an error. They share `leases.db` in the current folder, or what
-//! `LESSOR_STORAGE` names (see `lessor::storage::open`).
+//! `cargo run --example cli & cargo run --example cli`: one writes the report. The exit status is 0 for the one that
+//! did it, 3 for one that left it to another, 1 for an error. They share `leases.db` in the current folder, or what
+//! the URL in `LESSOR_STORAGE` names (see `lessor_any::open`; an engine other than SQLite needs its feature:
+//! `--features postgres`, say).
 //!
 //! A quick job is over before the next machine starts, whose clock is a second late. So a term is held for at least
-//! `MIN_HOLD`, and nobody waits for longer than `PATIENCE`: whoever starts less than the difference of the two after the
-//! first leaves the job to it. If the one that leads dies amidst the job, its lease lasts for the ttl, and the others
-//! have gone by then: the job is not done this time.
+//! `MIN_HOLD`, and nobody waits for longer than `PATIENCE`: whoever starts less than the difference of the two after
+//! the first leaves the job to it. If the one that leads dies amidst the job, its lease lasts for the ttl, and the
+//! others have gone by then: the job is not done this time.
 //!
 //! It is no memory. A machine that is later than that does the job once more, in the next term. Where that must not
-//! happen the job itself has to remember: a row for each date, say, written in the transaction of its result and guarded
-//! by the term (`fenced_write`).
+//! happen the job itself has to remember: a row for each date, say, written in the transaction of its result and
+//! guarded by the term (`fenced_write`).
 
 use std::env;
 use std::error::Error;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use lessor::{Builder, Leadership, storage};
+use lessor::{Builder, Leadership};
 use smol::Timer;
 use smol::future::or;
 
@@ -31,7 +32,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 fn main() -> Result<ExitCode, Box<dyn Error>> {
     smol::block_on(async {
         let storage = env::var("LESSOR_STORAGE").unwrap_or_else(|_| "leases.db".into());
-        let storage = storage::open(&storage).await?;
+        let storage = lessor_any::open(&storage).await?;
         let (candidate, driver) = Builder::new("nightly-report").min_hold(MIN_HOLD).build(storage)?;
         let driver = smol::spawn(driver.run());
 

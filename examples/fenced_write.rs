@@ -2,10 +2,11 @@
 //!
 //! `cargo run --example fenced_write`
 //!
-//! `first` leads, is asked whether it may write, and its thread is really stopped between that answer and the write, as
-//! a machine that swaps or a virtual machine that is moved would stop it. Its lease runs out, `second` leads and writes.
-//! Then `first` goes on: it was true when it asked. No lease can prevent that; the term that goes along with each write
-//! can. The database remembers the newest one it has seen and admits no older one, in the transaction of the write.
+//! `first` leads, is asked whether it may write, and its thread is really stopped between that answer and the write,
+//! as a machine that swaps or a virtual machine that is moved would stop it. Its lease runs out, `second` leads and
+//! writes. Then `first` goes on: it was true when it asked. No lease can prevent that; the term that goes along with
+//! each write can. The database remembers the newest one it has seen and admits no older one, in the transaction of
+//! the write.
 
 use std::error::Error;
 use std::path::Path;
@@ -14,8 +15,9 @@ use std::thread;
 use std::time::Duration;
 
 use futures::executor::block_on;
-use lessor::storage::sqlite::rusqlite::{self, Connection, TransactionBehavior};
-use lessor::{Builder, Fence, SqliteStorage, Term};
+use lessor::{Builder, Fence, Term};
+use lessor_sqlite::SqliteStorage;
+use lessor_sqlite::rusqlite::{self, Connection, TransactionBehavior};
 use smol::future::or;
 
 type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;

@@ -1,12 +1,13 @@
 //! Two hundred elections in each process, over one storage handle: shards that three processes divide among them.
 //!
 //! `cargo run --example many_keys -- 1`, and in other terminals `.. -- 2` and `.. -- 3`. They share `leases.db` in the
-//! current folder, or what `LESSOR_STORAGE` names (see `lessor::storage::open`). Each prints how many shards it leads:
-//! start the others, stop one with Ctrl-C, kill one, start it again, and look how the shares move.
+//! current folder, or what the URL in `LESSOR_STORAGE` names (see `lessor_any::open`; an engine other than SQLite needs
+//! its feature: `--features postgres`, say). Each prints how many shards it leads: start the others, stop one with
+//! Ctrl-C, kill one, start it again, and look how the shares move.
 //!
-//! Each process holds the lease of its seat, which nobody else campaigns for, and observes the seats of the others: that
-//! says who is there. From this each computes which shards are its own, and campaigns for those alone. Where two disagree
-//! for a moment, since one saw it sooner, the lease of the shard decides: never do two lead it.
+//! Each process holds the lease of its seat, which nobody else campaigns for, and observes the seats of the others:
+//! that says who is there. From this each computes which shards are its own, and campaigns for those alone. Where two
+//! disagree for a moment, since one saw it sooner, the lease of the shard decides: never do two lead it.
 
 use std::collections::BTreeMap;
 use std::env;
@@ -15,23 +16,24 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::channel::oneshot;
-use lessor::{Builder, Candidate, Observer, Storage, storage};
+use async_signal::{Signal, Signals};
+use lessor::{Builder, Candidate, Observer, Storage};
 use smol::future::or;
+use smol::stream::StreamExt;
 
+/// What asks it to end: Ctrl-C, and SIGTERM where there is one.
+const END: &[Signal] = if cfg!(unix) { &[Signal::Int, Signal::Term] } else { &[Signal::Int] };
 const SHARDS: u32 = 200;
 const SEATS: u32 = 3;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let seat = env::args().nth(1).and_then(|seat| seat.parse().ok()).filter(|seat| (1..=SEATS).contains(seat));
     let seat: u32 = seat.ok_or_else(|| format!("the argument is the seat of the process, 1 to {SEATS}"))?;
-    let (stop, stopped) = oneshot::channel::<()>();
-    let mut stop = Some(stop);
-    ctrlc::set_handler(move || drop(stop.take()))?;
+    let mut end = Signals::new(END)?;
     smol::block_on(async {
         let url = env::var("LESSOR_STORAGE").unwrap_or_else(|_| "leases.db".into());
         // One handle for all: one connection or pool, one subscription.
-        let storage = storage::open(&url).await?;
+        let storage = lessor_any::open(&url).await?;
         let (own_seat, driver) =
             Builder::new(format!("seat/{seat}")).id(format!("process {seat}")).build(storage.clone())?;
         smol::spawn(driver.run()).detach();
@@ -42,7 +44,8 @@ fn main() -> Result<(), Box<dyn Error>> {
             others.insert(other, observer);
         }
         let mut node = Node { seat, others, storage, shards: BTreeMap::new() };
-        or(async { _ = stopped.await }, async { node.run().await.unwrap_or_else(|error| println!("{error}")) }).await;
+        or(async { _ = end.next().await }, async { node.run().await.unwrap_or_else(|error| println!("{error}")) })
+            .await;
         let ends = node.shards.values().map(Candidate::shutdown);
         futures::future::join_all(ends).await;
         // Now the others learn that it is gone, and campaign for its shards.
@@ -77,7 +80,7 @@ impl Node {
             if told.replace(leads) != Some(leads) {
                 println!("process {} leads {leads} of {SHARDS} shards", self.seat);
             }
-            let change = self.others.values().map(|observer| Box::pin(observer.leader_changed()));
+            let change = self.others.values_mut().map(|observer| Box::pin(observer.leader_changed()));
             let pause = async { _ = smol::Timer::after(Duration::from_millis(500)).await };
             or(async { drop(futures::future::select_all(change).await) }, pause).await;
         }

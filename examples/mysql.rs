@@ -1,6 +1,7 @@
-//! One of any number of processes that elect a leader in a MySQL or MariaDB database, and write only what the newest term may.
+//! One of any number of processes that elect a leader in a MySQL or MariaDB database, and write only what the newest
+//! term may.
 //!
-//! `DATABASE_URL=mysql://user:password@localhost/database cargo run --example mysql`
+//! `DATABASE_URL=mysql://user:password@localhost/database cargo run --features mysql --example mysql`
 //!
 //! Run it in two terminals and end the one that leads with Ctrl-C: the other goes on at once.
 
@@ -8,16 +9,18 @@ use std::env;
 use std::error::Error;
 use std::time::Duration;
 
-use futures::channel::oneshot;
-use lessor::storage::mysql::sqlx::mysql::{MySqlPool, MySqlPoolOptions};
-use lessor::storage::mysql::{NotAdmitted, admit, sqlx};
-use lessor::{Builder, Fence, Leadership, MySqlStorage, Storage};
+use async_signal::{Signal, Signals};
+use lessor::{Builder, Fence, Leadership, Storage};
+use lessor_mysql::sqlx::mysql::{MySqlPool, MySqlPoolOptions};
+use lessor_mysql::{MySqlStorage, NotAdmitted, admit, sqlx};
+use smol::stream::StreamExt;
+
+/// What asks it to end: Ctrl-C, and SIGTERM where there is one.
+const END: &[Signal] = if cfg!(unix) { &[Signal::Int, Signal::Term] } else { &[Signal::Int] };
 
 fn main() -> Result<(), Box<dyn Error>> {
     let url = env::var("DATABASE_URL").map_err(|_| "set DATABASE_URL: mysql://user:password@localhost/database")?;
-    let (stop, stopped) = oneshot::channel::<()>();
-    let mut stop = Some(stop);
-    ctrlc::set_handler(move || drop(stop.take()))?;
+    let mut end = Signals::new(END)?;
     smol::block_on(async {
         let pool = MySqlPoolOptions::new().max_connections(4).connect(&url).await?;
         let storage = MySqlStorage::new(pool.clone());
@@ -26,7 +29,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         sqlx::query(Fence::MYSQL_CREATE_TABLE).execute(&pool).await?;
 
         let (candidate, driver) = Builder::new("example").build(storage)?;
-        let driver = smol::spawn(driver.run_until(stopped));
+        let driver = smol::spawn(driver.run_until(async move { end.next().await }));
         println!("follows until it leads");
         while let Ok(leadership) = candidate.elected().await {
             println!("leads in term {}", leadership.term());

@@ -1,5 +1,5 @@
-//! An election without async: `Election` in a plain loop, with threads, the machine's clock and a storage that is called
-//! like any function. No executor, no future.
+//! An election without async: `Election` in a plain loop, with threads, the machine's clock and a storage that is
+//! called like any function. No executor, no future.
 //!
 //! `cargo run --example no_async`
 //!
@@ -11,10 +11,9 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use lessor::{
-    Config, Election, Event, Holder, Input, Key, Output, Record, Reply, Request, Session, StorageError, SystemTimer,
-    Term, Timer,
-};
+use lessor::election::{Election, Input, Output};
+use lessor::storage::{Record, Reply, Request, Session};
+use lessor::{Config, Event, Id, Key, SystemTimer, Term, Timer};
 
 type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
@@ -27,24 +26,26 @@ fn main() -> Outcome<()> {
 }
 
 /// Writes so many reports while it leads, and stops.
-fn campaign(id: &str, storage: &Shelf, mut reports: u32) -> Outcome<()> {
+fn campaign(name: &str, storage: &Shelf, mut reports: u32) -> Outcome<()> {
     let clock = SystemTimer::new();
     let config = Config::with_ttl(Duration::from_secs(1));
-    let (key, holder, seed) = (Key::new("report")?, Holder::new(id)?, getrandom::u64()?);
-    let mut election = Election::new(key, holder, config, draw_session()?, seed, clock.now())?;
+    let (key, id, jitter) = (Key::new("report")?, Id::new(name)?, getrandom::u64()?);
+    let mut election = Election::new(key, id, config, draw_session()?, jitter, clock.now())?;
     loop {
         // What the election asks for, in order, until it has to wait.
         let due = loop {
             match election.poll_output(clock.now()) {
-                Output::Request { id, request } => {
-                    let reply = storage.call(&request);
+                Output::Request { id, request, .. } => {
+                    let reply = Ok(storage.call(&request));
                     election.handle_input(clock.now(), Input::Reply { id, reply });
                 }
                 Output::DrawSession => election.handle_input(clock.now(), Input::Session(draw_session()?)),
-                Output::Event(Event::Elected { term, .. }) => println!("{id} leads in term {term}"),
+                Output::Event(Event::Elected { term, .. }) => println!("{name} leads in term {term}"),
                 // There is no work that goes on beside this loop.
-                Output::Event(Event::Ending { term }) => election.handle_input(clock.now(), Input::Drained(term)),
-                Output::Event(Event::Lost { term, reason }) => println!("{id} leads no more in term {term}: {reason}"),
+                Output::Event(Event::Ending { term, .. }) => election.handle_input(clock.now(), Input::Drained(term)),
+                Output::Event(Event::Lost { term, reason, .. }) => {
+                    println!("{name} leads no more in term {term}: {reason}")
+                }
                 Output::Timeout(at) => break at,
                 Output::Done => return Ok(()),
                 _ => {}
@@ -54,7 +55,7 @@ fn campaign(id: &str, storage: &Shelf, mut reports: u32) -> Outcome<()> {
         if election.is_leader(clock.now())
             && let Some(term) = election.status().term
         {
-            println!("{id} writes a report in term {term}");
+            println!("{name} writes a report in term {term}");
             reports -= 1;
             if reports == 0 {
                 election.handle_input(clock.now(), Input::Stop);
@@ -81,23 +82,10 @@ impl Shelf {
     fn call(&self, request: &Request) -> Reply {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let now_ms = u64::try_from(SystemTimer::new().now().since_origin().as_millis()).unwrap_or(u64::MAX);
-        let current = kept.as_ref();
-        let (reply, write) = match request {
-            Request::Acquire(claim) => {
-                let verdict = Record::acquire(current, claim, now_ms, Term::FIRST);
-                (Reply::Acquired(verdict.answer), verdict.write)
-            }
-            Request::Renew(claim, term) => {
-                let verdict = Record::renew(current, claim, *term, now_ms);
-                (Reply::Renewed(verdict.answer), verdict.write)
-            }
-            Request::Release(_, session) => (Reply::Released, Record::release(current, *session)),
-            Request::Get(_) => (Reply::Got(current.map(|record| record.lease(now_ms))), None),
-            _ => (Reply::Failed(StorageError::permanent("this request is not known here")), None),
-        };
-        if write.is_some() {
-            *kept = write;
+        let verdict = Record::judge(kept.as_ref(), request, now_ms, Term::FIRST);
+        if verdict.write.is_some() {
+            *kept = verdict.write;
         }
-        reply
+        verdict.reply
     }
 }

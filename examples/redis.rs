@@ -1,18 +1,24 @@
 //! One of any number of processes that elect a leader in a Redis server, and write only what the newest term may.
 //!
-//! `REDIS_URL=redis://:password@localhost cargo run --example redis`
+//! `REDIS_URL=redis://:password@localhost cargo run --features redis --example redis`
 //!
-//! Run it in two terminals and end the one that leads with Ctrl-C: the other goes on at once. The first time it waits for
-//! a minute, as after a loss of data. `cargo run --example redis -- initialise` says once that nobody leads.
+//! Run it in two terminals and end the one that leads with Ctrl-C: the other goes on at once. The first time it waits
+//! for a minute, as after a loss of data. `cargo run --features redis --example redis -- initialise` says once that
+//! nobody leads.
 
 use std::env;
 use std::error::Error;
 use std::time::Duration;
 
-use futures::channel::oneshot;
-use lessor::storage::redis::redis::aio::MultiplexedConnection;
-use lessor::storage::redis::redis::{Client, Script};
-use lessor::{Builder, Leadership, RedisStorage, Storage};
+use async_signal::{Signal, Signals};
+use lessor::{Builder, Leadership, Storage};
+use lessor_redis::RedisStorage;
+use lessor_redis::redis::aio::MultiplexedConnection;
+use lessor_redis::redis::{Client, Script};
+use smol::stream::StreamExt;
+
+/// What asks it to end: Ctrl-C, and SIGTERM where there is one.
+const END: &[Signal] = if cfg!(unix) { &[Signal::Int, Signal::Term] } else { &[Signal::Int] };
 
 /// First the fence, then whatever is to be written: in one script, so that nothing comes between.
 const WRITE: &str = r"
@@ -23,9 +29,7 @@ const WRITE: &str = r"
 
 fn main() -> Result<(), Box<dyn Error>> {
     let url = env::var("REDIS_URL").map_err(|_| "set REDIS_URL: redis://:password@localhost")?;
-    let (stop, stopped) = oneshot::channel::<()>();
-    let mut stop = Some(stop);
-    ctrlc::set_handler(move || drop(stop.take()))?;
+    let mut end = Signals::new(END)?;
     smol::block_on(async {
         let client = Client::open(url)?;
         let storage = RedisStorage::new(client.clone());
@@ -36,7 +40,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
         let mut connection = client.get_multiplexed_async_connection().await?;
         let (candidate, driver) = Builder::new("example").build(storage)?;
-        let driver = smol::spawn(driver.run_until(stopped));
+        let driver = smol::spawn(driver.run_until(async move { end.next().await }));
         println!("follows until it leads");
         while let Ok(leadership) = candidate.elected().await {
             println!("leads in term {}", leadership.term());

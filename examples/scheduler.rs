@@ -1,9 +1,10 @@
 //! A scheduler with cron expressions: any number of processes wake up for each run, and the one that leads does it. On
 //! tokio; the expressions are those of crate `croner`.
 //!
-//! `cargo run --example scheduler -- '*/2 * * * * *'`, in two terminals. Fields are second (may be left out), minute,
-//! hour, day, month and weekday, in UTC; by default each second. They share `leases.db` in the current folder, or what
-//! `LESSOR_STORAGE` names (see `lessor::storage::open`).
+//! `cargo run --features scheduler --example scheduler -- '*/2 * * * * *'`, in two terminals. Fields are second (may
+//! be left out), minute, hour, day, month and weekday, in UTC; by default each second. They share `leases.db` in the
+//! current folder, or what the URL in `LESSOR_STORAGE` names (see `lessor_any::open`; an engine other than SQLite
+//! needs its feature: `--features scheduler,postgres`, say).
 //!
 //! One of them prints each run with its term. Stop it with Ctrl-C or SIGTERM: the other goes on with the next run, and
 //! does none that was done. Kill it: the runs of the next 10 s, the ttl, are left out.
@@ -18,7 +19,7 @@ use std::error::Error;
 use chrono::{DateTime, TimeDelta, Utc};
 use croner::Cron;
 use futures::channel::oneshot;
-use lessor::{Builder, Candidate, Leadership, storage};
+use lessor::{Builder, Candidate, Leadership};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
@@ -28,7 +29,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     ctrlc::set_handler(move || drop(stop.take()))?;
 
     let storage = env::var("LESSOR_STORAGE").unwrap_or_else(|_| "leases.db".into());
-    let storage = storage::open(&storage).await?;
+    let storage = lessor_any::open(&storage).await?;
     let (candidate, driver) = Builder::new("scheduler").build(storage)?;
     let driver = tokio::spawn(driver.run_until(stopped));
     tokio::select! {

@@ -1,7 +1,8 @@
 //! Who leads, over HTTP, for a program in any language that runs beside it; as Kubernetes' leader-elector did. On smol.
 //!
-//! `cargo run --example sidecar -- node-a`, and in another terminal `.. -- node-b`. They share `leases.db` in the
-//! current folder, or what `LESSOR_STORAGE` names (see `lessor::storage::open`). Each prints its address:
+//! `cargo run --features sidecar --example sidecar -- node-a`, and in another terminal `.. -- node-b`. They share
+//! `leases.db` in the current folder, or what the URL in `LESSOR_STORAGE` names (see `lessor_any::open`; an engine
+//! other than SQLite needs its feature: `--features sidecar,postgres`, say). Each prints its address:
 //!
 //! ```console
 //! $ curl localhost:40123
@@ -16,47 +17,48 @@ use std::env;
 use std::error::Error;
 use std::time::Duration;
 
-use futures::channel::oneshot;
-use lessor::{Builder, Candidate, storage};
+use async_signal::{Signal, Signals};
+use lessor::{Builder, Candidate};
 use serde_json::json;
 use smol::future::or;
 use smol::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use smol::net::{TcpListener, TcpStream};
 use smol::stream::StreamExt;
 
+/// What asks it to end: Ctrl-C, and SIGTERM where there is one.
+const END: &[Signal] = if cfg!(unix) { &[Signal::Int, Signal::Term] } else { &[Signal::Int] };
+
 fn main() -> Result<(), Box<dyn Error>> {
     let id = env::args().nth(1).ok_or("give it a name: sidecar node-a")?;
-    let (stop, stopped) = oneshot::channel::<()>();
-    let mut stop = Some(stop);
-    ctrlc::set_handler(move || drop(stop.take()))?;
+    let mut end = Signals::new(END)?;
     smol::block_on(async {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?.to_string();
         let storage = env::var("LESSOR_STORAGE").unwrap_or_else(|_| "leases.db".into());
-        let storage = storage::open(&storage).await?;
+        let storage = lessor_any::open(&storage).await?;
         // Short, so that there is little to wait for. What is asked for often may have 10 s, the default, or more.
         let election = Builder::new("sidecar").id(id).value(&address).ttl(Duration::from_secs(3));
         let (candidate, driver) = election.build(storage)?;
         println!("serves at {address}");
         let serve = async {
-            futures::join!(answer_all(&listener, &candidate), tell(&candidate));
+            futures::join!(answer_all(&listener, &candidate), tell(candidate.clone()));
         };
-        or(driver.run_until(stopped), serve).await;
+        or(driver.run_until(end.next()), serve).await;
         Ok(())
     })
 }
 
 /// What the answers change with.
-async fn tell(candidate: &Candidate) {
+async fn tell(mut candidate: Candidate) {
     while candidate.leader_changed().await.is_ok() {
-        println!("{}", answer(candidate));
+        println!("{}", answer(&candidate));
     }
 }
 
 fn answer(candidate: &Candidate) -> serde_json::Value {
     let lease = candidate.leader();
     json!({
-        "leader": lease.as_ref().and_then(|lease| Some(lease.holder.as_ref()?.as_str())),
+        "leader": lease.as_ref().and_then(|lease| Some(lease.id.as_ref()?.as_str())),
         "address": lease.as_ref().and_then(|lease| Some(lease.value.as_ref()?.as_str())),
         "term": lease.as_ref().map(|lease| lease.term.get()),
         "leads": candidate.is_leader(),

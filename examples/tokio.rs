@@ -1,7 +1,7 @@
 //! A service on tokio: work that runs only while this process leads, and a graceful end at Ctrl-C (or after two
 //! seconds).
 //!
-//! `cargo run --example tokio`
+//! `cargo run --features tokio --example tokio`
 
 use std::error::Error;
 use std::time::Duration;

@@ -1,8 +1,9 @@
 //! A web service of which any number of copies answer, and one leads: who leads, probes for whatever runs it, and a
 //! graceful end. On tokio and axum.
 //!
-//! `cargo run --example web_service -- 8001`, and in another terminal `.. -- 8002`. Without a port it takes a free one.
-//! They share `leases.db` in the current folder, or what `LESSOR_STORAGE` names (see `lessor::storage::open`).
+//! `cargo run --features web --example web_service -- 8001`, and in another terminal `.. -- 8002`. Without a port it
+//! takes a free one. They share `leases.db` in the current folder, or what the URL in `LESSOR_STORAGE` names (see
+//! `lessor_any::open`; an engine other than SQLite needs its feature: `--features web,postgres`, say).
 //!
 //! * `curl localhost:8001` says who leads, in which term and where: of the leader and of the others alike.
 //! * `/health/live` and `/health/ready` answer 200 or 503. Followers are ready too.
@@ -17,7 +18,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::get;
 use futures::channel::oneshot;
-use lessor::{Builder, Candidate, storage};
+use lessor::{Builder, Candidate};
 use tokio::net::TcpListener;
 use tokio::time::sleep;
 
@@ -39,7 +40,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let listener = TcpListener::bind(("127.0.0.1", port)).await?;
     let url = format!("http://{}", listener.local_addr()?);
     let storage = env::var("LESSOR_STORAGE").unwrap_or_else(|_| "leases.db".into());
-    let storage = storage::open(&storage).await?;
+    let storage = lessor_any::open(&storage).await?;
     let (candidate, driver) = Builder::new("web-service").id(&url).value(&url).build(storage)?;
     let service = Service { candidate: candidate.clone(), ttl: driver.config().ttl };
     let routes = Router::new()

@@ -9,16 +9,16 @@ use core::num::NonZeroU32;
 use core::time::Duration;
 
 use crate::candidate::Candidate;
-use crate::config::{Config, ConfigError, MAX_DURATION};
+use crate::cell::Cell;
+use crate::config::{Config, ConfigError};
 use crate::driver::{Driver, Entropy};
 use crate::election::{Election, Input};
-use crate::lease::{Holder, InvalidText, Key, Session, Value};
+use crate::maybe_send::{MaybeSend, MaybeSendSync};
 use crate::observer::Observer;
-use crate::send::MaybeSend;
-use crate::shared::Shared;
-use crate::storage::Storage;
+use crate::storage::{Session, Storage};
+use crate::text::{Id, InvalidText, Key, Value};
 use crate::ticket::Ticket;
-use crate::time::Timer;
+use crate::time::{AnyTimer, Timer};
 
 #[cfg(any(feature = "system", all(feature = "js", target_family = "wasm", target_os = "unknown")))]
 mod system;
@@ -44,51 +44,74 @@ pub struct Builder {
     value: Option<String>,
     ticket: Option<Ticket>,
     config: Option<Config>,
-    ttl: Option<Duration>,
-    renew_interval: Option<Duration>,
-    retry_interval: Option<Duration>,
-    request_timeout: Option<Duration>,
-    margin: Option<Duration>,
-    drain_timeout: Option<Duration>,
-    cool_off: Option<Duration>,
-    min_hold: Option<Duration>,
-    takeover_delay: Option<Duration>,
-    takeover_guard: Option<bool>,
-    fall_back_after: Option<Option<NonZeroU32>>,
+    changes: Changes,
 }
 
-macro_rules! setters {
-    ($($(#[$doc:meta])* $field:ident: $type:ty;)*) => {$(
-        #[doc = concat!("Sets [`Config::", stringify!($field), "`].")]
-        $(#[$doc])*
-        pub fn $field(mut self, $field: $type) -> Self {
-            self.$field = Some($field);
-            self
+/// Declares the settings that can be changed one by one: where they are kept, how they are applied, and their setters.
+macro_rules! settings {
+    ($($(#[$doc:meta])* $setting:ident: $type:ty;)*) => {
+        /// The settings that were changed one by one.
+        #[derive(Clone, Debug, Default)]
+        struct Changes {
+            $($setting: Option<$type>,)*
         }
-    )*};
+
+        impl Changes {
+            fn apply(self, config: &mut Config) {
+                $(if let Some(changed) = self.$setting {
+                    config.$setting = changed;
+                })*
+            }
+        }
+
+        /// One setting each; [`Config`] says more of it, and its default.
+        impl Builder {
+            $(
+                $(#[$doc])*
+                #[doc = concat!("\n\nSee [`Config::", stringify!($setting), "`].")]
+                pub fn $setting(mut self, $setting: $type) -> Self {
+                    self.changes.$setting = Some($setting);
+                    self
+                }
+            )*
+        }
+    };
+}
+
+settings! {
+    /// How long a grant or a renewal lasts: a crashed leader is replaced after at most this and one retry. Unless
+    /// a configuration was given as a whole, the other durations follow from it.
+    #[doc(alias = "WithTTL")]
+    ttl: Duration;
+    /// From the beginning of one renewal of a leader to that of the next.
+    #[doc(alias = "WithHoldRate")]
+    renew_interval: Duration;
+    /// The longest that a follower waits before it asks again.
+    #[doc(alias = "WithFollowRate")]
+    retry_interval: Duration;
+    /// How long one request may take before it counts as failed.
+    request_timeout: Duration;
+    /// By how much a leader stops before its lease ends in the storage.
+    margin: Duration;
+    /// How long an ending term waits for its work.
+    drain_timeout: Duration;
+    /// For how long a candidate that resigned does not campaign.
+    cool_off: Duration;
+    /// How long a term is held at least, even if its leader resigns or stops.
+    min_hold: Duration;
+    /// How long a follower waits beyond the end of another's expired lease.
+    takeover_delay: Duration;
+    /// Whether a follower judges an expired lease by its own clock too.
+    takeover_guard: bool;
+    /// After how many failed renewals in a row a leader steps down. `None`: when its time is over.
+    #[doc(alias = "WithErrorsToFallback")]
+    fall_back_after: Option<NonZeroU32>;
 }
 
 impl Builder {
     /// For the election of this key: 1 to 256 bytes of UTF-8 without control characters.
     pub fn new(key: impl Into<String>) -> Self {
-        Self {
-            key: key.into(),
-            id: None,
-            value: None,
-            ticket: None,
-            config: None,
-            ttl: None,
-            renew_interval: None,
-            retry_interval: None,
-            request_timeout: None,
-            margin: None,
-            drain_timeout: None,
-            cool_off: None,
-            min_hold: None,
-            takeover_delay: None,
-            takeover_guard: None,
-            fall_back_after: None,
-        }
+        Self { key: key.into(), id: None, value: None, ticket: None, config: None, changes: Changes::default() }
     }
 
     /// What people call this candidate, 1 to 128 bytes; a host name, say. By default a random one.
@@ -117,24 +140,6 @@ impl Builder {
         self
     }
 
-    setters! {
-        #[doc(alias = "WithTTL")]
-        ttl: Duration;
-        #[doc(alias = "WithHoldRate")]
-        renew_interval: Duration;
-        #[doc(alias = "WithFollowRate")]
-        retry_interval: Duration;
-        request_timeout: Duration;
-        margin: Duration;
-        drain_timeout: Duration;
-        cool_off: Duration;
-        min_hold: Duration;
-        takeover_delay: Duration;
-        takeover_guard: bool;
-        #[doc(alias = "WithErrorsToFallback")]
-        fall_back_after: Option<NonZeroU32>;
-    }
-
     /// A candidate on this timer and randomness.
     ///
     /// Sessions are drawn from `entropy`, and a session is all that proves a leader: two candidates with one session
@@ -143,76 +148,105 @@ impl Builder {
     ///
     /// # Errors
     /// [`BuildError`] names what does not fit.
-    pub fn build_with<S: Storage + 'static, T: Timer>(
+    pub fn build_with<S: Storage + 'static, T: Timer<Sleep: MaybeSend> + MaybeSendSync + 'static>(
+        self,
+        storage: S,
+        timer: T,
+        entropy: impl FnMut() -> u64 + MaybeSend + 'static,
+    ) -> Result<(Candidate, Driver<S>), BuildError> {
+        self.build_local(storage, AnyTimer::new(timer), entropy)
+    }
+
+    /// [`build_with`](Self::build_with) for a timer that stays in its thread, as those of thread-per-core runtimes do:
+    /// the handles carry its type.
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use std::rc::Rc;
+    /// use lessor::{Builder, Candidate, ManualTimer, MemoryStorage};
+    ///
+    /// # fn draw() -> u64 { 7 }
+    /// let timer = Rc::new(ManualTimer::new()); // not `Send`
+    /// let storage = MemoryStorage::with_timer(ManualTimer::clone(&timer));
+    /// let (candidate, mut driver) = Builder::new("k").id("node-a").build_local(storage, timer.clone(), draw)?;
+    /// timer.block_on(driver.step());
+    /// let candidate: Candidate<Rc<ManualTimer>> = candidate;
+    /// assert!(candidate.is_leader());
+    /// # Ok::<(), lessor::BuildError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`BuildError`] names what does not fit.
+    pub fn build_local<S: Storage + 'static, T: Timer>(
         self,
         storage: S,
         timer: T,
         entropy: impl FnMut() -> u64 + MaybeSend + 'static,
     ) -> Result<(Candidate<T>, Driver<S, T>), BuildError> {
         let mut entropy: Entropy = Box::new(entropy);
-        let config = self.resolved();
-        let holder = match self.id {
-            Some(id) => Holder::new(id),
-            None => Holder::new(format!("{:016x}", entropy())),
+        let config = resolved(self.config, self.changes);
+        let id = match self.id {
+            Some(id) => Id::new(id),
+            None => Id::new(format!("{:016x}", entropy())),
         }?;
         let key = Key::new(self.key)?;
         let now = timer.now();
         let mut election = match self.ticket {
-            Some(ticket) => Election::resume(key, holder, config, ticket, entropy(), now),
+            Some(ticket) => Election::resume(key, id, config, ticket, entropy(), now),
             None => {
                 let session = Session::from_bits(u128::from(entropy()) << 64 | u128::from(entropy()));
-                Election::new(key, holder, config, session, entropy(), now)
+                Election::new(key, id, config, session, entropy(), now)
             }
         }?;
         if let Some(value) = self.value {
-            election.handle_input(now, Input::SetValue(Some(Value::new(value)?)));
+            election.handle_input(now, Input::SetValue { value: Some(Value::new(value)?), serial: 1 });
         }
-        let shared = Arc::new(Shared::new(timer, &election));
-        Ok((Candidate::new(shared.clone()), Driver::new(shared, storage, election, entropy)))
+        let cell = Arc::new(Cell::new(timer, &election));
+        Ok((Candidate::new(cell.clone()), Driver::new(cell, storage, election, entropy)))
     }
 
     /// An observer on this timer. `entropy` only varies its pauses.
     ///
     /// # Errors
     /// [`BuildError`] names what does not fit.
-    pub fn observe_with<S: Storage + 'static, T: Timer>(
+    pub fn observe_with<S: Storage + 'static, T: Timer<Sleep: MaybeSend> + MaybeSendSync + 'static>(
+        self,
+        storage: S,
+        timer: T,
+        entropy: impl FnMut() -> u64 + MaybeSend + 'static,
+    ) -> Result<(Observer, Driver<S>), BuildError> {
+        self.observe_local(storage, AnyTimer::new(timer), entropy)
+    }
+
+    /// [`observe_with`](Self::observe_with) for a timer that stays in its thread.
+    ///
+    /// # Errors
+    /// [`BuildError`] names what does not fit.
+    pub fn observe_local<S: Storage + 'static, T: Timer>(
         self,
         storage: S,
         timer: T,
         entropy: impl FnMut() -> u64 + MaybeSend + 'static,
     ) -> Result<(Observer<T>, Driver<S, T>), BuildError> {
         let mut entropy: Entropy = Box::new(entropy);
-        let config = self.resolved();
+        let config = resolved(self.config, self.changes);
         let election = Election::observer(Key::new(self.key)?, config, entropy(), timer.now())?;
-        let shared = Arc::new(Shared::new(timer, &election));
-        Ok((Observer::new(shared.clone()), Driver::new(shared, storage, election, entropy)))
+        let cell = Arc::new(Cell::new(timer, &election));
+        Ok((Observer::new(cell.clone()), Driver::new(cell, storage, election, entropy)))
     }
+}
 
-    fn resolved(&self) -> Config {
-        let base = self.config.clone().unwrap_or_default();
-        let base = match self.ttl {
-            Some(ttl) if self.config.is_none() => Config::with_ttl(ttl),
-            ttl => Config { ttl: ttl.unwrap_or(base.ttl), ..base },
-        };
-        let retry_interval = self.retry_interval.unwrap_or(base.retry_interval);
-        let cool_off = match self.config {
-            Some(_) => base.cool_off,
-            None => retry_interval.saturating_mul(2).min(MAX_DURATION),
-        };
-        Config {
-            ttl: base.ttl,
-            renew_interval: self.renew_interval.unwrap_or(base.renew_interval),
-            retry_interval,
-            request_timeout: self.request_timeout.unwrap_or(base.request_timeout),
-            margin: self.margin.unwrap_or(base.margin),
-            drain_timeout: self.drain_timeout.unwrap_or(base.drain_timeout),
-            cool_off: self.cool_off.unwrap_or(cool_off),
-            min_hold: self.min_hold.unwrap_or(base.min_hold),
-            takeover_delay: self.takeover_delay.unwrap_or(base.takeover_delay),
-            takeover_guard: self.takeover_guard.unwrap_or(base.takeover_guard),
-            fall_back_after: self.fall_back_after.unwrap_or(base.fall_back_after),
+/// The configuration that was given, or else the defaults for the ttl that was set; then the single settings on top.
+fn resolved(given: Option<Config>, changes: Changes) -> Config {
+    let mut config = given.unwrap_or_else(|| {
+        let mut derived = changes.ttl.map_or_else(Config::default, Config::with_ttl);
+        if let Some(retry_interval) = changes.retry_interval {
+            derived.cool_off = Config::cool_off_for(retry_interval);
         }
-    }
+        derived
+    });
+    changes.apply(&mut config);
+    config
 }
 
 /// What kept a [`Builder`] from building.

@@ -3,12 +3,13 @@
 use alloc::sync::Arc;
 use core::fmt;
 
+use crate::cell::{Cell, Closed, Handle, State, ValueState, Wishes};
 use crate::election::Status;
 use crate::events::Events;
 use crate::leadership::Leadership;
-use crate::lease::{Lease, Value};
-use crate::shared::{Closed, Handle, Shared, State};
-use crate::time::{DefaultTimer, Timer};
+use crate::lease::Lease;
+use crate::text::Value;
+use crate::time::{AnyTimer, Timer};
 
 /// One participant in the election for a key.
 ///
@@ -36,11 +37,11 @@ use crate::time::{DefaultTimer, Timer};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// # }).unwrap();
 /// ```
-pub struct Candidate<T: Timer = DefaultTimer>(Handle<T>);
+pub struct Candidate<T: Timer = AnyTimer>(Handle<T>);
 
 impl<T: Timer> Candidate<T> {
-    pub(crate) fn new(shared: Arc<Shared<T>>) -> Self {
-        Self(Handle::new(shared))
+    pub(crate) fn new(cell: Arc<Cell<T>>) -> Self {
+        Self(Handle::new(cell))
     }
 
     /// Whether this candidate leads and takes on new work.
@@ -54,15 +55,15 @@ impl<T: Timer> Candidate<T> {
     #[must_use]
     #[doc(alias = "IsLeader")]
     pub fn is_leader(&self) -> bool {
-        self.0.shared.leading.is_ahead(|| self.0.shared.timer.now())
+        self.0.cell.leading.is_ahead(|| self.0.cell.timer.now())
     }
 
     /// The present leadership, without waiting: for schedulers and cron. `None` where [`is_leader`](Self::is_leader)
     /// is false.
     #[must_use]
     pub fn leadership(&self) -> Option<Leadership<T>> {
-        let grant = self.0.shared.state.lock().grant.clone()?;
-        let leadership = Leadership::new(self.0.shared.clone(), self.0.alive.clone(), grant);
+        let grant = self.0.cell.state.lock().grant.clone()?;
+        let leadership = Leadership::new(self.0.cell.clone(), self.0.alive.clone(), grant);
         Some(leadership).filter(|leadership| leadership.is_valid() && !leadership.is_ending())
     }
 
@@ -75,14 +76,17 @@ impl<T: Timer> Candidate<T> {
     /// Dropping the future loses nothing; the candidate goes on.
     pub async fn elected(&self) -> Result<Leadership<T>, Stopped> {
         loop {
-            let closed_or_held = |state: &State, now| match &state.grant {
-                _ if state.closed.is_some() => Some(Err(Stopped)),
-                Some(grant) if !grant.is_ending() && state.holds_a_term(now) => Some(Ok(grant.clone())),
-                _ => None,
+            let held = |state: &State, now| {
+                if state.closed.is_some() {
+                    return Some(Err(Stopped));
+                }
+                let grant = state.grant.as_ref().filter(|grant| !grant.is_ending() && state.holds_a_term(now))?;
+                Some(Ok(grant.clone()))
             };
-            let grant = self.0.shared.wait_for(closed_or_held).await?;
-            let leadership = Leadership::new(self.0.shared.clone(), self.0.alive.clone(), grant);
-            // Its clock was read before its deadline was loaded: ask again in the right order.
+            let grant = self.0.cell.wait_for(held).await?;
+            let leadership = Leadership::new(self.0.cell.clone(), self.0.alive.clone(), grant);
+            // The clock was read before the lock was got, and so before the deadline was loaded. R3 wants it the other
+            // way round: the leadership does that.
             if leadership.is_valid() {
                 return Ok(leadership);
             }
@@ -94,7 +98,7 @@ impl<T: Timer> Candidate<T> {
     /// A follower knows what it saw when it last asked. `None`: nobody, or not known.
     #[must_use]
     pub fn leader(&self) -> Option<Lease> {
-        self.0.shared.leader()
+        self.0.cell.leader()
     }
 
     /// Waits until the leader, its term or its value is another than when this handle last reported a change, and
@@ -108,7 +112,7 @@ impl<T: Timer> Candidate<T> {
     ///
     /// # Cancel safety
     /// Dropping the future loses nothing.
-    pub async fn leader_changed(&self) -> Result<Option<Lease>, Stopped> {
+    pub async fn leader_changed(&mut self) -> Result<Option<Lease>, Stopped> {
         self.0.leader_changed().await.ok_or(Stopped)
     }
 
@@ -123,33 +127,27 @@ impl<T: Timer> Candidate<T> {
     /// # Cancel safety
     /// Once polled, the value is set even if the future is dropped.
     pub async fn set_value(&self, value: Option<Value>) -> Result<(), Stopped> {
-        let number = self.0.shared.ask(|wishes| {
-            wishes.new_value = Some(value);
-            wishes.value.ask()
-        });
+        let serial = self.0.cell.ask(|wishes| wishes.publish(value));
         self.0
-            .shared
-            .wait_for(|state, now| {
-                let wishes = &state.wishes;
-                let leading = state.holds_a_term(now);
-                match state.closed {
-                    _ if wishes.value_stored >= number => Some(Ok(())),
-                    Some(_) => Some(Err(Stopped)),
-                    None => (wishes.value.done >= number && !leading).then_some(Ok(())),
-                }
+            .cell
+            .wait_for(|state, now| match state.value(serial) {
+                ValueState::Stored => Some(Ok(())),
+                _ if state.closed.is_some() => Some(Err(Stopped)),
+                ValueState::Set if !state.holds_a_term(now) => Some(Ok(())),
+                ValueState::Set | ValueState::Asked => None,
             })
             .await
     }
 
     /// What happens from now on, beginning with the present state.
     pub fn events(&self) -> Events {
-        self.0.shared.events()
+        self.0.cell.events()
     }
 
     /// How this candidate is: for health checks. [`Status`] says which probe asks what.
     #[must_use]
     pub fn status(&self) -> Status {
-        self.0.shared.status()
+        self.0.cell.status()
     }
 
     /// Hands over: ends the term, waits for its work, releases the lease and lets others lead for the cool-off.
@@ -165,11 +163,11 @@ impl<T: Timer> Candidate<T> {
     /// # Cancel safety
     /// Once polled, the hand-over goes on even if the future is dropped.
     pub async fn resign(&self) -> Result<(), Stopped> {
-        let number = self.0.shared.ask(|wishes| wishes.resign.ask());
+        let number = self.0.cell.ask(Wishes::resign);
         self.0
-            .shared
+            .cell
             .wait_for(|state, _| match state.closed {
-                _ if state.wishes.resign.done >= number => Some(Ok(())),
+                _ if state.has_resigned(number) => Some(Ok(())),
                 Some(Closed::Stopped) => Some(Ok(())),
                 Some(Closed::Dropped) => Some(Err(Stopped)),
                 None => None,
@@ -182,15 +180,17 @@ impl<T: Timer> Candidate<T> {
     /// Whoever holds a [`Guard`](crate::Guard) of the term has to drop it first: waiting here with it in hand takes
     /// the whole drain timeout.
     ///
+    /// It is no error if the release was given up because the storage did not answer: the lease then runs out.
+    ///
     /// # Errors
     /// [`Stopped`] if the driver was dropped before it could release.
     ///
     /// # Cancel safety
     /// Once polled, the candidate stops even if the future is dropped.
     pub async fn shutdown(&self) -> Result<(), Stopped> {
-        self.0.shared.ask(|wishes| wishes.stop = true);
+        self.0.cell.ask(Wishes::stop);
         self.0
-            .shared
+            .cell
             .wait_for(|state, _| match state.closed? {
                 Closed::Stopped => Some(Ok(())),
                 Closed::Dropped => Some(Err(Stopped)),
@@ -213,6 +213,7 @@ impl<T: Timer> fmt::Debug for Candidate<T> {
 
 /// The candidate or observer has stopped, or its driver is gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Stopped;
 
 impl fmt::Display for Stopped {

@@ -4,18 +4,6 @@ use core::fmt;
 use core::num::NonZeroU32;
 use core::time::Duration;
 
-/// How far a pause between two requests may vary, as a fraction: a tenth to either side, drawn afresh each time.
-///
-/// Without it the followers of a key that lost their leader together would ask together for ever
-/// (hashicorp/consul#9469), and jitter on jitter would drift (so it is never applied to an already varied pause).
-pub const JITTER: f64 = 0.1;
-
-/// The shortest ttl allowed.
-pub const MIN_TTL: Duration = Duration::from_millis(100);
-
-/// The longest ttl, and the longest of every other duration.
-pub const MAX_DURATION: Duration = Duration::from_secs(24 * 60 * 60);
-
 /// The durations of a candidate.
 ///
 /// [`Config::with_ttl`] derives all of them from one number in proportions that fit together;
@@ -105,6 +93,18 @@ pub struct Config {
 }
 
 impl Config {
+    /// How far a pause between two requests may vary, as a fraction: a tenth to either side, drawn afresh each time.
+    ///
+    /// Without it the followers of a key that lost their leader together would ask together for ever
+    /// (hashicorp/consul#9469), and jitter on jitter would drift (so it is never applied to an already varied pause).
+    pub const JITTER: f64 = 0.1;
+
+    /// The shortest ttl allowed.
+    pub const MIN_TTL: Duration = Duration::from_millis(100);
+
+    /// The longest ttl, and the longest of every other duration.
+    pub const MAX_DURATION: Duration = Duration::from_secs(24 * 60 * 60);
+
     /// The defaults in proportion to this ttl.
     #[must_use]
     #[doc(alias = "WithTTL")]
@@ -117,12 +117,17 @@ impl Config {
             request_timeout: fifth,
             margin: (ttl / 10).max(Duration::from_millis(1)),
             drain_timeout: ttl,
-            cool_off: fifth.saturating_mul(2),
+            cool_off: Self::cool_off_for(fifth),
             min_hold: Duration::ZERO,
             takeover_delay: Duration::ZERO,
             takeover_guard: false,
             fall_back_after: None,
         }
+    }
+
+    /// So that every follower asks once.
+    pub(crate) fn cool_off_for(retry_interval: Duration) -> Duration {
+        retry_interval.saturating_mul(2).min(Self::MAX_DURATION)
     }
 
     /// Checks each duration against its limits and all of them against each other.
@@ -135,7 +140,7 @@ impl Config {
     pub fn validate(&self) -> Result<(), ConfigError> {
         let grain = Duration::from_millis(1);
         let durations = [
-            ("ttl", self.ttl, MIN_TTL),
+            ("ttl", self.ttl, Self::MIN_TTL),
             ("renew_interval", self.renew_interval, grain),
             ("retry_interval", self.retry_interval, grain),
             ("request_timeout", self.request_timeout, grain),
@@ -146,11 +151,11 @@ impl Config {
             ("takeover_delay", self.takeover_delay, Duration::ZERO),
         ];
         for (field, given, min) in durations {
-            if !(min..=MAX_DURATION).contains(&given) {
-                return Err(ConfigError::OutOfRange { field, given, min, max: MAX_DURATION });
+            if !(min..=Self::MAX_DURATION).contains(&given) {
+                return Err(ConfigError::OutOfRange { field, given, min, max: Self::MAX_DURATION });
             }
         }
-        let requests = self.renew_interval.mul_f64(1.0 + JITTER) + self.request_timeout * 2;
+        let requests = self.renew_interval.mul_f64(1.0 + Self::JITTER) + self.request_timeout * 2;
         let needed = requests + self.retry_pause() + self.margin;
         if needed >= self.ttl {
             return Err(ConfigError::NoRoomToRenew { needed, ttl: self.ttl });

@@ -14,22 +14,21 @@ use event_listener::EventListener;
 use futures::Stream;
 use futures::future::poll_fn;
 
+use crate::cell::{Cell, Wishes};
 use crate::config::Config;
-use crate::election::{Election, Event, Input, Output, Reply, Request, RequestId, Status};
-use crate::lease::Session;
-use crate::report::Report;
-use crate::send::BoxFuture;
-use crate::shared::Shared;
-use crate::storage::{Storage, Wakeups};
+use crate::election::{Election, Event, Input, Output, RequestId, Status};
+use crate::maybe_send::BoxFuture;
+use crate::storage::{Answer, Request, Session, Storage, Wakeups};
+use crate::telemetry::Report;
 use crate::ticket::Ticket;
-use crate::time::{DefaultTimer, Instant, Timer};
+use crate::time::{AnyTimer, Instant, Timer};
 
 #[cfg(not(any(target_family = "wasm", target_os = "none")))]
 pub(crate) type Entropy = Box<dyn FnMut() -> u64 + Send>;
 #[cfg(any(target_family = "wasm", target_os = "none"))]
 pub(crate) type Entropy = Box<dyn FnMut() -> u64>;
 
-/// Makes a candidate or an observer go: spawn [`run`](Self::run), or call [`step`](Self::step) from where no loop
+/// Runs a candidate or an observer: spawn [`run`](Self::run), or call [`step`](Self::step) from where no loop
 /// survives.
 ///
 /// It never ends because of a failing storage, only when it is stopped: by
@@ -56,14 +55,14 @@ pub(crate) type Entropy = Box<dyn FnMut() -> u64>;
 /// # }).unwrap();
 /// ```
 #[must_use = "a candidate makes no progress unless its driver runs"]
-pub struct Driver<S, T: Timer = DefaultTimer> {
-    shared: Arc<Shared<T>>,
+pub struct Driver<S, T: Timer = AnyTimer> {
+    cell: Arc<Cell<T>>,
     storage: Arc<S>,
     election: Election,
     entropy: Entropy,
     wakeups: Option<Wakeups>,
     asked: Option<EventListener>,
-    call: Option<(RequestId, BoxFuture<Reply>)>,
+    call: Option<(RequestId, BoxFuture<Answer>)>,
     report: Report,
 }
 
@@ -83,9 +82,9 @@ enum Next {
 }
 
 impl<S: Storage + 'static, T: Timer> Driver<S, T> {
-    pub(crate) fn new(shared: Arc<Shared<T>>, storage: S, election: Election, entropy: Entropy) -> Self {
+    pub(crate) fn new(cell: Arc<Cell<T>>, storage: S, election: Election, entropy: Entropy) -> Self {
         let report = Report::new(&election);
-        Self { shared, storage: Arc::new(storage), election, entropy, wakeups: None, asked: None, call: None, report }
+        Self { cell, storage: Arc::new(storage), election, entropy, wakeups: None, asked: None, call: None, report }
     }
 
     /// Runs until the candidate is stopped. Spawn it.
@@ -104,14 +103,14 @@ impl<S: Storage + 'static, T: Timer> Driver<S, T> {
     /// # Cancel safety
     /// Dropping the future drops the driver, which is safe at any point.
     pub async fn run_until(mut self, stop: impl Future) {
-        let shared = self.shared.clone();
+        let cell = self.cell.clone();
         let mut stop = pin!(stop);
         let mut drive = pin!(self.drive());
         let mut stopping = false;
         poll_fn(|cx| {
             if !stopping && stop.as_mut().poll(cx).is_ready() {
                 stopping = true;
-                shared.ask(|wishes| wishes.stop = true);
+                cell.ask(Wishes::stop);
             }
             drive.as_mut().poll(cx)
         })
@@ -144,7 +143,7 @@ impl<S: Storage + 'static, T: Timer> Driver<S, T> {
     /// # Cancel safety
     /// A request that was under way goes on in the next step.
     pub async fn step(&mut self) -> Step {
-        // What happened since the last step; the first look subscribes.
+        // Polled once, without waiting: takes up what happened since the last step, and subscribes at the first.
         if let Next::At(_) = self.settle() {
             poll_fn(|cx| Poll::Ready(self.poll_happening(cx))).await;
         }
@@ -156,11 +155,11 @@ impl<S: Storage + 'static, T: Timer> Driver<S, T> {
                     continue;
                 }
                 Next::At(at) => {
-                    let wait = at.saturating_duration_since(self.shared.timer.now());
+                    let wait = at.saturating_duration_since(self.cell.timer.now());
                     Some(wait.max(Duration::from_millis(1)))
                 }
             };
-            return Step { wake_in, status: self.shared.status() };
+            return Step { wake_in, status: self.cell.status() };
         }
     }
 
@@ -198,17 +197,21 @@ impl<S: Storage + 'static, T: Timer> Driver<S, T> {
         // Before the first claim: a release right after it must not be missed.
         let (storage, election) = (&self.storage, &self.election);
         self.wakeups.get_or_insert_with(|| storage.subscribe(election.key()));
-        self.asked.get_or_insert_with(|| self.shared.asked.listen());
+        self.asked.get_or_insert_with(|| self.cell.asked.listen());
         let mut events = Vec::new();
         loop {
-            self.take_wishes();
-            let now = self.shared.timer.now();
+            for wish in self.cell.take_wishes() {
+                self.input(wish);
+            }
+            let now = self.cell.timer.now();
             let output = self.election.poll_output(now);
             if let Output::Event(event) = output {
                 events.push(event);
                 continue;
             }
-            let news = !events.is_empty();
+            // Handles may react at once to what is published now, as an ending term without work is drained: their wishes are
+            // looked at again before waiting.
+            let answerable = !events.is_empty();
             self.publish(mem::take(&mut events), now);
             match output {
                 Output::Event(_) => {}
@@ -216,9 +219,8 @@ impl<S: Storage + 'static, T: Timer> Driver<S, T> {
                     let bits = u128::from((self.entropy)()) << 64 | u128::from((self.entropy)());
                     self.input(Input::Session(Session::from_bits(bits)));
                 }
-                Output::Request { id, request } => self.call = Some((id, self.request(request))),
-                // What was just published may have an answer: an ending term without work is drained at once.
-                Output::Timeout(_) if news => {}
+                Output::Request { id, request } => self.call = Some((id, self.request(id, request, now))),
+                Output::Timeout(_) if answerable => {}
                 Output::Timeout(at) => {
                     self.call.take_if(|(id, _)| Some(*id) != self.election.in_flight());
                     return Next::At(at);
@@ -232,70 +234,26 @@ impl<S: Storage + 'static, T: Timer> Driver<S, T> {
     }
 
     fn input(&mut self, input: Input) {
-        self.election.handle_input(self.shared.timer.now(), input);
+        self.election.handle_input(self.cell.timer.now(), input);
     }
 
-    fn take_wishes(&mut self) {
-        let mut state = self.shared.state.lock();
-        let drained = state.grant.as_ref().filter(|grant| grant.is_drained()).map(|grant| grant.term());
-        let wishes = &mut state.wishes;
-        let value = wishes.new_value.take();
-        wishes.value.taken = wishes.value.asked;
-        let resign = wishes.resign.taken < wishes.resign.asked;
-        wishes.resign.taken = wishes.resign.asked;
-        let stop = wishes.stop;
-        drop(state);
-        if let Some(value) = value {
-            self.input(Input::SetValue(value));
-        }
-        if resign {
-            self.input(Input::Resign);
-        }
-        if stop {
-            self.input(Input::Stop);
-        }
-        if let Some(term) = drained {
-            self.input(Input::Drained(term));
-        }
-    }
-
-    fn publish(&mut self, mut events: Vec<Event>, now: Instant) {
-        let (set, stored) = self.election.values();
-        let handing_over = self.election.is_handing_over();
-        let over = self.shared.publish(&mut events, &self.election, |wishes| {
-            let before = (wishes.value_stored, wishes.value.done, wishes.resign.done);
-            if set == stored {
-                wishes.value_stored = wishes.value.taken;
-            }
-            wishes.value.done = wishes.value.taken;
-            if !handing_over {
-                wishes.resign.done = wishes.resign.taken;
-            }
-            before != (wishes.value_stored, wishes.value.done, wishes.resign.done)
-        });
-        self.report.published(&events, self.election.in_flight(), now);
-        if let Some(term) = over {
+    fn publish(&mut self, events: Vec<Event>, now: Instant) {
+        let published = self.cell.publish(events, &self.election);
+        self.report.published(&published.events, self.election.in_flight(), now);
+        if let Some(term) = published.over {
             self.input(Input::Expired(term));
         }
     }
 
-    fn request(&mut self, request: Request) -> BoxFuture<Reply> {
-        self.report.requested(&request);
+    fn request(&mut self, id: RequestId, request: Request, now: Instant) -> BoxFuture<Answer> {
+        self.report.requested(id, &request, now);
         let storage = self.storage.clone();
-        self.report.within(Box::pin(async move {
-            let reply = match request {
-                Request::Acquire(claim) => storage.acquire(&claim).await.map(Reply::Acquired),
-                Request::Renew(claim, term) => storage.renew(&claim, term).await.map(Reply::Renewed),
-                Request::Release(key, session) => storage.release(&key, session).await.map(|()| Reply::Released),
-                Request::Get(key) => storage.get(&key).await.map(Reply::Got),
-            };
-            reply.unwrap_or_else(Reply::Failed)
-        }))
+        self.report.within(Box::pin(async move { storage.call(request).await }))
     }
 
     /// Until `at`, or until something happens.
     async fn wait(&mut self, at: Instant) {
-        let sleep = self.shared.timer.sleep(at.saturating_duration_since(self.shared.timer.now()));
+        let sleep = self.cell.timer.sleep(at.saturating_duration_since(self.cell.timer.now()));
         let mut sleep = pin!(sleep);
         poll_fn(|cx| if self.poll_happening(cx) { Poll::Ready(()) } else { sleep.as_mut().poll(cx).map(drop) }).await;
     }
@@ -329,7 +287,7 @@ impl<S: Storage + 'static, T: Timer> Driver<S, T> {
 
 impl<S, T: Timer> Drop for Driver<S, T> {
     fn drop(&mut self) {
-        let events = self.shared.abandon();
+        let events = self.cell.abandon();
         self.report.dropped(&events);
     }
 }

@@ -4,21 +4,24 @@ use alloc::collections::VecDeque;
 use core::time::Duration;
 
 use crate::config::{Config, ConfigError};
-use crate::lease::{Holder, Key, Session, Term, Value, Version};
-use crate::storage::StorageError;
+use crate::storage::{Operation, Session, StorageError};
+use crate::term::{Term, Version};
+use crate::text::{Id, Key, Value};
 use crate::ticket::Ticket;
 use crate::time::Instant;
 
 mod end;
 mod follow;
-mod io;
 mod lead;
+mod messages;
 mod pace;
+mod phase;
 mod request;
 mod status;
 
-pub use io::{Event, Input, LostReason, Operation, Output, Reply, Request, RequestId};
+pub use messages::{Event, Input, LostReason, Output, RequestId};
 use pace::Pace;
+use phase::{Ending, Phase, Reign, Releasing};
 pub(crate) use status::Leader;
 pub use status::{Role, Status};
 
@@ -32,38 +35,33 @@ pub use status::{Role, Status};
 /// 3. drop the request under way if it is not the one [in flight](Self::in_flight) any more;
 /// 4. wait until that instant or until something happens.
 ///
-/// [`Driver`](crate::Driver) is this loop with awaits. Inputs that come early, late, twice or never are harmless.
+/// [`Driver`](crate::Driver) is this loop with awaits. Replies, wake-ups and timeouts that come early,
+/// late, twice or never are harmless. [`Output::DrawSession`] has to be answered: it comes again until it is.
 ///
 /// Here a record in memory is the storage, and time is a number:
 ///
 /// ```
 /// use core::time::Duration;
-/// use lessor::{Config, Election, Holder, Input, Instant, Key, Output, Record, Reply, Request, Session, Term};
+/// use lessor::election::{Election, Input, Output};
+/// use lessor::storage::{Record, Session};
+/// use lessor::{Config, Id, Instant, Key, Term};
 ///
 /// let mut now = Instant::from_origin(Duration::from_secs(1));
 /// let mut record: Option<Record> = None;
 /// let session = Session::from_bits(0x5eed); // unpredictable, in earnest
-/// let mut election = Election::new(Key::new("k")?, Holder::new("node-a")?, Config::default(), session, 7, now)?;
+/// let mut election = Election::new(Key::new("k")?, Id::new("node-a")?, Config::default(), session, 7, now)?;
 /// while now < Instant::from_origin(Duration::from_secs(60)) {
 ///     match election.poll_output(now) {
-///         Output::Request { id, request } => {
+///         Output::Request { id, request, .. } => {
 ///             let now_ms = now.since_origin().as_millis() as u64;
-///             let (reply, write) = match request {
-///                 Request::Acquire(claim) => {
-///                     let verdict = Record::acquire(record.as_ref(), &claim, now_ms, Term::FIRST);
-///                     (Reply::Acquired(verdict.answer), verdict.write)
-///                 }
-///                 Request::Renew(claim, term) => {
-///                     let verdict = Record::renew(record.as_ref(), &claim, term, now_ms);
-///                     (Reply::Renewed(verdict.answer), verdict.write)
-///                 }
-///                 _ => unreachable!("it neither ends nor observes"),
-///             };
-///             record = write.or(record);
-///             election.handle_input(now, Input::Reply { id, reply });
+///             let verdict = Record::judge(record.as_ref(), &request, now_ms, Term::FIRST);
+///             record = verdict.write.or(record);
+///             election.handle_input(now, Input::Reply { id, reply: Ok(verdict.reply) });
 ///         }
-///         Output::Timeout(at) => now = at, // sleep until then
-///         _ => {}                          // events, for whoever listens
+///         Output::Event(event) => println!("{event:?}"), // for whoever listens
+///         Output::Timeout(at) => now = at,               // sleep until then
+///         Output::DrawSession => unreachable!("it does not resign: a release would need a new session"),
+///         _ => break,                                    // done: it was stopped
 ///     }
 /// }
 /// assert!(election.is_leader(now));
@@ -75,26 +73,27 @@ pub struct Election {
     key: Key,
     config: Config,
     /// `None`: an observer.
-    holder: Option<Holder>,
+    id: Option<Id>,
     pace: Pace,
     /// The newest reading of the clock.
     now: Instant,
+    phase: Phase,
+    /// It is to end for good, as soon as its phase allows.
+    stopping: bool,
     /// `None`: the last one sent a release, a new one is to be drawn.
     session: Option<Session>,
     /// Whether that session may hold the lease: it claimed and was not refused since.
     may_hold: bool,
-    value: Option<Value>,
-    /// How many values were set, and how many of them the storage has seen.
-    values: (u64, u64),
+    /// What to publish with the lease.
+    value: Published,
+    /// The serial of the newest value that the storage has seen.
+    stored: u64,
     /// The newest term known.
     known: Option<Term>,
     /// The term and the deadline of a reign of the last instance, which this one is to go on with.
     continues: Option<(Term, Instant)>,
     leader: Option<Leader>,
     sighting: Option<Sighting>,
-    reign: Option<Reign>,
-    release: Option<Release>,
-    cool_off_until: Option<Instant>,
     in_flight: Option<InFlight>,
     last_id: u64,
     /// When the next request is due.
@@ -104,25 +103,7 @@ pub struct Election {
     failures: u32,
     last_error: Option<StorageError>,
     last_success: Option<Instant>,
-    stopping: bool,
-    stopped: bool,
     events: VecDeque<Event>,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-struct Reign {
-    term: Term,
-    version: Version,
-    began: Instant,
-    deadline: Instant,
-    jeopardy: bool,
-    ending: Option<Ending>,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-struct Ending {
-    drain_until: Instant,
-    drained: bool,
 }
 
 /// A version of another's lease, since when it has been seen unchanged, and when it ran or runs out; by the own clock.
@@ -135,11 +116,11 @@ struct Sighting {
     vacant_at: Instant,
 }
 
-#[derive(Clone, Debug, PartialEq)]
-struct Release {
-    session: Session,
-    attempts: u32,
-    cool_off: bool,
+/// A value, and its number: later ones have higher numbers.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Published {
+    value: Option<Value>,
+    serial: u64,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -148,27 +129,28 @@ struct InFlight {
     operation: Operation,
     sent: Instant,
     timeout_at: Instant,
-    value: u64,
+    /// The serial of the value that it carries.
+    serial: u64,
 }
 
 impl Election {
     /// A candidate, whose first claim is due at once.
     ///
     /// `session` has to be unpredictable and nobody else's, ever: it is all that proves a leader, and two elections with one session
-    /// both lead. That goes for a clone of an election too: clones are for tests. `seed` only has to differ between
+    /// both lead. That goes for a clone of an election too: clones are for tests. `jitter` only has to differ between
     /// candidates, it varies their pauses.
     ///
     /// # Errors
     /// [`ConfigError`] if the durations do not fit together.
     pub fn new(
         key: Key,
-        holder: Holder,
+        id: Id,
         config: Config,
         session: Session,
-        seed: u64,
+        jitter: u64,
         now: Instant,
     ) -> Result<Self, ConfigError> {
-        Self::build(key, Some(holder), config, Some(session), seed, now)
+        Self::build(key, Some(id), config, Some(session), jitter, now)
     }
 
     /// A candidate that goes on with the session of an instance that went to sleep.
@@ -177,13 +159,13 @@ impl Election {
     /// [`ConfigError`] if the durations do not fit together.
     pub fn resume(
         key: Key,
-        holder: Holder,
+        id: Id,
         config: Config,
         ticket: Ticket,
-        seed: u64,
+        jitter: u64,
         now: Instant,
     ) -> Result<Self, ConfigError> {
-        let resumed = Self::build(key, Some(holder), config, Some(ticket.session), seed, now)?;
+        let resumed = Self::build(key, Some(id), config, Some(ticket.session), jitter, now)?;
         let continues = ticket.known.zip(ticket.reign_until).filter(|_| ticket.continues);
         // Its session may hold the lease.
         Ok(Self { known: ticket.known, continues, may_hold: true, ..resumed })
@@ -198,7 +180,7 @@ impl Election {
             return None;
         }
         // A reign that this instance was to go on with, and did not come to, may go on in the next one.
-        let reign = self.reign.as_ref().map(|reign| (reign.term, reign.deadline)).or(self.continues);
+        let reign = self.phase.reign().map(|reign| (reign.term, reign.deadline)).or(self.continues);
         let known = self.known.max(reign.map(|(term, _)| term));
         let reign_until = reign.map(|(_, until)| until);
         Some(Ticket { session: self.session?, known, reign_until, continues: false })
@@ -208,36 +190,36 @@ impl Election {
     ///
     /// # Errors
     /// [`ConfigError`] if the durations do not fit together.
-    pub fn observer(key: Key, config: Config, seed: u64, now: Instant) -> Result<Self, ConfigError> {
-        Self::build(key, None, config, None, seed, now)
+    pub fn observer(key: Key, config: Config, jitter: u64, now: Instant) -> Result<Self, ConfigError> {
+        Self::build(key, None, config, None, jitter, now)
     }
 
     fn build(
         key: Key,
-        holder: Option<Holder>,
+        id: Option<Id>,
         config: Config,
         session: Option<Session>,
-        seed: u64,
+        jitter: u64,
         now: Instant,
     ) -> Result<Self, ConfigError> {
         config.validate()?;
+        let phase = if id.is_some() { Phase::Following } else { Phase::Observing };
         Ok(Self {
             key,
             config,
-            holder,
-            pace: Pace::new(seed),
+            id,
+            pace: Pace::new(jitter),
             now,
+            phase,
+            stopping: false,
             session,
             may_hold: false,
-            value: None,
-            values: (0, 0),
+            value: Published::default(),
+            stored: 0,
             known: None,
             continues: None,
             leader: None,
             sighting: None,
-            reign: None,
-            release: None,
-            cool_off_until: None,
             in_flight: None,
             last_id: 0,
             next_at: now,
@@ -245,8 +227,6 @@ impl Election {
             failures: 0,
             last_error: None,
             last_success: None,
-            stopping: false,
-            stopped: false,
             events: VecDeque::new(),
         })
     }
@@ -259,8 +239,8 @@ impl Election {
 
     /// What people call this candidate. `None`: an observer.
     #[must_use]
-    pub const fn id(&self) -> Option<&Holder> {
-        self.holder.as_ref()
+    pub const fn id(&self) -> Option<&Id> {
+        self.id.as_ref()
     }
 
     /// The durations it goes by.
@@ -272,7 +252,7 @@ impl Election {
     /// Whether this candidate leads at `now` and is not handing over: compares with the deadline, every time.
     #[must_use]
     pub fn is_leader(&self, now: Instant) -> bool {
-        self.reign.as_ref().is_some_and(|reign| now < reign.deadline && reign.ending.is_none())
+        matches!(&self.phase, Phase::Leading(reign) if now < reign.deadline)
     }
 
     /// The request whose reply is waited for.
@@ -284,36 +264,43 @@ impl Election {
     /// Whether a hand-over is under way: from [`Input::Resign`] until the release is done or given up.
     #[must_use]
     pub fn is_handing_over(&self) -> bool {
-        self.release.is_some() || self.reign.as_ref().is_some_and(|reign| reign.ending.is_some())
+        matches!(self.phase, Phase::Ending { .. } | Phase::Releasing(_))
     }
 
     pub(crate) const fn leader(&self) -> Option<&Leader> {
         self.leader.as_ref()
     }
 
-    /// How many values were [set](Input::SetValue), and how many of these the storage has seen.
+    /// The serial of the value that was [set](Input::SetValue) last. 0: none was.
     #[must_use]
-    pub const fn values(&self) -> (u64, u64) {
-        self.values
+    pub const fn value_set(&self) -> u64 {
+        self.value.serial
+    }
+
+    /// The serial of the newest value that the storage has seen. 0: none.
+    #[must_use]
+    pub const fn value_stored(&self) -> u64 {
+        self.stored
     }
 
     /// The state, for people and health checks.
     #[must_use]
     pub fn status(&self) -> Status {
-        let role = match &self.reign {
-            _ if self.stopped => Role::Stopped,
-            _ if self.holder.is_none() => Role::Observer,
-            Some(Reign { ending: Some(_), .. }) => Role::Ending,
-            Some(_) => Role::Leader,
-            None if self.cool_off_until.is_some_and(|until| self.now < until) => Role::CoolingOff,
-            None => Role::Follower,
+        let role = match &self.phase {
+            Phase::Observing => Role::Observer,
+            Phase::CoolingOff { until } if self.now < *until => Role::CoolingOff,
+            Phase::Following | Phase::CoolingOff { .. } | Phase::Releasing(_) => Role::Follower,
+            Phase::Leading(_) => Role::Leader,
+            Phase::Ending { .. } => Role::Ending,
+            Phase::Stopped => Role::Stopped,
         };
+        let reign = self.phase.reign();
         Status {
             at: self.now,
             role,
-            term: self.reign.as_ref().map(|reign| reign.term),
-            deadline: self.reign.as_ref().map(|reign| reign.deadline),
-            jeopardy: self.reign.as_ref().is_some_and(|reign| reign.jeopardy),
+            term: reign.map(|reign| reign.term),
+            deadline: reign.map(|reign| reign.deadline),
+            jeopardy: reign.is_some_and(|reign| reign.jeopardy),
             leader: self.leader.as_ref().and_then(|leader| leader.at(self.now)),
             last_success: self.last_success,
             failures: self.failures,
@@ -336,32 +323,31 @@ impl Election {
             Input::Wakeup => {
                 if self.in_flight.is_some() {
                     self.woken = true;
-                } else if self.reign.is_none() && self.release.is_none() {
+                } else if self.phase.heeds_wakeups() {
                     self.next_at = self.now;
                 }
             }
             Input::Session(session) => self.session = self.session.or(Some(session)),
-            Input::SetValue(value) => {
-                self.value = value;
-                self.values.0 += 1;
-                if self.reign.is_some() {
+            Input::SetValue { value, serial } => {
+                self.value = Published { value, serial };
+                if self.phase.reign().is_some() {
                     self.next_at = self.now;
                 }
             }
             Input::Drained(term) => {
-                if let Some(Reign { term: ending_term, ending: Some(ending), .. }) = &mut self.reign {
-                    ending.drained |= *ending_term == term;
+                if let Phase::Ending { reign, ending } = &mut self.phase {
+                    ending.drained |= reign.term == term;
                 }
             }
             Input::Expired(term) => {
-                if self.reign.as_ref().is_some_and(|reign| reign.term == term) {
+                if self.phase.reign().is_some_and(|reign| reign.term == term) {
                     self.expire();
                 }
             }
-            Input::Resign => self.begin_ending(),
+            Input::Resign => self.begin_ending(LostReason::Resigned),
             Input::Stop => {
                 self.stopping = true;
-                self.begin_ending();
+                self.begin_ending(LostReason::Stopped);
             }
         }
     }
@@ -375,14 +361,14 @@ impl Election {
         if let Some(event) = self.events.pop_front() {
             return Output::Event(event);
         }
-        if self.stopped {
+        if self.phase == Phase::Stopped {
             return Output::Done;
         }
-        if self.holder.is_some() && self.session.is_none() && !self.stopping {
+        if self.id.is_some() && self.session.is_none() && !self.stopping {
             return Output::DrawSession;
         }
         match self.due_request() {
-            Some((operation, request)) => self.send(operation, request),
+            Some(request) => self.send(request),
             None => Output::Timeout(self.next_timeout()),
         }
     }
@@ -392,7 +378,7 @@ impl Election {
     /// A reign ends by itself: whatever happens next, it happens after that. So does what was seen of another's.
     fn look_at(&mut self, now: Instant) {
         self.now = self.now.max(now);
-        if self.reign.as_ref().is_some_and(|reign| self.now >= reign.deadline) {
+        if self.phase.reign().is_some_and(|reign| self.now >= reign.deadline) {
             self.expire();
         }
         if self.leader.as_ref().is_some_and(|leader| self.now >= leader.until) {
@@ -402,7 +388,7 @@ impl Election {
 
     fn expire(&mut self) {
         self.lose(LostReason::Expired);
-        if self.release.is_none() {
+        if !matches!(self.phase, Phase::Releasing(_)) {
             self.next_at = match self.failures {
                 0 => self.now,
                 failures => self.now.saturating_add(self.pace.backoff(&self.config, failures)),
@@ -412,14 +398,16 @@ impl Election {
 
     fn next_timeout(&self) -> Instant {
         let request = self.in_flight.as_ref().map_or_else(|| self.due_at(), |request| request.timeout_at);
-        let deadline = self.reign.as_ref().map(|reign| reign.deadline);
-        let ending = self.reign.as_ref().and_then(|reign| self.ends_at(reign));
+        let deadline = self.phase.reign().map(|reign| reign.deadline);
         let leader = self.leader.as_ref().map(|leader| leader.until);
-        [deadline, ending, leader].into_iter().flatten().fold(request, Instant::min)
+        [deadline, self.ends_at(), leader].into_iter().flatten().fold(request, Instant::min)
     }
 
     /// When the next request of whatever kind is due.
     fn due_at(&self) -> Instant {
-        self.cool_off_until.map_or(self.next_at, |until| self.next_at.max(until))
+        match self.phase {
+            Phase::CoolingOff { until } => self.next_at.max(until),
+            _ => self.next_at,
+        }
     }
 }

@@ -11,7 +11,7 @@ use event_listener::EventListener;
 use futures::{Stream, ready};
 
 use crate::election::Event;
-use crate::lock::Mutex;
+use crate::mutex::Mutex;
 
 /// More than this are not kept for a listener that does not listen.
 const KEPT: usize = 1024;
@@ -83,7 +83,7 @@ fn push(events: &mut VecDeque<Event>, event: Event) {
         Some(Event::Missed(count)) => *count,
         _ => 0,
     };
-    while events.len() > KEPT {
+    if events.len() > KEPT {
         if missed > 0 {
             events.pop_front();
         }
@@ -136,13 +136,18 @@ impl fmt::Debug for Events {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lease::Term;
+    use crate::election::LostReason;
+    use crate::term::Term;
     use crate::time::Instant;
     use core::time::Duration;
 
     fn renewed(term: u64, seconds: u64) -> Event {
         let deadline = Instant::from_origin(Duration::from_secs(seconds));
         Event::Renewed { term: Term::new(term).unwrap(), deadline }
+    }
+
+    fn ending(term: u64) -> Event {
+        Event::Ending { term: Term::new(term).unwrap(), reason: LostReason::Resigned }
     }
 
     /// R16: consecutive renewals merge, others do not.
@@ -160,11 +165,11 @@ mod tests {
     fn what_nobody_reads_is_counted() {
         let mut events = VecDeque::new();
         for number in 1..=2000 {
-            push(&mut events, Event::Ending { term: Term::new(number).unwrap() });
+            push(&mut events, ending(number));
         }
         assert_eq!(events.len(), KEPT);
         assert_eq!(events.front(), Some(&Event::Missed(2000 - 1023)));
-        assert_eq!(events.get(1), Some(&Event::Ending { term: Term::new(2000 - 1022).unwrap() }));
-        assert_eq!(events.back(), Some(&Event::Ending { term: Term::new(2000).unwrap() }));
+        assert_eq!(events.get(1), Some(&ending(2000 - 1022)));
+        assert_eq!(events.back(), Some(&ending(2000)));
     }
 }

@@ -2,8 +2,8 @@
 
 use core::fmt;
 
-use crate::lease::Term;
-use crate::lock::Mutex;
+use crate::mutex::Mutex;
+use crate::term::Term;
 
 /// Remembers the newest term that a resource has seen, and refuses older ones.
 ///

@@ -1,4 +1,4 @@
-//! One reign, for the work that is done in it.
+//! The leader's view of one reign.
 
 use alloc::sync::Arc;
 use core::fmt;
@@ -10,11 +10,11 @@ use core::time::Duration;
 
 use futures::future::poll_fn;
 
+use crate::cell::{Alive, Cell};
 use crate::election::LostReason;
-use crate::lease::Term;
-use crate::published::Grant;
-use crate::shared::{Alive, Shared};
-use crate::time::{DefaultTimer, Timer};
+use crate::grant::Grant;
+use crate::term::Term;
+use crate::time::{AnyTimer, Timer};
 
 /// One reign of a candidate.
 ///
@@ -48,15 +48,15 @@ use crate::time::{DefaultTimer, Timer};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// # }).unwrap();
 /// ```
-pub struct Leadership<T: Timer = DefaultTimer> {
-    shared: Arc<Shared<T>>,
+pub struct Leadership<T: Timer = AnyTimer> {
+    cell: Arc<Cell<T>>,
     alive: Arc<Alive<T>>,
     grant: Arc<Grant>,
 }
 
 impl<T: Timer> Leadership<T> {
-    pub(crate) fn new(shared: Arc<Shared<T>>, alive: Arc<Alive<T>>, grant: Arc<Grant>) -> Self {
-        Self { shared, alive, grant }
+    pub(crate) fn new(cell: Arc<Cell<T>>, alive: Arc<Alive<T>>, grant: Arc<Grant>) -> Self {
+        Self { cell, alive, grant }
     }
 
     /// The number of the reign: the fencing token to send along with each write.
@@ -68,13 +68,13 @@ impl<T: Timer> Leadership<T> {
     /// Whether the lease is held, hand-over included. Asks the clock every time.
     #[must_use]
     pub fn is_valid(&self) -> bool {
-        self.grant.deadline().is_ahead(|| self.shared.timer.now())
+        self.grant.deadline().is_ahead(|| self.cell.timer.now())
     }
 
     /// How long it holds unless it is renewed. Zero: it is over.
     #[must_use]
     pub fn remaining(&self) -> Duration {
-        self.grant.deadline().remaining(|| self.shared.timer.now())
+        self.grant.deadline().remaining(|| self.cell.timer.now())
     }
 
     /// For how long it has lasted, from when this instance heard of it; after its end too. By the candidate's timer.
@@ -93,7 +93,7 @@ impl<T: Timer> Leadership<T> {
     /// ```
     #[must_use]
     pub fn age(&self) -> Duration {
-        self.shared.timer.now().saturating_duration_since(self.grant.began())
+        self.cell.timer.now().saturating_duration_since(self.grant.began())
     }
 
     /// The term, if the reign holds for at least this much longer: to be asked before each step that takes about that
@@ -117,6 +117,7 @@ impl<T: Timer> Leadership<T> {
     /// # Cancel safety
     /// Dropping the future drops the work.
     pub async fn run<W: Future>(&self, work: W) -> Result<W::Output, Lost> {
+        // Declared first, so that it is dropped last: the hand-over waits until the work is gone.
         let guard = self.guard()?;
         let mut work = pin!(work);
         let mut ending = pin!(self.ending());
@@ -171,11 +172,11 @@ impl<T: Timer> Leadership<T> {
 
     async fn until(&self, over: impl Fn() -> bool) {
         loop {
-            let mut change = pin!(self.shared.change());
+            let mut change = pin!(self.cell.change());
             if over() {
                 return;
             }
-            let mut deadline = pin!(self.shared.timer.sleep(self.remaining()));
+            let mut deadline = pin!(self.cell.timer.sleep(self.remaining()));
             poll_fn(|cx| match change.as_mut().poll(cx) {
                 Poll::Ready(()) => Poll::Ready(()),
                 Poll::Pending => deadline.as_mut().poll(cx).map(drop),
@@ -193,7 +194,7 @@ impl<T: Timer> Leadership<T> {
 
 impl<T: Timer> Clone for Leadership<T> {
     fn clone(&self) -> Self {
-        Self { shared: self.shared.clone(), alive: self.alive.clone(), grant: self.grant.clone() }
+        Self { cell: self.cell.clone(), alive: self.alive.clone(), grant: self.grant.clone() }
     }
 }
 
@@ -229,7 +230,7 @@ impl<T: Timer> fmt::Debug for Leadership<T> {
 /// # }).unwrap();
 /// ```
 #[must_use = "a guard holds a hand-over open only until it is dropped"]
-pub struct Guard<T: Timer = DefaultTimer>(Arc<Hold<T>>);
+pub struct Guard<T: Timer = AnyTimer>(Arc<Hold<T>>);
 
 struct Hold<T: Timer>(Leadership<T>);
 
@@ -250,7 +251,7 @@ impl<T: Timer> Clone for Guard<T> {
 impl<T: Timer> Drop for Hold<T> {
     fn drop(&mut self) {
         if self.0.grant.unhold() {
-            self.0.shared.asked.notify(usize::MAX);
+            self.0.cell.asked.notify(usize::MAX);
         }
     }
 }

@@ -24,7 +24,7 @@
 //!
 //! # How it works
 //!
-//! The storage keeps one [`Record`] a key and judges every claim and renewal by its own clock; durations travel,
+//! The storage keeps one [`Record`](storage::Record) per key and judges every claim and renewal by its own clock; durations travel,
 //! never dates. A grant lasts for its ttl from when the storage applied it, so a leader that counts the same ttl,
 //! less a margin, from *before* it sent the request stops first. [`Candidate::is_leader`] compares that deadline with
 //! the clock at every call: no message, no executor and no driver is needed for a leadership to end.
@@ -34,44 +34,91 @@
 //! | word | meaning |
 //! |---|---|
 //! | key | names one election |
-//! | candidate | one incarnation of a participant: a human-readable id, and a [`Session`] that proves ownership and is shown to nobody |
-//! | lease | what others may see of a key: holder, term, version, ttl, time left, value |
+//! | candidate | one participant in the election for a key, from when it is built until it stops |
+//! | id | what people call a candidate; it proves nothing |
+//! | session | 128 secret bits under which a candidate holds a lease, drawn at its start and anew after each release; shown to nobody |
+//! | handle | what a user holds of a candidate: `Candidate`, `Leadership`, `Guard`, `Observer` |
+//! | storage | what all candidates of a key share; it keeps one record per key |
+//! | request, reply | what is asked of a storage, and what it answers |
 //! | record | the storage's own row for a key: the lease and the session |
+//! | lease | what others may see of a key: id, term, version, ttl, time left, age, value |
 //! | term | grows at each grant for a key and outlives release and expiry: the fencing token |
+//! | version | moves at every grant, renewal and release |
 //! | claim, grant | a candidate asks for the key; the storage gives it |
+//! | renewal, release | a leader asks for more time; it gives the lease back |
 //! | reign | from a grant until the leader stops; the term is its number |
 //! | jeopardy | a renewal has failed, and the reign still has time left |
 //! | hand-over | the end of a reign that is asked for: its work ends (it *drains*), then the lease is released |
-//! | version | moves at every grant, renewal and release |
+//! | wake-up | the storage's hint that asking now is worth it |
 //! | ttl | how long a grant or a renewal lasts, by the storage's clock |
 //! | deadline | when the leader stops calling itself leader, by its own clock |
-//! | renew interval, retry interval | a leader's pause between renewals, a follower's between claims |
-//! | step | of a driver: do what is due now, then say when to come back. (A clock that steps is one that was set; an *atomic* step is one operation of a storage) |
+//! | renew interval, retry interval | from one renewal of a leader to the next, from one claim of a follower to the next |
+//! | step | of a driver: do what is due now, then say when to come back. (A clock that steps is one that was set; an *atomic* step is one request to a storage) |
 //! | driver | the future that steps a candidate for ever |
 //! | timer | the injected clock and sleep |
 //!
+//! # Storages
+//!
+//! [`MemoryStorage`] is here. Each engine is a crate of its own, so that you compile and lock only what you use:
+//!
+//! | crate | storage | for |
+//! |---|---|---|
+//! | `lessor-sqlite` | `SqliteStorage` | processes of one machine, over a file |
+//! | `lessor-postgres` | `PostgresStorage` | a PostgreSQL database, through your own sqlx pool |
+//! | `lessor-mysql` | `MySqlStorage` | a MySQL or MariaDB database, through your own sqlx pool |
+//! | `lessor-redis` | `RedisStorage` | a Redis server, through your own redis-rs client |
+//! | `lessor-http` | `HttpStorage` | a lease service over HTTP, on Cloudflare's Durable Objects |
+//! | `lessor-any` | any of them, by its URL | programs that leave the choice to whoever runs them |
+//!
+//! [The guide](guide::storages) compares them, and says [how to write one](guide::storage).
+//!
+//! # Features
+//!
+//! | feature | default | adds |
+//! |---|---|---|
+//! | `std` | yes | locks of the standard library; without it the crate is `no_std` with `alloc` |
+//! | `system` | yes | `SystemTimer`, randomness, uuids: `Builder::build` |
+//! | `js` | | `JsTimer`, randomness, uuids: `Builder::build` in browsers and Node (`wasm32-unknown-unknown`; elsewhere nothing) |
+//! | `tokio` | | `TokioTimer`, which follows tokio's paused time |
+//! | `tracing` | | spans and events for an operator's log ([telemetry](guide::telemetry)) |
+//! | `metrics` | | gauges, counters and histograms through the `metrics` facade ([telemetry](guide::telemetry)) |
+//! | `serde` | | `Serialize` and `Deserialize` for keys, ids, values, terms, versions and leases |
+//! | `conformance` | | the contract of a storage as a test suite |
+//!
+//! # Examples
+//!
+//! The repository's `examples/` is a package of its own.
+//!
+//! | `cargo run --example` | shows |
+//! |---|---|
+//! | `failover` | three processes share a file; the leader is killed, resigns, is frozen; nobody's stale write gets through |
+//! | `run` | runs any command only while this process leads |
+//! | `smol`, `async_std`, `tokio` | a hand-over, an aborted driver, a graceful end at Ctrl-C |
+//! | `web_service`, `scheduler`, `cli`, `sidecar`, `many_keys` | programs that people write with a leader election |
+//! | `postgres`, `mysql`, `redis` | any number of processes; the database refuses stale writes |
+//! | `fenced_write`, `testing_failover` | a paused leader's write is refused; a service's failover in virtual time |
+//! | `custom_timer`, `no_async`, `embedded` | without a runtime, without futures, without an operating system |
+//!
 //! # The guide
 //!
-//! [`guide`] has a page each on [concepts](guide::concepts), [choosing the ttl](guide::timing), [fencing](guide::fencing),
-//! [shutting down](guide::shutdown), [testing a failover](guide::testing), [observing](guide::observing),
-//! [trouble](guide::trouble), [writing a storage](guide::storage), [a timer](guide::timer), and [the edge](guide::edge).
-//!
-//! # In operation
-//!
-//! Features `tracing` and `metrics` give a log and figures, which [`report`] lists. [`Status`] says what a liveness probe and
-//! a readiness probe ask.
+//! [`guide`] has a page each on [concepts](guide::concepts), [storages](guide::storages), [choosing the ttl](guide::timing),
+//! [fencing](guide::fencing), [shutting down](guide::shutdown), [testing a failover](guide::testing),
+//! [observing](guide::observing), [trouble](guide::trouble), [writing a storage](guide::storage), [a timer](guide::timer),
+//! [the edge](guide::edge), and [the rules](guide::rules) that are kept. Features `tracing` and `metrics` give a log and
+//! figures, which [a page](guide::telemetry) lists; [`Status`] says what a liveness probe and a readiness probe ask.
 //!
 //! # Reading the source
 //!
-//! In this order, each file uses only earlier ones: `lock` and `send` (small foundations), `lease`, `config`, `time`,
-//! `ticket`, `record`, `storage` (the seam; `wakeups` and `memory` are enough at first), `election` (the candidate's half
-//! of the protocol, without I/O; in it `io`, `status`, `pace`, `request`, `follow`, `lead`, `end`), `published`,
-//! `events`, `shared` (what passes between driver and handles), `report` (log and figures), `driver`, `leadership`,
-//! `candidate`, `observer`, `builder`; `fence` needs only `lease` and `lock`; `serde` and `wire` say how the vocabulary
-//! and the requests are written down. The other storages, and `guide`, can be read in any order.
+//! In this order, each module uses only earlier ones: `mutex` and `maybe_send` (small foundations); `text`, `term` and
+//! `lease` (the vocabulary); `config`; `time` and its timers; `storage` (the seam: `session`, `reply`, `request`, `record`,
+//! which is the storage's half of the protocol, `error`, `batch`, `ext`, `wakeups`, `topics`, `memory`); `ticket`; `election`
+//! (the candidate's half, without I/O: `messages`, `phase`, `status`, `pace`, `follow`, `lead`, `end`, `request`); `deadline`, `grant`,
+//! `events`, `cell` (what passes between driver and handles); `telemetry` (log and figures); `driver`; `leadership`,
+//! `candidate`, `observer`, `builder`. `fence` needs only `mutex` and `term`; `serde` says how the vocabulary is written down;
+//! `storage::conformance` and `guide` can be read in any order.
 //!
-//! One flow, no back and forth: time and replies go into [`Election`]; requests and events come out; the driver
-//! carries requests to the storage and replies back; handles read what the driver published.
+//! One flow, no back and forth: time and replies go into [`Election`](election::Election); requests and events come out;
+//! the driver carries requests to the storage and replies back; handles read what the driver published.
 #![no_std]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 // A library does not panic, and asks for no more than it needs.
@@ -84,65 +131,50 @@ extern crate std;
 
 mod builder;
 mod candidate;
+mod cell;
 mod config;
+mod deadline;
 mod driver;
-mod election;
+pub mod election;
 mod events;
 mod fence;
+mod grant;
 #[cfg(any(doc, doctest))]
 pub mod guide;
 mod leadership;
 mod lease;
-mod lock;
+mod maybe_send;
+mod mutex;
 mod observer;
-mod published;
-mod record;
-pub mod report;
-mod send;
 #[cfg(feature = "serde")]
 mod serde;
-mod shared;
 pub mod storage;
+mod telemetry;
+mod term;
+mod text;
 mod ticket;
 pub mod time;
-#[cfg(feature = "wire")]
-pub mod wire;
 
 pub use async_trait::async_trait;
 
 pub use builder::{BuildError, Builder};
 pub use candidate::{Candidate, Stopped};
-pub use config::{Config, ConfigError, JITTER, MAX_DURATION, MIN_TTL};
+pub use config::{Config, ConfigError};
 pub use driver::{Driver, Step};
-pub use election::{Election, Event, Input, LostReason, Operation, Output, Reply, Request, RequestId, Role, Status};
+pub use election::{Event, LostReason, Role, Status};
 pub use events::Events;
 pub use fence::{Fence, Stale};
 pub use leadership::{Guard, Leadership, Lost};
-pub use lease::{Holder, InvalidText, Key, Lease, Session, Term, Value, Version};
+pub use lease::Lease;
 pub use observer::Observer;
-pub use record::{Acquired, Claim, Record, Renewed, Takeover, Verdict};
-pub use send::{MaybeSend, MaybeSendSync};
-#[cfg(feature = "http")]
-pub use storage::http::HttpStorage;
-#[cfg(feature = "mysql")]
-pub use storage::mysql::MySqlStorage;
-#[cfg(feature = "postgres")]
-pub use storage::postgres::PostgresStorage;
-#[cfg(feature = "redis")]
-pub use storage::redis::RedisStorage;
-#[cfg(feature = "sqlite")]
-pub use storage::sqlite::SqliteStorage;
-pub use storage::{ErrorKind, MemoryStorage, Storage, StorageError, Topics, Wakeups};
+pub use storage::{MemoryStorage, Storage, StorageError, StorageExt, Wakeups};
+pub use term::Term;
+pub use text::{Id, InvalidText, Key, Value};
 pub use ticket::Ticket;
 #[cfg(all(feature = "js", target_family = "wasm", target_os = "unknown"))]
 pub use time::JsTimer;
-#[cfg(feature = "system")]
+#[cfg(any(feature = "system", all(feature = "js", target_family = "wasm", target_os = "unknown")))]
 pub use time::SystemTimer;
 #[cfg(feature = "tokio")]
 pub use time::TokioTimer;
-pub use time::{DefaultTimer, Instant, ManualTimer, Timer};
-
-/// The README's code compiles and runs.
-#[cfg(all(doctest, feature = "system", feature = "sqlite"))]
-#[doc = include_str!("../README.md")]
-mod readme {}
+pub use time::{Instant, ManualTimer, Timer};

@@ -4,11 +4,11 @@ use alloc::sync::Arc;
 use core::fmt;
 
 use crate::candidate::Stopped;
+use crate::cell::{Cell, Handle};
 use crate::election::Status;
 use crate::events::Events;
 use crate::lease::Lease;
-use crate::shared::{Handle, Shared};
-use crate::time::{DefaultTimer, Timer};
+use crate::time::{AnyTimer, Timer};
 
 /// Sees who leads, and never claims: for clients of the leader, and dashboards.
 ///
@@ -20,7 +20,7 @@ use crate::time::{DefaultTimer, Timer};
 ///
 /// # smol::block_on(async {
 /// let storage = MemoryStorage::new();
-/// let (observer, driver) = Builder::new("api").observe(storage.clone())?;
+/// let (mut observer, driver) = Builder::new("api").observe(storage.clone())?;
 /// smol::spawn(driver.run()).detach();
 ///
 /// let (candidate, driver) = Builder::new("api").id("node-a").value("10.0.0.7:8080").build(storage)?;
@@ -32,17 +32,17 @@ use crate::time::{DefaultTimer, Timer};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// # }).unwrap();
 /// ```
-pub struct Observer<T: Timer = DefaultTimer>(Handle<T>);
+pub struct Observer<T: Timer = AnyTimer>(Handle<T>);
 
 impl<T: Timer> Observer<T> {
-    pub(crate) fn new(shared: Arc<Shared<T>>) -> Self {
-        Self(Handle::new(shared))
+    pub(crate) fn new(cell: Arc<Cell<T>>) -> Self {
+        Self(Handle::new(cell))
     }
 
     /// Who leads as far as is known, with the time that is left by now. `None`: nobody, or not known.
     #[must_use]
     pub fn leader(&self) -> Option<Lease> {
-        self.0.shared.leader()
+        self.0.cell.leader()
     }
 
     /// Waits until the leader, its term or its value is another than when this handle last reported a change, and
@@ -53,19 +53,19 @@ impl<T: Timer> Observer<T> {
     ///
     /// # Cancel safety
     /// Dropping the future loses nothing.
-    pub async fn leader_changed(&self) -> Result<Option<Lease>, Stopped> {
+    pub async fn leader_changed(&mut self) -> Result<Option<Lease>, Stopped> {
         self.0.leader_changed().await.ok_or(Stopped)
     }
 
     /// What happens from now on, beginning with the present state.
     pub fn events(&self) -> Events {
-        self.0.shared.events()
+        self.0.cell.events()
     }
 
     /// How the observer is: for health checks.
     #[must_use]
     pub fn status(&self) -> Status {
-        self.0.shared.status()
+        self.0.cell.status()
     }
 }
 

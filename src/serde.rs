@@ -8,8 +8,10 @@ use core::time::Duration;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::lease::{Holder, InvalidText, Key, Lease, Term, Value, Version};
-use crate::record::whole_ms;
+use crate::lease::Lease;
+use crate::storage::whole_ms;
+use crate::term::{Term, Version};
+use crate::text::{Id, InvalidText, Key, Value};
 
 macro_rules! text {
     ($($name:ident),*) => {$(
@@ -28,7 +30,7 @@ macro_rules! text {
     )*};
 }
 
-text!(Key, Holder, Value);
+text!(Key, Id, Value);
 
 impl Serialize for Term {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -59,22 +61,25 @@ impl<'de> Deserialize<'de> for Version {
 #[derive(Serialize, Deserialize)]
 #[serde(rename = "Lease")]
 struct Written {
-    id: Option<Holder>,
+    id: Option<Id>,
     term: Term,
     version: Version,
     ttl_ms: u64,
     time_left_ms: u64,
+    #[serde(default)]
+    age_ms: Option<u64>,
     value: Option<Value>,
 }
 
 impl Serialize for Lease {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         Written {
-            id: self.holder.clone(),
+            id: self.id.clone(),
             term: self.term,
             version: self.version,
             ttl_ms: whole_ms(self.ttl),
             time_left_ms: whole_ms(self.time_left),
+            age_ms: self.age.map(whole_ms),
             value: self.value.clone(),
         }
         .serialize(serializer)
@@ -83,13 +88,18 @@ impl Serialize for Lease {
 
 impl<'de> Deserialize<'de> for Lease {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let Written { id, term, version, ttl_ms, time_left_ms, value } = Written::deserialize(deserializer)?;
-        let [ttl, time_left] = [ttl_ms, time_left_ms].map(Duration::from_millis);
-        Ok(Self { holder: id, term, version, ttl, time_left, value })
+        let Written { id, term, version, ttl_ms, time_left_ms, age_ms, value } = Written::deserialize(deserializer)?;
+        Ok(Self {
+            id,
+            time_left: Duration::from_millis(time_left_ms),
+            age: age_ms.map(Duration::from_millis),
+            value,
+            ..Self::new(term, version, Duration::from_millis(ttl_ms))
+        })
     }
 }
 
-#[cfg(all(test, feature = "wire"))]
+#[cfg(test)]
 mod tests {
     use super::*;
     use alloc::string::ToString;
@@ -98,17 +108,15 @@ mod tests {
     #[test]
     fn a_lease_there_and_back() {
         let lease = Lease {
-            holder: Some(Holder::new("node-a").unwrap()),
-            term: Term::FIRST,
-            version: Version::new(3),
-            ttl: Duration::from_secs(10),
+            id: Some(Id::new("node-a").unwrap()),
             time_left: Duration::from_millis(7),
-            value: None,
+            age: Some(Duration::from_secs(60)),
+            ..Lease::new(Term::FIRST, Version::new(3), Duration::from_secs(10))
         };
         let written = serde_json::to_string(&lease).unwrap();
         assert_eq!(
             written,
-            "{\"id\":\"node-a\",\"term\":1,\"version\":3,\"ttl_ms\":10000,\"time_left_ms\":7,\"value\":null}"
+            "{\"id\":\"node-a\",\"term\":1,\"version\":3,\"ttl_ms\":10000,\"time_left_ms\":7,\"age_ms\":60000,\"value\":null}"
         );
         assert_eq!(serde_json::from_str::<Lease>(&written).unwrap(), lease);
     }

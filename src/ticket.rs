@@ -3,7 +3,8 @@
 use core::fmt;
 use core::time::Duration;
 
-use crate::lease::{Session, Term};
+use crate::storage::Session;
+use crate::term::Term;
 use crate::time::Instant;
 
 /// Lets the next instance of a candidate go on with the session of one that went to sleep: at the edge, where

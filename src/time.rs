@@ -1,12 +1,15 @@
 //! The only view of time: a clock and a sleep, injected together so that they cannot disagree.
 
 use alloc::boxed::Box;
+use alloc::rc::Rc;
 use alloc::sync::Arc;
 use core::fmt;
 use core::future::Future;
 use core::time::Duration;
 
+mod any;
 mod manual;
+pub use any::{AnySleep, AnyTimer};
 pub use manual::{ManualSleep, ManualTimer};
 
 #[cfg(any(test, all(feature = "js", target_family = "wasm", target_os = "unknown")))]
@@ -20,16 +23,16 @@ pub use js::{JsSleep, JsTimer};
 #[cfg(all(feature = "system", not(all(feature = "js", target_family = "wasm", target_os = "unknown"))))]
 mod system;
 #[cfg(all(feature = "system", not(all(feature = "js", target_family = "wasm", target_os = "unknown"))))]
-pub use system::SystemTimer;
+pub use system::{SystemSleep, SystemTimer};
 
 /// JavaScript's clock and sleep are the system's where feature `js` finds them.
-#[cfg(all(feature = "system", feature = "js", target_family = "wasm", target_os = "unknown"))]
+#[cfg(all(feature = "js", target_family = "wasm", target_os = "unknown"))]
 pub type SystemTimer = JsTimer;
 
 #[cfg(feature = "tokio")]
 mod tokio;
 #[cfg(feature = "tokio")]
-pub use self::tokio::TokioTimer;
+pub use self::tokio::{TokioSleep, TokioTimer};
 
 /// A reading of a [`Timer`]'s clock: the time since some fixed origin of that timer.
 ///
@@ -87,8 +90,9 @@ impl Instant {
 /// sleep may end late. One that ends early now and then only costs a needless look; one that always does makes a busy
 /// loop.
 ///
-/// Nothing asks a timer to be `Send`: the futures of a candidate are `Send` where the timer, its sleep and the
-/// storage are.
+/// Handles keep a timer as an [`AnyTimer`], for which it and its sleep have to cross threads natively. One that cannot,
+/// as those of thread-per-core runtimes, goes to [`Builder::build_local`](crate::Builder::build_local): the handles then
+/// carry its type and stay in its thread.
 ///
 /// ```
 /// use core::time::Duration;
@@ -139,7 +143,7 @@ macro_rules! delegate {
     )*};
 }
 
-delegate!(&T, Box<T>, Arc<T>);
+delegate!(&T, Box<T>, Rc<T>, Arc<T>);
 
 /// A timer from a clock and any runtime's sleep.
 ///
@@ -189,34 +193,5 @@ where
 impl<N, S> fmt::Debug for FromFns<N, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("FromFns").finish_non_exhaustive()
-    }
-}
-
-/// The timer that a handle has unless you name another: [`SystemTimer`] with feature `system`.
-#[cfg(feature = "system")]
-pub type DefaultTimer = SystemTimer;
-
-/// The timer that a handle has unless you name another: JavaScript's.
-#[cfg(all(feature = "js", not(feature = "system"), target_family = "wasm", target_os = "unknown"))]
-pub type DefaultTimer = JsTimer;
-
-/// The timer that a handle has unless you name another: none without feature `system` (or `js` on
-/// `wasm32-unknown-unknown`), so that you have to name one.
-#[cfg(not(any(feature = "system", all(feature = "js", target_family = "wasm", target_os = "unknown"))))]
-pub type DefaultTimer = NoTimer;
-
-/// A timer that cannot exist: the default where there is no other.
-#[derive(Clone, Copy, Debug)]
-pub enum NoTimer {}
-
-impl Timer for NoTimer {
-    type Sleep = core::future::Pending<()>;
-
-    fn now(&self) -> Instant {
-        match *self {}
-    }
-
-    fn sleep(&self, _: Duration) -> Self::Sleep {
-        match *self {}
     }
 }

@@ -50,7 +50,7 @@ struct Fixture {
     storage: Faulty,
 }
 
-type Mine = (Candidate<ManualTimer>, Driver<Faulty, ManualTimer>);
+type Mine = (Candidate, Driver<Faulty>);
 
 impl Fixture {
     fn new() -> Self {
@@ -65,14 +65,14 @@ impl Fixture {
         Builder::new("k").id(id).build_with(self.storage.clone(), self.timer.clone(), entropy(seed)).unwrap()
     }
 
-    fn spawned(&self, id: &str) -> Candidate<ManualTimer> {
+    fn spawned(&self, id: &str) -> Candidate {
         let (candidate, driver) = self.candidate(id);
         self.timer.spawn(driver.run());
         candidate
     }
 
     /// Runs what is spawned for a while, and finds that two never lead together.
-    fn watch(&self, candidates: &[&Candidate<ManualTimer>], duration: Duration) {
+    fn watch(&self, candidates: &[&Candidate], duration: Duration) {
         let end = self.timer.now().saturating_add(duration);
         while self.timer.now() < end {
             assert!(candidates.iter().filter(|candidate| candidate.is_leader()).count() <= 1);
@@ -88,7 +88,7 @@ fn at_every_await_point(case: impl Fn(usize) -> bool) {
 }
 
 /// What a candidate does in a busy life.
-async fn life(candidate: Candidate<ManualTimer>, timer: ManualTimer) {
+async fn life(candidate: Candidate, timer: ManualTimer) {
     while let Ok(leadership) = candidate.elected().await {
         let value = Value::new(leadership.term().to_string()).unwrap();
         if candidate.set_value(Some(value)).await.is_err() {
@@ -148,10 +148,10 @@ fn a_step_may_be_dropped_anywhere() {
 /// Every future of the handles, dropped at any point.
 #[test]
 fn futures_of_handles_may_be_dropped_anywhere() {
-    type Case = fn(&Fixture, Candidate<ManualTimer>, usize) -> bool;
+    type Case = fn(&Fixture, Candidate, usize) -> bool;
     let cases: [(&str, Case); 9] = [
         ("elected", |f, a, n| f.timer.block_on(drop_after(n, a.elected())).unwrap().is_none()),
-        ("leader_changed", |f, a, n| f.timer.block_on(drop_after(n, a.leader_changed())).unwrap().is_none()),
+        ("leader_changed", |f, mut a, n| f.timer.block_on(drop_after(n, a.leader_changed())).unwrap().is_none()),
         ("set_value", |f, a, n| {
             f.timer.block_on(a.elected()).unwrap().unwrap();
             f.timer.block_on(drop_after(n, a.set_value(None))).unwrap().is_none()

@@ -41,7 +41,7 @@ impl Timer for Skewed {
 
 struct Race {
     timer: ManualTimer,
-    candidates: Vec<Candidate<Skewed>>,
+    candidates: Vec<Candidate>,
     ways: Vec<Faulty>,
     newest: Option<Term>,
     led: Duration,

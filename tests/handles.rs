@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use faulty::{Fault, Faulty, candidate, entropy, fixture, ms, secs, spawned};
 use futures::future::{join, pending, select};
-use futures::{FutureExt, StreamExt, pin_mut};
+use futures::{StreamExt, pin_mut};
 use lessor::{
-    BuildError, Builder, Candidate, ConfigError, Event, Instant, ManualTimer, MemoryStorage, Role, Stopped, Term, Timer,
+    BuildError, Builder, Candidate, ConfigError, Event, Instant, ManualTimer, MemoryStorage, Role, Stopped, Timer,
 };
 
 // === leading ===
@@ -166,10 +166,11 @@ fn a_dropped_driver_ends_every_waiter() {
     timer.spawn(b_driver.run());
     timer.block_on(b.elected()).unwrap().unwrap();
     let mut events = a.events();
+    let mut watching = a.clone();
     let waiters = async {
         let changes = async {
             loop {
-                if let Err(stopped) = a.leader_changed().await {
+                if let Err(stopped) = watching.leader_changed().await {
                     return stopped;
                 }
             }
@@ -182,10 +183,10 @@ fn a_dropped_driver_ends_every_waiter() {
         pin_mut!(run);
         select(run, timer.sleep(secs(5))).await;
     }));
-    assert_eq!(outcome.unwrap().0, (Some(Stopped), Some(Stopped)));
-    assert_eq!(timer.block_on(a.shutdown()), Some(Err(Stopped)), "it could not release");
-    assert_eq!(timer.block_on(a.resign()), Some(Err(Stopped)));
-    assert_eq!(timer.block_on(a.set_value(None)), Some(Err(Stopped)));
+    assert!(matches!(outcome.unwrap().0, (Some(Stopped { .. }), Some(Stopped { .. }))));
+    assert!(matches!(timer.block_on(a.shutdown()), Some(Err(Stopped { .. }))), "it could not release");
+    assert!(matches!(timer.block_on(a.resign()), Some(Err(Stopped { .. }))));
+    assert!(matches!(timer.block_on(a.set_value(None)), Some(Err(Stopped { .. }))));
     assert!(!a.status().driver_alive);
     let events: Vec<_> = timer.block_on(events.by_ref().collect()).unwrap();
     assert_eq!(events.iter().filter(|event| **event == Event::Stopped).count(), 1);
@@ -288,7 +289,7 @@ fn what_was_seen_to_end_does_not_come_back() {
 struct Pausing {
     timer: ManualTimer,
     storage: Faulty,
-    seen: Arc<std::sync::Mutex<Option<lessor::Leadership<Self>>>>,
+    seen: Arc<std::sync::Mutex<Option<lessor::Leadership>>>,
     paused: Arc<AtomicBool>,
 }
 
@@ -316,7 +317,7 @@ impl Timer for Pausing {
 /// A waker may do anything, such as asking the candidate: no lock is held meanwhile.
 #[test]
 fn wakers_may_ask() {
-    struct Asking(Candidate<ManualTimer>, AtomicUsize);
+    struct Asking(Candidate, AtomicUsize);
     impl std::task::Wake for Asking {
         fn wake(self: Arc<Self>) {
             let _ = (self.0.leader(), self.0.status(), self.0.events(), self.0.leadership());
@@ -337,160 +338,6 @@ fn wakers_may_ask() {
     timer.spawn(driver.run());
     timer.block_on(timer.sleep(secs(1))).unwrap();
     assert!(asking.1.load(Ordering::SeqCst) >= 2);
-}
-
-// === stepping ===
-
-/// A candidate is led by steps as well: each does what is due and says when to come back.
-#[test]
-fn steps_lead_too() {
-    let (timer, storage) = fixture();
-    let (a, mut driver) = candidate("a", &storage, &timer);
-    timer.block_on(async {
-        let step = driver.step().await;
-        assert_eq!(step.status.role, Role::Leader);
-        assert!((ms(1800)..=ms(2200)).contains(&step.wake_in.unwrap()));
-        for _ in 0..5 {
-            assert_eq!(driver.step().await.status.role, Role::Leader, "early and twice is harmless");
-        }
-        assert_eq!(storage.renewals(), 0);
-        for _ in 0..20 {
-            let step = driver.step().await;
-            timer.sleep(step.wake_in.unwrap()).await;
-            assert!(a.is_leader());
-        }
-        assert!((18..=21).contains(&storage.renewals()));
-        timer.sleep(secs(60)).await;
-        assert!(!a.is_leader(), "late: the deadline held without a step");
-        assert_eq!(driver.step().await.status.term.unwrap().get(), 2);
-        let (stopped, step) = join(a.shutdown(), driver.step()).await;
-        stopped.unwrap();
-        assert_eq!((step.wake_in, step.status.role), (None, Role::Stopped));
-        assert_eq!(driver.step().await.wake_in, None);
-    });
-    assert_eq!(storage.releases(), 1);
-}
-
-/// A wake-up that came between two steps is seen by the next one.
-#[test]
-fn a_step_sees_what_woke_it() {
-    let (timer, storage) = fixture();
-    let (a, mut a_driver) = candidate("a", &storage, &timer);
-    let (b, mut b_driver) = candidate("b", &storage, &timer);
-    timer.block_on(async {
-        a_driver.step().await;
-        let step = b_driver.step().await;
-        assert_eq!((step.status.role, step.wake_in > Some(secs(1))), (Role::Follower, true));
-        let (released, _) = join(a.shutdown(), a_driver.step()).await;
-        released.unwrap();
-        assert_eq!(b_driver.step().await.status.role, Role::Leader);
-    });
-    assert_eq!(timer.now(), Instant::from_origin(secs(1)));
-    drop(b);
-}
-
-/// A step that is dropped while the storage answers goes on in the next one.
-#[test]
-fn a_dropped_step_loses_nothing() {
-    let (timer, storage) = fixture();
-    let (_a, mut driver) = candidate("a", &storage, &timer);
-    storage.set(Fault::Hang);
-    timer.block_on(async {
-        assert!(driver.step().now_or_never().is_none());
-        assert_eq!(storage.acquires(), 1);
-        assert!(driver.step().now_or_never().is_none());
-        assert_eq!(storage.acquires(), 1, "the same request is waited for");
-        let step = driver.step().await;
-        assert_eq!((storage.acquires(), step.status.failures), (1, 1));
-    });
-}
-
-/// R9: a session goes on as a ticket: the next instance leads at once, in a new term, on its own live lease.
-#[test]
-fn a_ticket_carries_a_session_on() {
-    let (timer, storage) = fixture();
-    let (a, mut driver) = candidate("a", &storage, &timer);
-    timer.block_on(driver.step()).unwrap();
-    let leadership = a.leadership().unwrap();
-    let ticket = driver.into_ticket().unwrap();
-    assert!(!a.is_leader() && !leadership.is_valid(), "demoted before the ticket is out");
-    let ticket = lessor::Ticket::from_bytes(ticket.to_bytes()).unwrap();
-    let resumed = Builder::new("k").id("a").resume(ticket);
-    let (next, mut driver) = resumed.build_with(storage.clone(), timer.clone(), entropy(77)).unwrap();
-    timer.block_on(driver.step()).unwrap();
-    assert_eq!(next.leadership().unwrap().term().get(), 2);
-    assert_eq!((timer.now(), storage.acquires()), (Instant::from_origin(secs(1)), 2));
-}
-
-/// R9: a reign goes on in its term if it is asked to and the lease is still its own; else the next term begins.
-#[test]
-fn a_ticket_may_continue_a_reign() {
-    let asleep = |storage: &Faulty, timer: &ManualTimer| {
-        let (a, mut driver) = candidate("a", storage, timer);
-        timer.block_on(driver.step()).unwrap();
-        assert!(a.is_leader());
-        let ticket = driver.into_ticket().unwrap();
-        assert_eq!(ticket.led().unwrap().get(), 1);
-        lessor::Ticket::from_bytes(ticket.to_bytes()).unwrap().continuing()
-    };
-    let resumed = |ticket, storage: &Faulty, timer: &ManualTimer| {
-        let builder = Builder::new("k").id("a").resume(ticket);
-        let (next, mut driver) = builder.build_with(storage.clone(), timer.clone(), entropy(77)).unwrap();
-        let step = timer.block_on(driver.step()).unwrap();
-        let step = if next.is_leader() { step } else { timer.block_on(driver.step()).unwrap() };
-        (step.status.term.map(Term::get), step.status.leader.map(|lease| lease.term.get()))
-    };
-    let (timer, storage) = fixture();
-    let ticket = asleep(&storage, &timer);
-    assert_eq!(resumed(ticket, &storage, &timer), (Some(1), Some(1)), "the same term");
-
-    // Expired, and nobody came.
-    let (timer, storage) = fixture();
-    let ticket = asleep(&storage, &timer);
-    timer.advance(secs(11));
-    assert_eq!(resumed(ticket, &storage, &timer).0, Some(2));
-
-    // Expired, and another came.
-    let (timer, storage) = fixture();
-    let ticket = asleep(&storage, &timer);
-    timer.advance(secs(11));
-    let (_b, mut driver) = candidate("b", &storage, &timer);
-    timer.block_on(async { (driver.step().await, driver.step().await) }).unwrap();
-    assert_eq!(resumed(ticket, &storage, &timer), (None, Some(2)));
-}
-
-/// Without a ticket the next instance is another candidate and waits for the lease to run out.
-#[test]
-fn a_new_session_waits() {
-    let (timer, storage) = fixture();
-    let (_a, mut driver) = candidate("a", &storage, &timer);
-    timer.block_on(driver.step()).unwrap();
-    drop(driver);
-    let (next, mut driver) = candidate("b", &storage, &timer);
-    timer.block_on(driver.step()).unwrap();
-    assert!(!next.is_leader());
-}
-
-/// R9: no ticket for a session with a request under way, nor for one that was or is to be released.
-#[test]
-fn a_session_in_use_gets_no_ticket() {
-    let (timer, storage) = fixture();
-    let (_a, mut driver) = candidate("a", &storage, &timer);
-    storage.set(Fault::Hang);
-    assert!(timer.block_on(async { driver.step().now_or_never().is_none() }).unwrap());
-    assert_eq!(driver.into_ticket(), None, "a request is under way");
-
-    storage.set(Fault::None);
-    let (b, mut driver) = candidate("b", &storage, &timer);
-    timer.block_on(driver.step()).unwrap();
-    let guard = b.leadership().unwrap().guard().unwrap();
-    timer.block_on(async {
-        assert!(b.resign().now_or_never().is_none());
-        driver.step().await;
-    });
-    assert_eq!(b.status().role, Role::Ending);
-    assert_eq!(driver.into_ticket(), None, "it is to be released");
-    drop(guard);
 }
 
 // === building ===

@@ -356,7 +356,7 @@ fn the_room_of_a_renewal_is_measured() {
 struct Pausing {
     timer: ManualTimer,
     storage: Faulty,
-    looks: Arc<Mutex<Option<Leadership<Self>>>>,
+    looks: Arc<Mutex<Option<Leadership>>>,
 }
 
 impl Timer for Pausing {
@@ -482,12 +482,12 @@ fn the_documentation_lists_what_there_is() {
                 (kind == "histogram", kind == "histogram")
             );
             let labels: Vec<_> = key.labels().map(|label| format!("`{}`", label.key())).collect();
-            measured.insert(format!("//! | `{name}` | {kind} | {} |", labels.join(", ")));
+            measured.insert(format!("| `{name}` | {kind} | {} |", labels.join(", ")));
         }
-        let row = |line: &str| line.split(" | ").take(4).collect::<Vec<_>>().join(" | ") + " |";
-        let documented: BTreeSet<_> = include_str!("../src/report.rs")
+        let row = |line: &str| line.split(" | ").take(3).collect::<Vec<_>>().join(" | ") + " |";
+        let documented: BTreeSet<_> = include_str!("../src/guide/telemetry.md")
             .lines()
-            .filter(|line| line.starts_with("//! | `lessor_"))
+            .filter(|line| line.starts_with("| `lessor_"))
             .map(row)
             .collect();
         assert_eq!(measured, documented);

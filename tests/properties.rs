@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use lessor::{
-    Acquired, Config, ConfigError, Election, Event, Holder, Input, Instant, Key, Lease, MAX_DURATION, MIN_TTL, Output,
-    Renewed, Reply, Request, RequestId, Session, StorageError, Term, Version,
-};
+use lessor::election::{Election, Input, Output, RequestId};
+use lessor::storage::{Acquired, Claim, Release, Renewal, Renewed, Reply, Request, Session, Version};
+use lessor::{Config, ConfigError, Event, Id, Instant, Key, Lease, LostReason, StorageError, Term};
 use proptest::prelude::*;
 
 fn duration() -> impl Strategy<Value = Duration> {
@@ -19,27 +18,25 @@ fn duration() -> impl Strategy<Value = Duration> {
 }
 
 fn lease() -> impl Strategy<Value = Lease> {
-    (any::<bool>(), 1..20_u64, 0..20_u64, 0..12_000_u64).prop_map(|(held, term, version, left)| Lease {
-        holder: held.then(|| Holder::new("other").unwrap()),
-        term: Term::new(term).unwrap(),
-        version: Version::new(version),
-        ttl: Duration::from_secs(10),
-        time_left: Duration::from_millis(left),
-        value: None,
+    (any::<bool>(), 1..20_u64, 0..20_u64, 0..12_000_u64).prop_map(|(held, term, version, left)| {
+        let mut lease = Lease::new(Term::new(term).unwrap(), Version::new(version), Duration::from_secs(10));
+        lease.id = held.then(|| Id::new("other").unwrap());
+        lease.time_left = Duration::from_millis(left);
+        lease
     })
 }
 
-fn reply() -> impl Strategy<Value = Reply> {
+fn reply() -> impl Strategy<Value = Result<Reply, StorageError>> {
     let term = || (1..20_u64).prop_map(|term| Term::new(term).unwrap());
     prop_oneof![
-        4 => term().prop_map(|term| Reply::Acquired(Acquired::Granted { term, version: Version::FIRST })),
+        4 => term().prop_map(|term| Ok(Reply::Acquired(Acquired::granted(term, Version::FIRST)))),
         3 => (proptest::option::of(lease()), 0..12_000_u64).prop_map(|(lease, left)| {
-            Reply::Acquired(Acquired::Held { lease, retry_after: Duration::from_millis(left) })
+            Ok(Reply::Acquired(Acquired::held(lease, Duration::from_millis(left))))
         }),
-        5 => Just(Reply::Renewed(Renewed::Extended { version: Version::FIRST })),
-        1 => proptest::option::of(lease()).prop_map(|lease| Reply::Renewed(Renewed::Lost(lease))),
-        2 => Just(Reply::Released),
-        2 => Just(Reply::Failed(StorageError::transient("down"))),
+        5 => Just(Ok(Reply::Renewed(Renewed::extended(Version::FIRST)))),
+        1 => proptest::option::of(lease()).prop_map(|lease| Ok(Reply::Renewed(Renewed::lost(lease)))),
+        2 => Just(Ok(Reply::Released)),
+        2 => Just(Err(StorageError::transient("down"))),
     ]
 }
 
@@ -48,7 +45,7 @@ enum Move {
     /// Time passes; the election is looked at when it asked to be, or not at all.
     Wait(Duration, bool),
     /// To the request in flight, or to an older one.
-    Reply(Reply, bool),
+    Reply(Result<Reply, StorageError>, bool),
     Input(Input),
 }
 
@@ -61,7 +58,7 @@ fn a_move() -> impl Strategy<Value = Move> {
             Just(Input::Timeout),
             Just(Input::Wakeup),
             Just(Input::Resign),
-            Just(Input::SetValue(None)),
+            Just(Input::SetValue { value: None, serial: 1 }),
             (1..20_u64).prop_map(|term| Input::Drained(Term::new(term).unwrap())),
         ].prop_map(Move::Input),
         1 => prop_oneof![9 => Just(Input::Wakeup), 1 => Just(Input::Stop)].prop_map(Move::Input),
@@ -91,7 +88,7 @@ impl Judge {
                     self.sessions += 1;
                     self.election.handle_input(self.now, Input::Session(Session::from_bits(self.sessions)));
                 }
-                Output::Request { id, request } => self.request(id, request),
+                Output::Request { id, request, .. } => self.request(id, request),
                 Output::Timeout(at) => {
                     assert!(at > self.now, "nothing is due and yet it is");
                     return at;
@@ -110,10 +107,10 @@ impl Judge {
     fn request(&mut self, id: RequestId, request: Request) {
         self.sent += 1;
         match &request {
-            Request::Acquire(claim) | Request::Renew(claim, _) => {
-                assert!(!self.released.contains(&claim.session), "R9: a released session claims");
+            Request::Acquire(Claim { session, .. }) | Request::Renew(Renewal { session, .. }) => {
+                assert!(!self.released.contains(session), "R9: a released session claims");
             }
-            Request::Release(_, session) => {
+            Request::Release(Release { session, .. }) => {
                 assert!(self.leading.is_none(), "R9: released before it demoted");
                 self.released.push(*session);
             }
@@ -128,18 +125,22 @@ impl Judge {
     fn event(&mut self, event: Event) {
         assert!(!self.stopped, "R16: {event:?} after Stopped");
         match event {
-            Event::Elected { term, deadline } => {
+            Event::Elected { term, deadline, .. } => {
                 assert!(self.leading.is_none());
                 let (_, _, sent) = self.last.as_ref().unwrap();
                 assert_eq!(deadline, sent.saturating_add(Duration::from_secs(9)), "R2");
                 self.leading = Some((term, deadline));
             }
-            Event::Renewed { term, deadline } => {
+            Event::Renewed { term, deadline, .. } => {
                 let (leading, before) = self.leading.unwrap();
                 assert!(leading == term && deadline >= before, "the deadline only moves forward");
                 self.leading = Some((term, deadline));
             }
-            Event::Jeopardy { term, .. } | Event::Ending { term } => assert_eq!(self.leading.unwrap().0, term),
+            Event::Jeopardy { term, .. } => assert_eq!(self.leading.unwrap().0, term),
+            Event::Ending { term, reason, .. } => {
+                assert_eq!(self.leading.unwrap().0, term);
+                assert!(matches!(reason, LostReason::Resigned | LostReason::Stopped), "{reason}");
+            }
             Event::Lost { term, .. } => assert_eq!(self.leading.take().unwrap().0, term),
             Event::Stopped => {
                 assert!(self.leading.is_none());
@@ -174,7 +175,7 @@ proptest! {
         ] = durations;
         match config.validate() {
             Ok(()) => {
-                prop_assert!(config.ttl >= MIN_TTL && durations.iter().all(|duration| *duration <= MAX_DURATION));
+                prop_assert!(config.ttl >= Config::MIN_TTL && durations.iter().all(|duration| *duration <= Config::MAX_DURATION));
                 prop_assert!(config.renew_interval.mul_f64(1.1) + config.request_timeout * 2 + config.margin < config.ttl);
             }
             Err(ConfigError::OutOfRange { given, min, max, .. }) => prop_assert!(given < min || given > max),
@@ -203,8 +204,8 @@ proptest! {
     fn told_anything_it_keeps_its_rules(seed: u64, moves in proptest::collection::vec(a_move(), 1..120)) {
         let now = Instant::from_origin(Duration::from_secs(100));
         let key = Key::new("k").unwrap();
-        let holder = Holder::new("me").unwrap();
-        let election = Election::new(key, holder, Config::default(), Session::from_bits(0), seed, now).unwrap();
+        let id = Id::new("me").unwrap();
+        let election = Election::new(key, id, Config::default(), Session::from_bits(0), seed, now).unwrap();
         let mut judge = Judge {
             election, now, sessions: 0, last: None, older: None, released: Vec::new(), sent: 0, leading: None, newest: None,
             stopped: false,

@@ -5,7 +5,7 @@ mod faulty;
 use faulty::{Fault, candidate, entropy, fixture, secs, spawned};
 use futures::future::join;
 use futures::{FutureExt, StreamExt};
-use lessor::{Builder, Event, Instant, LostReason, Role, Storage, Timer};
+use lessor::{Builder, Event, Instant, LostReason, Role, StorageExt, Timer};
 
 #[test]
 fn a_value_is_published_and_seen() {
@@ -24,7 +24,7 @@ fn a_value_is_published_and_seen() {
     timer.block_on(timer.sleep(secs(3))).unwrap();
     for seen in [a.leader(), b.leader(), observer.leader()] {
         let seen = seen.unwrap();
-        assert_eq!((seen.holder.unwrap().as_str(), seen.term.get(), seen.value), ("a", 1, Some(value.clone())));
+        assert_eq!((seen.id.unwrap().as_str(), seen.term.get(), seen.value), ("a", 1, Some(value.clone())));
         assert!(seen.time_left > secs(4) && seen.time_left <= secs(10));
     }
     assert_eq!(observer.status().role, Role::Observer);
@@ -51,7 +51,7 @@ fn a_leader_once_seen_does_not_stay_for_ever() {
     let a = spawned("a", &storage, &timer);
     timer.block_on(a.elected()).unwrap().unwrap();
     let followers = storage.another_way();
-    let b = spawned("b", &followers, &timer);
+    let mut b = spawned("b", &followers, &timer);
     timer.block_on(timer.sleep(secs(3))).unwrap();
     assert!(b.leader().is_some());
     followers.set(Fault::Hang);
@@ -85,16 +85,18 @@ fn an_observer_leaves_no_trace() {
 #[test]
 fn changes_of_leader_are_reported_once() {
     let (timer, storage) = fixture();
-    let b = spawned("b", &storage, &timer);
-    let name = |lease: Option<lessor::Lease>| lease.map(|lease| (lease.holder.unwrap().to_string(), lease.term.get()));
+    let mut b = spawned("b", &storage, &timer);
+    let name = |lease: Option<lessor::Lease>| lease.map(|lease| (lease.id.unwrap().to_string(), lease.term.get()));
     assert_eq!(name(timer.block_on(b.leader_changed()).unwrap().unwrap()), Some(("b".into(), 1)));
-    let a = spawned("a", &storage, &timer);
+    let mut a = spawned("a", &storage, &timer);
     timer.block_on(timer.sleep(secs(3))).unwrap();
     assert!(timer.block_on(async { b.leader_changed().now_or_never().is_none() }).unwrap());
     timer.block_on(b.resign()).unwrap().unwrap();
     timer.block_on(timer.sleep(secs(10))).unwrap();
     assert_eq!(name(timer.block_on(b.leader_changed()).unwrap().unwrap()), Some(("a".into(), 2)));
     assert_eq!(name(timer.block_on(a.leader_changed()).unwrap().unwrap()), Some(("a".into(), 2)));
+    let mut clone = a.clone();
+    assert!(timer.block_on(async { clone.leader_changed().now_or_never().is_none() }).unwrap(), "it was reported");
 }
 
 /// R16: a stream of events starts with the present state and keeps the order.
@@ -109,7 +111,7 @@ fn events_start_with_the_present_state() {
     let expected = |event: &Event| match event {
         Event::LeaderChanged(Some(_)) => 0,
         Event::Elected { .. } => 1,
-        Event::Ending { .. } => 2,
+        Event::Ending { reason: LostReason::Stopped, .. } => 2,
         Event::Lost { reason: LostReason::Stopped, .. } => 3,
         Event::LeaderChanged(None) => 4,
         Event::Stopped => 5,

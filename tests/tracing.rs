@@ -9,10 +9,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use faulty::{Fault, Faulty, candidate, entropy, fixture, ms, secs, spawned};
 use futures::future::ready;
 use futures::{FutureExt, StreamExt};
-use lessor::{
-    Acquired, Builder, Claim, Event, Key, Lease, ManualTimer, Renewed, Session, Storage, StorageError, Term, Timer,
-    Value, Wakeups, async_trait,
-};
+use lessor::storage::{Claim, Release, Renewal, Reply, Request, Session};
+use lessor::{Builder, Event, Key, ManualTimer, Storage, StorageError, Timer, Value, Wakeups, async_trait};
 use tracing::{Instrument, Level, Span};
 
 /// What a subscriber wrote.
@@ -332,29 +330,22 @@ struct Loud {
     sessions: Arc<Mutex<Vec<Session>>>,
 }
 
-impl Loud {
-    async fn pass<R>(&self, session: Option<Session>, operation: impl Future<Output = R>) -> R {
-        self.sessions.lock().unwrap().extend(session);
-        tracing::info!("before");
-        let answer = operation.await;
-        tracing::info!("after");
-        answer
-    }
-}
-
 #[async_trait]
 impl Storage for Loud {
-    async fn acquire(&self, claim: &Claim) -> Result<Acquired, StorageError> {
-        self.pass(Some(claim.session), self.inner.acquire(claim)).await
+    async fn call(&self, request: Request) -> Result<Reply, StorageError> {
+        if let Request::Acquire(Claim { session, .. })
+        | Request::Renew(Renewal { session, .. })
+        | Request::Release(Release { session, .. }) = &request
+        {
+            self.sessions.lock().unwrap().push(*session);
+        }
+        tracing::info!("before");
+        let reply = self.inner.call(request).await;
+        tracing::info!("after");
+        reply
     }
-    async fn renew(&self, claim: &Claim, term: Term) -> Result<Renewed, StorageError> {
-        self.pass(Some(claim.session), self.inner.renew(claim, term)).await
-    }
-    async fn release(&self, key: &Key, session: Session) -> Result<(), StorageError> {
-        self.pass(Some(session), self.inner.release(key, session)).await
-    }
-    async fn get(&self, key: &Key) -> Result<Option<Lease>, StorageError> {
-        self.pass(None, self.inner.get(key)).await
+    async fn call_all(&self, requests: Vec<Request>) -> Vec<Result<Reply, StorageError>> {
+        self.inner.call_all(requests).await
     }
     fn subscribe(&self, key: &Key) -> Wakeups {
         self.inner.subscribe(key)

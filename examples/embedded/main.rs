@@ -1,10 +1,11 @@
 //! Two microcontrollers share a bus, and one of them controls a valve.
 //!
-//! `firmware/` is what runs on the boards: without a standard library, an operating system or an executor, with a timer and a
-//! storage of its own. It builds for a Cortex-M4: `cargo build -p lessor-embedded --target thumbv7em-none-eabihf`.
+//! `firmware/` is what runs on the boards: without a standard library, an operating system or an executor, with a
+//! timer and a storage of its own. It builds for a Cortex-M4:
+//! `cargo build -p lessor-embedded --target thumbv7em-none-eabihf`.
 //!
-//! This file is the world around them, tick by tick, the same each time: crystals that differ by two per cent, a main loop
-//! that hangs, a cable that is cut.
+//! This file is the world around them, tick by tick, the same each time: crystals that differ by two per cent, a main
+//! loop that hangs, a cable that is cut.
 //!
 //! `cargo run --example embedded`
 
@@ -110,7 +111,7 @@ impl World {
     fn carry_frames(&mut self) {
         for (mailbox, cut) in MAILBOXES.iter().zip(self.cut) {
             if let Some((number, request)) = mailbox.take_request().filter(|_| !cut) {
-                mailbox.put_reply(number, self.arbiter.serve(request));
+                mailbox.put_reply(number, self.arbiter.serve(&request));
             }
         }
     }

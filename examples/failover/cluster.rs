@@ -77,11 +77,11 @@ impl Cluster {
     /// may be lost once.
     pub(crate) fn promised(&self) -> Duration {
         let Config { ttl, retry_interval, request_timeout, .. } = self.config();
-        ttl + retry_interval.mul_f64(1.0 + lessor::JITTER) + request_timeout * 2
+        ttl + retry_interval.mul_f64(1.0 + Config::JITTER) + request_timeout * 2
     }
 
-    /// When waiting turns into an error. The machine may be busy, hence so much more than what is promised. A Redis that
-    /// is new to it grants nothing for a minute.
+    /// When waiting turns into an error. The machine may be busy, hence so much more than what is promised. A Redis
+    /// that is new to it grants nothing for a minute.
     fn due(&self) -> Duration {
         let frozen = self.options.storage.as_ref().is_some_and(|url| url.starts_with("redis"));
         self.promised() + Duration::from_secs(if frozen { 75 } else { 10 })

@@ -4,7 +4,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 use lessor::Storage;
-use lessor::storage::open as open_url;
 
 use crate::Result;
 
@@ -13,8 +12,8 @@ pub(crate) const DATABASE: &str = "leases.db";
 /// One way for all: what is campaigned for does not depend on where the leases are.
 pub(crate) async fn open(url: Option<&str>, folder: &Path) -> Result<Arc<dyn Storage>> {
     match url {
-        Some(url) => Ok(open_url(url).await?),
-        None => Ok(open_url(&folder.join(DATABASE).to_string_lossy()).await?),
+        Some(url) => Ok(lessor_any::open(url).await?),
+        None => Ok(lessor_any::open(&folder.join(DATABASE).to_string_lossy()).await?),
     }
 }
 

@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::time::Duration;
 
-use lessor::storage::sqlite::rusqlite::{Connection, ErrorCode, Result, TransactionBehavior};
 use lessor::{Fence, Term};
+use lessor_sqlite::rusqlite::{Connection, ErrorCode, Result, TransactionBehavior};
 
 /// The name under which the fence knows the table.
 const RESOURCE: &str = "work_log";

@@ -7,11 +7,12 @@
 //!
 //! `cargo run --example failover`, or `cargo run --example failover -- --help`
 //!
-//! With `--storage` and a URL (`postgres://..`, `mysql://..`, `redis://..`, `https://..`) the leases are there instead, and everything
-//! else stays as it is.
+//! With `--storage` and a URL (`postgres://..`, `mysql://..`, `redis://..`, `https://..`) the leases are there instead,
+//! and everything else stays as it is. That needs the feature of the engine:
+//! `cargo run --features postgres --example failover -- --storage postgres://..`
 //!
-//! Read on in `node.rs` (one process: how the library is used), `leases.rs` (where the leases are), `ledger.rs` (the fenced table) and `check.rs` (what is
-//! proved, and how).
+//! Read on in `node.rs` (one process: how the library is used), `leases.rs` (where the leases are), `ledger.rs` (the
+//! fenced table) and `check.rs` (what is proved, and how).
 
 #[cfg(unix)]
 mod check;
@@ -71,13 +72,13 @@ type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>
 
 #[cfg(unix)]
 async fn demonstration(options: options::Options) -> Result<()> {
+    use async_signal::{Signal, Signals};
+    use smol::stream::StreamExt;
+
     // Before the first process runs, so that an interruption finds something that cleans up.
-    let (tell, interrupted) = smol::channel::bounded::<()>(1);
-    ctrlc::set_handler(move || {
-        let _ = tell.try_send(());
-    })?;
+    let mut signals = Signals::new([Signal::Int, Signal::Term, Signal::Hup])?;
     let interruption = async {
-        let _ = interrupted.recv().await;
+        signals.next().await;
         Err("interrupted".into())
     };
 

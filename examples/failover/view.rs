@@ -39,8 +39,8 @@ impl View {
         self.drawn = now;
         let mut line = match observer.and_then(Observer::leader) {
             Some(lease) => {
-                let holder = lease.holder.as_ref().map_or("nobody", |holder| holder.as_str());
-                format!("{holder} leads, term {}, {} left", lease.term, readable(lease.time_left))
+                let id = lease.id.as_ref().map_or("nobody", |id| id.as_str());
+                format!("{id} leads, term {}, {} left", lease.term, readable(lease.time_left))
             }
             None => "nobody leads".into(),
         };

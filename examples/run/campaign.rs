@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use lessor::storage::{OpenError, open};
 use lessor::{Builder, Candidate, Event, Events, Leadership, Storage, SystemTimer, Timer};
+use lessor_any::{OpenError, open};
 use smol::future::or;
 use smol::stream::StreamExt;
 

@@ -1,8 +1,8 @@
 //! A second process that kills the command at the last moment, whatever became of this one.
 //!
-//! It is started before the command and leads a process group, which the command then joins. So it kills its own group, and
-//! no id of a process can be mistaken for another's. Over its standard input it hears the last moment, anew after each
-//! renewal; the input's end means that this process is gone.
+//! It is started before the command and leads a process group, which the command then joins. So it kills its own
+//! group, and no id of a process can be mistaken for another's. Over its standard input it hears the last moment, anew
+//! after each renewal; the input's end means that this process is gone.
 
 use std::env;
 use std::io::{self, BufRead, BufReader, Read, Write};

@@ -7,7 +7,7 @@ use std::fmt;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use lessor::{Holder, Key, Value as Published};
+use lessor::{Config, Id, Key, Value as Published};
 use lexopt::prelude::*;
 
 use crate::leash;
@@ -19,8 +19,9 @@ Usage: cargo run --example run -- [options] [--] <command> [arguments]
 
   --key <text>           what is led, 1 to 256 bytes; required
   --storage <url>        where the leases are; required: a file, postgres://user:password@host/database, mysql://..,
-                         redis://.., or a lease service: https://token@host. LESSOR_STORAGE may have it instead, where no
-                         other user of the machine sees the secret
+                         redis://.., or a lease service: https://token@host. What is no file takes a build with that
+                         storage: cargo run --features postgres (mysql, redis, http) --example run. LESSOR_STORAGE may
+                         have the URL instead, where no other user of the machine sees the secret
   --ttl <duration>       how long a lease lasts, 500ms to 24h (default 10s)
   --grace <duration>     how long the command has from SIGTERM to SIGKILL, 0 to 2/5 of the ttl (default 1/5 of it)
   --wait <duration>      how long to wait for leadership; 0: try once (default: for ever)
@@ -50,7 +51,7 @@ pub(crate) const STORAGE: &str = "LESSOR_STORAGE";
 
 const TTL: RangeInclusive<Duration> = Duration::from_millis(500)..=DAY;
 const PAUSE: RangeInclusive<Duration> = Duration::from_millis(10)..=DAY;
-const DAY: Duration = lessor::MAX_DURATION;
+const DAY: Duration = Config::MAX_DURATION;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Options {
@@ -109,7 +110,7 @@ pub(crate) fn from_args() -> Result<Mode, lexopt::Error> {
     while let Some(arg) = args.next()? {
         match arg {
             Long("key") => key = Some(text(&mut args, "--key", 1..=Key::MAX_LEN, |text| Key::new(text).is_ok())?),
-            Long("id") => id = Some(text(&mut args, "--id", 1..=Holder::MAX_LEN, |text| Holder::new(text).is_ok())?),
+            Long("id") => id = Some(text(&mut args, "--id", 1..=Id::MAX_LEN, |text| Id::new(text).is_ok())?),
             Long("value") => {
                 let allowed = 0..=Published::MAX_LEN;
                 value = Some(text(&mut args, "--value", allowed, |text| Published::new(text).is_ok())?);

@@ -7,10 +7,10 @@ use std::hash::DefaultHasher;
 use super::{BuildError, Builder};
 use crate::candidate::Candidate;
 use crate::driver::Driver;
+use crate::maybe_send::{MaybeSend, MaybeSendSync};
 use crate::observer::Observer;
-use crate::send::MaybeSend;
 use crate::storage::Storage;
-use crate::time::{DefaultTimer, Timer};
+use crate::time::{SystemTimer, Timer};
 
 impl Builder {
     /// A candidate on the system's clock, sleep and randomness.
@@ -18,7 +18,7 @@ impl Builder {
     /// # Errors
     /// [`BuildError`] names what does not fit.
     pub fn build<S: Storage + 'static>(self, storage: S) -> Result<(Candidate, Driver<S>), BuildError> {
-        self.build_on(storage, DefaultTimer::new())
+        self.build_on(storage, SystemTimer::new())
     }
 
     /// A candidate on this timer, and on the system's randomness.
@@ -37,11 +37,11 @@ impl Builder {
     ///
     /// # Errors
     /// [`BuildError`] names what does not fit.
-    pub fn build_on<S: Storage + 'static, T: Timer>(
+    pub fn build_on<S: Storage + 'static, T: Timer<Sleep: MaybeSend> + MaybeSendSync + 'static>(
         mut self,
         storage: S,
         timer: T,
-    ) -> Result<(Candidate<T>, Driver<S, T>), BuildError> {
+    ) -> Result<(Candidate, Driver<S>), BuildError> {
         let mut entropy = system_entropy()?;
         self.id.get_or_insert_with(|| {
             let bits = u128::from(entropy()) << 64 | u128::from(entropy());
@@ -56,18 +56,18 @@ impl Builder {
     /// # Errors
     /// [`BuildError`] names what does not fit.
     pub fn observe<S: Storage + 'static>(self, storage: S) -> Result<(Observer, Driver<S>), BuildError> {
-        self.observe_on(storage, DefaultTimer::new())
+        self.observe_on(storage, SystemTimer::new())
     }
 
     /// An observer on this timer.
     ///
     /// # Errors
     /// [`BuildError`] names what does not fit.
-    pub fn observe_on<S: Storage + 'static, T: Timer>(
+    pub fn observe_on<S: Storage + 'static, T: Timer<Sleep: MaybeSend> + MaybeSendSync + 'static>(
         self,
         storage: S,
         timer: T,
-    ) -> Result<(Observer<T>, Driver<S, T>), BuildError> {
+    ) -> Result<(Observer, Driver<S>), BuildError> {
         self.observe_with(storage, timer, system_entropy()?)
     }
 }
@@ -75,8 +75,8 @@ impl Builder {
 /// The system's randomness. Asked here, so that a machine without any is found out at the start.
 fn system_entropy() -> Result<impl FnMut() -> u64 + MaybeSend + 'static, BuildError> {
     let draw = || getrandom::u64().map_err(|error| BuildError::NoEntropy(format!("{error}")));
-    // If it fails later on, a hash of these is what is left of it. (The standard library's own keys are no secret in
-    // JavaScript.)
+    // Should it fail later, a session must still not repeat: a hash of two words drawn now, and a counter. (The keys that
+    // the standard library hashes with are no secret in JavaScript.)
     let keys = [draw()?, draw()?];
     let mut drawn = 0_u64;
     Ok(move || {

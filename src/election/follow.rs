@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use super::{Election, Event, Leader, Sighting};
 use crate::lease::Lease;
-use crate::record::Takeover;
+use crate::storage::Takeover;
 use crate::time::Instant;
 
 impl Election {
@@ -12,17 +12,9 @@ impl Election {
         let before = self.known;
         self.known = before.max(lease.as_ref().map(|lease| lease.term));
         let pause = match &lease {
-            // Not live, and not granted: somebody else was faster, or `takeover` said not yet. What was news is asked about
-            // at once (`retry_after` zero). Else back when the own delay or guard is over, at the latest after the interval.
             Some(lease) if !lease.is_live() => {
                 self.sight(lease);
-                let wait = if retry_after.is_zero() && self.known > before {
-                    Duration::ZERO
-                } else {
-                    self.pace.around(self.config.retry_interval)
-                };
-                let free_at = self.takes_over_at().filter(|at| !retry_after.is_zero() && *at > self.now);
-                free_at.map_or(wait, |at| at.saturating_duration_since(self.now).min(wait))
+                self.pause_before_takeover(retry_after, self.known > before)
             }
             Some(lease) => {
                 self.sight(lease);
@@ -32,6 +24,22 @@ impl Election {
         };
         self.next_at = self.now.saturating_add(pause);
         self.see_leader(lease);
+    }
+
+    /// The lease is not live, and was not granted all the same.
+    ///
+    /// `retry_after` zero: somebody was faster, and the storage tells this candidate to look first. If it learnt something
+    /// by that it asks again at once. Otherwise `takeover` said not yet: back when the own delay or guard is over, at the
+    /// latest after the retry interval.
+    fn pause_before_takeover(&mut self, retry_after: Duration, learnt: bool) -> Duration {
+        if retry_after.is_zero() && learnt {
+            return Duration::ZERO;
+        }
+        let wait = self.pace.around(self.config.retry_interval);
+        match self.takes_over_at() {
+            Some(at) if !retry_after.is_zero() && at > self.now => at.saturating_duration_since(self.now).min(wait),
+            _ => wait,
+        }
     }
 
     /// Back when told, a little spread; at the latest after the retry interval.
@@ -73,6 +81,8 @@ impl Election {
         match (&self.sighting, self.takes_over_at()) {
             (Some(seen), Some(at)) if own_choice && self.now >= at => Takeover::Unchanged(seen.version),
             _ if own_choice => Takeover::ReleasedOnly,
+            // For a storage whose clock has stepped back, and does not see the lease expire. Where the version has moved
+            // meanwhile the key is not free anyhow.
             (Some(seen), _) if self.now >= self.watched_at(seen) => Takeover::Unchanged(seen.version),
             _ => Takeover::Expired,
         }
@@ -84,10 +94,10 @@ impl Election {
     /// renewal. One's own ends at the deadline.
     pub(super) fn see_leader(&mut self, lease: Option<Lease>) {
         let lease = lease.filter(Lease::is_live);
-        let shown = |lease: &Lease| (lease.holder.clone(), lease.term, lease.value.clone());
+        let shown = |lease: &Lease| (lease.id.clone(), lease.term, lease.value.clone());
         let before = self.leader.take().map(|leader| leader.lease);
         let changed = before.as_ref().map(shown) != lease.as_ref().map(shown);
-        let grace = if self.reign.is_some() { Duration::ZERO } else { self.config.request_timeout };
+        let grace = if self.phase.reign().is_some() { Duration::ZERO } else { self.config.request_timeout };
         self.leader = lease.clone().map(|lease| {
             let until = self.now.saturating_add(lease.time_left).saturating_add(grace);
             Leader { lease, seen: self.now, until }

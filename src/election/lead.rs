@@ -1,18 +1,22 @@
 //! Leading: the deadline, renewals, and the end of a reign.
 
-use super::{Election, Event, InFlight, LostReason, Operation, Reign};
-use crate::lease::{Lease, Term, Version};
-use crate::storage::StorageError;
+use core::mem;
+
+use super::{Election, Event, InFlight, LostReason, Phase, Reign};
+use crate::lease::Lease;
+use crate::storage::{Operation, StorageError};
+use crate::term::{Term, Version};
 use crate::time::Instant;
 
 impl Election {
-    /// What is left of a lease that was asked for at `sent`, judged by the own clock.
+    /// When a reign ends whose grant or renewal was sent then.
     fn deadline(&self, sent: Instant) -> Instant {
         sent.saturating_add(self.config.ttl.saturating_sub(self.config.margin))
     }
 
     pub(super) fn granted(&mut self, request: &InFlight, term: Term, version: Version) {
         if self.stopping {
+            // Not taken up: the session may hold the lease now, so what follows is its release.
             return self.succeed();
         }
         let deadline = self.deadline(request.sent);
@@ -28,9 +32,9 @@ impl Election {
             self.next_at = self.now;
             return;
         }
-        self.values.1 = self.values.1.max(request.value);
+        self.stored = self.stored.max(request.serial);
         self.sighting = None;
-        self.reign = Some(Reign { term, version, began: self.now, deadline, jeopardy: false, ending: None });
+        self.phase = Phase::Leading(Reign { term, version, began: self.now, deadline, jeopardy: false });
         self.events.push_back(Event::Elected { term, deadline });
         self.see_own_lease();
         self.plan_renewal(request);
@@ -39,8 +43,8 @@ impl Election {
     pub(super) fn extended(&mut self, request: &InFlight, version: Version) {
         let deadline = self.deadline(request.sent);
         self.succeed();
-        self.values.1 = self.values.1.max(request.value);
-        if let Some(reign) = &mut self.reign {
+        self.stored = self.stored.max(request.serial);
+        if let Some(reign) = self.phase.reign_mut() {
             reign.version = version;
             reign.deadline = reign.deadline.max(deadline);
             reign.jeopardy = false;
@@ -51,7 +55,7 @@ impl Election {
     }
 
     fn plan_renewal(&mut self, request: &InFlight) {
-        self.next_at = if request.value < self.values.0 {
+        self.next_at = if request.serial < self.value.serial {
             self.now
         } else {
             request.sent.saturating_add(self.pace.around(self.config.renew_interval)).max(self.now)
@@ -60,20 +64,19 @@ impl Election {
 
     /// A leader shows itself as the leader, with the time it gives itself.
     fn see_own_lease(&mut self) {
-        let Some(reign) = &self.reign else { return };
+        let Some(reign) = self.phase.reign() else { return };
         let lease = Lease {
-            holder: self.holder.clone(),
-            term: reign.term,
-            version: reign.version,
-            ttl: self.config.ttl,
+            id: self.id.clone(),
             time_left: reign.deadline.saturating_duration_since(self.now),
-            value: self.value.clone(),
+            age: Some(self.now.saturating_duration_since(reign.began)),
+            value: self.value.value.clone(),
+            ..Lease::new(reign.term, reign.version, self.config.ttl)
         };
         self.see_leader(Some(lease));
     }
 
     pub(super) fn enter_jeopardy(&mut self) {
-        if let Some(reign) = self.reign.as_mut().filter(|reign| !reign.jeopardy) {
+        if let Some(reign) = self.phase.reign_mut().filter(|reign| !reign.jeopardy) {
             reign.jeopardy = true;
             self.events.push_back(Event::Jeopardy { term: reign.term, deadline: reign.deadline });
         }
@@ -84,12 +87,19 @@ impl Election {
         if reason == LostReason::Expired {
             self.enter_jeopardy();
         }
-        let Some(reign) = self.reign.take() else { return };
+        let (reign, ending) = match mem::replace(&mut self.phase, Phase::Following) {
+            Phase::Leading(reign) => (reign, false),
+            Phase::Ending { reign, .. } => (reign, true),
+            other => {
+                self.phase = other;
+                return;
+            }
+        };
         self.in_flight = None;
         self.known = self.known.max(Some(reign.term));
         self.events.push_back(Event::Lost { term: reign.term, reason });
         self.see_leader(None);
-        if reign.ending.is_some() && !self.stopping {
+        if ending && !self.stopping {
             self.give_up(true);
         }
     }

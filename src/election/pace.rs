@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use crate::config::{Config, JITTER};
+use crate::config::Config;
 
 /// A small generator for jitter: unpredictability is not asked of it, only difference. (Steele, Lea, Flood: "Fast
 /// splittable pseudorandom number generators", 2014.)
@@ -30,7 +30,7 @@ impl Pace {
 
     /// The interval, a tenth more or less.
     pub(super) fn around(&mut self, interval: Duration) -> Duration {
-        self.between(interval.mul_f64(1.0 - JITTER), interval.mul_f64(1.0 + JITTER))
+        self.between(interval.mul_f64(1.0 - Config::JITTER), interval.mul_f64(1.0 + Config::JITTER))
     }
 
     /// After `failures` in a row: twice as long each time, up to the retry interval, never less than half of that

@@ -2,10 +2,9 @@
 
 use core::time::Duration;
 
-use super::{Election, Event, InFlight, LostReason, Operation, Output, Reply, Request, RequestId};
-use crate::lease::Term;
-use crate::record::{Acquired, Claim, Renewed};
-use crate::storage::StorageError;
+use super::{Election, Event, InFlight, LostReason, Output, Phase, Releasing, RequestId};
+use crate::storage::{Acquired, Claim, Get, Operation, Release, Renewal, Renewed, Reply, Request, StorageError};
+use crate::term::Term;
 
 /// How often a release is tried. Where all fail the lease runs out by itself.
 const RELEASE_ATTEMPTS: u32 = 3;
@@ -19,32 +18,28 @@ impl Election {
         }
     }
 
-    pub(super) fn due_request(&self) -> Option<(Operation, Request)> {
+    pub(super) fn due_request(&self) -> Option<Request> {
         if self.in_flight.is_some() || self.now < self.due_at() {
             return None;
         }
-        if let Some(release) = &self.release {
-            return Some((Operation::Release, Request::Release(self.key.clone(), release.session)));
+        let key = self.key.clone();
+        if let Phase::Releasing(Releasing { session, .. }) = self.phase {
+            return Some(Release::new(key, session).into());
         }
-        let Some(holder) = &self.holder else {
-            return Some((Operation::Get, Request::Get(self.key.clone())));
-        };
-        let claim = Claim {
-            key: self.key.clone(),
-            holder: holder.clone(),
-            session: self.session?,
-            ttl: self.config.ttl,
-            value: self.value.clone(),
-            after: self.after(),
-            takeover: self.takeover(),
-        };
-        match &self.reign {
-            Some(reign) => Some((Operation::Renew, Request::Renew(claim, reign.term))),
-            None => Some((Operation::Acquire, Request::Acquire(claim))),
-        }
+        let Some(id) = self.id.clone() else { return Some(Get::new(key).into()) };
+        let (session, ttl, value) = (self.session?, self.config.ttl, self.value.value.clone());
+        Some(match self.phase.reign() {
+            Some(reign) => Renewal::new(key, id, session, reign.term, ttl).value(value).into(),
+            None => {
+                let claim = Claim::new(key, id, session, ttl).value(value);
+                claim.after(self.after()).takeover(self.takeover()).into()
+            }
+        })
     }
 
-    /// While a reign is to go on, what was known before it: like a claimant to whom the reply was lost.
+    /// What the claim is based on. Where a reign of the last instance is to go on, what was known before that reign: the
+    /// storage then takes the claim for a repeated one whose reply was lost, and grants the same term ("live, mine,
+    /// `after < term`" in the table of `Record::judge`).
     fn after(&self) -> Option<Term> {
         match self.continues {
             Some((term, until)) if self.now < until => term.before(),
@@ -52,24 +47,24 @@ impl Election {
         }
     }
 
-    pub(super) fn send(&mut self, operation: Operation, request: Request) -> Output {
+    pub(super) fn send(&mut self, request: Request) -> Output {
         self.last_id += 1;
-        let id = RequestId(self.last_id);
-        let left =
-            self.reign.as_ref().map_or(Duration::MAX, |reign| reign.deadline.saturating_duration_since(self.now));
+        let (id, operation) = (RequestId(self.last_id), request.operation());
+        let reign = self.phase.reign();
+        let left = reign.map_or(Duration::MAX, |reign| reign.deadline.saturating_duration_since(self.now));
         let timeout_at = self.now.saturating_add(self.config.request_timeout.min(left));
-        self.in_flight = Some(InFlight { id, operation, sent: self.now, timeout_at, value: self.values.0 });
+        self.in_flight = Some(InFlight { id, operation, sent: self.now, timeout_at, serial: self.value.serial });
         self.may_hold |= operation == Operation::Acquire;
         self.woken = false;
         Output::Request { id, request }
     }
 
-    pub(super) fn handle_reply(&mut self, request: &InFlight, reply: Reply) {
+    pub(super) fn handle_reply(&mut self, request: &InFlight, reply: Result<Reply, StorageError>) {
         match (request.operation, reply) {
-            (Operation::Acquire, Reply::Acquired(Acquired::Granted { term, version })) => {
+            (Operation::Acquire, Ok(Reply::Acquired(Acquired::Granted { term, version }))) => {
                 self.granted(request, term, version);
             }
-            (Operation::Acquire, Reply::Acquired(Acquired::Held { lease, retry_after })) => {
+            (Operation::Acquire, Ok(Reply::Acquired(Acquired::Held { lease, retry_after }))) => {
                 self.succeed();
                 self.may_hold = false;
                 let continued = self.continues.take().is_some();
@@ -79,8 +74,8 @@ impl Election {
                     self.next_at = self.now;
                 }
             }
-            (Operation::Renew, Reply::Renewed(Renewed::Extended { version })) => self.extended(request, version),
-            (Operation::Renew, Reply::Renewed(Renewed::Lost(lease))) => {
+            (Operation::Renew, Ok(Reply::Renewed(Renewed::Extended { version }))) => self.extended(request, version),
+            (Operation::Renew, Ok(Reply::Renewed(Renewed::Lost { lease }))) => {
                 self.succeed();
                 self.may_hold = false;
                 self.lose(LostReason::Superseded);
@@ -88,11 +83,11 @@ impl Election {
                     lease.as_ref().filter(|lease| lease.is_live()).map_or(Duration::ZERO, |lease| lease.time_left);
                 self.held(lease, wait);
             }
-            (Operation::Release, Reply::Released) => {
+            (Operation::Release, Ok(Reply::Released)) => {
                 self.succeed();
                 self.released();
             }
-            (Operation::Get, Reply::Got(lease)) => {
+            (Operation::Get, Ok(Reply::Got(lease))) => {
                 self.succeed();
                 let wait = lease
                     .as_ref()
@@ -101,12 +96,10 @@ impl Election {
                 self.see_leader(lease);
                 self.next_at = self.now.saturating_add(self.pause(wait));
             }
-            (operation, Reply::Failed(error)) => self.fail(operation, error),
-            (operation, _) => {
-                self.fail(operation, StorageError::permanent("the reply does not fit the request"));
-            }
+            (operation, Err(error)) => self.fail(operation, error),
+            (operation, Ok(_)) => self.fail(operation, StorageError::unfit()),
         }
-        if self.woken && self.reign.is_none() && self.release.is_none() {
+        if self.woken && self.phase.heeds_wakeups() {
             self.next_at = self.now;
         }
     }
@@ -121,23 +114,21 @@ impl Election {
         self.failures = self.failures.saturating_add(1);
         self.last_error = Some(error.clone());
         self.events.push_back(Event::StorageFailed { operation, error });
-        let pause = match (&self.reign, operation) {
-            (Some(_), _) | (_, Operation::Release) => self.pace.leader_retry(&self.config),
-            _ => self.pace.backoff(&self.config, self.failures),
+        let pause = if self.phase.reign().is_some() || operation == Operation::Release {
+            self.pace.leader_retry(&self.config)
+        } else {
+            self.pace.backoff(&self.config, self.failures)
         };
         self.next_at = self.now.saturating_add(pause);
-        if operation == Operation::Release {
-            let spent = self.release.as_mut().is_none_or(|release| {
-                release.attempts += 1;
-                release.attempts >= RELEASE_ATTEMPTS
-            });
-            if spent {
+        if let Phase::Releasing(Releasing { attempts, .. }) = &mut self.phase {
+            *attempts += 1;
+            if *attempts >= RELEASE_ATTEMPTS {
                 self.released();
             }
         }
         self.enter_jeopardy();
         if let Some(most) = self.config.fall_back_after
-            && self.reign.is_some()
+            && self.phase.reign().is_some()
             && self.failures >= most.get()
         {
             self.lose(LostReason::Failures);

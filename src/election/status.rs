@@ -1,7 +1,8 @@
 use core::time::Duration;
 
-use crate::lease::{Lease, Term};
+use crate::lease::Lease;
 use crate::storage::StorageError;
+use crate::term::Term;
 use crate::time::Instant;
 
 /// What a candidate is doing.
@@ -88,8 +89,8 @@ impl Status {
         self.driver_alive && self.overdue() <= patience
     }
 
-    /// Whether the driver [is live](Self::is_live), and the storage has answered, and has not been failing for longer
-    /// than `patience` since: for readiness probes.
+    /// Whether the driver [is live](Self::is_live), the storage has answered at least once, and, if requests are failing
+    /// now, its last answer is no older than `patience`: for readiness probes.
     #[must_use]
     pub fn is_ready(&self, patience: Duration) -> bool {
         let answers = |last| self.failures == 0 || self.at.saturating_duration_since(last) <= patience;

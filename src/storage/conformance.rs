@@ -10,12 +10,12 @@
 //!
 //! struct InMemory {
 //!     timer: ManualTimer,
-//!     storage: MemoryStorage<ManualTimer>,
+//!     storage: MemoryStorage,
 //! }
 //!
 //! #[async_trait]
 //! impl Harness for InMemory {
-//!     type Storage = MemoryStorage<ManualTimer>;
+//!     type Storage = MemoryStorage;
 //!     type Timer = ManualTimer;
 //!
 //!     async fn storage(&self) -> Result<Self::Storage, StorageError> {
@@ -52,6 +52,10 @@
 //! fail. What a suite cannot see is that a refused claim takes no lock, and races inside a storage show only as often
 //! as its requests really overlap.
 //!
+//! What a storage may leave out is reported as not available: [wake-ups](super::Storage::subscribe), and the
+//! [age](crate::Lease::age) of a term where it does not know it; then it has to show none, anywhere. All six
+//! [operations](super::Operation) and [batches](super::Storage::call_all) of any of them are asked for.
+//!
 //! The cases run at the same time, each on keys of its own; those that touch the whole storage follow one by one. All
 //! of it runs within the future of [`run`]: nothing is spawned.
 
@@ -65,10 +69,11 @@ use futures::StreamExt;
 use futures::stream;
 
 use super::{Storage, StorageError};
-use crate::config::MAX_DURATION;
-use crate::send::MaybeSendSync;
+use crate::config::Config;
+use crate::maybe_send::MaybeSendSync;
 use crate::time::Timer;
 
+mod age;
 mod batches;
 mod cancellation;
 mod case;
@@ -82,13 +87,15 @@ mod powers;
 mod release;
 mod renewal;
 mod report;
+mod revocation;
+mod table;
 mod takeover;
 mod text;
 mod wakeups;
 
 use case::{Case, Stop};
-use list::{CASES, Entry, Order, dispatch};
 pub use report::{Failure, Failures, Report};
+use table::{CASES, Entry, Order, dispatch};
 
 /// What the suite needs from a storage's tests.
 ///
@@ -119,9 +126,9 @@ pub trait Harness: MaybeSendSync {
     /// instead.
     fn ttl(&self) -> Duration;
 
-    /// The longest ttl that the storage accepts. By default [`MAX_DURATION`], which every candidate may ask for.
+    /// The longest ttl that the storage accepts. By default [`Config::MAX_DURATION`], which every candidate may ask for.
     fn longest_ttl(&self) -> Duration {
-        MAX_DURATION
+        Config::MAX_DURATION
     }
 
     /// How long to wait for anything that has to happen, beyond ttls. By default 10 seconds.
@@ -170,7 +177,8 @@ pub trait Harness: MaybeSendSync {
         Ok(Power::NotAvailable)
     }
 
-    /// Power: turns the storage's clock back, or does what looks the same: adds the duration to every stored expiry.
+    /// Power: turns the storage's clock back, or does what looks the same: adds the duration to every
+    /// stored expiry, and to when each term began.
     ///
     /// # Errors
     /// [`StorageError`]: the case that asked fails with it.
@@ -191,6 +199,7 @@ pub trait Harness: MaybeSendSync {
 
 /// What became of a power that the suite asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Power {
     /// It was used.
     Used,

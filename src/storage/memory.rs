@@ -1,16 +1,19 @@
+//! Leases in memory.
+
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::fmt;
 
 use async_trait::async_trait;
 
-use super::{Storage, StorageError, Topics, Wakeups};
-use crate::lease::{Key, Lease, Session, Term};
-use crate::lock::Mutex;
-use crate::record::{Acquired, Claim, Record, Renewed};
-use crate::send::MaybeSendSync;
-use crate::time::{DefaultTimer, Timer};
+use super::{Record, Reply, Request, Storage, StorageError, Topics, Wakeups, one_by_one};
+use crate::maybe_send::{MaybeSend, MaybeSendSync};
+use crate::mutex::Mutex;
+use crate::term::Term;
+use crate::text::Key;
+use crate::time::{AnyTimer, Timer};
 
 /// Leases in the memory of one process: for tests, and for candidates that are tasks of one program.
 ///
@@ -23,10 +26,11 @@ use crate::time::{DefaultTimer, Timer};
 /// let storage = MemoryStorage::with_timer(ManualTimer::new());
 /// # let _ = storage;
 /// ```
-pub struct MemoryStorage<T = DefaultTimer>(Arc<Shared<T>>);
+#[derive(Clone)]
+pub struct MemoryStorage(Arc<Inner>);
 
-struct Shared<T> {
-    timer: T,
+struct Inner {
+    timer: AnyTimer,
     records: Mutex<BTreeMap<Key, Record>>,
     topics: Topics,
 }
@@ -36,7 +40,7 @@ impl MemoryStorage {
     /// Judges expiry by the system's clock.
     #[must_use]
     pub fn new() -> Self {
-        Self::with_timer(DefaultTimer::new())
+        Self::with_timer(crate::SystemTimer::new())
     }
 }
 
@@ -47,56 +51,50 @@ impl Default for MemoryStorage {
     }
 }
 
-impl<T: Timer> MemoryStorage<T> {
+impl MemoryStorage {
     /// Judges expiry by this timer's clock.
     #[must_use]
-    pub fn with_timer(timer: T) -> Self {
-        Self(Arc::new(Shared { timer, records: Mutex::new(BTreeMap::new()), topics: Topics::new() }))
+    #[allow(clippy::arc_with_non_send_sync, reason = "on wasm and bare metal a timer need not cross threads")]
+    pub fn with_timer<T: Timer<Sleep: MaybeSend> + MaybeSendSync + 'static>(timer: T) -> Self {
+        let timer = AnyTimer::new(timer);
+        Self(Arc::new(Inner { timer, records: Mutex::new(BTreeMap::new()), topics: Topics::new() }))
     }
 
     /// One atomic step: under the lock, with the clock read after it is got.
-    fn judge<A>(&self, key: &Key, verdict: impl FnOnce(Option<&Record>, u64) -> (A, Option<Record>)) -> A {
-        let shared = &*self.0;
-        let mut records = shared.records.lock();
-        let now_ms = u64::try_from(shared.timer.now().since_origin().as_millis()).unwrap_or(u64::MAX);
-        let current = records.get(key);
-        let (answer, write) = verdict(current, now_ms);
-        let Some(record) = write else { return answer };
-        let handed_over =
-            current.is_none_or(|current| (current.term, current.session) != (record.term, record.session));
-        records.insert(key.clone(), record);
-        drop(records);
-        if handed_over {
-            shared.topics.wake(key);
+    fn answer(&self, request: &Request) -> Reply {
+        let inner = &*self.0;
+        let mut records = inner.records.lock();
+        let now_ms = u64::try_from(inner.timer.now().since_origin().as_millis()).unwrap_or(u64::MAX);
+        let key = match request {
+            Request::List(list) => {
+                let leases = records.iter().map(|(key, record)| (key.clone(), record.lease(now_ms)));
+                return Reply::Listed(list.page(leases));
+            }
+            request => request.key(),
+        };
+        let current = key.and_then(|key| records.get(key));
+        let verdict = Record::judge(current, request, now_ms, Term::FIRST);
+        if let (Some(key), Some(record)) = (key, verdict.write) {
+            let wakes = record.wakes_followers(current);
+            records.insert(key.clone(), record);
+            drop(records);
+            if wakes {
+                inner.topics.wake(key);
+            }
         }
-        answer
+        verdict.reply
     }
 }
 
 #[cfg_attr(not(any(target_family = "wasm", target_os = "none")), async_trait)]
 #[cfg_attr(any(target_family = "wasm", target_os = "none"), async_trait(?Send))]
-impl<T: Timer + MaybeSendSync> Storage for MemoryStorage<T> {
-    async fn acquire(&self, claim: &Claim) -> Result<Acquired, StorageError> {
-        Ok(self.judge(&claim.key, |record, now_ms| {
-            let verdict = Record::acquire(record, claim, now_ms, Term::FIRST);
-            (verdict.answer, verdict.write)
-        }))
+impl Storage for MemoryStorage {
+    async fn call(&self, request: Request) -> Result<Reply, StorageError> {
+        Ok(self.answer(&request))
     }
 
-    async fn renew(&self, claim: &Claim, term: Term) -> Result<Renewed, StorageError> {
-        Ok(self.judge(&claim.key, |record, now_ms| {
-            let verdict = Record::renew(record, claim, term, now_ms);
-            (verdict.answer, verdict.write)
-        }))
-    }
-
-    async fn release(&self, key: &Key, session: Session) -> Result<(), StorageError> {
-        self.judge(key, |record, _| ((), Record::release(record, session)));
-        Ok(())
-    }
-
-    async fn get(&self, key: &Key) -> Result<Option<Lease>, StorageError> {
-        Ok(self.judge(key, |record, now_ms| (record.map(|record| record.lease(now_ms)), None)))
+    async fn call_all(&self, requests: Vec<Request>) -> Vec<Result<Reply, StorageError>> {
+        one_by_one(self, requests).await
     }
 
     fn subscribe(&self, key: &Key) -> Wakeups {
@@ -108,13 +106,7 @@ impl<T: Timer + MaybeSendSync> Storage for MemoryStorage<T> {
     }
 }
 
-impl<T> Clone for MemoryStorage<T> {
-    fn clone(&self) -> Self {
-        Self(self.0.clone())
-    }
-}
-
-impl<T> fmt::Debug for MemoryStorage<T> {
+impl fmt::Debug for MemoryStorage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MemoryStorage").field("keys", &self.0.records.lock().len()).finish()
     }

@@ -1,19 +1,13 @@
+//! Hints that asking now is worth it.
+
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
-use alloc::sync::{Arc, Weak};
-use alloc::vec::Vec;
 use core::fmt;
-use core::future::Future;
 use core::pin::Pin;
-use core::sync::atomic::{AtomicUsize, Ordering};
 use core::task::{Context, Poll};
 
-use event_listener::{Event, EventListener};
 use futures::{Stream, ready};
 
-use crate::lease::Key;
-use crate::lock::Mutex;
-use crate::send::MaybeSend;
+use crate::maybe_send::MaybeSend;
 
 #[cfg(not(any(target_family = "wasm", target_os = "none")))]
 type Inner = Pin<Box<dyn Stream<Item = ()> + Send>>;
@@ -32,12 +26,13 @@ impl Wakeups {
         Self(None)
     }
 
-    /// The items of this stream. When it ends there are no more wake-ups.
+    /// The items of this stream. When it ends there are no more wake-ups, and this one
+    /// stays pending.
     pub fn new(stream: impl Stream<Item = ()> + MaybeSend + 'static) -> Self {
         Self(Some(Box::pin(stream)))
     }
 
-    /// Whether there may be wake-ups at all.
+    /// Whether no wake-up will ever come.
     #[must_use]
     pub const fn is_never(&self) -> bool {
         self.0.is_none()
@@ -61,146 +56,5 @@ impl Stream for Wakeups {
 impl fmt::Debug for Wakeups {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Wakeups").field("never", &self.is_never()).finish()
-    }
-}
-
-/// Who waits for wake-ups of which key: the part that every adapter with wake-ups needs.
-///
-/// A subscription starts with nothing kept; each [`wake`](Self::wake) after it is seen, several as one.
-/// A key whose subscriptions are all dropped is forgotten in time.
-///
-/// ```
-/// use futures::{FutureExt, StreamExt};
-/// use lessor::Key;
-/// use lessor::storage::Topics;
-///
-/// let topics = Topics::new();
-/// let key = Key::new("k")?;
-/// let mut wakeups = topics.subscribe(&key);
-/// topics.wake(&key);
-/// topics.wake(&key);
-/// assert_eq!(wakeups.next().now_or_never(), Some(Some(())));
-/// assert_eq!(wakeups.next().now_or_never(), None, "they coalesce");
-/// # Ok::<(), lessor::InvalidText>(())
-/// ```
-#[derive(Debug, Default)]
-pub struct Topics(Mutex<Followed>);
-
-#[derive(Debug, Default)]
-struct Followed {
-    topics: BTreeMap<Key, Weak<Topic>>,
-    /// How many keys there may be before those that nobody waits for are forgotten.
-    room: usize,
-}
-
-#[derive(Debug, Default)]
-struct Topic {
-    rounds: AtomicUsize,
-    event: Event,
-}
-
-impl Topics {
-    /// Nobody waits.
-    #[must_use]
-    pub const fn new() -> Self {
-        Self(Mutex::new(Followed { topics: BTreeMap::new(), room: 0 }))
-    }
-
-    /// Wake-ups of this key from now on.
-    pub fn subscribe(&self, key: &Key) -> Wakeups {
-        let mut followed = self.0.lock();
-        let topic = followed.topics.get(key).and_then(Weak::upgrade).unwrap_or_else(|| followed.begin(key));
-        let seen = topic.rounds.load(Ordering::Acquire);
-        Wakeups::new(Subscription { topic, seen, listener: None })
-    }
-
-    /// Wakes the subscribers of this key.
-    pub fn wake(&self, key: &Key) {
-        let topic = self.0.lock().topics.get(key).and_then(Weak::upgrade);
-        if let Some(topic) = topic {
-            topic.wake();
-        }
-    }
-
-    /// Wakes everybody, as after a lost connection was made anew.
-    pub fn wake_all(&self) {
-        let topics: Vec<_> = self.0.lock().topics.values().filter_map(Weak::upgrade).collect();
-        topics.iter().for_each(|topic| topic.wake());
-    }
-
-    /// The keys that somebody waits for.
-    #[must_use]
-    pub fn keys(&self) -> Vec<Key> {
-        let followed = self.0.lock();
-        followed.topics.iter().filter(|(_, topic)| topic.strong_count() > 0).map(|(key, _)| key.clone()).collect()
-    }
-}
-
-impl Followed {
-    fn begin(&mut self, key: &Key) -> Arc<Topic> {
-        // Rarely enough that a key costs the same however many there are.
-        if self.topics.len() >= self.room {
-            self.topics.retain(|_, topic| topic.strong_count() > 0);
-            self.room = self.topics.len().saturating_mul(2).max(16);
-        }
-        let topic = Arc::new(Topic::default());
-        self.topics.insert(key.clone(), Arc::downgrade(&topic));
-        topic
-    }
-}
-
-impl Topic {
-    fn wake(&self) {
-        self.rounds.fetch_add(1, Ordering::AcqRel);
-        self.event.notify(usize::MAX);
-    }
-}
-
-struct Subscription {
-    topic: Arc<Topic>,
-    seen: usize,
-    listener: Option<EventListener>,
-}
-
-impl Stream for Subscription {
-    type Item = ();
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<()>> {
-        let this = &mut *self;
-        loop {
-            let rounds = this.topic.rounds.load(Ordering::Acquire);
-            if rounds != this.seen {
-                this.seen = rounds;
-                this.listener = None;
-                return Poll::Ready(Some(()));
-            }
-            // Listen first, look again, then wait: else a wake-up in between is lost.
-            match &mut this.listener {
-                None => this.listener = Some(this.topic.event.listen()),
-                Some(listener) => {
-                    ready!(Pin::new(listener).poll(cx));
-                    this.listener = None;
-                }
-            }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use alloc::format;
-
-    /// What nobody waits for any more does not pile up, and what somebody waits for stays.
-    #[test]
-    fn keys_are_forgotten_in_time() {
-        let topics = Topics::new();
-        let kept = Key::new("kept").unwrap();
-        let _wakeups = topics.subscribe(&kept);
-        for number in 0..1000 {
-            let _ = topics.subscribe(&Key::new(format!("{number}")).unwrap());
-            assert!(topics.0.lock().topics.len() <= 16);
-        }
-        assert_eq!(topics.keys(), [kept]);
     }
 }

@@ -12,8 +12,8 @@ use core::task::{Context, Poll, Waker};
 use core::time::Duration;
 
 use super::{Instant, Timer};
-use crate::lock::Mutex;
-use crate::send::{BoxFuture, MaybeSend};
+use crate::maybe_send::{BoxFuture, MaybeSend};
+use crate::mutex::Mutex;
 
 /// A timer whose time you move, with a small executor that moves it for you: for tests of your own failover.
 ///
@@ -81,7 +81,8 @@ impl ManualTimer {
         Self::default()
     }
 
-    /// Moves the time and wakes the sleeps that are over.
+    /// Moves the time and wakes the sleeps that are over. What they wake runs in the next
+    /// [`block_on`](Self::block_on).
     pub fn advance(&self, duration: Duration) {
         let to = self.0.lock().now.saturating_add(duration);
         self.advance_to(to);

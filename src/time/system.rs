@@ -1,3 +1,6 @@
+use core::future::Future;
+use core::pin::Pin;
+use core::task::{Context, Poll};
 use core::time::Duration;
 
 use futures_timer::Delay;
@@ -46,14 +49,27 @@ impl SystemTimer {
 }
 
 impl Timer for SystemTimer {
-    type Sleep = Delay;
+    type Sleep = SystemSleep;
 
     fn now(&self) -> Instant {
         Instant::from_origin(elapsed())
     }
 
-    fn sleep(&self, duration: Duration) -> Delay {
-        Delay::new(duration)
+    fn sleep(&self, duration: Duration) -> SystemSleep {
+        SystemSleep(Delay::new(duration))
+    }
+}
+
+/// The sleep of a [`SystemTimer`].
+#[derive(Debug)]
+#[must_use = "a sleep does nothing unless it is awaited"]
+pub struct SystemSleep(Delay);
+
+impl Future for SystemSleep {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        Pin::new(&mut self.0).poll(cx)
     }
 }
 

@@ -1,3 +1,7 @@
+use alloc::boxed::Box;
+use core::future::Future;
+use core::pin::Pin;
+use core::task::{Context, Poll};
 use core::time::Duration;
 
 use super::{Instant, Timer};
@@ -44,13 +48,26 @@ impl Default for TokioTimer {
 }
 
 impl Timer for TokioTimer {
-    type Sleep = ::tokio::time::Sleep;
+    type Sleep = TokioSleep;
 
     fn now(&self) -> Instant {
         Instant::from_origin(self.origin.elapsed())
     }
 
-    fn sleep(&self, duration: Duration) -> Self::Sleep {
-        ::tokio::time::sleep(duration)
+    fn sleep(&self, duration: Duration) -> TokioSleep {
+        TokioSleep(Box::pin(::tokio::time::sleep(duration)))
+    }
+}
+
+/// The sleep of a [`TokioTimer`].
+#[derive(Debug)]
+#[must_use = "a sleep does nothing unless it is awaited"]
+pub struct TokioSleep(Pin<Box<::tokio::time::Sleep>>);
+
+impl Future for TokioSleep {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.0.as_mut().poll(cx)
     }
 }

@@ -1,7 +1,7 @@
 //! What may be wrong with a storage.
 
 macro_rules! faults {
-    ($($fault:ident => $case:ident,)*) => {
+    ($($fault:ident => $case:ident $($alone:literal)?,)*) => {
         /// What is wrong with the storage.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub(crate) enum Fault { $($fault),* }
@@ -9,6 +9,9 @@ macro_rules! faults {
         impl Fault {
             /// Each fault, and the case that has to find it.
             pub(crate) const ALL: &[(Self, &str)] = &[$((Self::$fault, stringify!($case))),*];
+
+            /// Those that nothing but their case may find: it proves something that no other does.
+            pub(crate) const ALONE: &[(Self, &str)] = &[$($((Self::$fault, (stringify!($case), $alone).0),)?)*];
         }
     };
 }
@@ -76,12 +79,60 @@ faults! {
     ReleaseCreates => release_of_missing_key_is_nothing,
     ReleaseNeedsALiveLease => release_of_an_expired_lease_frees_it,
     ReleaseGoesById => late_release_of_old_session_harms_nobody,
+    // Revokes.
+    RevokeForgetsTheValue => revoke_takes_a_live_lease "alone",
+    RevokeDoesNothing => revoke_takes_a_live_lease,
+    RevokeKeepsTheTerm => revoke_takes_a_live_lease,
+    RevokeKeepsTheVersion => revoke_takes_a_live_lease,
+    RevokeShowsTheLeaseAfter => revoke_takes_a_live_lease,
+    RevokedHolderRenews => revoke_ends_the_reign "alone",
+    RevokedBindsTheGuard => revoked_is_free_at_once "alone",
+    RevokedIsGrantedToTheOutdated => outdated_claim_is_refused_after_revoke "alone",
+    RevokeCreates => revoke_of_missing_key_is_nothing "alone",
+    RevokeWritesAgain => revoke_of_a_released_key_is_nothing "alone",
+    RevokeShowsAReleasedLease => revoke_of_a_released_key_is_nothing,
+    RevokeNeedsALiveLease => revoke_of_an_expired_lease_frees_it "alone",
+    RevokeOfTheLastTermDoesNothing => revoke_in_the_last_term_is_the_end "alone",
+    RevokedReleaseEndsTheNextReign => late_release_after_a_revoke_harms_nobody "alone",
     // What observers see.
     GetShowsVersionBefore => get_shows_the_lease,
     GetInventsALease => get_of_missing_key_is_none,
     GetWrites => get_writes_nothing,
     HandlesLag => handles_see_one_storage,
     CheckFails => check_says_ok,
+    // Ages.
+    AgeStandsBetweenWrites => age_counts_from_the_grant "alone",
+    AgeInSeconds => age_counts_from_the_grant,
+    AgeCountsFromTheRepeat => age_goes_on_with_the_term "alone",
+    AgeCountsFromTheRenewal => age_goes_on_with_the_term,
+    AgeIsKeptOverTerms => age_begins_anew_with_each_term "alone",
+    AgeIsHiddenInRefusals => age_is_shown_always_or_never "alone",
+    AgeOutlivesTheRelease => age_is_shown_always_or_never,
+    // Lists.
+    ListHidesTheValue => list_shows_each_lease "alone",
+    ListShowsVersionBefore => list_shows_each_lease,
+    ListHidesTheReleased => list_shows_each_lease,
+    ListHidesTheExpired => list_shows_each_lease,
+    ListPrefixIsALike => list_goes_by_prefix "alone",
+    ListPrefixIsAGlob => list_goes_by_prefix,
+    ListPrefixFoldsCase => list_goes_by_prefix,
+    ListPrefixIsTrimmed => list_goes_by_prefix,
+    ListPrefixIsFoundAnywhere => list_goes_by_prefix,
+    ListPrefixIsIgnored => list_goes_by_prefix,
+    ListIsInUtf16Order => list_is_in_byte_order "alone",
+    ListIsInAlphabeticOrder => list_is_in_byte_order,
+    ListFromGoesByUtf16 => list_is_in_byte_order,
+    ListFromHasToBeThere => list_begins_with_from "alone",
+    ListFromIsExclusive => list_begins_with_from,
+    ListFromIsIgnored => list_begins_with_from,
+    ListEndsWithAnEmptyPage => list_pages_follow_each_other "alone",
+    ListNextIsTheLastShown => list_pages_follow_each_other,
+    ListNextIsMissing => list_pages_follow_each_other,
+    ListLimitIsUnbounded => list_limit_is_from_one_to_a_thousand "alone",
+    ListLimitMayBeZero => list_limit_is_from_one_to_a_thousand,
+    ListRefusesALongPrefix => list_of_nothing_is_empty "alone",
+    ListSweeps => list_writes_nothing "alone",
+    ListWrites => list_writes_nothing,
     // Texts.
     ValueIsLost => value_is_published_and_replaced,
     ValueIsNotReplaced => value_is_published_and_replaced,
@@ -99,17 +150,22 @@ faults! {
     TakeoverIsGetThenPut => concurrent_takeovers_have_one_winner,
     TermsCountedPerHandle => contended_terms_are_distinct_and_grow,
     RenewIsGetThenPut => renewal_and_takeover_never_both_win,
+    RevokeIsGetThenPut => concurrent_revokes_take_once "alone",
     // Batches.
     BatchIsReversed => batches_answer_in_order,
     BatchIsSorted => batches_answer_in_order,
     BatchStopsAtRefusal => batches_mix_results,
     BatchTakesDuplicates => batches_refuse_a_duplicate_in_its_place,
     BatchDropsDuplicates => batches_refuse_a_duplicate_in_its_place,
+    BatchGroupsByOperation => batches_mix_operations "alone",
+    BatchTakesDuplicatesOfAnotherKind => batches_mix_operations,
+    BatchTakesOneList => batches_mix_operations,
     EmptyBatchAnswers => batches_may_be_empty,
     BatchPublishesOneValue => batches_write_like_singles,
     // Hints and the rest.
     DropLeavesALock => dropped_operation_is_harmless,
     NoWakeupAtRelease => wakeup_at_release,
+    NoWakeupAtRevoke => wakeup_at_revoke "alone",
     NoWakeupAtGrant => wakeup_at_grant_to_another,
     WakeupsAreNotKept => wakeups_coalesce_and_are_kept,
     WakeupsPileUp => wakeups_coalesce_and_are_kept,
@@ -119,7 +175,9 @@ faults! {
     ReconnectIsAStranger => broken_reply_is_healed_by_asking_again,
     RestartForgetsTerms => restart_keeps_terms,
     RestartForgetsLeases => restart_keeps_leases,
+    RestartForgetsAges => restart_keeps_leases,
     ClockBackMakesEternal => clock_back_lease_lasts_no_longer_than_ttl,
+    ClockBackMakesAgesHuge => clock_back_lease_lasts_no_longer_than_ttl,
     ClockBackIgnoresTheWatch => clock_back_dead_leader_is_replaced,
     LossRestartsTerms => data_loss_terms_still_grow,
     NoFreezeAfterLoss => data_loss_freezes,

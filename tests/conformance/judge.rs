@@ -1,8 +1,11 @@
-//! The record's functions, bent by one fault.
+//! The storage's verdicts, bent by one fault.
 
 use core::time::Duration;
 
-use lessor::{Acquired, Claim, Holder, Key, Lease, Record, Renewed, Session, Takeover, Term, Value, Verdict, Version};
+use lessor::storage::{
+    Acquired, Claim, Record, Release, Renewal, Renewed, Reply, Request, Revoke, Session, Takeover, Verdict, Version,
+};
+use lessor::{Id, Key, Lease, Term};
 
 use crate::fault::Fault;
 
@@ -14,7 +17,13 @@ pub(crate) enum Write {
     Delete,
 }
 
-fn live(record: &Record, now_ms: u64) -> bool {
+impl From<Option<Record>> for Write {
+    fn from(write: Option<Record>) -> Self {
+        write.map_or(Self::Keep, Self::Put)
+    }
+}
+
+pub(crate) fn live(record: &Record, now_ms: u64) -> bool {
     record.session.is_some() && record.expires_ms > now_ms
 }
 
@@ -22,60 +31,21 @@ fn left(record: &Record, now_ms: u64) -> Duration {
     Duration::from_millis(record.expires_ms.saturating_sub(now_ms))
 }
 
+/// The record after this change.
+fn changed(record: &Record, change: impl FnOnce(&mut Record)) -> Record {
+    let mut record = record.clone();
+    change(&mut record);
+    record
+}
+
 fn moved(record: &Record) -> Write {
-    Write::Put(Record { version: record.version.next(), ..record.clone() })
+    Write::Put(changed(record, |record| record.version = record.version.next()))
 }
 
-/// A key as the storage takes it.
-pub(crate) fn key(fault: Option<Fault>, key: &Key) -> Key {
-    let text = key.as_str();
-    let bent = match fault {
-        Some(Fault::KeyIsFolded) => text.to_lowercase(),
-        Some(Fault::KeyIsCut) => text.chars().take(250).collect(),
-        Some(Fault::KeyIsTrimmed) => text.trim().to_owned(),
-        Some(Fault::KeyIsUnescaped) => text.replace("%20", " "),
-        _ => return key.clone(),
-    };
-    Key::new(bent).unwrap_or_else(|_| key.clone())
-}
-
-/// A session as the storage takes it.
-pub(crate) fn session(fault: Option<Fault>, session: Session) -> Session {
-    let bits = session.to_bits();
-    match fault {
-        Some(Fault::SessionIsCut) => Session::from_bits(bits & u128::from(u64::MAX)),
-        Some(Fault::SessionIsAFloat) => Session::from_bits(bits as f64 as u128),
-        _ => session,
-    }
-}
-
-/// A claim as the storage takes it.
-pub(crate) fn claim(fault: Option<Fault>, claim: &Claim) -> Claim {
-    let mut claim = Claim { key: key(fault, &claim.key), session: session(fault, claim.session), ..claim.clone() };
-    let ms = claim.ttl.as_nanos().div_ceil(1_000_000) as u64;
-    match fault {
-        Some(Fault::TtlInSeconds) => claim.ttl = Duration::from_secs(ms.div_ceil(1000)),
-        Some(Fault::TtlRoundedDown) => claim.ttl = Duration::from_millis(claim.ttl.as_millis() as u64),
-        Some(Fault::TtlCapped) => claim.ttl = claim.ttl.min(Duration::from_secs(3600)),
-        Some(Fault::ValueIsLost) => claim.value = None,
-        Some(Fault::EmptyValueIsNone) => claim.value = claim.value.filter(|value| !value.as_str().is_empty()),
-        Some(Fault::ValueIsCut) => {
-            let cut = |value: Value| Value::new(value.as_str().chars().take(1000).collect::<String>()).unwrap();
-            claim.value = claim.value.map(cut);
-        }
-        Some(Fault::IdIsTrimmed) => {
-            claim.holder = Holder::new(claim.holder.as_str().trim()).unwrap_or(claim.holder);
-        }
-        Some(Fault::UnchangedIsRefused) if claim.takeover != Takeover::Expired => {
-            claim.takeover = Takeover::ReleasedOnly;
-        }
-        Some(Fault::GuardIsIgnored) => claim.takeover = Takeover::Expired,
-        Some(Fault::ReleasedOnlyTakesExpired) if claim.takeover == Takeover::ReleasedOnly => {
-            claim.takeover = Takeover::Expired;
-        }
-        _ => {}
-    }
-    claim
+/// The verdict that is right.
+fn judge(current: Option<&Record>, request: impl Into<Request>, now_ms: u64, seed: Term) -> (Reply, Option<Record>) {
+    let Verdict { reply, write, .. } = Record::judge(current, &request.into(), now_ms, seed);
+    (reply, write)
 }
 
 /// A record as the storage reads it.
@@ -87,9 +57,25 @@ pub(crate) fn read(fault: Option<Fault>, record: Option<&Record>, now_ms: u64) -
     Some(record)
 }
 
+/// A record's lease, wherever it is shown.
+pub(crate) fn shown(fault: Option<Fault>, record: &Record, mut lease: Lease, now_ms: u64) -> Lease {
+    let age = match fault {
+        Some(Fault::AgeOutlivesTheRelease) => Some(now_ms.saturating_sub(record.since_ms)),
+        Some(Fault::AgeStandsBetweenWrites) => {
+            Some((record.expires_ms - record.ttl_ms).saturating_sub(record.since_ms)).filter(|_| lease.id.is_some())
+        }
+        Some(Fault::AgeInSeconds) => lease.age.map(|age| age.as_secs() * 1000),
+        Some(Fault::ClockBackMakesAgesHuge) => lease.age.map(|_| now_ms.wrapping_sub(record.since_ms)),
+        _ => return lease,
+    };
+    lease.age = age.map(Duration::from_millis);
+    lease
+}
+
 pub(crate) fn acquire(
     fault: Option<Fault>,
     current: Option<&Record>,
+    revoked: bool,
     claim: &Claim,
     now_ms: u64,
     seed: Term,
@@ -98,21 +84,23 @@ pub(crate) fn acquire(
     let mut refuse_after = None;
     match (&mut record, fault) {
         (None, Some(Fault::FirstClaimIgnoresAfter)) => claim.after = None,
-        (Some(record), Some(fault)) => refuse_after = bend(fault, record, &mut claim, now_ms),
+        (Some(record), Some(fault)) => refuse_after = bend(fault, record, revoked, &mut claim, now_ms),
         _ => {}
     }
     if fault == Some(Fault::ClockBackIgnoresTheWatch) && record.as_ref().is_some_and(|record| live(record, now_ms)) {
         claim.takeover = Takeover::Expired;
     }
-    let Verdict { mut answer, mut write } = Record::acquire(record.as_ref(), &claim, now_ms, seed);
+    let (Reply::Acquired(mut answer), mut write) = judge(record.as_ref(), claim.clone(), now_ms, seed) else {
+        unreachable!("a claim is answered as one")
+    };
     if let (Some(record), Some(retry_after)) = (&record, refuse_after) {
-        (answer, write) = (Acquired::Held { lease: Some(record.lease(now_ms)), retry_after }, None);
+        (answer, write) = (Acquired::held(Some(record.lease(now_ms)), retry_after), None);
     }
-    let Some(fault) = fault else { return (answer, write.map_or(Write::Keep, Write::Put)) };
+    let Some(fault) = fault else { return (answer, write.into()) };
     match write {
         Some(mut written) => {
             bend_grant(fault, current, &claim, &mut written, now_ms);
-            (Acquired::Granted { term: written.term, version: written.version }, Write::Put(written))
+            (Acquired::granted(written.term, written.version), Write::Put(written))
         }
         None => match current {
             Some(current) => bend_refusal(fault, current, &claim, answer, now_ms),
@@ -122,7 +110,7 @@ pub(crate) fn acquire(
 }
 
 /// Changes what is judged. An answer: refuses, and says when to ask again.
-fn bend(fault: Fault, record: &mut Record, claim: &mut Claim, now_ms: u64) -> Option<Duration> {
+fn bend(fault: Fault, record: &mut Record, revoked: bool, claim: &mut Claim, now_ms: u64) -> Option<Duration> {
     let mine = record.session == Some(claim.session);
     let (live, released) = (live(record, now_ms), record.session.is_none());
     let outdated = claim.after < Some(record.term);
@@ -137,12 +125,16 @@ fn bend(fault: Fault, record: &mut Record, claim: &mut Claim, now_ms: u64) -> Op
         Fault::LostReplyGetsNewTerm if live && mine && outdated => claim.after = Some(record.term),
         Fault::LostReplyIsRefused if live && mine && outdated => return Some(left(record, now_ms)),
         Fault::TermKeptOnOwnLive if live && mine => claim.after = None,
-        Fault::IdIsProof if record.holder == claim.holder && !released => record.session = Some(claim.session),
+        Fault::IdIsProof if record.id == claim.id && !released => record.session = Some(claim.session),
         Fault::OutdatedIsGrantedAfterRelease if released && outdated => claim.after = Some(record.term),
         Fault::OutdatedIsGrantedAfterExpiry if !released && !live && outdated => claim.after = Some(record.term),
+        Fault::RevokedIsGrantedToTheOutdated if revoked && outdated => claim.after = Some(record.term),
         Fault::ExpiresEarly if !mine => record.expires_ms = record.expires_ms.saturating_sub(record.ttl_ms / 5),
         Fault::NeverExpires if !mine && !released && !live => record.expires_ms = now_ms + 1,
         Fault::GuardBindsReleased if released && claim.takeover != Takeover::Expired => {
+            return Some(Duration::from_millis(record.ttl_ms));
+        }
+        Fault::RevokedBindsTheGuard if revoked && record.expires_ms > now_ms && claim.takeover != Takeover::Expired => {
             return Some(Duration::from_millis(record.ttl_ms));
         }
         Fault::GuardBindsOwn if mine && !live && claim.takeover != Takeover::Expired => {
@@ -170,71 +162,83 @@ fn bend_grant(fault: Fault, current: Option<&Record>, claim: &Claim, written: &m
         Fault::TermKeptOnOwnExpired if mine && !live => written.term = term,
         Fault::TermKeptOnTakeover if !mine && !released => written.term = term,
         Fault::VersionRestartsAtGrant if written.term != term => written.version = Version::FIRST,
+        Fault::AgeCountsFromTheRepeat => written.since_ms = now_ms,
+        Fault::AgeIsKeptOverTerms => written.since_ms = current.map_or(now_ms, |current| current.since_ms),
         _ => {}
     }
 }
 
-fn bend_refusal(fault: Fault, current: &Record, claim: &Claim, mut answer: Acquired, now_ms: u64) -> (Acquired, Write) {
-    let Acquired::Held { lease, retry_after } = &mut answer else { return (answer, Write::Keep) };
+fn bend_refusal(fault: Fault, current: &Record, claim: &Claim, answer: Acquired, now_ms: u64) -> (Acquired, Write) {
+    let Acquired::Held { lease, retry_after, .. } = answer else { return (answer, Write::Keep) };
+    let (mut lease, mut retry_after) = (lease, retry_after);
     let live = live(current, now_ms);
     let outdated = claim.after < Some(current.term);
     let ttl = Duration::from_millis(current.ttl_ms);
     let mut write = Write::Keep;
     match fault {
-        Fault::HeldSaysRetryAtOnce if live => *retry_after = Duration::ZERO,
-        Fault::HeldSaysRetryTooLate if live => *retry_after = ttl * 2,
-        Fault::HeldHidesTheLease => *lease = None,
-        Fault::HeldShowsNoTimeLeft => *lease = lease.take().map(|lease| Lease { time_left: Duration::ZERO, ..lease }),
+        Fault::HeldSaysRetryAtOnce if live => retry_after = Duration::ZERO,
+        Fault::HeldSaysRetryTooLate if live => retry_after = ttl * 2,
+        Fault::HeldHidesTheLease => lease = None,
+        Fault::HeldShowsNoTimeLeft => lease.iter_mut().for_each(|lease| lease.time_left = Duration::ZERO),
+        Fault::AgeIsHiddenInRefusals => lease.iter_mut().for_each(|lease| lease.age = None),
         Fault::RefusalWrites => write = moved(current),
         Fault::RefusalExtends => {
             let ttl_ms = claim.ttl.as_millis() as u64;
-            write = Write::Put(Record { ttl_ms, expires_ms: now_ms + ttl_ms, ..current.clone() });
+            let extend = |record: &mut Record| (record.ttl_ms, record.expires_ms) = (ttl_ms, now_ms + ttl_ms);
+            write = Write::Put(changed(current, extend));
         }
-        Fault::RefusalPublishes => write = Write::Put(Record { value: claim.value.clone(), ..current.clone() }),
-        Fault::OutdatedHasToWait if !live && outdated => *retry_after = ttl,
-        Fault::ReleasedOnlyAsksAtOnce if !live && !outdated => *retry_after = Duration::ZERO,
+        Fault::RefusalPublishes => {
+            write = Write::Put(changed(current, |record| record.value = claim.value.clone()));
+        }
+        Fault::OutdatedHasToWait if !live && outdated => retry_after = ttl,
+        Fault::ReleasedOnlyAsksAtOnce if !live && !outdated => retry_after = Duration::ZERO,
         _ => {}
     }
-    (answer, write)
+    (Acquired::held(lease, retry_after), write)
 }
 
 pub(crate) fn renew(
     fault: Option<Fault>,
     current: Option<&Record>,
-    claim: &Claim,
-    mut term: Term,
+    revoked: Option<Session>,
+    renewal: &Renewal,
     now_ms: u64,
 ) -> (Renewed, Write) {
-    let mut record = current.cloned();
+    let (mut record, mut renewal) = (current.cloned(), renewal.clone());
     match (&mut record, fault) {
         (None, Some(Fault::RenewCreates)) => {
-            let created = Record::acquire(None, claim, now_ms, term).write;
-            return (Renewed::Extended { version: Version::FIRST }, created.map_or(Write::Keep, Write::Put));
+            let claim = Claim::new(renewal.key, renewal.id, renewal.session, renewal.ttl);
+            return (Renewed::extended(Version::FIRST), judge(None, claim, now_ms, renewal.term).1.into());
         }
         (Some(record), Some(fault)) => {
-            let (mine, fits) = (record.session == Some(claim.session), record.term == term);
+            let (mine, fits) = (record.session == Some(renewal.session), record.term == renewal.term);
             let live = live(record, now_ms);
             match fault {
-                Fault::RenewIgnoresSession if live && fits => record.session = Some(claim.session),
-                Fault::IdIsProof if live && fits && record.holder == claim.holder => {
-                    record.session = Some(claim.session);
+                Fault::RenewIgnoresSession if live && fits => record.session = Some(renewal.session),
+                Fault::IdIsProof if live && fits && record.id == renewal.id => {
+                    record.session = Some(renewal.session);
                 }
-                Fault::RenewIgnoresTerm if mine => term = record.term,
+                Fault::RenewIgnoresTerm if mine => renewal.term = record.term,
                 Fault::RenewRevives if mine && fits && !live => record.expires_ms = now_ms + 1,
                 Fault::RenewUndoesRelease if fits && record.session.is_none() => {
-                    record.session = Some(claim.session);
+                    record.session = Some(renewal.session);
                     record.expires_ms = now_ms + 1;
                 }
-                Fault::RenewTakesFromAnother if live && term < record.term => {
-                    record.session = Some(claim.session);
-                    record.term = term;
+                Fault::RevokedHolderRenews if fits && revoked == Some(renewal.session) && record.term < Term::LAST => {
+                    record.session = revoked;
+                }
+                Fault::RenewTakesFromAnother if live && renewal.term < record.term => {
+                    record.session = Some(renewal.session);
+                    record.term = renewal.term;
                 }
                 _ => {}
             }
         }
         _ => {}
     }
-    let Verdict { answer, write } = Record::renew(record.as_ref(), claim, term, now_ms);
+    let (Reply::Renewed(answer), write) = judge(record.as_ref(), renewal.clone(), now_ms, Term::FIRST) else {
+        unreachable!("a renewal is answered as one")
+    };
     let (Some(mut written), Some(current)) = (write, current) else { return (answer, Write::Keep) };
     match fault {
         Some(Fault::RenewKeepsVersion) => written.version = current.version,
@@ -242,48 +246,43 @@ pub(crate) fn renew(
             (written.ttl_ms, written.expires_ms) = (current.ttl_ms, current.expires_ms);
         }
         Some(Fault::RenewShortens) => {
-            written.ttl_ms = claim.ttl.as_millis() as u64;
+            written.ttl_ms = renewal.ttl.as_millis() as u64;
             written.expires_ms = now_ms + written.ttl_ms;
         }
         Some(Fault::RenewalExpiresEarly) => written.expires_ms = now_ms + written.ttl_ms / 2,
         Some(Fault::ValueIsNotReplaced) => written.value = current.value.clone(),
+        Some(Fault::AgeCountsFromTheRenewal) => written.since_ms = now_ms,
         _ => {}
     }
-    (Renewed::Extended { version: written.version }, Write::Put(written))
+    (Renewed::extended(written.version), Write::Put(written))
 }
 
 pub(crate) fn release(
     fault: Option<Fault>,
     current: Option<&Record>,
-    key_holder: Option<&Holder>,
-    mut session: Session,
+    revoked: Option<Session>,
+    claimed_by: Option<&Id>,
+    release: &Release,
     now_ms: u64,
 ) -> Write {
     let Some(record) = current else {
-        if fault != Some(Fault::ReleaseCreates) {
-            return Write::Keep;
-        }
-        return Write::Put(Record {
-            session: None,
-            holder: Holder::new("nobody").unwrap(),
-            term: Term::FIRST,
-            version: Version::FIRST,
-            ttl_ms: 0,
-            expires_ms: now_ms,
-            value: None,
-        });
+        return if fault == Some(Fault::ReleaseCreates) { Write::Put(nobodys()) } else { Write::Keep };
     };
+    let mut release = release.clone();
     match fault {
         Some(Fault::ReleaseDoesNothing) => return Write::Keep,
         Some(Fault::ReleaseWritesAgain) if record.session.is_none() => return moved(record),
         Some(Fault::ReleaseNeedsALiveLease) if !live(record, now_ms) => return Write::Keep,
-        Some(Fault::ReleaseIgnoresSession) => session = record.session.unwrap_or(session),
-        Some(Fault::ReleaseGoesById) if key_holder == Some(&record.holder) => {
-            session = record.session.unwrap_or(session);
+        Some(Fault::ReleaseIgnoresSession) => release.session = record.session.unwrap_or(release.session),
+        Some(Fault::ReleaseGoesById) if claimed_by == Some(&record.id) => {
+            release.session = record.session.unwrap_or(release.session);
+        }
+        Some(Fault::RevokedReleaseEndsTheNextReign) if revoked == Some(release.session) => {
+            release.session = record.session.unwrap_or(release.session);
         }
         _ => {}
     }
-    let Some(mut written) = Record::release(Some(record), session) else { return Write::Keep };
+    let Some(mut written) = judge(Some(record), release, now_ms, Term::FIRST).1 else { return Write::Keep };
     match fault {
         Some(Fault::ReleaseDeletes) => return Write::Delete,
         Some(Fault::ReleaseForgetsTheValue) => written.value = None,
@@ -293,19 +292,58 @@ pub(crate) fn release(
     Write::Put(written)
 }
 
+/// A record that no grant made.
+fn nobodys() -> Record {
+    Record::restore(None, Id::new("nobody").unwrap(), Term::FIRST, Version::FIRST, 0, 0)
+}
+
+pub(crate) fn revoke(
+    fault: Option<Fault>,
+    current: Option<&Record>,
+    revoke: &Revoke,
+    now_ms: u64,
+) -> (Option<Lease>, Write) {
+    let (Reply::Revoked(before), write) = judge(current, revoke.clone(), now_ms, Term::FIRST) else {
+        unreachable!("a revoke is answered as one")
+    };
+    let Some(current) = current else {
+        return (before, if fault == Some(Fault::RevokeCreates) { Write::Put(nobodys()) } else { Write::Keep });
+    };
+    let Some(mut written) = write else {
+        return match fault {
+            Some(Fault::RevokeWritesAgain) => (before, moved(current)),
+            Some(Fault::RevokeShowsAReleasedLease) => (Some(current.lease(now_ms)), Write::Keep),
+            _ => (before, Write::Keep),
+        };
+    };
+    match fault {
+        Some(Fault::RevokeDoesNothing) => return (before, Write::Keep),
+        Some(Fault::RevokeNeedsALiveLease) if !live(current, now_ms) => return (None, Write::Keep),
+        Some(Fault::RevokeOfTheLastTermDoesNothing) if current.term == Term::LAST => return (None, Write::Keep),
+        Some(Fault::RevokeShowsTheLeaseAfter) => return (Some(written.lease(now_ms)), Write::Put(written)),
+        Some(Fault::RevokeForgetsTheValue) => written.value = None,
+        Some(Fault::RevokeKeepsTheTerm) => written.term = current.term,
+        Some(Fault::RevokeKeepsTheVersion) => written.version = current.version,
+        _ => {}
+    }
+    (before, Write::Put(written))
+}
+
 pub(crate) fn get(fault: Option<Fault>, current: Option<&Record>, key: &Key, now_ms: u64) -> (Option<Lease>, Write) {
     let lease = current.map(|record| record.lease(now_ms));
     match (fault, lease) {
-        (Some(Fault::GetShowsVersionBefore), Some(lease)) => {
-            (Some(Lease { version: Version::new(lease.version.get().saturating_sub(1)), ..lease }), Write::Keep)
-        }
+        (Some(Fault::GetShowsVersionBefore), Some(lease)) => (Some(version_before(lease)), Write::Keep),
         (Some(Fault::GetInventsALease), None) => {
-            let (holder, ttl) = (Holder::new(&key.as_str()[..1]).ok(), Duration::ZERO);
-            let nothing =
-                Lease { holder, term: Term::FIRST, version: Version::FIRST, ttl, time_left: ttl, value: None };
+            let mut nothing = Lease::new(Term::FIRST, Version::FIRST, Duration::ZERO);
+            nothing.id = Id::new(&key.as_str()[..1]).ok();
             (Some(nothing), Write::Keep)
         }
         (Some(Fault::GetWrites), Some(lease)) => (Some(lease), current.map_or(Write::Keep, moved)),
         (_, lease) => (lease, Write::Keep),
     }
+}
+
+pub(crate) fn version_before(mut lease: Lease) -> Lease {
+    lease.version = Version::new(lease.version.get().saturating_sub(1));
+    lease
 }

@@ -5,6 +5,8 @@ extern crate alloc;
 mod broken;
 mod fault;
 mod judge;
+mod list;
+mod taken;
 
 use core::time::Duration;
 
@@ -15,19 +17,19 @@ use lessor::{ManualTimer, MemoryStorage, StorageError, SystemTimer, Timer, async
 
 /// Memory on any timer.
 struct Memory<T> {
-    storage: MemoryStorage<T>,
+    storage: MemoryStorage,
     timer: T,
 }
 
-impl<T: Timer + Clone> Memory<T> {
+impl<T: Timer<Sleep: Send> + Clone + Send + Sync + 'static> Memory<T> {
     fn new(timer: T) -> Self {
         Self { storage: MemoryStorage::with_timer(timer.clone()), timer }
     }
 }
 
 #[async_trait]
-impl<T: Timer + Clone + Send + Sync + 'static> Harness for Memory<T> {
-    type Storage = MemoryStorage<T>;
+impl<T: Timer<Sleep: Send> + Clone + Send + Sync + 'static> Harness for Memory<T> {
+    type Storage = MemoryStorage;
     type Timer = T;
 
     async fn storage(&self) -> Result<Self::Storage, StorageError> {
@@ -124,6 +126,20 @@ fn every_fault_is_found_by_its_case() {
         }
     }
     assert!(missed.is_empty(), "{}", missed.join("\n"));
+}
+
+/// A case that proves something of its own is the only one to fail where just that is wrong.
+#[test]
+fn a_narrow_fault_fails_its_case_alone() {
+    let mut wrong = Vec::new();
+    for (fault, case) in Fault::ALONE {
+        let report = examine(Kind::Durable, Some(*fault));
+        let failed: Vec<_> = report.failed().iter().map(|failure| failure.case).collect();
+        if failed != [*case] {
+            wrong.push(format!("{fault:?} fails {failed:?}, not {case}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 /// Every case is worth its place: it is the one that some fault is found by.

@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use lessor::storage::{Reply, Request, one_by_one};
 use lessor::{
-    Acquired, Builder, Candidate, Claim, Driver, Key, Lease, ManualTimer, MemoryStorage, Renewed, Session, Storage,
-    StorageError, Term, Timer, Wakeups, async_trait,
+    Builder, Candidate, Driver, Key, ManualTimer, MemoryStorage, Storage, StorageError, Timer, Wakeups, async_trait,
 };
 
 /// What happens to an operation.
@@ -32,7 +32,7 @@ pub(crate) enum Fault {
 /// Clones share storage, faults and counts.
 #[derive(Clone)]
 pub(crate) struct Faulty {
-    inner: MemoryStorage<ManualTimer>,
+    inner: MemoryStorage,
     timer: ManualTimer,
     state: Arc<State>,
 }
@@ -94,12 +94,24 @@ impl Faulty {
         self.state.gets.load(Ordering::SeqCst)
     }
 
-    async fn pass<R>(
-        &self,
-        count: &AtomicUsize,
-        operation: impl Future<Output = Result<R, StorageError>>,
-    ) -> Result<R, StorageError> {
+    fn count(&self, request: &Request) {
+        let state = &*self.state;
+        let count = match request {
+            Request::Acquire(_) => &state.acquires,
+            Request::Renew(_) => &state.renewals,
+            Request::Release(_) => &state.releases,
+            Request::Get(_) => &state.gets,
+            other => panic!("no candidate asks for {other:?}"),
+        };
         count.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+#[async_trait]
+impl Storage for Faulty {
+    async fn call(&self, request: Request) -> Result<Reply, StorageError> {
+        self.count(&request);
+        let operation = self.inner.call(request);
         let fault = *self.state.fault.lock().unwrap();
         match fault {
             Fault::None => operation.await,
@@ -120,25 +132,15 @@ impl Faulty {
             Fault::LoseReply => operation.await.and(Err(StorageError::transient("reply lost"))),
         }
     }
-}
 
-#[async_trait]
-impl Storage for Faulty {
-    async fn acquire(&self, claim: &Claim) -> Result<Acquired, StorageError> {
-        self.pass(&self.state.acquires, self.inner.acquire(claim)).await
+    async fn call_all(&self, requests: Vec<Request>) -> Vec<Result<Reply, StorageError>> {
+        one_by_one(self, requests).await
     }
-    async fn renew(&self, claim: &Claim, term: Term) -> Result<Renewed, StorageError> {
-        self.pass(&self.state.renewals, self.inner.renew(claim, term)).await
-    }
-    async fn release(&self, key: &Key, session: Session) -> Result<(), StorageError> {
-        self.pass(&self.state.releases, self.inner.release(key, session)).await
-    }
-    async fn get(&self, key: &Key) -> Result<Option<Lease>, StorageError> {
-        self.pass(&self.state.gets, self.inner.get(key)).await
-    }
+
     fn subscribe(&self, key: &Key) -> Wakeups {
         if self.state.wakeups { self.inner.subscribe(key) } else { Wakeups::never() }
     }
+
     async fn check(&self) -> Result<(), StorageError> {
         self.inner.check().await
     }
@@ -161,14 +163,14 @@ pub(crate) const fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 
-pub(crate) type Mine = (Candidate<ManualTimer>, Driver<Faulty, ManualTimer>);
+pub(crate) type Mine = (Candidate, Driver<Faulty>);
 
 pub(crate) fn candidate(id: &str, storage: &Faulty, timer: &ManualTimer) -> Mine {
     let seed = id.bytes().map(u64::from).sum();
     Builder::new("k").id(id).build_with(storage.clone(), timer.clone(), entropy(seed)).unwrap()
 }
 
-pub(crate) fn spawned(id: &str, storage: &Faulty, timer: &ManualTimer) -> Candidate<ManualTimer> {
+pub(crate) fn spawned(id: &str, storage: &Faulty, timer: &ManualTimer) -> Candidate {
     let (candidate, driver) = candidate(id, storage, timer);
     timer.spawn(driver.run());
     candidate

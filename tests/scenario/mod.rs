@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use futures::future::{Either, join, join_all, pending, ready, select};
 use futures::{FutureExt, StreamExt, pin_mut};
-use lessor::{Builder, DefaultTimer, Event, MaybeSend, MemoryStorage, Timer};
+use lessor::storage::{MaybeSend, MaybeSendSync};
+use lessor::{Builder, Event, MemoryStorage, SystemTimer, Timer};
 
 /// What an executor spawns.
 #[cfg(not(target_family = "wasm"))]
@@ -24,7 +25,7 @@ fn task(future: impl Future<Output = ()> + MaybeSend + 'static) -> Task {
 /// Three candidates: elect, work, hand over by resigning, by stopping, by dropping the driver; then nobody leads.
 ///
 /// No executor is asked for anything but polling this one future.
-pub(crate) async fn scenario<T: Timer + Clone>(timer: T) {
+pub(crate) async fn scenario<T: Timer<Sleep: MaybeSend> + MaybeSendSync + Clone + 'static>(timer: T) {
     let storage = MemoryStorage::new();
     let mut drawn = 0_u64;
     let mut build = |id: &str| {
@@ -82,7 +83,7 @@ pub(crate) async fn scenario<T: Timer + Clone>(timer: T) {
         select(drivers, cut_off).await;
     };
     let all = join_all([user.boxed_local(), a_driver.run().boxed_local(), dropped.boxed_local()]);
-    let limit = DefaultTimer::new().sleep(Duration::from_secs(60));
+    let limit = SystemTimer::new().sleep(Duration::from_secs(60));
     match select(all, limit).await {
         Either::Left(_) => {}
         Either::Right(_) => panic!("not over after a minute"),

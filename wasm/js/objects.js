@@ -91,7 +91,8 @@ export function objects(rust) {
     #leases;
     /** When the alarm is set, by what this instance knows. */
     #alarm = null;
-    #telling = false;
+    /** The telling that is under way. */
+    #telling;
     #failures = 0;
 
     constructor(ctx, env) {
@@ -106,12 +107,15 @@ export function objects(rust) {
       this.#leases = call(() => new rust.Leases(this.ctx.storage.sql));
     }
 
-    /** Does an errand. From the reading of the clock to the last write nothing is awaited: that makes it one step. */
+    /**
+     * Does an errand: its answers. From the reading of the clock to the last write nothing is awaited: that makes it one
+     * step.
+     */
     run(errand, payload) {
-      let answers, due, news;
+      let answers, due, news, newKey;
       try {
         // All of it or nothing: a lease that was granted without a note of it would be told of to nobody.
-        [answers, due, news] = this.ctx.storage.transactionSync(() =>
+        [answers, due, news, newKey] = this.ctx.storage.transactionSync(() =>
           call(() => this.#leases.run(Date.now(), errand, payload)),
         );
       } catch (error) {
@@ -119,17 +123,20 @@ export function objects(rust) {
         this.#open();
         throw error;
       }
+      let told;
       if (news && this.env.WATCH) {
         due = Math.min(due ?? Infinity, Date.now() + TELL_AGAIN_MS);
-        this.ctx.waitUntil(this.#tell());
+        told = this.#tell();
+        this.ctx.waitUntil(told);
       }
       this.#wakeAt(due);
-      return answers;
+      // Whoever is granted a new key finds it in the lists. That is once in the life of a key, and takes no long.
+      return told && newKey ? Promise.race([told, scheduler.wait(TELL_AGAIN_MS)]).then(() => answers) : answers;
     }
 
-    /** For Workers that cannot call `run`: a list of operations as the body, the list of their answers. */
+    /** For Workers that cannot call `run`: a list of requests as the body, the list of their replies. */
     async fetch(request) {
-      const answers = this.run("ask", await request.text());
+      const answers = await this.run("ask", await request.text());
       return new Response(`[${answers.join(",")}]`, { headers: { "content-type": "application/json" } });
     }
 
@@ -157,12 +164,18 @@ export function objects(rust) {
       this.ctx.waitUntil(this.ctx.storage.setAlarm(this.#alarm));
     }
 
-    /** Tells those who watch. What could not be told stays, and is told at the next change or alarm. */
-    async #tell() {
-      if (this.#telling || !this.env.WATCH) return;
-      this.#telling = true;
+    /** Tells those who watch of all that is news, until there is none. */
+    #tell() {
+      this.#telling ??= this.#tellAll();
+      return this.#telling;
+    }
+
+    /** What could not be told stays, and is told at the next change or alarm. */
+    async #tellAll() {
+      // It is not over before it is known to be under way.
+      await undefined;
       try {
-        for (let news; (news = call(() => this.#leases.news(Date.now()))); ) {
+        for (let news; this.env.WATCH && (news = call(() => this.#leases.news(Date.now()))); ) {
           const [last, ...changes] = news;
           await this.env.WATCH.getByName(WATCH).tell(changes);
           call(() => this.#leases.told(last));
@@ -172,7 +185,7 @@ export function objects(rust) {
         console.error("tell", error);
         this.#wakeAt(Date.now() + Math.min(TELL_AGAIN_MS * 2 ** this.#failures++, LONGEST_MS));
       } finally {
-        this.#telling = false;
+        this.#telling = undefined;
       }
     }
   }
@@ -206,11 +219,11 @@ export function objects(rust) {
       const { id, caller } = socket.deserializeAttachment();
       try {
         const text = typeof message === "string" && message.length <= LONGEST ? message : "";
-        const [answer, ...asks] = call(() => this.#watchers.hear(id, caller, text));
+        const [answer, partial, ...asks] = call(() => this.#watchers.hear(id, caller, text));
         const { entries, failed } = await this.#ask(asks);
-        for (const state of entries) if (state) socket.send(`{"state":${state}}`);
+        for (const state of entries) if (state) socket.send(JSON.stringify({ state }));
         // What could not be asked for is missing.
-        socket.send(failed ? answer.replace('"more":false', '"more":true') : answer);
+        socket.send(failed ? partial : answer);
       } catch (error) {
         // The client connects again, and asks again.
         console.error("watch", error);
@@ -245,17 +258,17 @@ export function objects(rust) {
       }
     }
 
-    /** A page of keys and their leases. */
-    async list(prefix, after, limit) {
-      const [next, ...asks] = call(() => this.#watchers.list(prefix, after, limit));
+    /** A page of keys and their leases, as JSON. What to list is a text of JSON, too; `before` is the key before the first. */
+    async list(what, before = "") {
+      const [after, next, ...asks] = call(() => this.#watchers.list(what, before));
       const { entries, failed } = await this.#ask(asks);
       if (failed) throw failed;
-      return `{"keys":[${entries}],"after":${next}}`;
+      return JSON.stringify({ keys: entries, after, next });
     }
 
     /**
-     * Asks objects, given as names, what to ask, and keys with their places, in turn: the JSON of a key and its lease in each
-     * place, and why one did not answer.
+     * Asks objects, given as names, what to ask, and keys with their places, in turn: a key and its lease in each place,
+     * and why one did not answer.
      */
     async #ask(asks) {
       const entries = [];
@@ -264,9 +277,9 @@ export function objects(rust) {
       for (let at = 0; at < asks.length; at += 3) {
         const [name, gets, keys] = asks.slice(at, at + 3);
         const answer = (told) => {
-          // An answer is {"lease":..}: the key goes before it.
-          told.forEach((lease, number) => {
-            entries[keys[2 * number]] = `{"key":${keys[2 * number + 1]},${lease.slice(1)}`;
+          told.forEach((text, number) => {
+            const [key, place] = keys.slice(2 * number);
+            entries[place] = { key, ...JSON.parse(text) };
           });
         };
         const failure = (error) => {

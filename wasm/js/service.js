@@ -7,11 +7,11 @@ const BODY = 512 * 1024;
 const SHORT = 16 * 1024;
 
 const STRICT = { fatal: true, ignoreBOM: true };
-/** For whole texts: it is dear to make. */
+/** For whole texts. Made once: making it takes time. */
 const DECODER = new TextDecoder("utf-8", STRICT);
 
 const ALWAYS = { "cache-control": "no-store", "x-content-type-options": "nosniff" };
-/** Made once: headers are dear, too. */
+/** Made once, too. */
 const ANSWER = new Headers({ ...ALWAYS, "content-type": "application/json" });
 const PROBLEM = { ...ALWAYS, "content-type": "application/problem+json" };
 
@@ -76,15 +76,22 @@ async function serve(front, request, env, page) {
       return told ? new Response(told[0], { headers: ANSWER }) : answer(["answer", ...problem]);
     }
     case "ask": {
-      const asked = [];
-      for (let at = 2; at < plan.length; at += 2) asked.push(ask(env, plan[at], "ask", plan[at + 1]));
-      // An object that fails is no verdict on the others.
-      const told = (await Promise.all(asked)).map(([told, problem]) => ({ told, problem, next: 0 }));
-      const answers = JSON.parse(plan[1]).map((place) => {
-        if (typeof place !== "number") return JSON.stringify(place);
-        const object = told[place];
-        return object.told ? object.told[object.next++] : `{"failed":${object.problem[1]}}`;
+      // For each place: a refusal, what to list, or nothing where an object answers.
+      const answers = JSON.parse(plan[1]);
+      const asked = answers.map(async ({ list: what, failed }, place) => {
+        if (failed) answers[place] = JSON.stringify({ failed });
+        if (what) answers[place] = await list(env, JSON.stringify(what)).then(listed, failure);
       });
+      for (let at = 2; at < plan.length; at += 3) {
+        const [name, places, requests] = plan.slice(at, at + 3);
+        // An object that fails is no verdict on the others.
+        const answer = ([told, problem]) =>
+          JSON.parse(places).forEach((place, number) => {
+            answers[place] = told ? told[number] : `{"failed":${problem[1]}}`;
+          });
+        asked.push(ask(env, name, "ask", requests).then(answer));
+      }
+      await Promise.all(asked);
       return new Response(`[${answers}]`, { headers: ANSWER });
     }
     case "watch": {
@@ -93,7 +100,7 @@ async function serve(front, request, env, page) {
       return env.WATCH.getByName(WATCH).fetch(caller);
     }
     case "list":
-      return new Response(await env.WATCH.getByName(WATCH).list(plan[1], plan[2], Number(plan[3])), { headers: ANSWER });
+      return new Response(await list(env, plan[2], plan[1]), { headers: ANSWER });
     case "page":
       return show(page);
   }
@@ -108,6 +115,17 @@ async function ask(env, name, errand, payload) {
     return [undefined, problemOf(error)];
   }
 }
+
+/** A page of keys: what to list is a text of JSON, and so is the page. */
+const list = (env, what, before) => env.WATCH.getByName(WATCH).list(what, before);
+
+/** In a batch. */
+const listed = (page) => `{"listed":${page}}`;
+
+const failure = (error) => {
+  console.error("list", error);
+  return `{"failed":${problemOf(error)[1]}}`;
+};
 
 /** A status, and the problem: whether an object that does not answer did what it was asked is open. */
 function problemOf(error) {

@@ -1,6 +1,7 @@
 //! Who may do what: bearer tokens from secrets.
 
-use lessor::{Key, wire};
+use lessor::Key;
+use lessor_wire::Problem;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
@@ -107,7 +108,7 @@ impl Tokens {
     }
 
     /// Whose token this is. Takes the same time for every token.
-    pub(crate) fn caller(&self, authorization: Option<&str>) -> Result<Caller, wire::Problem> {
+    pub(crate) fn caller(&self, authorization: Option<&str>) -> Result<Caller, Problem> {
         let given = authorization
             .and_then(|value| value.split_once(' '))
             .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
@@ -147,12 +148,12 @@ impl Caller {
     }
 
     /// Whether it may do what takes this role, on this key.
-    pub(crate) fn may(&self, role: Role, key: &Key) -> Result<(), wire::Problem> {
+    pub(crate) fn may(&self, role: Role, key: &Key) -> Result<(), Problem> {
         self.may_within(role, key.as_str())
     }
 
     /// Whether it may do what takes this role, on all keys that begin so.
-    pub(crate) fn may_within(&self, role: Role, prefix: &str) -> Result<(), wire::Problem> {
+    pub(crate) fn may_within(&self, role: Role, prefix: &str) -> Result<(), Problem> {
         if self.role < role {
             let (has, needs) = (self.role.name(), role.name());
             return Err(Kind::Forbidden.because(format!("the token's role is {has}, needed is {needs}")));
@@ -178,7 +179,7 @@ mod tests {
         Tokens::read(&[SECRET.into()]).expect("they are valid")
     }
 
-    fn status<T>(result: Result<T, wire::Problem>) -> u16 {
+    fn status<T>(result: Result<T, Problem>) -> u16 {
         result.err().map_or(200, |problem| problem.status)
     }
 

@@ -100,8 +100,8 @@ pub fn config() -> lessor::Config {
 
 /// The candidate while events of the object are under way.
 struct Awake {
-    candidate: Candidate<WorkerTimer>,
-    driver: Mutex<Option<Driver<DurableObjectStorage, WorkerTimer>>>,
+    candidate: Candidate,
+    driver: Mutex<Option<Driver<DurableObjectStorage>>>,
     sql: Sql,
 }
 
@@ -126,7 +126,7 @@ impl Campaign {
     /// The job is dropped, and the candidate sleeps.
     pub async fn run<J: Future>(
         &self,
-        job: impl FnOnce(Leadership<WorkerTimer>) -> J,
+        job: impl FnOnce(Leadership) -> J,
     ) -> Result<Option<core::result::Result<J::Output, Lost>>> {
         let awake = self.wake()?;
         let wake_in = awake.step().await;

@@ -2,15 +2,18 @@
 //! their answers are put together. `service.js` carries it out.
 
 use lessor::Key;
-use lessor::wire::{Ask, Problem, Secret, Told};
+use lessor::storage::{Get, Release, Request, Revoke};
+use lessor_wire::{Problem, WireClaim, WireList, WireRequest, WireSession};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use wasm_bindgen::prelude::*;
 
 use crate::access::{Caller, Role, Tokens, percent_decoded, token_of};
-use crate::errand::{ASK, HISTORY, REVOKE};
+use crate::batch::{Batch, wire};
+use crate::errand::{ASK, HISTORY};
 use crate::json;
-use crate::limits::{ASKS, BODY, LISTED, Ttl};
+use crate::limits::{BODY, Ttl};
+use crate::listing::Listing;
 use crate::problem::Kind;
 use crate::route::Layout;
 
@@ -47,40 +50,25 @@ pub(crate) enum Plan {
     Answer(String),
     /// Show the status page.
     Page,
-    /// Do an errand of the object of this name: the answer is its answer.
-    Errand(String, &'static str, Key),
-    /// Ask these objects, a place for each answer.
-    Ask(Vec<Place>, Vec<(String, Vec<Ask>)>),
-    /// The same with one operation: the answer is its answer.
-    One(String, Ask),
+    /// Ask the object of this name one thing: the answer is its answer.
+    One(String, WireRequest),
+    /// The history of this key, from the object of this name: the answer is its answer.
+    History(String, Key),
+    /// Ask many things.
+    Ask(Batch),
     /// Connect it to those who watch.
     Watch(Caller),
     /// List keys.
     List(Listing),
 }
 
-/// Where an answer in a batch comes from.
-#[derive(Debug)]
-pub(crate) enum Place {
-    /// The next answer of this object.
-    Object(usize),
-    Failed(Problem),
-}
-
-/// Which keys to list.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Listing {
-    pub(crate) prefix: String,
-    pub(crate) after: String,
-    pub(crate) limit: usize,
-}
-
 type Answered<T> = Result<T, Problem>;
 
+/// The body of a release.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Release {
-    session: Secret,
+struct Released {
+    session: WireSession,
 }
 
 #[derive(Serialize)]
@@ -119,7 +107,7 @@ impl Settings {
             }
             (Some("batch"), None, None, None) => {
                 expect(asked, "POST")?;
-                self.batch(&caller, read(asked)?)
+                Batch::of(&caller, read(asked)?, self.ttl, self.layout).map(Plan::Ask)
             }
             (Some("watch"), None, None, None) => {
                 expect(asked, "GET")?;
@@ -131,7 +119,7 @@ impl Settings {
             (Some("keys"), None | Some(""), None, None) => {
                 expect(asked, "GET")?;
                 let listing = Listing::read(query)?;
-                caller.may_within(Role::Admin, &listing.prefix)?;
+                caller.may_within(Role::Admin, &listing.list.prefix)?;
                 Ok(Plan::List(listing))
             }
             (Some("keys"), Some(key), operation, None) => self.on_key(&caller, asked, key_of(key)?, operation),
@@ -149,83 +137,19 @@ impl Settings {
         expect(asked, method)?;
         caller.may(role, &key)?;
         let object = self.layout.object(&key);
-        let ask = match operation {
-            Some("acquire") => Ask::Acquire { claim: read(asked)?, key },
+        let request: Request = match operation {
+            Some("acquire") => read::<WireClaim>(asked)?.into_claim(key).into(),
             Some("renew") => {
-                let (claim, term) = json::read_beside(body(asked)?, "term").map_err(unfit)?;
-                Ask::Renew { key, claim, term }
+                let (claim, term) = json::read_beside::<WireClaim, _>(body(asked)?, "term").map_err(unfit)?;
+                claim.into_renewal(key, term).into()
             }
-            Some("release") => Ask::Release { session: read::<Release>(asked)?.session, key },
-            Some("revoke") => return Ok(Plan::Errand(object, REVOKE, key)),
-            Some("history") => return Ok(Plan::Errand(object, HISTORY, key)),
-            _ => Ask::Get { key },
+            Some("release") => Release::new(key, read::<Released>(asked)?.session.into()).into(),
+            Some("revoke") => Revoke::new(key).into(),
+            Some("history") => return Ok(Plan::History(object, key)),
+            _ => Get::new(key).into(),
         };
-        self.ttl.check(&ask)?;
-        Ok(Plan::One(object, ask))
-    }
-
-    /// One request to each object that holds one of the keys.
-    fn batch(&self, caller: &Caller, asks: Vec<Ask>) -> Answered<Plan> {
-        if asks.len() > ASKS {
-            return Err(Kind::TooLarge.because(format!("{} operations, allowed are {ASKS}", asks.len())));
-        }
-        for ask in &asks {
-            let role = if matches!(ask, Ask::Get { .. }) { Role::Read } else { Role::Candidate };
-            caller.may(role, ask.key())?;
-            self.ttl.check(ask)?;
-        }
-        // At most so many that looking each up takes no time.
-        let mut objects: Vec<(String, Vec<Ask>)> = Vec::new();
-        let mut places = Vec::with_capacity(asks.len());
-        for ask in asks {
-            let name = self.layout.object(ask.key());
-            let number = objects.iter().position(|(object, _)| *object == name).unwrap_or(objects.len());
-            places.push(match objects.get_mut(number) {
-                Some((_, asks)) if asks.iter().any(|other| other.key() == ask.key()) => {
-                    let detail = format!("key {} occurs more than once in the batch", ask.key());
-                    Place::Failed(Kind::Invalid.because(detail))
-                }
-                Some((_, asks)) => {
-                    asks.push(ask);
-                    Place::Object(number)
-                }
-                None => {
-                    objects.push((name, vec![ask]));
-                    Place::Object(number)
-                }
-            });
-        }
-        Ok(Plan::Ask(places, objects))
-    }
-}
-
-impl Listing {
-    fn read(query: &str) -> Answered<Self> {
-        let mut listing = Self { limit: LISTED, ..Self::default() };
-        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            // No key has a control character; and lines are what the plan is made of.
-            let text = || match decode(value, name)? {
-                text if text.chars().any(char::is_control) => {
-                    Err(Kind::Invalid.because(format!("{name} has a control character, which no key has")))
-                }
-                text => Ok(text),
-            };
-            match name {
-                "prefix" => listing.prefix = text()?,
-                "after" => listing.after = text()?,
-                "limit" => {
-                    let limit = value.parse().ok().filter(|limit| (1..=LISTED).contains(limit));
-                    let refused = || Kind::Invalid.because(format!("limit is {value:?}, allowed is 1 to {LISTED}"));
-                    listing.limit = limit.ok_or_else(refused)?;
-                }
-                _ => {
-                    let detail = format!("the query has {name:?}, allowed are prefix, after, limit");
-                    return Err(Kind::Invalid.because(detail));
-                }
-            }
-        }
-        Ok(listing)
+        self.ttl.check(&request)?;
+        wire(request).map(|request| Plan::One(object, request))
     }
 }
 
@@ -329,17 +253,17 @@ impl Front {
             Ok(Plan::Answer(body)) => answer(Ok(body)),
             Ok(Plan::Page) => "page".to_owned(),
             Ok(Plan::Watch(caller)) => format!("watch\n{}", caller.keys()),
-            Ok(Plan::List(Listing { prefix, after, limit })) => format!("list\n{prefix}\n{after}\n{limit}"),
-            Ok(Plan::Errand(name, errand, key)) => format!("one\n{name}\n{errand}\n{key}"),
-            Ok(Plan::One(name, ask)) => format!("one\n{name}\n{ASK}\n{}", text(core::slice::from_ref(&ask))),
-            Ok(Plan::Ask(places, objects)) => {
-                let places = places.iter().map(|place| match place {
-                    Place::Object(number) => number.to_string(),
-                    Place::Failed(problem) => text(&Told::Failed(problem.clone())),
-                });
-                let mut asks = format!("ask\n[{}]", places.collect::<Vec<_>>().join(","));
-                for (name, of_object) in &objects {
-                    asks.extend(["\n", name, "\n", &text(of_object)]);
+            Ok(Plan::List(Listing { list, after })) => {
+                let after = after.as_ref().map_or("", Key::as_str);
+                format!("list\n{after}\n{}", text(&WireList::from(list)))
+            }
+            Ok(Plan::History(name, key)) => format!("one\n{name}\n{HISTORY}\n{key}"),
+            Ok(Plan::One(name, request)) => format!("one\n{name}\n{ASK}\n{}", text(&[request])),
+            Ok(Plan::Ask(Batch { places, objects })) => {
+                let mut asks = format!("ask\n{}", text(&places));
+                for (name, asked) in objects {
+                    let (places, requests): (Vec<_>, Vec<_>) = asked.into_iter().unzip();
+                    asks.extend(["\n", &name, "\n", &text(&places), "\n", &text(&requests)]);
                 }
                 asks
             }

@@ -10,6 +10,16 @@ use serde::de::{
 use serde::de::{Unexpected, VariantAccess, Visitor};
 use serde::forward_to_deserialize_any;
 
+#[cfg(not(target_family = "wasm"))]
+mod native;
+#[cfg(target_family = "wasm")]
+mod script;
+
+#[cfg(not(target_family = "wasm"))]
+use native::parse;
+#[cfg(target_family = "wasm")]
+use script::parse;
+
 /// How deep lists and objects may lie in each other: deeper than anything that is read here.
 const DEEPEST: u32 = 8;
 
@@ -34,7 +44,7 @@ pub(crate) struct Unread {
 
 /// Reads JSON.
 pub(crate) fn read<T: DeserializeOwned>(text: &str) -> Result<T, Unread> {
-    T::deserialize(platform::parse(text)?)
+    T::deserialize(parse(text)?)
 }
 
 /// Reads an object without one of its fields, and that field: serde refuses unknown fields only where none is flattened.
@@ -43,7 +53,7 @@ pub(crate) fn read_beside<T: DeserializeOwned, F: DeserializeOwned>(
     text: &str,
     field: &'static str,
 ) -> Result<(T, F), Unread> {
-    let mut object = platform::parse(text)?;
+    let mut object = parse(text)?;
     let found = match &mut object {
         Json::Object(fields) => fields.iter().position(|(name, _)| name == field).map(|at| fields.swap_remove(at).1),
         _ => None,
@@ -109,6 +119,42 @@ impl de::Error for Unread {
     }
 }
 
+impl Json {
+    /// The number, if it is whole and not negative: no other one is read here.
+    fn whole(&self) -> Option<u64> {
+        match self {
+            Self::Number(number) if (0.0..=MOST).contains(number) && number.fract() == 0.0 => Some(*number as u64),
+            _ => None,
+        }
+    }
+
+    /// It is something else than was expected.
+    fn unfit(&self, expected: &dyn Expected) -> Unread {
+        let found = match self {
+            Self::Null => Unexpected::Unit,
+            Self::Bool(value) => Unexpected::Bool(*value),
+            Self::Number(number) => self.whole().map_or(Unexpected::Float(*number), Unexpected::Unsigned),
+            Self::Text(text) => Unexpected::Str(text),
+            Self::List(_) => Unexpected::Seq,
+            Self::Object(_) => Unexpected::Map,
+        };
+        de::Error::invalid_type(found, expected)
+    }
+}
+
+macro_rules! whole_numbers {
+    ($($deserialize:ident)*) => {$(
+        fn $deserialize<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unread> {
+            match self.whole() {
+                Some(number) => visitor.visit_u64(number),
+                None => Err(self.unfit(&visitor)),
+            }
+        }
+    )*};
+}
+
+/// Whoever asks for a kind of value is given that kind or an error. To offer every visitor every kind would do, too, and
+/// make the Worker a tenth larger.
 impl<'de> de::Deserializer<'de> for Json {
     type Error = Unread;
 
@@ -116,14 +162,58 @@ impl<'de> de::Deserializer<'de> for Json {
         match self {
             Self::Null => visitor.visit_unit(),
             Self::Bool(value) => visitor.visit_bool(value),
-            Self::Number(number) if number >= 0.0 && number.fract() == 0.0 && number <= MOST => {
-                visitor.visit_u64(number as u64)
-            }
-            Self::Number(number) => visitor.visit_f64(number),
+            Self::Number(number) => match self.whole() {
+                Some(number) => visitor.visit_u64(number),
+                None => visitor.visit_f64(number),
+            },
             Self::Text(text) => visitor.visit_string(text),
-            Self::List(list) => visitor.visit_seq(Items(list.into_iter())),
-            Self::Object(fields) => visitor.visit_map(Fields { fields: fields.into_iter(), next: None }),
+            list @ Self::List(_) => list.deserialize_seq(visitor),
+            object @ Self::Object(_) => object.deserialize_map(visitor),
         }
+    }
+
+    fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unread> {
+        self.deserialize_string(visitor)
+    }
+
+    fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unread> {
+        match self {
+            Self::Text(text) => visitor.visit_string(text),
+            other => Err(other.unfit(&visitor)),
+        }
+    }
+
+    whole_numbers! {
+        deserialize_u8 deserialize_u16 deserialize_u32 deserialize_u64
+        deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64
+    }
+
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unread> {
+        match self {
+            Self::List(list) => visitor.visit_seq(Items(list.into_iter())),
+            other => Err(other.unfit(&visitor)),
+        }
+    }
+
+    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unread> {
+        match self {
+            Self::Object(fields) => visitor.visit_map(Fields { fields: fields.into_iter(), next: None }),
+            other => Err(other.unfit(&visitor)),
+        }
+    }
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Unread> {
+        self.deserialize_map(visitor)
+    }
+
+    /// What nobody wants to know.
+    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unread> {
+        visitor.visit_unit()
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unread> {
@@ -151,8 +241,7 @@ impl<'de> de::Deserializer<'de> for Json {
     }
 
     forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 u8 u16 u32 u64 f32 f64 char str string bytes byte_buf unit unit_struct seq tuple
-        tuple_struct map struct identifier ignored_any
+        bool f32 f64 char bytes byte_buf unit unit_struct tuple tuple_struct identifier
     }
 }
 
@@ -215,95 +304,22 @@ impl<'de> VariantAccess<'de> for Json {
     }
 
     fn tuple_variant<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, Unread> {
-        de::Deserializer::deserialize_any(self, visitor)
+        de::Deserializer::deserialize_seq(self, visitor)
     }
 
     fn struct_variant<V: Visitor<'de>>(self, _: &'static [&'static str], visitor: V) -> Result<V::Value, Unread> {
-        de::Deserializer::deserialize_any(self, visitor)
-    }
-}
-
-#[cfg(target_family = "wasm")]
-mod platform {
-    use js_sys::{Array, JSON, Object};
-    use wasm_bindgen::{JsCast, JsValue};
-
-    use super::{DEEPEST, Json, Unread};
-
-    pub(super) fn parse(text: &str) -> Result<Json, Unread> {
-        // The exception may repeat what it was given, and that may be a secret.
-        let value = JSON::parse(text).map_err(|_| Unread::because("it is no JSON"))?;
-        of(value, DEEPEST)
-    }
-
-    fn of(value: JsValue, deepest: u32) -> Result<Json, Unread> {
-        if let Some(text) = value.as_string() {
-            return Ok(Json::Text(text));
-        }
-        if let Some(number) = value.as_f64() {
-            return Ok(Json::Number(number));
-        }
-        if let Some(value) = value.as_bool() {
-            return Ok(Json::Bool(value));
-        }
-        if value.is_null() {
-            return Ok(Json::Null);
-        }
-        let deeper = deepest.checked_sub(1).ok_or_else(|| Unread::because("it is nested too deeply"))?;
-        if Array::is_array(&value) {
-            return value
-                .unchecked_into::<Array>()
-                .iter()
-                .map(|item| of(item, deeper))
-                .collect::<Result<_, _>>()
-                .map(Json::List);
-        }
-        let fields = Object::entries(&value.unchecked_into()).into_iter().map(|field| {
-            let field: Array = field.unchecked_into();
-            Ok((field.get(0).as_string().unwrap_or_default(), of(field.get(1), deeper)?))
-        });
-        fields.collect::<Result<_, _>>().map(Json::Object)
-    }
-}
-
-#[cfg(not(target_family = "wasm"))]
-mod platform {
-    use serde_json::Value;
-
-    use super::{DEEPEST, Json, Unread};
-
-    pub(super) fn parse(text: &str) -> Result<Json, Unread> {
-        of(serde_json::from_str(text).map_err(|_| Unread::because("it is no JSON"))?, DEEPEST)
-    }
-
-    fn of(value: Value, deepest: u32) -> Result<Json, Unread> {
-        let deeper = || deepest.checked_sub(1).ok_or_else(|| Unread::because("it is nested too deeply"));
-        Ok(match value {
-            Value::Null => Json::Null,
-            Value::Bool(value) => Json::Bool(value),
-            Value::Number(number) => Json::Number(number.as_f64().unwrap_or(f64::NAN)),
-            Value::String(text) => Json::Text(text),
-            Value::Array(items) => {
-                let deeper = deeper()?;
-                Json::List(items.into_iter().map(|item| of(item, deeper)).collect::<Result<_, _>>()?)
-            }
-            Value::Object(fields) => {
-                let deeper = deeper()?;
-                let fields = fields.into_iter().map(|(name, value)| Ok((name, of(value, deeper)?)));
-                Json::Object(fields.collect::<Result<_, Unread>>()?)
-            }
-        })
+        de::Deserializer::deserialize_map(self, visitor)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use lessor::wire::Ask;
+    use lessor_wire::WireRequest;
 
     use super::*;
 
     fn error(text: &str) -> String {
-        read::<Vec<Ask>>(text).unwrap_err().to_string()
+        read::<Vec<WireRequest>>(text).unwrap_err().to_string()
     }
 
     const CLAIM: &str = r#"{"id": "a", "session": "000102030405060708090a0b0c0d0e0f", "ttl_ms": 30000}"#;
@@ -316,7 +332,7 @@ mod tests {
                {{"renew": {{"key": "j", "term": 7, "claim": {}}}}}]"#,
             CLAIM.replace('}', r#", "after": null, "value": "v", "takeover": {"unchanged": 9}}"#)
         );
-        assert_eq!(read::<Vec<Ask>>(&text).unwrap(), serde_json::from_str::<Vec<Ask>>(&text).unwrap());
+        assert_eq!(read::<Vec<WireRequest>>(&text).unwrap(), serde_json::from_str::<Vec<WireRequest>>(&text).unwrap());
     }
 
     #[test]

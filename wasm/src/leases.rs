@@ -1,12 +1,13 @@
-//! The half of `LeaseObject` that decides: the shipped `Record` functions over one reading of the clock.
+//! The half of `LeaseObject` that decides: the shipped `Record::judge` over one reading of the clock.
 
 use js_sys::Array;
-use lessor::wire::{Ask, Told};
-use lessor::{Key, Record, Request as Operation, Session, Term, Verdict};
+use lessor::storage::{Record, Request};
+use lessor::{Key, Term};
+use lessor_wire::{WireReply, WireRequest};
 use serde::Serialize;
 use wasm_bindgen::prelude::*;
 
-use crate::errand::{ASK, HISTORY, REVOKE};
+use crate::errand::{ASK, HISTORY};
 use crate::json;
 use crate::problem::Kind;
 use crate::sql::{Result, Sql, exception};
@@ -22,11 +23,15 @@ pub struct Leases {
     table: Table,
 }
 
-/// The end of the first lease that was written, and whether there is something to tell.
+/// What came of an errand besides its answers.
 #[derive(Default)]
 struct Written {
+    /// The end of the first lease that was written.
     due_ms: Option<u64>,
+    /// Whether there is something to tell.
     news: bool,
+    /// Whether a key is among it that nobody has been told of before.
+    new_key: bool,
 }
 
 #[wasm_bindgen]
@@ -40,7 +45,7 @@ impl Leases {
         Ok(Self { table: Table::open(sql)? })
     }
 
-    /// Does an errand: its answers, by when the alarm is due, whether there is news.
+    /// Does an errand: its answers, by when the alarm is due, whether there is news, whether of a new key.
     ///
     /// # Errors
     /// An exception of the storage.
@@ -50,19 +55,19 @@ impl Leases {
         let answers = Array::new();
         match errand {
             ASK => {
-                let asks: Vec<Ask> = json::read(payload).map_err(exception)?;
-                for ask in asks {
-                    answers.push(&text(&self.judge(ask.into(), now_ms, &mut written)?)?);
+                let requests: Vec<WireRequest> = json::read(payload).map_err(exception)?;
+                for request in requests {
+                    answers.push(&text(&self.judge(&request.into(), now_ms, &mut written)?)?);
                 }
             }
-            REVOKE => {
-                let term = self.revoke(&key(payload)?, now_ms, &mut written)?;
-                answers.push(&text(&Reported::Revoked { term })?);
+            HISTORY => {
+                let key = Key::new(payload).map_err(exception)?;
+                answers.push(&text(&Reported::History(self.table.history(&key, now_ms)?))?);
             }
-            HISTORY => drop(answers.push(&text(&Reported::History(self.table.history(&key(payload)?, now_ms)?))?)),
             other => return Err(exception(format_args!("no errand {other}"))),
         }
-        Ok(Array::of3(&answers, &due(written.due_ms), &written.news.into()))
+        let Written { due_ms, news, new_key } = written;
+        Ok(Array::of4(&answers, &due(due_ms), &news.into(), &new_key.into()))
     }
 
     /// Takes note of what has expired: when the alarm is due again.
@@ -98,11 +103,10 @@ impl Leases {
     }
 }
 
-/// What is answered besides operations.
+/// What is answered besides replies.
 #[derive(Serialize)]
 #[serde(rename_all = "snake_case")]
 enum Reported {
-    Revoked { term: Option<Term> },
     History(Vec<Entry>),
     Change(News),
 }
@@ -111,68 +115,30 @@ fn text(value: &impl Serialize) -> Result<JsValue> {
     serde_json::to_string(value).map(JsValue::from).map_err(exception)
 }
 
-fn key(payload: &str) -> Result<Key> {
-    Key::new(payload).map_err(exception)
-}
-
 fn due(at_ms: Option<u64>) -> JsValue {
     at_ms.map_or(JsValue::UNDEFINED, |at_ms| (at_ms as f64).into())
 }
 
 impl Leases {
-    fn judge(&self, operation: Operation, now_ms: u64, written: &mut Written) -> Result<Told> {
-        Ok(match operation {
-            Operation::Acquire(claim) => {
-                let record = self.table.record(&claim.key)?;
-                let Verdict { answer, write } = Record::acquire(record.as_ref(), &claim, now_ms, Term::FIRST);
-                if let Some(write) = write {
-                    self.write(&claim.key, &write, written)?;
-                    if record.is_none_or(|record| (record.session, record.term) != (write.session, write.term)) {
-                        self.note(&claim.key, Change::Granted, &write, now_ms, written)?;
-                    }
-                }
-                answer.into()
+    /// One atomic step on one key: nothing else comes between what is read and what is written.
+    fn judge(&self, request: &Request, now_ms: u64, written: &mut Written) -> Result<WireReply> {
+        let Some(key) = request.key() else {
+            return Ok(Kind::Invalid.because("this object knows leases by their keys, and no lists").into());
+        };
+        let current = self.table.record(key)?;
+        // It keeps what it has acknowledged: terms begin with the first.
+        let verdict = Record::judge(current.as_ref(), request, now_ms, Term::FIRST);
+        if let Some(record) = verdict.write {
+            if record.session.is_some() {
+                written.due_ms = Some(written.due_ms.unwrap_or(u64::MAX).min(record.expires_ms));
             }
-            Operation::Renew(claim, term) => {
-                let record = self.table.record(&claim.key)?;
-                let Verdict { answer, write } = Record::renew(record.as_ref(), &claim, term, now_ms);
-                if let Some(write) = write {
-                    self.write(&claim.key, &write, written)?;
-                }
-                answer.into()
+            self.table.write(key, &record)?;
+            if record.wakes_followers(current.as_ref()) {
+                self.table.note(key, Change::by(request), &record, now_ms)?;
+                written.news = true;
+                written.new_key |= current.is_none();
             }
-            Operation::Release(key, session) => {
-                self.release(&key, session, now_ms, written)?;
-                Told::Released {}
-            }
-            Operation::Get(key) => Told::Lease(self.table.record(&key)?.map(|record| record.lease(now_ms))),
-            _ => Told::Failed(Kind::Invalid.because("unknown operation")),
-        })
-    }
-
-    fn release(&self, key: &Key, session: Session, now_ms: u64, written: &mut Written) -> Result<()> {
-        let Some(write) = Record::release(self.table.record(key)?.as_ref(), session) else { return Ok(()) };
-        self.write(key, &write, written)?;
-        self.note(key, Change::Released, &write, now_ms, written)
-    }
-
-    fn revoke(&self, key: &Key, now_ms: u64, written: &mut Written) -> Result<Option<Term>> {
-        let Some(write) = Record::revoke(self.table.record(key)?.as_ref()) else { return Ok(None) };
-        self.write(key, &write, written)?;
-        self.note(key, Change::Revoked, &write, now_ms, written)?;
-        Ok(Some(write.term))
-    }
-
-    fn write(&self, key: &Key, record: &Record, written: &mut Written) -> Result<()> {
-        if record.session.is_some() {
-            let due_ms = written.due_ms.unwrap_or(u64::MAX).min(record.expires_ms);
-            written.due_ms = Some(due_ms);
         }
-        self.table.write(key, record)
-    }
-
-    fn note(&self, key: &Key, change: Change, record: &Record, now_ms: u64, written: &mut Written) -> Result<()> {
-        written.news = true;
-        self.table.note(key, change, record, now_ms)
+        WireReply::try_from(verdict.reply).map_err(exception)
     }
 }

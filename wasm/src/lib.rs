@@ -5,9 +5,9 @@
 //! requests. So a trap in Rust is thrown to its one caller at once, and nothing else was under way inside of it.
 //!
 //! Read in this order: `sql`, `json`, `route` (which object holds a key), `problem`, `access`, `limits`, `table` (the records
-//! as rows), `leases` (what a `LeaseObject` decides), `front` (the HTTP API), `watchers` (what a `WatchObject` decides);
-//! for a Worker of your own `timer`, `storage` (Durable Objects as a `Storage`), `campaign` (a candidate that is a Durable
-//! Object).
+//! as rows), `leases` (what a `LeaseObject` decides), `listing`, `batch`, `front` (the HTTP API), `watchers` (what a
+//! `WatchObject` decides); for a Worker of your own `timer`, `storage` (Durable Objects as a `Storage`), `campaign` (a
+//! candidate that is a Durable Object).
 // A panic in a Worker takes down what shares its instance. Tests may.
 #![cfg_attr(
     not(test),
@@ -28,11 +28,15 @@ mod timer;
 #[cfg(feature = "service")]
 mod access;
 #[cfg(feature = "service")]
+mod batch;
+#[cfg(feature = "service")]
 mod front;
 #[cfg(feature = "service")]
 mod leases;
 #[cfg(feature = "service")]
 mod limits;
+#[cfg(feature = "service")]
+mod listing;
 #[cfg(feature = "service")]
 mod problem;
 #[cfg(feature = "service")]

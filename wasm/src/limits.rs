@@ -1,15 +1,17 @@
 //! What a request may be: checked before any object is touched.
 
-use lessor::wire::{Ask, Problem};
+use lessor::storage::{List, Request};
+use lessor_wire::Problem;
 
 use crate::problem::Kind;
 
 /// The longest body, in bytes: a batch of claims with values.
 pub(crate) const BODY: usize = 512 * 1024;
-/// The most operations in one request.
+/// The most requests in one batch.
 pub(crate) const ASKS: usize = 256;
-/// The most keys in one page of a listing.
-pub(crate) const LISTED: usize = 500;
+/// The most keys in one page of a listing, and in all lists of a batch together: each is a request to an object, and the
+/// platform allows an event no more of them where nothing is paid for.
+pub(crate) const LISTED: usize = List::MAX_LIMIT;
 /// The most states in answer to one message of a watch: each is a request to an object.
 pub(crate) const STATES: usize = 500;
 /// The most keys and prefixes that one socket watches.
@@ -45,13 +47,18 @@ impl Ttl {
         Ok(Self { min_ms, max_ms })
     }
 
-    /// Whether the ttl of this operation is within the limits.
-    pub(crate) fn check(self, ask: &Ask) -> Result<(), Problem> {
-        let (Ask::Acquire { claim, .. } | Ask::Renew { claim, .. }) = ask else { return Ok(()) };
+    /// Whether the ttl of this request is within the limits.
+    pub(crate) fn check(self, request: &Request) -> Result<(), Problem> {
+        let ttl = match request {
+            Request::Acquire(claim) => claim.ttl,
+            Request::Renew(renewal) => renewal.ttl,
+            _ => return Ok(()),
+        };
         let Self { min_ms, max_ms } = self;
-        if (min_ms..=max_ms).contains(&claim.ttl_ms) {
+        let ttl_ms = u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX);
+        if (min_ms..=max_ms).contains(&ttl_ms) {
             return Ok(());
         }
-        Err(Kind::Invalid.because(format!("ttl_ms is {}, allowed is {min_ms} to {max_ms}", claim.ttl_ms)))
+        Err(Kind::Invalid.because(format!("ttl_ms is {ttl_ms}, allowed is {min_ms} to {max_ms}")))
     }
 }

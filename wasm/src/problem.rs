@@ -1,6 +1,6 @@
 //! What is wrong with a request, in one shape (RFC 9457).
 
-use lessor::wire;
+use lessor_wire::Problem;
 
 /// The kinds of problem, with their statuses. `API.md` says the same, and has `overloaded` from `service.js`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,8 +33,8 @@ impl Kind {
         }
     }
 
-    pub(crate) fn because(self, detail: impl Into<String>) -> wire::Problem {
+    pub(crate) fn because(self, detail: impl Into<String>) -> Problem {
         let (kind, status) = self.parts();
-        wire::Problem { kind: kind.into(), status, detail: detail.into() }
+        Problem::new(kind, status, detail)
     }
 }

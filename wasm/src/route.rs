@@ -39,6 +39,27 @@ impl Layout {
 }
 
 impl Layout {
+    /// What is asked of each object, from what has its name: in order, objects as they occur.
+    ///
+    /// With an object for each key no name comes twice, if no key does.
+    pub(crate) fn grouped<T>(self, named: impl IntoIterator<Item = (String, T)>) -> Vec<(String, Vec<T>)> {
+        let mut objects: Vec<(String, Vec<T>)> = Vec::new();
+        for (name, item) in named {
+            let known = match self {
+                Self::PerKey => None,
+                // Shards are few.
+                Self::Shards(_) => objects.iter_mut().find(|(object, _)| *object == name),
+            };
+            match known {
+                Some((_, items)) => items.push(item),
+                None => objects.push((name, vec![item])),
+            }
+        }
+        objects
+    }
+}
+
+impl Layout {
     /// From the variable `LESSOR_SHARDS`: the number of shards, if there are to be shards.
     #[cfg(feature = "service")]
     pub(crate) fn read(shards: Option<&str>) -> Result<Self, String> {
@@ -65,6 +86,17 @@ mod tests {
         let shards = Layout::Shards(NonZeroU32::new(16).unwrap());
         let names = ["a", "nightly", "ключ", "team/one"].map(|key| shards.object(&Key::new(key).unwrap()));
         assert_eq!(names, ["shard/16/12", "shard/16/10", "shard/16/1", "shard/16/3"]);
+    }
+
+    #[test]
+    fn objects_are_asked_once() {
+        let shards = Layout::Shards(NonZeroU32::new(16).unwrap());
+        let named = [("b", 0), ("a", 1), ("b", 2), ("c", 3)].map(|(name, place)| (name.to_owned(), place));
+        let expected = [("b", vec![0, 2]), ("a", vec![1]), ("c", vec![3])];
+        assert_eq!(shards.grouped(named), expected.map(|(name, places)| (name.to_owned(), places)));
+        let named = ["b", "a"].map(|name| (name.to_owned(), name));
+        let expected = ["b", "a"].map(|name| (name.to_owned(), vec![name]));
+        assert_eq!(Layout::PerKey.grouped(named), expected);
     }
 
     /// No key is named like another's object.

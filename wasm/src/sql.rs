@@ -3,6 +3,8 @@
 use js_sys::Error;
 #[cfg(feature = "service")]
 use js_sys::JsString;
+#[cfg(feature = "service")]
+use lessor::{Value, storage::Record};
 use wasm_bindgen::prelude::*;
 
 #[wasm_bindgen]
@@ -24,11 +26,12 @@ extern "C" {
         query: &JsString,
         key: &str,
         session: &JsValue,
-        holder: &str,
+        id: &str,
         term: f64,
         version: f64,
         ttl_ms: f64,
         expires_ms: f64,
+        since_ms: f64,
         value: &JsValue,
     ) -> core::result::Result<Cursor, JsValue>;
 
@@ -69,13 +72,14 @@ impl Sql {
         rows.first().map(|row| row.get(0).as_string().ok_or_else(|| damaged("text"))).transpose()
     }
 
-    pub(crate) fn write(&self, query: &JsString, key: &str, record: &lessor::Record) -> Result<()> {
-        let lessor::Record { session, holder, term, version, ttl_ms, expires_ms, value } = record;
+    pub(crate) fn write(&self, query: &JsString, key: &str, record: &Record) -> Result<()> {
+        let Record { session, id, term, version, ttl_ms, expires_ms, since_ms, value, .. } = record;
         let session = session.map(|session| format!("{:032x}", session.to_bits()));
-        let (session, value) = (optional(session.as_deref()), optional(value.as_ref().map(lessor::Value::as_str)));
+        let (session, value) = (optional(session.as_deref()), optional(value.as_ref().map(Value::as_str)));
         let (term, version, ttl_ms) = (exact(term.get())?, exact(version.get())?, exact(*ttl_ms)?);
-        let expires_ms = exact(*expires_ms)?;
-        self.exec_write(query, key, &session, holder.as_str(), term, version, ttl_ms, expires_ms, &value).map(drop)
+        let (expires_ms, since_ms) = (exact(*expires_ms)?, exact(*since_ms)?);
+        let id = id.as_str();
+        self.exec_write(query, key, &session, id, term, version, ttl_ms, expires_ms, since_ms, &value).map(drop)
     }
 }
 

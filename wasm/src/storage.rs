@@ -4,8 +4,10 @@ use core::fmt;
 
 use futures::future::join_all;
 use js_sys::{Array, Promise};
-use lessor::wire::{Ask, Told};
-use lessor::{Acquired, Claim, Key, Lease, Renewed, Reply, Request, Session, Storage, StorageError, Term, async_trait};
+use lessor::storage::{Distinct, Get, List, Page, Reply, Request};
+use lessor::{Key, Storage, StorageError, Wakeups, async_trait};
+use lessor_wire::{WireList, WirePage, WireReply, WireRequest};
+use serde::Serialize;
 use wasm_bindgen::prelude::*;
 use worker::ObjectNamespace;
 use worker::wasm_bindgen_futures::JsFuture;
@@ -16,12 +18,18 @@ use crate::route::Layout;
 
 #[wasm_bindgen]
 extern "C" {
-    /// A stub of a `LeaseObject`.
+    /// A stub of a `LeaseObject` or a `WatchObject`.
     type Remote;
 
     #[wasm_bindgen(method, catch)]
     fn run(this: &Remote, errand: &str, payload: &str) -> Result<Promise, JsValue>;
+
+    #[wasm_bindgen(method, catch)]
+    fn list(this: &Remote, list: &str) -> Result<Promise, JsValue>;
 }
+
+/// The one `WatchObject`, as `objects.js` names it.
+const WATCH: &str = "watch";
 
 /// Leases in `LeaseObject`s that a Worker has a binding to: its own, or those of the service (`script_name`).
 ///
@@ -36,15 +44,16 @@ extern "C" {
 /// ```
 #[derive(Clone)]
 pub struct DurableObjectStorage {
-    namespace: ObjectNamespace,
+    leases: ObjectNamespace,
+    watch: Option<ObjectNamespace>,
     layout: Layout,
 }
 
 impl DurableObjectStorage {
     /// In the objects of this namespace, one a key.
     #[must_use]
-    pub const fn new(namespace: ObjectNamespace) -> Self {
-        Self { namespace, layout: Layout::PerKey }
+    pub const fn new(leases: ObjectNamespace) -> Self {
+        Self { leases, watch: None, layout: Layout::PerKey }
     }
 
     /// Spread like this: as the service's variable `LESSOR_SHARDS` says.
@@ -53,58 +62,57 @@ impl DurableObjectStorage {
         Self { layout, ..self }
     }
 
-    async fn one(&self, request: Request) -> Result<Reply, StorageError> {
-        let ask = Ask::from(request);
-        let object = self.layout.object(ask.key());
-        self.ask(&object, &[ask]).await?.pop().unwrap_or_else(|| Err(no_fit()))
+    /// With the `WatchObject` of this namespace, which knows all keys: only [lists](lessor::StorageExt::list) need it.
+    ///
+    /// ```no_run
+    /// use lessor_worker::DurableObjectStorage;
+    ///
+    /// # fn storage(env: &worker::Env) -> worker::Result<DurableObjectStorage> {
+    /// Ok(DurableObjectStorage::new(env.durable_object("LEASES")?).watch(env.durable_object("WATCH")?))
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn watch(self, watch: ObjectNamespace) -> Self {
+        Self { watch: Some(watch), ..self }
     }
 
-    /// A request to each object. One that fails is no verdict on what the others were asked.
-    async fn many<A>(
-        &self,
-        requests: impl Iterator<Item = Request>,
-        fit: impl Fn(Reply) -> Result<A, StorageError>,
-    ) -> Vec<Result<A, StorageError>> {
-        let mut objects: Vec<(String, Vec<Ask>)> = Vec::new();
-        let mut places = Vec::new();
-        for request in requests {
-            let ask = Ask::from(request);
-            let name = self.layout.object(ask.key());
-            let number = objects.iter().position(|(object, _)| *object == name).unwrap_or(objects.len());
-            match objects.get_mut(number) {
-                Some((_, asks)) if asks.iter().any(|other| other.key() == ask.key()) => {
-                    places.push(Err(StorageError::permanent(format!("key {} occurs more than once", ask.key()))));
-                    continue;
-                }
-                Some((_, asks)) => asks.push(ask),
-                None => objects.push((name, vec![ask])),
-            }
-            places.push(Ok(number));
-        }
-        let told = join_all(objects.iter().map(|(name, asks)| self.ask(name, asks))).await;
-        let mut told: Vec<_> = told.into_iter().map(|told| told.map(Vec::into_iter)).collect();
-        let answer = |place: Result<usize, StorageError>| match told.get_mut(place?) {
-            Some(Ok(told)) => told.next().unwrap_or_else(|| Err(no_fit())).and_then(&fit),
-            Some(Err(error)) => Err(error.clone()),
-            None => Err(no_fit()),
-        };
-        places.into_iter().map(answer).collect()
-    }
-
-    async fn ask(&self, object: &str, asks: &[Ask]) -> Result<Vec<Result<Reply, StorageError>>, StorageError> {
-        let payload = serde_json::to_string(asks).map_err(StorageError::permanent)?;
-        let remote: Remote = self.namespace.get_by_name(object).map_err(transient)?.into_rpc();
-        let told = JsFuture::from(remote.run(ASK, &payload).map_err(transient)?).await.map_err(transient)?;
-        let told = Array::from(&told);
-        if told.length() as usize != asks.len() {
+    /// Asks one object: as many replies, in order.
+    async fn ask(&self, object: &str, requests: &[WireRequest]) -> Result<Vec<Answer>, StorageError> {
+        let remote = remote(&self.leases, object)?;
+        let replies = told(remote.run(ASK, &written(requests)?)).await?;
+        let replies = Array::from(&replies);
+        if replies.length() as usize != requests.len() {
             return Err(no_fit());
         }
-        let read = |told: JsValue| {
-            let told: Told = json::read(&told.as_string().unwrap_or_default()).map_err(StorageError::transient)?;
-            Reply::try_from(told).map_err(StorageError::transient)
-        };
-        Ok(told.iter().map(read).collect())
+        let read = |reply| read::<WireReply>(&reply)?.into_result().map_err(StorageError::transient);
+        Ok(replies.iter().map(read).collect())
     }
+
+    async fn list(&self, list: List) -> Result<Page, StorageError> {
+        let Some(watch) = &self.watch else { return Err(StorageError::unsupported(&Request::List(list))) };
+        let remote = remote(watch, WATCH)?;
+        let page = told(remote.list(&written(&WireList::from(list))?)).await?;
+        read::<WirePage>(&page).map(Into::into)
+    }
+}
+
+/// What an object answers to one request.
+type Answer = Result<Reply, StorageError>;
+
+fn remote(namespace: &ObjectNamespace, name: &str) -> Result<Remote, StorageError> {
+    Ok(namespace.get_by_name(name).map_err(transient)?.into_rpc())
+}
+
+fn written(value: &(impl Serialize + ?Sized)) -> Result<String, StorageError> {
+    serde_json::to_string(value).map_err(StorageError::permanent)
+}
+
+fn read<T: serde::de::DeserializeOwned>(text: &JsValue) -> Result<T, StorageError> {
+    json::read(&text.as_string().unwrap_or_default()).map_err(StorageError::transient)
+}
+
+async fn told(promise: Result<Promise, JsValue>) -> Result<JsValue, StorageError> {
+    JsFuture::from(promise.map_err(transient)?).await.map_err(transient)
 }
 
 /// Whether an object that does not answer did what it was asked is open.
@@ -116,61 +124,67 @@ fn no_fit() -> StorageError {
     StorageError::transient("the object's answer does not fit the request")
 }
 
-fn acquired(reply: Reply) -> Result<Acquired, StorageError> {
-    if let Reply::Acquired(acquired) = reply { Ok(acquired) } else { Err(no_fit()) }
-}
-
-fn renewed(reply: Reply) -> Result<Renewed, StorageError> {
-    if let Reply::Renewed(renewed) = reply { Ok(renewed) } else { Err(no_fit()) }
-}
-
-fn released(reply: Reply) -> Result<(), StorageError> {
-    if let Reply::Released = reply { Ok(()) } else { Err(no_fit()) }
-}
-
-fn got(reply: Reply) -> Result<Option<Lease>, StorageError> {
-    if let Reply::Got(lease) = reply { Ok(lease) } else { Err(no_fit()) }
-}
-
 #[cfg_attr(not(any(target_family = "wasm", target_os = "none")), async_trait)]
 #[cfg_attr(any(target_family = "wasm", target_os = "none"), async_trait(?Send))]
 impl Storage for DurableObjectStorage {
-    async fn acquire(&self, claim: &Claim) -> Result<Acquired, StorageError> {
-        self.one(Request::Acquire(claim.clone())).await.and_then(acquired)
+    async fn call(&self, request: Request) -> Result<Reply, StorageError> {
+        match request {
+            Request::List(list) => self.list(list).await.map(Reply::Listed),
+            request => {
+                let key = request.key().ok_or_else(|| StorageError::unsupported(&request))?;
+                let object = self.layout.object(key);
+                self.ask(&object, &[request.try_into()?]).await?.pop().unwrap_or_else(|| Err(no_fit()))
+            }
+        }
     }
 
-    async fn renew(&self, claim: &Claim, term: Term) -> Result<Renewed, StorageError> {
-        self.one(Request::Renew(claim.clone(), term)).await.and_then(renewed)
+    /// A request to each object. One that fails is no verdict on what the others were asked.
+    async fn call_all(&self, requests: Vec<Request>) -> Vec<Result<Reply, StorageError>> {
+        let mut distinct = Distinct::default();
+        let admitted = requests.iter().map(|request| request.key().map_or(Ok(()), |key| distinct.admit(key)));
+        let admitted: Vec<_> = admitted.collect();
+        let mut replies: Vec<Answer> = Vec::with_capacity(requests.len());
+        let (mut named, mut lists) = (Vec::new(), Vec::new());
+        for (place, (request, admitted)) in requests.into_iter().zip(admitted).enumerate() {
+            let asked = admitted.and_then(|()| match request {
+                Request::List(list) => {
+                    lists.push(async move { (place, self.list(list).await.map(Reply::Listed)) });
+                    Ok(())
+                }
+                request => {
+                    let key = request.key().ok_or_else(|| StorageError::unsupported(&request))?;
+                    let object = self.layout.object(key);
+                    named.push((object, (place, WireRequest::try_from(request)?)));
+                    Ok(())
+                }
+            });
+            // Whoever is asked puts the answer here.
+            replies.push(Err(asked.err().unwrap_or_else(no_fit)));
+        }
+        let objects = self.layout.grouped(named).into_iter().map(async |(name, asked)| {
+            let (places, requests): (Vec<_>, Vec<_>) = asked.into_iter().unzip();
+            match self.ask(&name, &requests).await {
+                Ok(answers) => places.into_iter().zip(answers).collect(),
+                Err(error) => places.into_iter().map(|place| (place, Err(error.clone()))).collect::<Vec<_>>(),
+            }
+        });
+        let (objects, lists) = futures::join!(join_all(objects), join_all(lists));
+        for (place, answer) in objects.into_iter().flatten().chain(lists) {
+            if let Some(reply) = replies.get_mut(place) {
+                *reply = answer;
+            }
+        }
+        replies
     }
 
-    async fn release(&self, key: &Key, session: Session) -> Result<(), StorageError> {
-        self.one(Request::Release(key.clone(), session)).await.and_then(released)
-    }
-
-    async fn get(&self, key: &Key) -> Result<Option<Lease>, StorageError> {
-        self.one(Request::Get(key.clone())).await.and_then(got)
-    }
-
-    async fn acquire_all(&self, claims: &[Claim]) -> Vec<Result<Acquired, StorageError>> {
-        self.many(claims.iter().cloned().map(Request::Acquire), acquired).await
-    }
-
-    async fn renew_all(&self, renewals: &[(Claim, Term)]) -> Vec<Result<Renewed, StorageError>> {
-        self.many(renewals.iter().map(|(claim, term)| Request::Renew(claim.clone(), *term)), renewed).await
-    }
-
-    async fn release_all(&self, releases: &[(Key, Session)]) -> Vec<Result<(), StorageError>> {
-        self.many(releases.iter().map(|(key, session)| Request::Release(key.clone(), *session)), released).await
-    }
-
-    async fn get_all(&self, keys: &[Key]) -> Vec<Result<Option<Lease>, StorageError>> {
-        self.many(keys.iter().cloned().map(Request::Get), got).await
+    fn subscribe(&self, _: &Key) -> Wakeups {
+        Wakeups::never()
     }
 
     async fn check(&self) -> Result<(), StorageError> {
         // Nothing is written for it, and every object can answer it.
         let key = Key::new("lessor/check").map_err(StorageError::permanent)?;
-        self.get(&key).await.map(drop)
+        self.call(Get::new(key).into()).await.map(drop)
     }
 }
 

@@ -3,7 +3,8 @@
 use std::cell::Cell;
 
 use js_sys::JsString;
-use lessor::{Holder, Key, Lease, Record, Session, Term, Value, Version};
+use lessor::storage::{Record, Request, Session, Version};
+use lessor::{Id, Key, Lease, Term, Value};
 use serde::Serialize;
 use wasm_bindgen::prelude::*;
 
@@ -17,8 +18,8 @@ const TOLD: u64 = 100;
 
 const TABLES: &str = "
 CREATE TABLE IF NOT EXISTS lessor_records (
-    key TEXT PRIMARY KEY, session TEXT, holder TEXT NOT NULL, term INTEGER NOT NULL, version INTEGER NOT NULL,
-    ttl_ms INTEGER NOT NULL, expires_ms INTEGER NOT NULL, value TEXT
+    key TEXT PRIMARY KEY, session TEXT, id TEXT NOT NULL, term INTEGER NOT NULL, version INTEGER NOT NULL,
+    ttl_ms INTEGER NOT NULL, expires_ms INTEGER NOT NULL, since_ms INTEGER NOT NULL, value TEXT
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS lessor_changes (
     number INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL, at_ms INTEGER NOT NULL, change TEXT NOT NULL,
@@ -38,6 +39,15 @@ pub(crate) enum Change {
 }
 
 impl Change {
+    /// What this request does if it hands a lease over.
+    pub(crate) const fn by(request: &Request) -> Self {
+        match request {
+            Request::Release(_) => Self::Released,
+            Request::Revoke(_) => Self::Revoked,
+            _ => Self::Granted,
+        }
+    }
+
     const fn word(self) -> &'static str {
         match self {
             Self::Granted => "granted",
@@ -120,7 +130,7 @@ impl Table {
     /// Takes note of a change of hands.
     pub(crate) fn note(&self, key: &Key, change: Change, record: &Record, now_ms: u64) -> Result<()> {
         let query = "INSERT INTO lessor_changes (key, at_ms, change, id, term) VALUES (?, ?, ?, ?, ?)";
-        let (id, term) = (record.holder.as_str().into(), number(record.term.get())?);
+        let (id, term) = (record.id.as_str().into(), number(record.term.get())?);
         self.run(query, vec![key.as_str().into(), number(now_ms)?, change.word().into(), id, term])?;
         let query =
             "DELETE FROM lessor_changes WHERE key = ?1 AND number <= (SELECT number FROM lessor_changes WHERE key = ?1
@@ -184,14 +194,14 @@ impl Table {
 thread_local! {
     /// A whole row as one text, its parts divided by what no name and no value contains.
     static READ: JsString = JsString::from(
-        "SELECT coalesce(session, '') || char(10) || holder || char(10) || term || char(10) || version
-        || char(10) || ttl_ms || char(10) || expires_ms || char(10) || coalesce('v' || value, '')
+        "SELECT coalesce(session, '') || char(10) || id || char(10) || term || char(10) || version
+        || char(10) || ttl_ms || char(10) || expires_ms || char(10) || since_ms || char(10) || coalesce('v' || value, '')
         FROM lessor_records WHERE key = ?",
     );
 
     static WRITE: JsString = JsString::from(
-        "INSERT INTO lessor_records VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (key) DO UPDATE SET
-        session = ?2, holder = ?3, term = ?4, version = ?5, ttl_ms = ?6, expires_ms = ?7, value = ?8",
+        "INSERT INTO lessor_records VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (key) DO UPDATE SET
+        session = ?2, id = ?3, term = ?4, version = ?5, ttl_ms = ?6, expires_ms = ?7, since_ms = ?8, value = ?9",
     );
 }
 
@@ -200,12 +210,14 @@ fn read(row: &str) -> Result<Record> {
     let mut part = |what| parts.next().ok_or_else(|| damaged(what));
     let session = part("session")?;
     let session = (!session.is_empty()).then(|| u128::from_str_radix(session, 16).map_err(|_| damaged("session")));
-    let holder = Holder::new(part("holder")?).map_err(|_| damaged("holder"))?;
+    let id = Id::new(part("id")?).map_err(|_| damaged("id"))?;
     let mut number = |what| part(what)?.parse::<u64>().map_err(|_| damaged(what));
     let term = Term::new(number("term")?).ok_or_else(|| damaged("term"))?;
     let version = Version::new(number("version")?);
-    let (ttl_ms, expires_ms) = (number("ttl_ms")?, number("expires_ms")?);
+    let (ttl_ms, expires_ms, since_ms) = (number("ttl_ms")?, number("expires_ms")?, number("since_ms")?);
     let value = part("value")?.strip_prefix('v').map(|value| Value::new(value).map_err(|_| damaged("value")));
-    let (session, value) = (session.transpose()?.map(Session::from_bits), value.transpose()?);
-    Ok(Record { session, holder, term, version, ttl_ms, expires_ms, value })
+    let session = session.transpose()?.map(Session::from_bits);
+    let mut record = Record::restore(session, id, term, version, ttl_ms, expires_ms);
+    (record.since_ms, record.value) = (since_ms, value.transpose()?);
+    Ok(record)
 }

@@ -2,7 +2,8 @@
 
 use js_sys::Array;
 use lessor::Key;
-use lessor::wire::{Ask, Problem};
+use lessor::storage::{Get, List, Request};
+use lessor_wire::{Problem, WireList, WireRequest};
 use serde::{Deserialize, Serialize};
 use wasm_bindgen::prelude::*;
 
@@ -11,7 +12,7 @@ use crate::json;
 use crate::limits::{STATES, WATCHED};
 use crate::problem::Kind;
 use crate::route::Layout;
-use crate::sql::{Result, Sql, exception, number};
+use crate::sql::{Result, Sql, exception, number, optional};
 
 const TABLES: &str = "
 CREATE TABLE IF NOT EXISTS lessor_keys (key TEXT PRIMARY KEY) WITHOUT ROWID;
@@ -85,7 +86,8 @@ impl Watchers {
         self.sql.run("DELETE FROM lessor_watching WHERE socket = ?", vec![socket.into()])
     }
 
-    /// Takes what a client said on its socket: what to answer it, after the states of what is in these objects.
+    /// Takes what a client said on its socket: what to answer it; what instead, if an object does not answer; and which
+    /// objects to ask for states, which come before.
     ///
     /// # Errors
     /// An exception of the storage.
@@ -123,17 +125,20 @@ impl Watchers {
         Ok(told)
     }
 
-    /// Which objects to ask for a listing.
+    /// Takes a `WireList`, a text of JSON, and the key before the first one, if there is one: the last key of the page and
+    /// the first one of the next, if there is a next; and which objects to ask for leases.
     ///
     /// # Errors
-    /// An exception of the storage.
-    pub fn list(&self, prefix: &str, after: &str, limit: usize) -> Result<Array> {
-        let mut keys = self.keys(prefix, after, limit + 1)?;
-        let more = keys.len() > limit;
-        keys.truncate(limit);
-        let next = keys.last().filter(|_| more);
-        let next = serde_json::to_string(&next).map_err(exception)?;
-        let answer = Array::of1(&next.into());
+    /// An exception of the storage, or of who asks.
+    pub fn list(&self, list: &str, after: &str) -> Result<Array> {
+        let list: List = json::read::<WireList>(list).map_err(exception)?.into();
+        let limit = list.page_size();
+        let from = list.from.as_ref().map_or("", Key::as_str);
+        let mut keys = self.keys(&list.prefix, from, after, limit + 1)?;
+        let next = if keys.len() > limit { keys.pop() } else { None };
+        let last = keys.last().filter(|_| next.is_some());
+        let shown = |key: Option<&Key>| optional(key.map(Key::as_str));
+        let answer = Array::of2(&shown(last), &shown(next.as_ref()));
         self.asks(&keys, &answer)?;
         Ok(answer)
     }
@@ -162,14 +167,15 @@ impl Watchers {
         for (number, prefix) in patterns.prefixes.iter().enumerate() {
             // What was asked for twice, or is beyond the most, is not looked for.
             if seen <= STATES && !patterns.prefixes.iter().take(number).any(|before| before == prefix) {
-                let found = self.keys(prefix, "", STATES + 1)?;
+                let found = self.keys(prefix, "", "", STATES + 1)?;
                 seen += found.len();
                 found.into_iter().for_each(&mut add);
             }
         }
         let more = keys.len() > STATES || seen > STATES;
         keys.truncate(STATES);
-        let answer = Array::of1(&said(&Said::Watched { number: patterns.number, more }));
+        let watched = |more| said(&Said::Watched { number: patterns.number, more });
+        let answer = Array::of2(&watched(more), &watched(true));
         self.asks(&keys, &answer)?;
         Ok(answer)
     }
@@ -183,35 +189,28 @@ impl Watchers {
         Ok(())
     }
 
-    fn keys(&self, prefix: &str, after: &str, limit: usize) -> Result<Vec<Key>> {
+    fn keys(&self, prefix: &str, from: &str, after: &str, limit: usize) -> Result<Vec<Key>> {
         // No key has that byte: nothing beyond the prefix is looked at.
-        let query = "SELECT key FROM lessor_keys WHERE key >= ?1 AND key < ?1 || CAST(x'FF' AS TEXT) AND key > ?2
-            ORDER BY key LIMIT ?3";
-        let rows = self.sql.rows(query, vec![prefix.into(), after.into(), number(limit as u64)?])?;
-        rows.map(|mut row| Key::new(row.text()?).map_err(exception)).collect()
+        let query = "SELECT key FROM lessor_keys WHERE key >= ?1 AND key < ?1 || CAST(x'FF' AS TEXT)
+            AND key >= ?2 AND key > ?3 ORDER BY key LIMIT ?4";
+        let values = vec![prefix.into(), from.into(), after.into(), number(limit as u64)?];
+        self.sql.rows(query, values)?.map(|mut row| Key::new(row.text()?).map_err(exception)).collect()
     }
 
-    /// Names of objects, what to ask them, and the places and the JSON of the keys in the same order, in turn.
+    /// Names of objects, what to ask them, and keys with their places in the same order, in turn.
     fn asks(&self, keys: &[Key], asks: &Array) -> Result<()> {
-        // At most so many that looking each up takes no time.
-        let mut objects: Vec<(String, Vec<Ask>, Array)> = Vec::new();
-        for (place, key) in keys.iter().enumerate() {
-            let (name, get) = (self.layout.object(key), Ask::Get { key: key.clone() });
-            let json = serde_json::to_string(key).map_err(exception)?;
-            let number = objects.iter().position(|(object, ..)| *object == name).unwrap_or(objects.len());
-            if number == objects.len() {
-                objects.push((name, Vec::new(), Array::new()));
-            }
-            if let Some((_, gets, places)) = objects.get_mut(number) {
-                gets.push(get);
+        let named = keys.iter().enumerate().map(|(place, key)| (self.layout.object(key), (place, key)));
+        for (name, asked) in self.layout.grouped(named) {
+            let places = Array::new();
+            let mut gets = Vec::with_capacity(asked.len());
+            for (place, key) in asked {
+                gets.push(WireRequest::try_from(Request::from(Get::new(key.clone()))).map_err(exception)?);
+                places.push(&key.as_str().into());
                 places.push(&place.into());
-                places.push(&json.into());
             }
-        }
-        for (name, gets, places) in &objects {
             asks.push(&name.into());
-            asks.push(&serde_json::to_string(gets).map_err(exception)?.into());
-            asks.push(places);
+            asks.push(&serde_json::to_string(&gets).map_err(exception)?.into());
+            asks.push(&places);
         }
         Ok(())
     }

@@ -10,7 +10,8 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use core::task::{Context, Waker};
 use core::time::Duration;
 
-use lessor::{BuildError, Builder, Candidate, MaybeSend, Term};
+use lessor::storage::MaybeSend;
+use lessor::{BuildError, Builder, Candidate, Term};
 
 use super::bus::Mailbox;
 use super::ticks::{Clock, Ticks};
@@ -21,7 +22,7 @@ const WORK: Duration = Duration::from_millis(5);
 
 /// A controller of which one is to control.
 pub struct Board {
-    candidate: Candidate<Clock>,
+    candidate: Candidate,
     driver: Pin<Box<dyn Future<Output = ()>>>,
     again: Arc<Again>,
     waker: Waker,

@@ -2,13 +2,18 @@
 
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
+use alloc::vec::Vec;
 use core::cell::RefCell;
 use core::fmt;
 use core::future::poll_fn;
 use core::task::Poll;
 
 use critical_section::Mutex;
-use lessor::{Acquired, Claim, Key, Lease, Renewed, Reply, Request, Session, Storage, StorageError, Term, async_trait};
+use lessor::storage::{Reply, Request, one_by_one};
+use lessor::{Key, Storage, StorageError, Wakeups, async_trait};
+
+/// What comes back to a request.
+pub type Answer = Result<Reply, StorageError>;
 
 /// What a board has on its way. Interrupt handlers of the bus take requests out and put replies in.
 pub struct Mailbox(Mutex<RefCell<Frames>>);
@@ -17,7 +22,7 @@ struct Frames {
     next: u32,
     requests: VecDeque<(u32, Request)>,
     /// What is waited for, and the reply to it when it has come.
-    replies: BTreeMap<u32, Option<Reply>>,
+    replies: BTreeMap<u32, Option<Answer>>,
 }
 
 impl Mailbox {
@@ -37,31 +42,12 @@ impl Mailbox {
     }
 
     /// A frame has come. If nobody waits for it any more it is dropped.
-    pub fn put_reply(&self, number: u32, reply: Reply) {
+    pub fn put_reply(&self, number: u32, reply: Answer) {
         self.with(|frames| {
             if let Some(waiting) = frames.replies.get_mut(&number) {
                 *waiting = Some(reply);
             }
         });
-    }
-
-    async fn ask(&self, request: Request) -> Result<Reply, StorageError> {
-        let number = self.with(|frames| {
-            frames.next = frames.next.wrapping_add(1);
-            frames.requests.push_back((frames.next, request));
-            frames.replies.insert(frames.next, None);
-            frames.next
-        });
-        let waiting = Waiting { mailbox: self, number };
-        let reply = poll_fn(|_| match self.with(|frames| frames.replies.get_mut(&waiting.number)?.take()) {
-            Some(reply) => Poll::Ready(reply),
-            None => Poll::Pending,
-        })
-        .await;
-        match reply {
-            Reply::Failed(error) => Err(error),
-            reply => Ok(reply),
-        }
     }
 }
 
@@ -92,39 +78,31 @@ impl Drop for Waiting<'_> {
     }
 }
 
-fn garbled() -> StorageError {
-    StorageError::transient("the arbiter's reply is to another request")
-}
-
 #[cfg_attr(not(any(target_family = "wasm", target_os = "none")), async_trait)]
 #[cfg_attr(any(target_family = "wasm", target_os = "none"), async_trait(?Send))]
 impl Storage for Mailbox {
-    async fn acquire(&self, claim: &Claim) -> Result<Acquired, StorageError> {
-        match self.ask(Request::Acquire(claim.clone())).await? {
-            Reply::Acquired(answer) => Ok(answer),
-            _ => Err(garbled()),
-        }
+    async fn call(&self, request: Request) -> Answer {
+        let number = self.with(|frames| {
+            frames.next = frames.next.wrapping_add(1);
+            frames.requests.push_back((frames.next, request));
+            frames.replies.insert(frames.next, None);
+            frames.next
+        });
+        let waiting = Waiting { mailbox: self, number };
+        poll_fn(|_| match self.with(|frames| frames.replies.get_mut(&waiting.number)?.take()) {
+            Some(reply) => Poll::Ready(reply),
+            None => Poll::Pending,
+        })
+        .await
     }
 
-    async fn renew(&self, claim: &Claim, term: Term) -> Result<Renewed, StorageError> {
-        match self.ask(Request::Renew(claim.clone(), term)).await? {
-            Reply::Renewed(answer) => Ok(answer),
-            _ => Err(garbled()),
-        }
+    async fn call_all(&self, requests: Vec<Request>) -> Vec<Answer> {
+        one_by_one(self, requests).await
     }
 
-    async fn release(&self, key: &Key, session: Session) -> Result<(), StorageError> {
-        match self.ask(Request::Release(key.clone(), session)).await? {
-            Reply::Released => Ok(()),
-            _ => Err(garbled()),
-        }
-    }
-
-    async fn get(&self, key: &Key) -> Result<Option<Lease>, StorageError> {
-        match self.ask(Request::Get(key.clone())).await? {
-            Reply::Got(lease) => Ok(lease),
-            _ => Err(garbled()),
-        }
+    /// The arbiter tells nobody of a release: a follower asks at its retry interval.
+    fn subscribe(&self, _: &Key) -> Wakeups {
+        Wakeups::never()
     }
 
     async fn check(&self) -> Result<(), StorageError> {

@@ -12,8 +12,9 @@ use futures::future::{Either, select};
 
 use super::contender::Contender;
 use super::{HANDLES, Harness, Power};
-use crate::lease::{InvalidText, Key, Lease};
-use crate::storage::StorageError;
+use crate::lease::Lease;
+use crate::storage::{List, Page, StorageError, StorageExt};
+use crate::text::{InvalidText, Key};
 use crate::time::{Instant, Timer};
 
 /// By how much a lease may seem short: the grain of the storage's clock, and as much again for the harness's.
@@ -53,15 +54,22 @@ pub(super) fn same<T: PartialEq + Debug>(what: &str, seen: T, expected: T) -> Ou
     if seen == expected { Ok(()) } else { Err(Stop::failed(format!("{what} is {expected:?}"), seen)) }
 }
 
+/// A lease without what changes by itself.
+pub(super) fn timeless(lease: &Lease) -> Lease {
+    Lease { time_left: Duration::ZERO, age: None, ..lease.clone() }
+}
+
 /// That nothing was written between two looks at a lease.
 pub(super) fn unchanged(before: &Lease, after: &Lease) -> Outcome {
-    let timeless = |lease: &Lease| Lease { time_left: Duration::ZERO, ..lease.clone() };
     same("the lease", timeless(after), timeless(before))?;
     expect(
         after.time_left <= before.time_left.saturating_add(GRAIN),
         format!("at most {:?} left", before.time_left),
         after.time_left,
-    )
+    )?;
+    let least = before.age.map(|age| age.saturating_sub(GRAIN));
+    let ages = after.age >= least && after.age.is_some() == before.age.is_some();
+    expect(ages, format!("an age of at least {least:?}"), after.age)
 }
 
 pub(super) struct Case<'a, H: Harness> {
@@ -126,6 +134,11 @@ impl<'a, H: Harness> Case<'a, H> {
         answer: impl Future<Output = Result<T, StorageError>>,
     ) -> Result<T, Stop> {
         answered(self.timer, self.harness.patience(), operation, answer).await
+    }
+
+    /// A page of leases, as a handle sees them that claims none of them.
+    pub(super) async fn list(&self, list: List) -> Result<Page, Stop> {
+        self.answer("list", self.handle(HANDLES - 1)?.list(list)).await
     }
 
     /// That a power was used, or the end of the case.

@@ -4,9 +4,9 @@ use alloc::format;
 use core::time::Duration;
 
 use super::Harness;
-use super::case::{Case, GRAIN, Outcome, expect, same, unchanged};
-use crate::lease::{Lease, Term, Version};
-use crate::record::Takeover;
+use super::case::{Case, GRAIN, Outcome, Stop, expect, same, unchanged};
+use crate::storage::{Takeover, Version};
+use crate::term::Term;
 
 pub(super) async fn first_claim_creates_term_one_or_seed<H: Harness>(case: &Case<'_, H>) -> Outcome {
     let a = case.contender(&case.key("a")?, 1)?.value("v")?;
@@ -17,7 +17,7 @@ pub(super) async fn first_claim_creates_term_one_or_seed<H: Harness>(case: &Case
     }
     same("the version of a new record", grant.version, Version::FIRST)?;
     let lease = a.lease().await?;
-    let expected = a.shown(&grant, lease.time_left);
+    let expected = a.shown(&grant, &lease);
     same("the lease", lease, expected)?;
     a.has_left(a.claim.ttl, grant.sent).await
 }
@@ -108,17 +108,12 @@ pub(super) async fn held_answers_holder_and_time_left<H: Harness>(case: &Case<'_
         let least = ttl.saturating_sub(case.now().saturating_duration_since(grant.sent)).saturating_sub(GRAIN);
         let left = least.max(Duration::from_nanos(1))..=ttl;
         expect(left.contains(&refusal.retry_after), format!("to ask again after {left:?}"), &refusal)?;
-        let time_left = refusal.lease.as_ref().map_or(Duration::ZERO, |lease| lease.time_left);
-        expect(left.contains(&time_left), format!("{left:?} left"), &refusal)?;
-        let expected = Lease {
-            holder: Some(a.claim.holder.clone()),
-            term: grant.term,
-            version: grant.version,
-            ttl,
-            time_left,
-            value: a.claim.value.clone(),
+        let Some(lease) = refusal.lease else {
+            return Err(Stop::failed("the lease that is in the way", "none"));
         };
-        same("the lease that is in the way", refusal.lease, Some(expected))?;
+        expect(left.contains(&lease.time_left), format!("{left:?} left"), &lease)?;
+        let expected = a.shown(&grant, &lease);
+        same("the lease that is in the way", lease, expected)?;
     }
     Ok(())
 }
@@ -144,7 +139,7 @@ pub(super) async fn refused_claim_changes_nothing<H: Harness>(case: &Case<'_, H>
 pub(super) async fn same_id_two_sessions_are_two<H: Harness>(case: &Case<'_, H>) -> Outcome {
     let key = case.key("a")?;
     let a = case.contender(&key, 1)?;
-    let twin = case.contender(&key, 2)?.with(|claim| claim.holder = a.claim.holder.clone());
+    let twin = case.contender(&key, 2)?.with(|claim| claim.id = a.claim.id.clone());
     let grant = a.win(None).await?;
     twin.refused(None).await?;
     twin.refused(Some(grant.term)).await?;

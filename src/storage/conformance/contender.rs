@@ -3,9 +3,10 @@ use core::time::Duration;
 
 use super::Harness;
 use super::case::{Case, GRAIN, Outcome, Stop, expect};
-use crate::lease::{Holder, Key, Lease, Session, Term, Value, Version};
-use crate::record::{Acquired, Claim, Renewed, Takeover};
-use crate::storage::Storage;
+use crate::lease::Lease;
+use crate::storage::{Acquired, Claim, Release, Renewal, Renewed, Session, StorageExt, Takeover, Version};
+use crate::term::Term;
+use crate::text::{Id, Key, Value};
 use crate::time::Instant;
 
 /// Somebody who wants a key: a claim and a handle, with what has to come of it in the names of the methods.
@@ -22,6 +23,8 @@ pub(super) struct Grant {
     pub(super) version: Version,
     /// The harness's clock before the claim was sent: the lease began no earlier.
     pub(super) sent: Instant,
+    /// The harness's clock after the reply: the lease began no later.
+    pub(super) told: Instant,
 }
 
 /// What a refusal said.
@@ -34,15 +37,9 @@ pub(super) struct Refusal {
 impl<'a, H: Harness> Contender<'a, H> {
     pub(super) fn new(case: &'a Case<'_, H>, key: &Key, number: u32) -> Result<Self, Stop> {
         let storage = case.handle(usize::try_from(number).unwrap_or(0))?;
-        let claim = Claim {
-            key: key.clone(),
-            holder: Holder::new(format!("contender {number}"))?,
-            session: Session::from_bits(0xC0DE_0000_0000_0000_0000_0000_0000_0000 | u128::from(number)),
-            ttl: case.long(),
-            value: None,
-            after: None,
-            takeover: Takeover::Expired,
-        };
+        let id = Id::new(format!("contender {number}"))?;
+        let session = Session::from_bits(0xC0DE_0000_0000_0000_0000_0000_0000_0000 | u128::from(number));
+        let claim = Claim::new(key.clone(), id, session, case.long());
         Ok(Self { case, storage, claim })
     }
 
@@ -71,17 +68,15 @@ impl<'a, H: Harness> Contender<'a, H> {
 
     pub(super) async fn acquire(&self, after: Option<Term>) -> Result<Acquired, Stop> {
         let claim = Claim { after, ..self.claim.clone() };
-        self.case.answer("acquire", self.storage.acquire(&claim)).await
+        self.case.answer("acquire", self.storage.acquire(claim)).await
     }
 
     /// A claim that has to be granted.
     pub(super) async fn win(&self, after: Option<Term>) -> Result<Grant, Stop> {
         let sent = self.case.now();
         match self.acquire(after).await? {
-            Acquired::Granted { term, version } => Ok(Grant { term, version, sent }),
-            held => {
-                Err(Stop::failed(format!("{} that knows of {after:?} is granted the key", self.claim.holder), held))
-            }
+            Acquired::Granted { term, version } => Ok(Grant { term, version, sent, told: self.case.now() }),
+            held => Err(Stop::failed(format!("{} that knows of {after:?} is granted the key", self.claim.id), held)),
         }
     }
 
@@ -89,7 +84,7 @@ impl<'a, H: Harness> Contender<'a, H> {
     pub(super) async fn refused(&self, after: Option<Term>) -> Result<Refusal, Stop> {
         match self.acquire(after).await? {
             Acquired::Held { lease, retry_after } => Ok(Refusal { lease, retry_after }),
-            granted => Err(Stop::failed(format!("{} that knows of {after:?} is refused", self.claim.holder), granted)),
+            granted => Err(Stop::failed(format!("{} that knows of {after:?} is refused", self.claim.id), granted)),
         }
     }
 
@@ -104,7 +99,7 @@ impl<'a, H: Harness> Contender<'a, H> {
                 Acquired::Granted { term, version } => {
                     let early = not_before.saturating_duration_since(now);
                     expect(early <= GRAIN, "no grant while the lease of another lasts", format!("{early:?} early"))?;
-                    return Ok(Grant { term, version, sent });
+                    return Ok(Grant { term, version, sent, told: now });
                 }
                 held => expect(now < give_up, "a grant after the lease of another has run out", held)?,
             }
@@ -113,33 +108,55 @@ impl<'a, H: Harness> Contender<'a, H> {
     }
 
     /// What others have to see of its grant.
-    pub(super) fn shown(&self, grant: &Grant, time_left: Duration) -> Lease {
-        let Claim { holder, ttl, value, .. } = self.claim.clone();
-        Lease { holder: Some(holder), term: grant.term, version: grant.version, ttl, time_left, value }
+    pub(super) fn shown(&self, grant: &Grant, seen: &Lease) -> Lease {
+        let Claim { id, ttl, value, .. } = self.claim.clone();
+        Lease {
+            id: Some(id),
+            value,
+            time_left: seen.time_left,
+            age: seen.age,
+            ..Lease::new(grant.term, grant.version, ttl)
+        }
+    }
+
+    /// What renews its lease of this term.
+    pub(super) fn renewal(&self, term: Term) -> Renewal {
+        let Claim { key, id, session, ttl, value, .. } = self.claim.clone();
+        Renewal::new(key, id, session, term, ttl).value(value)
+    }
+
+    /// What gives up its lease.
+    pub(super) fn releasing(&self) -> Release {
+        Release::new(self.claim.key.clone(), self.claim.session)
     }
 
     pub(super) async fn renew(&self, term: Term) -> Result<Renewed, Stop> {
-        self.case.answer("renew", self.storage.renew(&self.claim, term)).await
+        self.case.answer("renew", self.storage.renew(self.renewal(term))).await
     }
 
     /// A renewal that has to be granted.
     pub(super) async fn extend(&self, term: Term) -> Result<Version, Stop> {
         match self.renew(term).await? {
             Renewed::Extended { version } => Ok(version),
-            lost => Err(Stop::failed(format!("{} renews its live lease of term {term}", self.claim.holder), lost)),
+            lost => Err(Stop::failed(format!("{} renews its live lease of term {term}", self.claim.id), lost)),
         }
     }
 
     /// A renewal that has to be refused.
     pub(super) async fn lose(&self, term: Term) -> Result<Option<Lease>, Stop> {
         match self.renew(term).await? {
-            Renewed::Lost(lease) => Ok(lease),
-            extended => Err(Stop::failed(format!("{} has lost term {term}", self.claim.holder), extended)),
+            Renewed::Lost { lease } => Ok(lease),
+            extended => Err(Stop::failed(format!("{} has lost term {term}", self.claim.id), extended)),
         }
     }
 
     pub(super) async fn release(&self) -> Outcome {
-        self.case.answer("release", self.storage.release(&self.claim.key, self.claim.session)).await
+        self.case.answer("release", self.storage.release(self.releasing())).await
+    }
+
+    /// Takes the lease from whoever holds it.
+    pub(super) async fn revoke(&self) -> Result<Option<Lease>, Stop> {
+        self.case.answer("revoke", self.storage.revoke(&self.claim.key)).await
     }
 
     pub(super) async fn get(&self) -> Result<Option<Lease>, Stop> {
@@ -154,8 +171,8 @@ impl<'a, H: Harness> Contender<'a, H> {
     /// That the lease is live and this contender's.
     pub(super) async fn leads(&self, term: Term) -> Outcome {
         let lease = self.lease().await?;
-        let leads = lease.is_live() && lease.term == term && lease.holder.as_ref() == Some(&self.claim.holder);
-        expect(leads, format!("{} holds a live lease of term {term}", self.claim.holder), lease)
+        let leads = lease.is_live() && lease.term == term && lease.id.as_ref() == Some(&self.claim.id);
+        expect(leads, format!("{} holds a live lease of term {term}", self.claim.id), lease)
     }
 
     /// That at least this much of the lease is left, counted from before the request for it was sent.

@@ -9,10 +9,9 @@ use futures::future::{join, join_all};
 use super::Harness;
 use super::case::{Case, GRAIN, Outcome, Stop, expect, same};
 use super::contender::Contender;
-use crate::lease::Term;
-use crate::lock::Mutex;
-use crate::record::{Acquired, Renewed};
-use crate::storage::{ErrorKind, Storage};
+use crate::mutex::Mutex;
+use crate::storage::{Acquired, ErrorKind, Renewed, StorageExt};
+use crate::term::Term;
 
 const CONTENDERS: u32 = 16;
 
@@ -25,7 +24,7 @@ async fn claim<H: Harness>(
     let give_up = case.now().saturating_add(case.harness.patience());
     let contender = contender.after(known);
     loop {
-        let answer = contender.storage.acquire(&contender.claim);
+        let answer = contender.storage.acquire(contender.claim.clone());
         match case.within(case.harness.patience(), answer).await {
             Some(Ok(answer)) => return Ok(answer),
             Some(Err(error)) if error.kind() == ErrorKind::Transient && case.now() < give_up => case.pause().await,
@@ -47,13 +46,13 @@ async fn race<'a, H: Harness>(
             winners.push((contender, term));
         }
     }
-    let seen: Vec<_> = winners.iter().map(|(winner, term)| (&winner.claim.holder, term)).collect();
+    let seen: Vec<_> = winners.iter().map(|(winner, term)| (&winner.claim.id, term)).collect();
     expect(winners.len() == 1, format!("one winner among {}", contenders.len()), seen)?;
     let (winner, term) = winners.pop().ok_or(Stop::NotAvailable)?;
     for loser in contenders.iter().filter(|loser| loser.claim.session != winner.claim.session) {
         let refusal = loser.refused(Some(term)).await?;
-        let holder = refusal.lease.and_then(|lease| lease.holder);
-        same("the holder that the losers are told", holder, Some(winner.claim.holder.clone()))?;
+        let holder = refusal.lease.and_then(|lease| lease.id);
+        same("the holder that the losers are told", holder, Some(winner.claim.id.clone()))?;
     }
     winner.leads(term).await?;
     Ok((winner, term))
@@ -119,6 +118,35 @@ pub(super) async fn contended_terms_are_distinct_and_grow<H: Harness>(case: &Cas
     }
     let terms = terms.lock();
     expect(terms.iter().zip(terms.iter().skip(1)).all(|(old, new)| old < new), "terms that grow strictly", &*terms)
+}
+
+pub(super) async fn concurrent_revokes_take_once<H: Harness>(case: &Case<'_, H>) -> Outcome {
+    let key = case.key("a")?;
+    let contenders = (0..CONTENDERS).map(|number| case.contender(&key, number)).collect::<Result<Vec<_>, _>>()?;
+    let leader = case.contender(&key, CONTENDERS)?;
+    let mut known = None;
+    for _ in 0..3 {
+        let old = leader.win(known).await?;
+        let revokes = contenders.iter().map(|contender| async {
+            match case.within(case.harness.patience(), contender.storage.revoke(&key)).await {
+                Some(Ok(lease)) => Ok(Some(lease.is_some())),
+                // It may give up on one of two that collide, and it is open then who took it.
+                Some(Err(error)) if error.kind() == ErrorKind::Transient => Ok(None),
+                seen => Err(Stop::failed("a contended revoke is answered", seen)),
+            }
+        });
+        let took = join_all(revokes).await.into_iter().collect::<Result<Vec<_>, Stop>>()?;
+        let takers = took.iter().filter(|took| **took == Some(true)).count();
+        let open = took.contains(&None);
+        expect(takers == 1 || takers == 0 && open, format!("one of {CONTENDERS} revokes takes the lease"), &took)?;
+        if let Some(lease) = leader.revoke().await? {
+            expect(open, "the lease was taken", lease)?;
+        }
+        let lease = leader.lease().await?;
+        same("who holds the key, and in which term", (lease.id, Some(lease.term)), (None, old.term.next()))?;
+        known = Some(lease.term);
+    }
+    Ok(())
 }
 
 pub(super) async fn renewal_and_takeover_never_both_win<H: Harness>(case: &Case<'_, H>) -> Outcome {

@@ -6,7 +6,7 @@ use core::time::Duration;
 use super::Harness;
 use super::case::{Case, Outcome, Stop, expect, same};
 use super::contender::Grant;
-use crate::record::Renewed;
+use crate::storage::Renewed;
 
 pub(super) async fn expired_is_free_not_before<H: Harness>(case: &Case<'_, H>) -> Outcome {
     let key = case.key("a")?;
@@ -31,7 +31,7 @@ pub(super) async fn renewed_lease_is_free_not_before<H: Harness>(case: &Case<'_,
                 return Ok(());
             }
             // The machine was too slow for the lease; that is no fault of the storage.
-            Renewed::Lost(_) if case.now() >= old.sent.saturating_add(ttl) => {}
+            Renewed::Lost { .. } if case.now() >= old.sent.saturating_add(ttl) => {}
             lost => return Err(Stop::failed("a renewal well within the ttl", lost)),
         }
     }

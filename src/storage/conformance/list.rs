@@ -1,129 +1,182 @@
-//! The cases by name: what each proves, and when it runs.
+//! Which leases a list shows, in which order, and how its pages follow each other.
 
-use super::case::{Case, Stop};
-use super::{
-    Harness, batches, cancellation, claims, contention, expiry, observation, powers, release, renewal, takeover, text,
-    wakeups,
-};
+use alloc::collections::BTreeSet;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 
-pub(super) struct Entry {
-    pub(super) name: &'static str,
-    pub(super) rule: &'static str,
-    pub(super) order: Order,
+use super::Harness;
+use super::case::{Case, Outcome, Stop, expect, same, unchanged};
+use super::revocation::revoked;
+use super::text::ODD;
+use crate::storage::{Acquired, List, Page, Reply, Request, Storage};
+use crate::text::Key;
+
+/// Beside the odd texts: what these become when one of them is taken for a pattern.
+const LIKE_ODD: &[&str] =
+    &["%a", "_a", "*a", "?a", "[a", "]", "^a", "\\%", "\\_", "\\*", "a%b", "a_b", "a*b", "a?b", "a[b", "a\\b", "aXb"];
+
+/// How other orders than that of the bytes go astray: by language, by number, by UTF-16.
+const NEIGHBOURS: &[&str] = &["B", "aB", "Ab", "a-b", "äb", "z", "Z", "zz", "9", "10", "\u{FFFF}b", "🦀b", "~"];
+
+fn odd_names() -> impl Iterator<Item = String> {
+    ODD.iter().chain(LIKE_ODD).chain(NEIGHBOURS).map(|name| (*name).to_string())
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Order {
-    /// On its own keys, beside the others.
-    Together,
-    /// It touches the whole storage, or would be disturbed: after the others, one by one as listed.
-    Alone,
+/// Claims keys of these names, many at a time. Answers the keys in the order of their bytes.
+async fn claim_all<H: Harness>(case: &Case<'_, H>, names: impl Iterator<Item = String>) -> Result<Vec<Key>, Stop> {
+    let keys: BTreeSet<Key> = names.map(|name| case.key(&name)).collect::<Result<_, _>>()?;
+    let keys: Vec<_> = keys.into_iter().collect();
+    for some in keys.chunks(91) {
+        let claim = |key: &Key| Ok(Request::from(case.contender(key, 1)?.claim));
+        let batch = case.handle(0)?.call_all(some.iter().map(claim).collect::<Result<_, Stop>>()?);
+        let replies = case.within(case.harness.patience(), batch).await.unwrap_or_default();
+        let granted = |reply: &&_| matches!(reply, Ok(Reply::Acquired(Acquired::Granted { .. })));
+        let count = replies.iter().filter(granted).count();
+        expect(count == some.len(), format!("{} claims of a batch are granted", some.len()), replies)?;
+    }
+    Ok(keys)
 }
 
-macro_rules! list {
-    ($($order:ident $module:ident::$case:ident: $rule:literal,)*) => {
-        pub(super) const CASES: &[Entry] =
-            &[$(Entry { name: stringify!($case), rule: $rule, order: Order::$order }),*];
+/// All keys of the case, as far as a page goes.
+fn all<H: Harness>(case: &Case<'_, H>) -> Result<List, Stop> {
+    Ok(List::new().prefix(case.key("")?.as_str()).limit(List::MAX_LIMIT))
+}
 
-        /// Runs the case by its name.
-        pub(super) async fn dispatch<H: Harness>(case: &Case<'_, H>) -> Result<(), Stop> {
-            match case.name {
-                $(stringify!($case) => $module::$case(case).await,)*
-                unknown => Err(Stop::failed("a name from conformance::cases", unknown)),
-            }
+fn keys(page: &Page) -> Vec<&Key> {
+    page.entries.iter().map(|entry| &entry.key).collect()
+}
+
+pub(super) async fn list_shows_each_lease<H: Harness>(case: &Case<'_, H>) -> Outcome {
+    let new = |name: &str| case.contender(&case.key(name)?, 1);
+    let contenders = [
+        new("expired")?.ttl(case.short()).value("of the expired")?,
+        new("live")?,
+        new("published")?.value("http://a")?,
+        new("released")?.value("of the released")?,
+        new("revoked")?.value("of the revoked")?,
+    ];
+    for contender in &contenders {
+        contender.win(None).await?;
+    }
+    let [expired, live, _, released, taken] = &contenders;
+    expired.expire().await?;
+    released.release().await?;
+    revoked(taken).await?;
+    live.extend(live.lease().await?.term).await?;
+    // It was never granted.
+    new("missing")?.get().await?;
+
+    let mut before = Vec::new();
+    for contender in &contenders {
+        before.push(contender.lease().await?);
+    }
+    let page = case.list(all(case)?).await?;
+    let expected: Vec<_> = contenders.iter().map(|contender| &contender.claim.key).collect();
+    same("the keys", keys(&page), expected)?;
+    same("what follows the last page", &page.next, &None)?;
+    for ((contender, before), entry) in contenders.iter().zip(&before).zip(&page.entries) {
+        unchanged(before, &entry.lease)?;
+        unchanged(&entry.lease, &contender.lease().await?)?;
+    }
+    Ok(())
+}
+
+pub(super) async fn list_goes_by_prefix<H: Harness>(case: &Case<'_, H>) -> Outcome {
+    let base = case.key("")?;
+    let base = base.as_str();
+    // Its key has the prefix of all the others in its middle.
+    case.contender(&Key::new(format!("x{base}a"))?, 1)?.win(None).await?;
+    let keys_there = claim_all(case, odd_names()).await?;
+    let beyond = ["aaaa", "a%20b%", "\u{1F980}\u{1F980}"].map(str::to_string);
+    let shorter = base.strip_suffix('/').unwrap_or(base).to_string();
+    let prefixes = odd_names().chain(beyond).map(|name| format!("{base}{name}")).chain([base.to_string(), shorter]);
+    for prefix in prefixes {
+        let page = case.list(List::new().prefix(&prefix).limit(List::MAX_LIMIT)).await?;
+        let seen: BTreeSet<_> = page.entries.iter().map(|entry| &entry.key).collect();
+        let expected: BTreeSet<_> = keys_there.iter().filter(|key| key.as_str().starts_with(&prefix)).collect();
+        same(&format!("the keys with the prefix {prefix:?}"), seen, expected)?;
+    }
+    Ok(())
+}
+
+pub(super) async fn list_is_in_byte_order<H: Harness>(case: &Case<'_, H>) -> Outcome {
+    let expected: Vec<_> = claim_all(case, odd_names()).await?;
+    let expected: Vec<_> = expected.iter().collect();
+    same("the keys", keys(&case.list(all(case)?).await?), expected.clone())?;
+    for (place, from) in expected.iter().enumerate() {
+        let page = case.list(all(case)?.from(Some((*from).clone()))).await?;
+        let rest = expected.get(place..).unwrap_or_default();
+        same(&format!("the keys from {:?}", from.as_str()), keys(&page), rest.to_vec())?;
+    }
+    Ok(())
+}
+
+pub(super) async fn list_begins_with_from<H: Harness>(case: &Case<'_, H>) -> Outcome {
+    let there = claim_all(case, ["b", "d", "f"].map(str::to_string).into_iter()).await?;
+    for (from, first) in [("a", 0), ("b", 0), ("c", 1), ("d", 1), ("da", 2), ("f", 2), ("fa", 3), ("g", 3)] {
+        let page = case.list(all(case)?.from(Some(case.key(from)?))).await?;
+        let rest: Vec<_> = there.iter().skip(first).collect();
+        same(&format!("the keys from {from:?}, which need not be there"), keys(&page), rest)?;
+        same("what follows the last page", &page.next, &None)?;
+    }
+    // Without a prefix: those of others come before and after, and none between.
+    let list = List::new().from(there.first().cloned()).limit(there.len());
+    same("the keys of all that there are", keys(&case.list(list).await?), there.iter().collect())
+}
+
+pub(super) async fn list_pages_follow_each_other<H: Harness>(case: &Case<'_, H>) -> Outcome {
+    let there = claim_all(case, (1..=7).map(|number| number.to_string())).await?;
+    for limit in [1, 2, 3, 6, 7, 8] {
+        let mut list = all(case)?.limit(limit);
+        let mut pages = there.chunks(limit).peekable();
+        while let Some(expected) = pages.next() {
+            let page = case.list(list.clone()).await?;
+            same(&format!("the keys of a page of {limit}"), keys(&page), expected.iter().collect())?;
+            let next = pages.peek().and_then(|next| next.first());
+            same("where the next page begins", page.next.as_ref(), next)?;
+            list = list.from(page.next);
         }
-    };
+    }
+    Ok(())
 }
 
-list! {
-    Together claims::first_claim_creates_term_one_or_seed:
-        "R5: a key begins at term 1, or at the storage's clock where data may be lost",
-    Together claims::first_claim_goes_past_what_was_seen:
-        "R5: a lost record does not bring old terms back to who saw newer ones",
-    Together claims::claim_beyond_the_record_goes_past_what_was_seen:
-        "R5: nor does a record that lost its newest writes",
-    Together claims::last_term_is_exact_and_the_end: "R5: terms are exact up to 2^53 - 1; after it nothing is granted",
-    Together claims::grant_repeats_for_a_lost_reply: "R6: asking again after a lost reply is granted the same term",
-    Together claims::acquire_repeat_never_shortens: "R4: no claim shortens a live lease",
-    Together claims::new_reign_new_term_on_own_live_lease: "R6: each reign has its own term, even on the own lease",
-    Together claims::held_answers_holder_and_time_left: "R13: a refusal says who holds the key, and for how long",
-    Together claims::refused_claim_changes_nothing: "R13: a refused claim writes nothing",
-    Together claims::same_id_two_sessions_are_two: "R7: two candidates with one id are two",
-    Together claims::released_is_free_at_once: "R12: a released key is granted to the next who asks",
-    Together claims::outdated_claim_is_refused_after_release: "R6: a claim that lingered while others led is refused",
-    Together claims::outdated_claim_is_refused_after_expiry:
-        "R6: a claim that lingered while a lease ran out is refused",
+pub(super) async fn list_limit_is_from_one_to_a_thousand<H: Harness>(case: &Case<'_, H>) -> Outcome {
+    let there = claim_all(case, (0..=List::MAX_LIMIT).map(|number| format!("{number:04}"))).await?;
+    let (most, default) = (List::MAX_LIMIT, List::new().limit);
+    for (limit, count) in [(0, 1), (default, default), (most, most), (most + 1, most), (usize::MAX, most)] {
+        let page = case.list(all(case)?.limit(limit)).await?;
+        same(&format!("how many leases a limit of {limit} shows"), page.entries.len(), count)?;
+        same("where the next page begins", page.next.as_ref(), there.get(count))?;
+    }
+    Ok(())
+}
 
-    Together expiry::expired_is_free_not_before: "R1: a lease lasts for its ttl, then it is free",
-    Together expiry::renewed_lease_is_free_not_before: "R1: a renewed lease lasts for its ttl from the renewal",
-    Together expiry::expired_own_lease_gets_a_new_term: "R6: the own expired lease begins a new reign",
-    Together expiry::terms_grow_across_release_and_expiry: "R5: terms and versions grow strictly",
-    Together expiry::ttl_has_millisecond_resolution: "R4: a ttl counts in whole milliseconds, rounded up",
-    Together expiry::longest_ttl_lasts: "R4: the longest ttl is kept in full",
+pub(super) async fn list_of_nothing_is_empty<H: Harness>(case: &Case<'_, H>) -> Outcome {
+    let prefix = case.key("a")?;
+    let longer = "x".repeat(Key::MAX_LEN + 1);
+    case.contender(&case.key("b")?, 1)?.win(None).await?;
+    for list in [
+        List::new().prefix(prefix.as_str()),
+        List::new().prefix(prefix.as_str()).from(Some(case.key("0")?)),
+        List::new().prefix(prefix.as_str()).from(Some(case.key("b")?)),
+        List::new().prefix(format!("{}{longer}", prefix.as_str())),
+    ] {
+        same("a list of what is not there", case.list(list).await?, Page::default())?;
+    }
+    same("what was listed and never granted", case.contender(&prefix, 1)?.get().await?, None)
+}
 
-    Together takeover::takeover_unchanged_takes_what_it_saw: "R10: the guard takes over the version it watched",
-    Together takeover::takeover_unchanged_refuses_what_moved: "R10: the guard refuses any other version",
-    Together takeover::takeover_released_only_waits: "R10: the guard refuses what it has not watched yet",
-    Together takeover::takeover_does_not_bind_a_released_key: "R10: the guard is about expiry; a release needs none",
-    Together takeover::takeover_does_not_bind_the_own_lease: "R10: nobody has to watch the own lease",
-
-    Together renewal::renew_extends_and_moves_version: "R4: a renewal lasts for its ttl and can be seen",
-    Together renewal::renew_needs_session: "R4: only the session that was granted a lease renews it",
-    Together renewal::renew_needs_term: "R4: only the term that is led is renewed",
-    Together renewal::renew_never_revives_expired: "R4: a renewal revives nothing",
-    Together renewal::renew_after_release_is_lost: "R4: nor does it after a release",
-    Together renewal::renew_after_takeover_is_lost: "R4: nor against another's lease",
-    Together renewal::renew_of_missing_key_is_lost: "R4: a renewal creates nothing",
-    Together renewal::renew_never_shortens: "R4: no renewal shortens a live lease",
-
-    Together release::release_needs_session: "R4: only the session that was granted a lease releases it",
-    Together release::release_is_idempotent: "R9: a release may be sent again",
-    Together release::release_keeps_the_term: "R4: a release deletes nothing; terms outlive it",
-    Together release::release_of_missing_key_is_nothing: "R4: a release creates nothing",
-    Together release::release_of_an_expired_lease_frees_it:
-        "R9: what is released needs no watching, even if it expired before",
-    Together release::late_release_of_old_session_harms_nobody: "R9: a release that lingered ends no later reign",
-
-    Together observation::get_shows_the_lease: "R13: observers see who holds, and nothing else",
-    Together observation::get_of_missing_key_is_none: "R13: what was never granted is nobody's",
-    Together observation::get_writes_nothing: "R13: looking changes nothing",
-    Together observation::handles_see_one_storage: "R1: what one handle was told every other sees",
-    Together observation::check_says_ok: "R14: a storage that works says so",
-
-    Together text::value_is_published_and_replaced: "R13: what a leader publishes is what others see",
-    Together text::odd_values_survive: "R13: every value comes back as it was given",
-    Together text::odd_ids_survive: "R13: every id comes back as it was given",
-    Together text::odd_keys_are_kept_apart: "R1: two keys that differ at all are two",
-    Together text::session_bits_survive: "R7: two sessions that differ in one bit are two",
-
-    Together contention::concurrent_claims_have_one_winner: "R1: of many claims for a new key one is granted",
-    Together contention::concurrent_takeovers_have_one_winner: "R1: of many claims for a free key one is granted",
-    Together contention::contended_terms_are_distinct_and_grow: "R5: no two grants share a term",
-    Together contention::renewal_and_takeover_never_both_win: "R1: at the end of a lease one of the two gets it",
-
-    Together batches::batches_answer_in_order: "Storage: a batch answers in the order of its questions",
-    Together batches::batches_mix_results: "Storage: each key of a batch has its own answer",
-    Together batches::batches_refuse_a_duplicate_in_its_place:
-        "Storage: a key that occurs again is an error in its place",
-    Together batches::batches_may_be_empty: "Storage: an empty batch has no answers",
-    Together batches::batches_write_like_singles: "Storage: an operation in a batch is that operation",
-
-    Together cancellation::dropped_operation_is_harmless:
-        "R14: an operation that was given up leaves a storage that works",
-
-    Together wakeups::wakeup_at_release: "R13: followers are woken when a key is released",
-    Together wakeups::wakeup_at_grant_to_another: "R13: followers are woken when a key is granted to another",
-    Together wakeups::wakeups_coalesce_and_are_kept: "R13: wake-ups coalesce and are kept while nobody polls",
-    // Alone: a storage may wake for what happens to other keys.
-    Alone wakeups::no_wakeup_at_renewal: "R13: a renewal wakes nobody",
-
-    Alone powers::broken_reply_is_healed_by_asking_again: "R6: a lost reply is healed by asking again",
-    Alone powers::restart_keeps_terms: "R5: terms grow across a restart",
-    Alone powers::restart_keeps_leases: "R1: a lease outlives a restart",
-    Alone powers::clock_back_lease_lasts_no_longer_than_ttl:
-        "R10: after a step back no lease shows more than its ttl, and a renewal heals it",
-    Alone powers::clock_back_dead_leader_is_replaced:
-        "R10: after a step back a leader that is gone is replaced by who watched it, not when the clock has caught up",
-    Alone powers::data_loss_terms_still_grow: "R5: terms grow across a loss of data",
-    Alone powers::data_loss_freezes: "R5: after a loss of data nothing is granted or renewed for the longest ttl",
+pub(super) async fn list_writes_nothing<H: Harness>(case: &Case<'_, H>) -> Outcome {
+    let (a, b) = (case.contender(&case.key("a")?, 1)?, case.contender(&case.key("b")?, 1)?);
+    let grant = a.win(None).await?;
+    b.win(None).await?;
+    b.release().await?;
+    let before = (a.lease().await?, b.lease().await?);
+    for _ in 0..3 {
+        case.list(all(case)?).await?;
+    }
+    unchanged(&before.0, &a.lease().await?)?;
+    same("the released lease", b.lease().await?, before.1)?;
+    a.extend(grant.term).await.map(drop)
 }

@@ -10,7 +10,7 @@ pub(super) async fn get_shows_the_lease<H: Harness>(case: &Case<'_, H>) -> Outco
     let grant = a.win(None).await?;
     let lease = case.contender(&key, 2)?.lease().await?;
     expect(lease.is_live() && lease.time_left <= lease.ttl, "a live lease", &lease)?;
-    let expected = a.shown(&grant, lease.time_left);
+    let expected = a.shown(&grant, &lease);
     same("the lease", lease, expected)
 }
 
@@ -45,9 +45,9 @@ pub(super) async fn handles_see_one_storage<H: Harness>(case: &Case<'_, H>) -> O
         let version = writer.extend(grant.term).await?;
         let lease = reader.lease().await?;
         same("the version seen by another handle", lease.version, version)?;
-        same("the holder seen by another handle", lease.holder, Some(writer.claim.holder.clone()))?;
+        same("the holder seen by another handle", lease.id, Some(writer.claim.id.clone()))?;
         writer.release().await?;
-        same("the holder after a release", reader.lease().await?.holder, None)?;
+        same("the holder after a release", reader.lease().await?.id, None)?;
         known = Some(grant.term);
     }
     Ok(())

@@ -3,13 +3,12 @@
 use alloc::format;
 use core::time::Duration;
 
-use super::Harness;
 use super::case::{Case, GRAIN, Outcome, Stop, expect, same};
 use super::contender::{Contender, Grant};
-use crate::config::MAX_DURATION;
-use crate::lease::Term;
-use crate::record::{Acquired, Renewed, Takeover};
-use crate::storage::{Storage, StorageError};
+use super::{Harness, age};
+use crate::config::Config;
+use crate::storage::{Acquired, Renewed, StorageError, StorageExt, Takeover};
+use crate::term::Term;
 
 /// That an operation whose reply the harness broke has failed.
 async fn broken<H: Harness, T>(case: &Case<'_, H>, answer: impl Future<Output = Result<T, StorageError>>) -> Outcome {
@@ -25,20 +24,25 @@ pub(super) async fn broken_reply_is_healed_by_asking_again<H: Harness>(case: &Ca
     let break_reply = || case.power(case.harness.break_reply(a.storage));
 
     break_reply().await?;
-    broken(case, a.storage.acquire(&a.claim)).await?;
+    broken(case, a.storage.acquire(a.claim.clone())).await?;
     let applied = b.lease().await?;
     let grant = a.win(None).await?;
     same("the term of the claim whose reply was lost", grant.term, applied.term)?;
 
     break_reply().await?;
-    broken(case, a.storage.renew(&a.claim, grant.term)).await?;
+    broken(case, a.storage.renew(a.renewal(grant.term))).await?;
     a.extend(grant.term).await?;
 
     break_reply().await?;
-    broken(case, a.storage.release(&key, a.claim.session)).await?;
+    broken(case, a.storage.release(a.releasing())).await?;
     a.release().await?;
     let next = b.win(Some(grant.term)).await?;
-    expect(next.term > grant.term, format!("a term after {}", grant.term), next.term)
+    expect(next.term > grant.term, format!("a term after {}", grant.term), next.term)?;
+
+    break_reply().await?;
+    broken(case, a.storage.revoke(&key)).await?;
+    same("what a revoke took that was sent again", a.revoke().await?, None)?;
+    same("the term of the revoke", Some(b.lease().await?.term), next.term.next())
 }
 
 /// Between two looks at a storage that may be frozen.
@@ -55,7 +59,7 @@ async fn regain<H: Harness>(case: &Case<'_, H>, contender: &Contender<'_, H>) ->
     loop {
         let sent = case.now();
         match contender.acquire(known).await? {
-            Acquired::Granted { term, version } => return Ok(Grant { term, version, sent }),
+            Acquired::Granted { term, version } => return Ok(Grant { term, version, sent, told: case.now() }),
             Acquired::Held { lease, retry_after } => {
                 expect(sent < give_up, "a grant on a free key", (&lease, retry_after))?;
                 known = known.max(lease.map(|lease| lease.term));
@@ -84,6 +88,7 @@ pub(super) async fn restart_keeps_leases<H: Harness>(case: &Case<'_, H>) -> Outc
     let key = case.key("a")?;
     let a = case.contender(&key, 1)?.value("a's")?;
     let grant = a.win(None).await?;
+    case.sleep(case.short()).await;
     case.power(case.harness.restart()).await?;
     let handles = case.reopen().await?;
     let case = case.on(&handles);
@@ -92,20 +97,27 @@ pub(super) async fn restart_keeps_leases<H: Harness>(case: &Case<'_, H>) -> Outc
     same("the version", a.lease().await?.version, grant.version)?;
     same("the value", a.lease().await?.value, a.claim.value.clone())?;
     a.leads(grant.term).await?;
-    a.extend(grant.term).await.map(drop)
+    a.extend(grant.term).await?;
+    let looked = case.now();
+    let lease = a.lease().await?;
+    // It may answer none.
+    if lease.age.is_some() { age::counts_from(&case, &grant, looked, &lease) } else { Ok(()) }
 }
 
 pub(super) async fn clock_back_lease_lasts_no_longer_than_ttl<H: Harness>(case: &Case<'_, H>) -> Outcome {
     let key = case.key("a")?;
     let a = case.contender(&key, 1)?.ttl(case.short());
     let old = a.win(None).await?;
-    case.power(case.harness.turn_clock_back(MAX_DURATION)).await?;
+    case.power(case.harness.turn_clock_back(Config::MAX_DURATION)).await?;
     let handles = case.reopen().await?;
     let case = case.on(&handles);
     let (a, b) = (case.contender(&key, 1)?.ttl(case.short()), case.contender(&key, 2)?);
 
     let lease = a.lease().await?;
-    expect(lease.time_left <= case.short(), "no more left than the ttl", lease)?;
+    expect(lease.time_left <= case.short(), "no more left than the ttl", &lease)?;
+    // It is younger than it was, or new, if anything.
+    let most = case.now().saturating_duration_since(old.sent).saturating_add(GRAIN);
+    expect(lease.age.is_none_or(|age| age <= most), format!("an age of at most {most:?}"), lease)?;
     if let Acquired::Held { lease, retry_after } = b.acquire(None).await? {
         expect(retry_after <= case.short(), "to ask again within the ttl", (lease, retry_after))?;
     }
@@ -113,7 +125,7 @@ pub(super) async fn clock_back_lease_lasts_no_longer_than_ttl<H: Harness>(case: 
     let sent = case.now();
     let not_before = match a.renew(old.term).await? {
         Renewed::Extended { .. } => sent.saturating_add(case.short()),
-        Renewed::Lost(_) => sent,
+        Renewed::Lost { .. } => sent,
     };
     let new = b.take_over(Some(old.term), not_before).await?;
     expect(new.term > old.term, format!("a term after {}", old.term), new.term)?;
@@ -123,7 +135,7 @@ pub(super) async fn clock_back_lease_lasts_no_longer_than_ttl<H: Harness>(case: 
 pub(super) async fn clock_back_dead_leader_is_replaced<H: Harness>(case: &Case<'_, H>) -> Outcome {
     let key = case.key("a")?;
     let old = case.contender(&key, 1)?.ttl(case.short()).win(None).await?;
-    case.power(case.harness.turn_clock_back(MAX_DURATION)).await?;
+    case.power(case.harness.turn_clock_back(Config::MAX_DURATION)).await?;
     let handles = case.reopen().await?;
     let case = case.on(&handles);
     let mut b = case.contender(&key, 2)?;

@@ -1,11 +1,9 @@
 //! What a release gives up, and what it must not touch.
 
-use core::time::Duration;
-
 use super::Harness;
 use super::case::{Case, Outcome, expect, same, unchanged};
 use crate::lease::Lease;
-use crate::record::Takeover;
+use crate::storage::Takeover;
 
 pub(super) async fn release_needs_session<H: Harness>(case: &Case<'_, H>) -> Outcome {
     let (a, b) = (case.contender(&case.key("a")?, 1)?, case.contender(&case.key("a")?, 2)?);
@@ -34,14 +32,8 @@ pub(super) async fn release_keeps_the_term<H: Harness>(case: &Case<'_, H>) -> Ou
     a.release().await?;
     let lease = a.lease().await?;
     expect(lease.version > grant.version, "a version that moved", &lease)?;
-    let expected = Lease {
-        holder: None,
-        term: grant.term,
-        version: lease.version,
-        ttl: a.claim.ttl,
-        time_left: Duration::ZERO,
-        value: a.claim.value.clone(),
-    };
+    let value = a.claim.value.clone();
+    let expected = Lease { value, ..Lease::new(grant.term, lease.version, a.claim.ttl) };
     same("the released lease", lease, expected)
 }
 
@@ -58,7 +50,7 @@ pub(super) async fn release_of_an_expired_lease_frees_it<H: Harness>(case: &Case
     let grant = a.win(None).await?;
     a.expire().await?;
     a.release().await?;
-    same("the holder of the released lease", a.lease().await?.holder, None)?;
+    same("the holder of the released lease", a.lease().await?.id, None)?;
     b.takeover(Takeover::ReleasedOnly).win(Some(grant.term)).await.map(drop)
 }
 
@@ -66,7 +58,7 @@ pub(super) async fn late_release_of_old_session_harms_nobody<H: Harness>(case: &
     let key = case.key("a")?;
     let old = case.contender(&key, 1)?;
     // The same candidate goes on with a new session, then another has its turn.
-    let new = case.contender(&key, 2)?.with(|claim| claim.holder = old.claim.holder.clone());
+    let new = case.contender(&key, 2)?.with(|claim| claim.id = old.claim.id.clone());
     let other = case.contender(&key, 3)?;
     let mut grant = old.win(None).await?;
     old.release().await?;

@@ -4,8 +4,10 @@ use alloc::format;
 
 use super::Harness;
 use super::case::{Case, Outcome, expect, same, unchanged};
-use crate::lease::{Lease, Term};
-use crate::record::Takeover;
+use super::contender::Grant;
+use crate::lease::Lease;
+use crate::storage::Takeover;
+use crate::term::Term;
 
 pub(super) async fn renew_extends_and_moves_version<H: Harness>(case: &Case<'_, H>) -> Outcome {
     let a = case.contender(&case.key("a")?, 1)?;
@@ -18,14 +20,7 @@ pub(super) async fn renew_extends_and_moves_version<H: Harness>(case: &Case<'_, 
         expect(version > newest, format!("a version after {newest}"), version)?;
         newest = version;
         let lease = a.lease().await?;
-        let expected = Lease {
-            holder: Some(a.claim.holder.clone()),
-            term: grant.term,
-            version,
-            ttl: a.claim.ttl,
-            time_left: lease.time_left,
-            value: a.claim.value.clone(),
-        };
+        let expected = a.shown(&Grant { version, ..grant }, &lease);
         same("the renewed lease", lease, expected)?;
         a.has_left(a.claim.ttl, sent).await?;
     }
@@ -37,7 +32,7 @@ pub(super) async fn renew_needs_session<H: Harness>(case: &Case<'_, H>) -> Outco
     let grant = a.ttl(case.long() / 2).win(None).await?;
     let before = a.lease().await?;
     let shown = b.value("b's")?.lose(grant.term).await?;
-    same("the holder that is shown", shown.and_then(|lease| lease.holder), Some(a.claim.holder.clone()))?;
+    same("the holder that is shown", shown.and_then(|lease| lease.id), Some(a.claim.id.clone()))?;
     unchanged(&before, &a.lease().await?)?;
     a.extend(grant.term).await.map(drop)
 }
@@ -64,8 +59,9 @@ pub(super) async fn renew_never_revives_expired<H: Harness>(case: &Case<'_, H>) 
     let before = brief.expire().await?;
     for late in [&a, &brief] {
         let shown = late.lose(grant.term).await?;
-        same("the lease that is shown", shown, Some(before.clone()))?;
-        same("the lease", a.lease().await?, before.clone())?;
+        let expired = Lease { age: None, ..before.clone() };
+        same("the lease that is shown", shown.map(|lease| Lease { age: None, ..lease }), Some(expired.clone()))?;
+        same("the lease", Lease { age: None, ..a.lease().await? }, expired)?;
     }
     b.win(Some(grant.term)).await.map(drop)
 }
@@ -90,7 +86,7 @@ pub(super) async fn renew_after_takeover_is_lost<H: Harness>(case: &Case<'_, H>)
     let before = b.lease().await?;
     for term in [old.term, new.term] {
         let shown = a.ttl(case.long()).lose(term).await?;
-        same("the holder that is shown", shown.and_then(|lease| lease.holder), Some(b.claim.holder.clone()))?;
+        same("the holder that is shown", shown.and_then(|lease| lease.id), Some(b.claim.id.clone()))?;
         unchanged(&before, &b.lease().await?)?;
     }
     b.extend(new.term).await.map(drop)

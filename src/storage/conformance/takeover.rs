@@ -4,8 +4,7 @@ use core::time::Duration;
 
 use super::Harness;
 use super::case::{Case, Outcome, expect, unchanged};
-use crate::lease::Version;
-use crate::record::Takeover;
+use crate::storage::{Takeover, Version};
 
 pub(super) async fn takeover_unchanged_takes_what_it_saw<H: Harness>(case: &Case<'_, H>) -> Outcome {
     let key = case.key("a")?;

@@ -7,10 +7,12 @@ use alloc::vec::Vec;
 
 use super::Harness;
 use super::case::{Case, Outcome, expect, same};
-use crate::lease::{Holder, Key, Session, Value};
+use crate::lease::Lease;
+use crate::storage::Session;
+use crate::text::{Id, Key, Value};
 
 /// Texts that a careless adapter folds, cuts, escapes or runs.
-const ODD: &[&str] = &[
+pub(super) const ODD: &[&str] = &[
     "a",
     "A",
     "aa",
@@ -104,7 +106,7 @@ const ODD: &[&str] = &[
 pub(super) async fn value_is_published_and_replaced<H: Harness>(case: &Case<'_, H>) -> Outcome {
     let key = case.key("a")?;
     let (a, b) = (case.contender(&key, 1)?, case.contender(&key, 2)?);
-    let text = |lease: crate::Lease| lease.value.map(|value| value.to_string());
+    let text = |lease: Lease| lease.value.map(|value| value.to_string());
     let mut known = a.value("granted")?.win(None).await?.term;
     same("the value of a grant", text(b.lease().await?), Some("granted".into()))?;
     a.value("renewed")?.extend(known).await?;
@@ -143,12 +145,12 @@ pub(super) async fn odd_values_survive<H: Harness>(case: &Case<'_, H>) -> Outcom
 pub(super) async fn odd_ids_survive<H: Harness>(case: &Case<'_, H>) -> Outcome {
     let key = case.key("a")?;
     let mut known = None;
-    let long = ["i".repeat(Holder::MAX_LEN), "é".repeat(Holder::MAX_LEN / 2)];
+    let long = ["i".repeat(Id::MAX_LEN), "é".repeat(Id::MAX_LEN / 2)];
     for text in ODD.iter().copied().chain(long.iter().map(String::as_str)) {
-        let holder = Holder::new(text)?;
-        let a = case.contender(&key, 1)?.with(|claim| claim.holder = holder);
+        let id = Id::new(text)?;
+        let a = case.contender(&key, 1)?.with(|claim| claim.id = id);
         known = Some(a.win(known).await?.term);
-        same("the holder", a.lease().await?.holder, Some(a.claim.holder.clone()))?;
+        same("the holder", a.lease().await?.id, Some(a.claim.id.clone()))?;
     }
     Ok(())
 }
@@ -172,8 +174,8 @@ pub(super) async fn odd_keys_are_kept_apart<H: Harness>(case: &Case<'_, H>) -> O
     }
     for contender in contenders {
         let lease = contender.lease().await?;
-        let seen = (lease.holder, lease.value);
-        let own = (Some(contender.claim.holder.clone()), contender.claim.value.clone());
+        let seen = (lease.id, lease.value);
+        let own = (Some(contender.claim.id.clone()), contender.claim.value.clone());
         same(&format!("the holder and value of key {:?}", contender.claim.key.as_str()), seen, own)?;
     }
     Ok(())
@@ -195,7 +197,7 @@ pub(super) async fn session_bits_survive<H: Harness>(case: &Case<'_, H>) -> Outc
         }
         a.extend(grant.term).await?;
         a.release().await?;
-        expect(a.lease().await?.holder.is_none(), format!("session {own:#x} releases what it was granted"), "held")?;
+        expect(a.lease().await?.id.is_none(), format!("session {own:#x} releases what it was granted"), "held")?;
         known = Some(grant.term);
     }
     Ok(())

@@ -8,8 +8,9 @@ use futures::StreamExt;
 use super::Harness;
 use super::case::{Case, Outcome, Stop, expect};
 use super::contender::Contender;
-use crate::lease::Term;
+use super::revocation::revoked;
 use crate::storage::{Storage, Wakeups};
+use crate::term::Term;
 
 const ROUNDS: u32 = 5;
 
@@ -45,6 +46,23 @@ pub(super) async fn wakeup_at_release<H: Harness>(case: &Case<'_, H>) -> Outcome
         }
     }
     Err(Stop::failed("a wake-up after a release", "none"))
+}
+
+pub(super) async fn wakeup_at_revoke<H: Harness>(case: &Case<'_, H>) -> Outcome {
+    let key = case.key("a")?;
+    let (a, operator, follower) = (case.contender(&key, 1)?, case.contender(&key, 2)?, case.contender(&key, 3)?);
+    let mut wakeups = subscribe(&follower)?;
+    let mut known = None;
+    for _ in 0..ROUNDS {
+        a.win(known).await?;
+        quiet(case, &mut wakeups).await;
+        revoked(&operator).await?;
+        known = Some(operator.lease().await?.term);
+        if woken(case, &mut wakeups, case.harness.patience() / ROUNDS).await {
+            return Ok(());
+        }
+    }
+    Err(Stop::failed("a wake-up after a revoke", "none"))
 }
 
 pub(super) async fn wakeup_at_grant_to_another<H: Harness>(case: &Case<'_, H>) -> Outcome {

@@ -5,14 +5,14 @@ import { DurableObject } from "cloudflare:workers";
 
 const TABLES = `
 CREATE TABLE IF NOT EXISTS lessor_records (
-    key TEXT PRIMARY KEY, session TEXT, holder TEXT NOT NULL, term INTEGER NOT NULL, version INTEGER NOT NULL,
-    ttl_ms INTEGER NOT NULL, expires_ms INTEGER NOT NULL, value TEXT
+    key TEXT PRIMARY KEY, session TEXT, id TEXT NOT NULL, term INTEGER NOT NULL, version INTEGER NOT NULL,
+    ttl_ms INTEGER NOT NULL, expires_ms INTEGER NOT NULL, since_ms INTEGER NOT NULL, value TEXT
 ) WITHOUT ROWID`;
 
-const READ = "SELECT session, holder, term, version, ttl_ms, expires_ms, value FROM lessor_records WHERE key = ?";
+const READ = "SELECT session, id, term, version, ttl_ms, expires_ms, since_ms, value FROM lessor_records WHERE key = ?";
 
-const WRITE = `INSERT INTO lessor_records VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (key) DO UPDATE SET
-    session = ?2, holder = ?3, term = ?4, version = ?5, ttl_ms = ?6, expires_ms = ?7, value = ?8`;
+const WRITE = `INSERT INTO lessor_records VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (key) DO UPDATE SET
+    session = ?2, id = ?3, term = ?4, version = ?5, ttl_ms = ?6, expires_ms = ?7, since_ms = ?8, value = ?9`;
 
 export class LeaseObject extends DurableObject {
   constructor(ctx, env) {
@@ -32,12 +32,12 @@ export class LeaseObject extends DurableObject {
   record(key) {
     const [row] = this.sql.exec(READ, key).raw();
     if (!row) return undefined;
-    const [session, holder, term, version, ttl_ms, expires_ms, value] = row;
-    return { session, holder, term, version, ttl_ms, expires_ms, value };
+    const [session, id, term, version, ttl_ms, expires_ms, since_ms, value] = row;
+    return { session, id, term, version, ttl_ms, expires_ms, since_ms, value };
   }
 
-  write(key, { session, holder, term, version, ttl_ms, expires_ms, value }) {
-    this.sql.exec(WRITE, key, session, holder, term, version, ttl_ms, expires_ms, value);
+  write(key, { session, id, term, version, ttl_ms, expires_ms, since_ms, value }) {
+    this.sql.exec(WRITE, key, session, id, term, version, ttl_ms, expires_ms, since_ms, value);
     if (this.alarm === null || expires_ms < this.alarm) {
       this.alarm = expires_ms;
       this.ctx.storage.setAlarm(expires_ms);
@@ -46,8 +46,8 @@ export class LeaseObject extends DurableObject {
 
   acquire({ key, claim }, now) {
     const term = (this.record(key)?.term ?? 0) + 1;
-    const { id: holder, session, ttl_ms, value = null } = claim;
-    this.write(key, { session, holder, term, version: 1, ttl_ms, expires_ms: now + ttl_ms, value });
+    const { id, session, ttl_ms, value = null } = claim;
+    this.write(key, { session, id, term, version: 1, ttl_ms, expires_ms: now + ttl_ms, since_ms: now, value });
     return { granted: { term, version: 1 } };
   }
 
@@ -55,10 +55,11 @@ export class LeaseObject extends DurableObject {
     const record = this.record(key);
     const left = Math.min((record?.expires_ms ?? 0) - now, record?.ttl_ms ?? 0);
     if (!record || left <= 0 || record.session !== claim.session || record.term !== term) return { lost: { lease: null } };
-    const { id: holder, session, value = null } = claim;
+    const { id, session, value = null } = claim;
     const ttl_ms = Math.max(claim.ttl_ms, left);
     const version = record.version + 1;
-    this.write(key, { session, holder, term, version, ttl_ms, expires_ms: now + ttl_ms, value });
+    const { since_ms } = record;
+    this.write(key, { session, id, term, version, ttl_ms, expires_ms: now + ttl_ms, since_ms, value });
     return { extended: { version } };
   }
 }

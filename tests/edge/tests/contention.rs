@@ -5,8 +5,9 @@ use std::sync::Barrier;
 use std::thread;
 use std::time::Duration;
 
-use lessor::{Builder, HttpStorage};
+use lessor::Builder;
 use lessor_edge_tests::{ADMIN, CANDIDATE, Setting, TESTS, Workerd, until};
+use lessor_http::HttpStorage;
 
 /// So many claims at the very same time, each with a session of its own: one is granted, the others are told who won.
 fn one_of(claims: usize) {
@@ -52,13 +53,13 @@ fn native_and_edge_compete() {
         // The edge leads; a native candidate follows, and leads when the edge's place is gone.
         get("/edge/start");
         terms.push(until("the edge leads", || get("/edge/lead")["term"].as_u64()));
-        let storage = HttpStorage::builder(workerd.url()).token(CANDIDATE).build().unwrap();
+        let storage = HttpStorage::new(workerd.url(), CANDIDATE).unwrap();
         let builder = Builder::new("campaign").id("native").ttl(Duration::from_secs(3));
         let builder = builder.renew_interval(Duration::from_millis(500)).retry_interval(Duration::from_millis(500));
         let (candidate, driver) = builder.build(storage).unwrap();
         let running = thread::spawn(|| smol::block_on(driver.run()));
         until("it knows of the edge", || {
-            candidate.leader().filter(|lease| lease.holder.as_ref().is_some_and(|id| id.as_str() == "edge"))
+            candidate.leader().filter(|lease| lease.id.as_ref().is_some_and(|id| id.as_str() == "edge"))
         });
         assert!(!candidate.is_leader());
         get("/edge/die");

@@ -7,7 +7,21 @@ use lessor_edge_tests::{CANDIDATE, READER, Setting, Workerd, root};
 fn failover(url: &str, token: Option<&str>) -> (bool, String) {
     let url = token.map_or_else(|| url.into(), |token| url.replace("://", &format!("://{token}@")));
     let mut command = Command::new(env!("CARGO"));
-    command.args(["run", "--quiet", "--example", "failover", "--", "--rounds", "1", "--storage", &url]);
+    command.args([
+        "run",
+        "--quiet",
+        "-p",
+        "lessor-examples",
+        "--features",
+        "http",
+        "--example",
+        "failover",
+        "--",
+        "--rounds",
+        "1",
+        "--storage",
+        &url,
+    ]);
     command.current_dir(root());
     let output = command.output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);

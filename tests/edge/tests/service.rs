@@ -4,12 +4,10 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use lessor::storage::conformance::{self, Harness, Power};
-use lessor::{HttpStorage, Storage, StorageError, SystemTimer, async_trait};
+use lessor::{Storage, StorageError, SystemTimer, async_trait};
 use lessor_edge_tests::{ADMIN, CANDIDATE, NEXT, READER, Setting, TEAM, Workerd};
-
-fn storage(workerd: &Workerd) -> HttpStorage {
-    HttpStorage::builder(workerd.url()).token(CANDIDATE).build().unwrap()
-}
+use lessor_http::HttpStorage;
+use serde_json::{Value, json};
 
 struct Http(Mutex<Workerd>);
 
@@ -19,7 +17,8 @@ impl Harness for Http {
     type Timer = SystemTimer;
 
     async fn storage(&self) -> Result<HttpStorage, StorageError> {
-        Ok(storage(&self.0.lock().unwrap()))
+        // Who may revoke, and list.
+        Ok(HttpStorage::new(self.0.lock().unwrap().url(), ADMIN).unwrap())
     }
 
     fn timer(&self) -> SystemTimer {
@@ -133,7 +132,7 @@ fn limits_are_named() {
     }
     assert_eq!(workerd.call("DELETE", "/v1/keys/k", Some(ADMIN), None).status, 405);
     assert_eq!(workerd.call("GET", "/v2/keys/k", Some(ADMIN), None).status, 404);
-    assert_eq!(workerd.call("GET", "/v1/keys/k", Some(ADMIN), None).json(), serde_json::json!({"lease": null}));
+    assert_eq!(workerd.call("GET", "/v1/keys/k", Some(ADMIN), None).json(), json!({"lease": null}));
 }
 
 /// An admin takes a lease away: its term is over, and what it did is written down.
@@ -143,13 +142,17 @@ fn a_lease_is_revoked() {
     let post = |operation: &str, body: &str| {
         workerd.call("POST", &format!("/v1/keys/k/{operation}"), Some(ADMIN), Some(body)).json()
     };
-    assert_eq!(post("revoke", "{}"), serde_json::json!({"revoked": {"term": null}}));
-    assert_eq!(post("acquire", CLAIM), serde_json::json!({"granted": {"term": 1, "version": 1}}));
+    assert_eq!(post("revoke", "{}"), json!({"revoked": {"term": null, "lease": null}}));
+    assert_eq!(post("acquire", CLAIM), json!({"granted": {"term": 1, "version": 1}}));
     let renewal = CLAIM.replace('}', ", \"term\": 1}");
-    assert_eq!(post("renew", &renewal), serde_json::json!({"extended": {"version": 2}}));
+    assert_eq!(post("renew", &renewal), json!({"extended": {"version": 2}}));
     assert_eq!(post("renew", CLAIM)["type"], "invalid", "without a term");
     assert_eq!(post("renew", &renewal.replace('}', ", \"surprise\": 1}"))["type"], "invalid");
-    assert_eq!(post("revoke", "{}"), serde_json::json!({"revoked": {"term": 2}}));
+    let revoked = post("revoke", "{}")["revoked"].clone();
+    assert_eq!(
+        (&revoked["term"], &revoked["lease"]["term"], &revoked["lease"]["id"]),
+        (&json!(2), &json!(1), &json!("a"))
+    );
     assert_eq!(post("renew", &renewal)["lost"]["lease"]["term"], 2);
     assert_eq!(post("acquire", CLAIM)["held"]["lease"]["term"], 2);
     assert_eq!(post("acquire", &CLAIM.replace('}', ", \"after\": 2}"))["granted"]["term"], 3);
@@ -165,6 +168,37 @@ fn a_lease_is_revoked() {
         "[(String(\"granted\"), Number(3)), (String(\"revoked\"), Number(2)), (String(\"granted\"), Number(1))]"
     );
     assert!(!history.text.contains("000102"), "a session was shown");
+}
+
+/// Requests of all kinds at once: each answer, and each refusal, in its place.
+#[test]
+fn a_batch_of_all_kinds() {
+    let workerd = Workerd::start(&Setting::default());
+    let batch = |token: &str, requests: Value| {
+        let answers = workerd.call("POST", "/v1/batch", Some(token), Some(&requests.to_string())).json();
+        answers.as_array().unwrap().clone()
+    };
+    let acquire = |key: &str| json!({"acquire": {"key": key, "claim": serde_json::from_str::<Value>(CLAIM).unwrap()}});
+    let revoke = json!({"revoke": {"key": "team-a/y"}});
+    let list = |limit: u32| json!({"list": {"prefix": "team-a/", "limit": limit}});
+
+    let get = json!({"get": {"key": "team-a/x"}});
+    let answers =
+        batch(TEAM, json!([acquire("team-a/x"), acquire("other"), get, revoke, list(5), acquire("team-a/y")]));
+    let failed: Vec<_> = answers.iter().map(|answer| answer["failed"]["status"].as_u64()).collect();
+    assert_eq!(failed, [None, Some(403), Some(400), Some(403), Some(403), None], "{answers:?}");
+    let granted = json!({"term": 1, "version": 1});
+    assert_eq!((&answers[0]["granted"], &answers[5]["granted"]), (&granted, &granted));
+
+    let answers = batch(ADMIN, json!([revoke, list(5), acquire("other"), list(995), list(1)]));
+    assert_eq!((&answers[0]["revoked"]["term"], &answers[0]["revoked"]["lease"]["id"]), (&json!(2), &json!("a")));
+    assert_eq!(answers[2]["granted"]["term"], 1);
+    for listed in [&answers[1]["listed"], &answers[3]["listed"]] {
+        let keys: Vec<_> = listed["keys"].as_array().unwrap().iter().map(|entry| &entry["key"]).collect();
+        assert_eq!(keys, ["team-a/x", "team-a/y"], "{listed}");
+        assert_eq!(listed["next"], Value::Null);
+    }
+    assert_eq!(answers[4]["failed"]["type"], "too-large");
 }
 
 /// The process is killed in the middle: records and terms are as they were.
@@ -189,7 +223,7 @@ fn survives_kill() {
 #[test]
 fn check_says_what_is_wrong() {
     let workerd = Workerd::start(&Setting::default());
-    let check = |token: &str| smol::block_on(HttpStorage::builder(workerd.url()).token(token).build().unwrap().check());
+    let check = |token: &str| smol::block_on(HttpStorage::new(workerd.url(), token).unwrap().check());
     assert_eq!(check(CANDIDATE), Ok(()));
     assert!(check(READER).unwrap_err().to_string().contains("candidate"));
     assert!(check("wrong-token-0123456789").unwrap_err().to_string().contains("unauthenticated"));

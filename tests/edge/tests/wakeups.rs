@@ -6,8 +6,9 @@ use std::sync::{Mutex, Once};
 use std::time::Duration;
 
 use futures::StreamExt;
-use lessor::{Builder, HttpStorage, Key, Storage, Wakeups};
+use lessor::{Builder, Key, Storage, StorageExt, Wakeups};
 use lessor_edge_tests::{CANDIDATE, Event, Setting, TEAM, Workerd};
+use lessor_http::HttpStorage;
 use log::{Log, Metadata, Record};
 use smol::future::or;
 use smol::{Timer, block_on};
@@ -18,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const HOUR: Duration = Duration::from_secs(3600);
 
 fn storage(url: &str, token: &str) -> HttpStorage {
-    HttpStorage::builder(url).token(token).build().unwrap()
+    HttpStorage::new(url, token).unwrap()
 }
 
 fn key(name: &str) -> Key {
@@ -141,9 +142,9 @@ fn a_hand_over() {
     block_on(async {
         let a = candidate("a");
         within(PATIENCE, a.elected()).await.unwrap().unwrap();
-        let b = candidate("b");
+        let mut b = candidate("b");
         let seen = within(PATIENCE, b.leader_changed()).await.unwrap().unwrap();
-        assert_eq!(seen.unwrap().holder.unwrap().as_str(), "a");
+        assert_eq!(seen.unwrap().id.unwrap().as_str(), "a");
         a.shutdown().await.unwrap();
         let leadership = within(PATIENCE, b.elected()).await.expect("it is woken").unwrap();
         assert_eq!(leadership.term().get(), 2);

@@ -4,6 +4,8 @@
 
 #[path = "../../scenario/mod.rs"]
 mod scenario;
+#[path = "../../service/mod.rs"]
+mod service;
 
 mod fake;
 
@@ -17,9 +19,10 @@ use futures::FutureExt;
 use futures::channel::oneshot;
 use futures::future::pending;
 use lessor::storage::conformance::{self, Failures, Harness};
+use lessor::storage::{Reply, Request};
 use lessor::{
-    Acquired, BuildError, Builder, Claim, DefaultTimer, Instant, JsTimer, Key, Lease, MemoryStorage, Renewed, Session,
-    Storage, StorageError, Term, Timer, async_trait,
+    BuildError, Builder, Instant, JsTimer, Key, MemoryStorage, Storage, StorageError, SystemTimer, Timer, Wakeups,
+    async_trait,
 };
 use scenario::{scenario, spawned};
 use wasm_bindgen_futures::spawn_local;
@@ -49,17 +52,22 @@ async fn spawned_tasks() {
 /// `Builder::build` runs on it, and so does a storage in memory.
 #[wasm_bindgen_test]
 async fn it_is_the_default() {
-    let timer: JsTimer = DefaultTimer::new();
+    let timer: JsTimer = SystemTimer::new();
     let (candidate, driver) = Builder::new("k").build(MemoryStorage::new()).unwrap();
-    let (observer, _) = Builder::new("k").observe(MemoryStorage::new()).unwrap();
-    let own: lessor::Candidate<JsTimer> = candidate;
-    let _: lessor::Observer<JsTimer> = observer;
-    let leads = own.elected().map(|leadership| assert!(leadership.unwrap().is_valid()));
+    let leads = candidate.elected().map(|leadership| assert!(leadership.unwrap().is_valid()));
     futures::select! {
         () = leads.fuse() => {}
         _ = driver.run().fuse() => unreachable!("a driver runs for ever"),
         () = timer.sleep(Duration::from_secs(10)).fuse() => panic!("nobody leads"),
     }
+}
+
+/// A service that names no timer runs on this one too.
+#[wasm_bindgen_test]
+async fn a_service_names_no_timer() {
+    let storage = MemoryStorage::with_timer(JsTimer::new());
+    let observer = service::builder().observe_on(storage.clone(), JsTimer::new()).unwrap();
+    service::serve(service::builder().build_on(storage.clone(), JsTimer::new()).unwrap(), observer).await;
 }
 
 /// The clock never goes back, and a sleep does not end early, by its own clock nor by JavaScript's.
@@ -308,21 +316,19 @@ impl Witness {
 
 #[async_trait(?Send)]
 impl Storage for Witness {
-    async fn acquire(&self, claim: &Claim) -> Result<Acquired, StorageError> {
-        self.claims.borrow_mut().push((claim.holder.to_string(), claim.session.to_bits()));
-        self.memory.acquire(claim).await
+    async fn call(&self, request: Request) -> Result<Reply, StorageError> {
+        if let Request::Acquire(claim) = &request {
+            self.claims.borrow_mut().push((claim.id.to_string(), claim.session.to_bits()));
+        }
+        self.memory.call(request).await
     }
 
-    async fn renew(&self, claim: &Claim, term: Term) -> Result<Renewed, StorageError> {
-        self.memory.renew(claim, term).await
+    async fn call_all(&self, requests: Vec<Request>) -> Vec<Result<Reply, StorageError>> {
+        self.memory.call_all(requests).await
     }
 
-    async fn release(&self, key: &Key, session: Session) -> Result<(), StorageError> {
-        self.memory.release(key, session).await
-    }
-
-    async fn get(&self, key: &Key) -> Result<Option<Lease>, StorageError> {
-        self.memory.get(key).await
+    fn subscribe(&self, key: &Key) -> Wakeups {
+        self.memory.subscribe(key)
     }
 
     async fn check(&self) -> Result<(), StorageError> {

@@ -2,7 +2,8 @@
 
 use std::fmt::Write;
 
-use lessor::{Acquired, Claim, Lease, Renewed, Reply, Request, Takeover};
+use lessor::Lease;
+use lessor::storage::{Acquired, Claim, Release, Renewal, Renewed, Reply, Request, Takeover};
 use stateright::Path;
 
 use crate::action::Action;
@@ -71,11 +72,12 @@ fn asked(request: &Request) -> String {
                 Takeover::Expired => "",
                 Takeover::Unchanged(_) => " if unchanged",
                 Takeover::ReleasedOnly => " if released",
+                _ => " on other terms",
             };
             format!("acquire by s{} after {after}{takeover}", session.to_bits())
         }
-        Request::Renew(claim, term) => format!("renew by s{} of term {term}", claim.session.to_bits()),
-        Request::Release(_, session) => format!("release by s{}", session.to_bits()),
+        Request::Renew(Renewal { session, term, .. }) => format!("renew by s{} of term {term}", session.to_bits()),
+        Request::Release(Release { session, .. }) => format!("release by s{}", session.to_bits()),
         other => format!("{other:?}"),
     }
 }
@@ -86,7 +88,7 @@ fn answered(reply: &Reply) -> String {
         Reply::Acquired(Acquired::Granted { term, .. }) => format!("granted term {term}"),
         Reply::Acquired(Acquired::Held { lease, .. }) => format!("held: {}", shown(lease)),
         Reply::Renewed(Renewed::Extended { .. }) => "extended".into(),
-        Reply::Renewed(Renewed::Lost(lease)) => format!("lost: {}", shown(lease)),
+        Reply::Renewed(Renewed::Lost { lease, .. }) => format!("lost: {}", shown(lease)),
         Reply::Released => "released".into(),
         other => format!("{other:?}"),
     }

@@ -4,21 +4,25 @@
 //! else have the same behaviours. For these they have, in this model:
 //!
 //! * **When the next request is due**: `next_at`, and what nothing but that is computed from: `pace`, `failures`
-//!   (without `fall_back_after`), `woken`, `values` and `in_flight.value`, `sighting.vacant_at` (without
-//!   `takeover_guard` and `takeover_delay`). An election reads `next_at` only to decide whether to send now, and the
-//!   model never leaves that to it. [`Action::Send`](crate::Action::Send) is possible in any state without a request in
-//!   flight: it hands in `Wakeup`, which makes a follower's claim due, and `SetValue`, which makes a leader's renewal
-//!   due. In every other transition a poll that answers with a request is undone, as if the executor had not come to
-//!   it yet. So of two elections that differ only in these fields each may send at any tick, and each may wait. Two
-//!   delays remain. `cool_off_until` is part of the hash. The pause after a failed release is shorter than a tick, so
-//!   that a release is due in each tick but the one in which it failed, and that is part of the hash of a
-//!   [`Seat`](crate::seat).
-//! * **What is only shown**: `leader`, `last_error`, `last_success`, `reign.jeopardy`, `reign.version`, and
-//!   `reign.began` (without `min_hold`). They decide which events come. Of these the model looks only at `Elected`,
-//!   which does not depend on them.
+//!   (without `fall_back_after`), `woken`, the serials `value.serial` and `in_flight.serial`, `sighting.vacant_at`
+//!   (without `takeover_guard` and `takeover_delay`). An election reads `next_at` only to decide whether to send now,
+//!   and the model never leaves that to it. [`Action::Send`](crate::Action::Send) is possible in any state without a
+//!   request in flight: it hands in `Wakeup`, which makes a follower's claim due, and `SetValue`, which makes a leader's
+//!   renewal due. In every other transition a poll that answers with a request is undone, as if the executor had not
+//!   come to it yet. So of two elections that differ only in these fields each may send at any tick, and each may wait.
+//!   Two delays remain. The end of the cool-off, in `phase`, is part of the hash. The pause after a failed release is
+//!   shorter than a tick, so that a release is due in each tick but the one in which it failed, and that is part of the
+//!   hash of a [`Seat`](crate::seat).
+//! * **What is only shown**: `leader`, `last_error`, `last_success`, `stored` (the serial that the storage has seen), and
+//!   of a reign `jeopardy`, `version`, and `began` (without `min_hold`). They decide which events come, and what these
+//!   and the status say. Of these the model looks only at `Elected` and at the term and its deadline, which do not
+//!   depend on them.
 //! * **`now`**, the newest reading of the clock: every input and every poll comes with a reading, the clocks of the
 //!   model never go back, so `now` is overwritten before it is read.
-//! * **What never changes**: `key`, `config`, `holder`, `value` (always none), `sighting.ttl`.
+//! * **What never changes**: `key`, `config`, `id`, `value.value` (always none), `sighting.ttl`.
+//!
+//! `phase` is hashed whole, but for what is left out of the reign that it may hold: a reign is left out of by the name
+//! of its struct, wherever that is.
 //!
 //! A `Session` is not printed. The model numbers the sessions of a seat and hashes the newest number: an election uses
 //! its newest session, or none, and releases the one before.
@@ -26,32 +30,35 @@
 use std::fmt::{self, Write};
 use std::hash::{DefaultHasher, Hasher};
 
-use lessor::Election;
+use lessor::election::Election;
 
-/// Left out, as the name of the field and that of the field around it.
+/// Left out, as the name of the struct and that of the field.
 const LEFT_OUT: &[(&str, &str)] = &[
-    ("", "key"),
-    ("", "config"),
-    ("", "holder"),
-    ("", "pace"),
-    ("", "now"),
-    ("", "value"),
-    ("", "values"),
-    ("", "leader"),
-    ("", "next_at"),
-    ("", "woken"),
-    ("", "failures"),
-    ("", "last_error"),
-    ("", "last_success"),
-    ("in_flight", "value"),
-    ("reign", "version"),
-    ("reign", "began"),
-    ("reign", "jeopardy"),
-    ("sighting", "ttl"),
+    ("Election", "key"),
+    ("Election", "config"),
+    ("Election", "id"),
+    ("Election", "pace"),
+    ("Election", "now"),
+    ("Election", "value"),
+    ("Election", "stored"),
+    ("Election", "leader"),
+    ("Election", "next_at"),
+    ("Election", "woken"),
+    ("Election", "failures"),
+    ("Election", "last_error"),
+    ("Election", "last_success"),
+    ("InFlight", "serial"),
+    ("Reign", "version"),
+    ("Reign", "began"),
+    ("Reign", "jeopardy"),
+    ("Sighting", "ttl"),
 ];
 
 /// Left out as well where an expired lease is simply left to the storage's clock.
-const WITHOUT_GUARD: (&str, &str) = ("sighting", "vacant_at");
+const WITHOUT_GUARD: (&str, &str) = ("Sighting", "vacant_at");
+
+/// The structs that a field is left out of. The name of a struct comes before its first bracket.
+const STRUCTS: [&str; 4] = ["Election", "InFlight", "Reign", "Sighting"];
 
 /// The hash of an election.
 pub(crate) fn fingerprint(election: &Election) -> u64 {
@@ -67,17 +74,18 @@ struct Fields<H> {
     into: H,
     guarded: bool,
     open: Vec<Bracket>,
+    /// What was written last, if that is the name of one of the [`STRUCTS`].
+    last: &'static str,
     /// The next string is the name of a field.
     name_next: bool,
-    /// The fields around, each with the depth of its struct.
-    inside: Vec<(usize, &'static str)>,
     /// The depth of the struct of a field that is left out.
     skipping: Option<usize>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Bracket {
-    Struct,
+    /// Of this struct, or of another one: "".
+    Struct(&'static str),
     Other,
 }
 
@@ -98,38 +106,24 @@ impl Sink for DefaultHasher {
     }
 }
 
-/// The fields that hold others of interest.
-const PARENTS: [&str; 6] = ["reign", "in_flight", "sighting", "release", "ending", "events"];
-
 impl<H: Sink> Fields<H> {
     const fn new(into: H) -> Self {
-        Self { into, guarded: true, open: Vec::new(), name_next: false, inside: Vec::new(), skipping: None }
+        Self { into, guarded: true, open: Vec::new(), last: "", name_next: false, skipping: None }
     }
 
     fn name(&mut self, name: &str) {
-        let depth = self.open.len();
-        self.leave(depth);
-        let parent = self.inside.last().map_or("", |(_, parent)| parent);
+        let Some(Bracket::Struct(parent)) = self.open.last().copied() else { return };
         if LEFT_OUT.contains(&(parent, name)) || (!self.guarded && WITHOUT_GUARD == (parent, name)) {
-            self.skipping = Some(depth);
-            return;
-        }
-        self.into.name(parent, name);
-        if let Some(parent) = PARENTS.iter().find(|parent| **parent == name) {
-            self.inside.push((depth, parent));
-        }
-    }
-
-    /// The fields from this depth on are over.
-    fn leave(&mut self, depth: usize) {
-        while self.inside.last().is_some_and(|(at, _)| *at >= depth) {
-            self.inside.pop();
+            self.skipping = Some(self.open.len());
+        } else {
+            self.into.name(parent, name);
         }
     }
 }
 
 impl<H: Sink> Write for Fields<H> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
+        let last = std::mem::replace(&mut self.last, STRUCTS.into_iter().find(|name| *name == text).unwrap_or(""));
         if self.name_next {
             self.name_next = false;
             self.name(text);
@@ -138,7 +132,7 @@ impl<H: Sink> Write for Fields<H> {
         let depth = self.open.len();
         match text {
             " { " => {
-                self.open.push(Bracket::Struct);
+                self.open.push(Bracket::Struct(last));
                 self.name_next = self.skipping.is_none();
             }
             "(" | "[" => self.open.push(Bracket::Other),
@@ -147,10 +141,11 @@ impl<H: Sink> Write for Fields<H> {
             }
             " }" => {
                 self.open.pop();
-                self.leave(depth);
                 self.skipping.take_if(|at| *at == depth);
             }
-            ", " if self.open.last() == Some(&Bracket::Struct) && self.skipping.is_none_or(|at| at == depth) => {
+            ", " if matches!(self.open.last(), Some(Bracket::Struct(_)))
+                && self.skipping.is_none_or(|at| at == depth) =>
+            {
                 self.skipping = None;
                 self.name_next = true;
                 return Ok(());

@@ -1,5 +1,5 @@
-//! Model checking of the shipped code: [`Election`](lessor::Election), the candidate's half of the protocol, against
-//! [`Record`](lessor::Record), the storage's half, through every order of events within a [`Scope`].
+//! Model checking of the shipped code: [`Election`](lessor::election::Election), the candidate's half of the protocol, against
+//! [`Record`](lessor::storage::Record), the storage's half, through every order of events within a [`Scope`].
 //!
 //! Nothing of the protocol is written down here a second time. A transition hands an input to an election, or a
 //! request to a record, and puts what comes out into a bag of messages. Each may be delivered in any order, late,

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hasher};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use lessor::Input;
+use lessor::election::Input;
 
 use crate::fault::Fault;
 use crate::network::{Letter, Message};
@@ -73,7 +73,7 @@ fn work_out(before: &Seat, deed: Deed<'_>, moment: Moment, fault: Option<Fault>)
     let outcome = match deed {
         Deed::Poll => seat.drive([Input::Timeout], false, moment),
         Deed::Send => {
-            let outcome = seat.drive(nudge(), true, moment);
+            let outcome = seat.drive(nudge(election), true, moment);
             outcome.request.as_ref()?;
             if fault == Some(Fault::DeadlineFromReply) {
                 seat.remember(election);
@@ -88,11 +88,11 @@ fn work_out(before: &Seat, deed: Deed<'_>, moment: Moment, fault: Option<Fault>)
             let Message::Reply { id, reply, .. } = &letter.message else { return None };
             let id = if fault == Some(Fault::LateReplyTrusted) { in_flight.unwrap_or(*id) } else { *id };
             if in_flight != Some(id) {
-                let changed = before.awake()?.is_changed_by(id, reply.clone(), moment.now);
+                let changed = before.awake()?.is_changed_by(id, reply, moment.now);
                 return Some(Done { seat, outcome: Outcome::default(), changed: false, late: Some(changed) });
             }
             seat.resend(id, moment);
-            seat.drive([Input::Reply { id, reply: reply.clone() }], false, moment)
+            seat.drive([Input::Reply { id, reply: Ok(reply.clone()) }], false, moment)
         }
     };
     let changed = !seat.is_as(before);

@@ -6,7 +6,9 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
-use lessor::{Acquired, Claim, Lease, Renewed, Reply, Request, RequestId};
+use lessor::Lease;
+use lessor::election::RequestId;
+use lessor::storage::{Acquired, Claim, Release, Renewal, Renewed, Reply, Request, Takeover};
 
 /// A message under way.
 #[derive(Clone, Debug, PartialEq)]
@@ -125,24 +127,23 @@ fn hash(message: &Message, state: &mut impl Hasher) {
                     0_u8.hash(state);
                     hash_claim(claim, state);
                 }
-                Request::Renew(claim, term) => {
-                    (1_u8, term).hash(state);
-                    hash_claim(claim, state);
+                Request::Renew(Renewal { key: _, id, session, term, ttl, value, .. }) => {
+                    (1_u8, id, session, term, ttl, value).hash(state);
                 }
-                Request::Release(_, session) => (2_u8, session).hash(state),
+                Request::Release(Release { key: _, session, .. }) => (2_u8, session).hash(state),
                 other => format!("{other:?}").hash(state),
             }
         }
         Message::Reply { to, id, reply, grant } => {
             (1_u8, to, id, grant).hash(state);
             match reply {
-                Reply::Acquired(Acquired::Granted { term, version }) => (0_u8, term, version).hash(state),
-                Reply::Acquired(Acquired::Held { lease, retry_after }) => {
+                Reply::Acquired(Acquired::Granted { term, version, .. }) => (0_u8, term, version).hash(state),
+                Reply::Acquired(Acquired::Held { lease, retry_after, .. }) => {
                     (1_u8, retry_after).hash(state);
                     hash_lease(lease.as_ref(), state);
                 }
-                Reply::Renewed(Renewed::Extended { version }) => (2_u8, version).hash(state),
-                Reply::Renewed(Renewed::Lost(lease)) => {
+                Reply::Renewed(Renewed::Extended { version, .. }) => (2_u8, version).hash(state),
+                Reply::Renewed(Renewed::Lost { lease, .. }) => {
                     3_u8.hash(state);
                     hash_lease(lease.as_ref(), state);
                 }
@@ -154,16 +155,17 @@ fn hash(message: &Message, state: &mut impl Hasher) {
 }
 
 fn hash_claim(claim: &Claim, state: &mut impl Hasher) {
-    let Claim { key: _, holder, session, ttl, value, after, takeover } = claim;
-    (holder, session, ttl, value, after).hash(state);
+    let Claim { key: _, id, session, ttl, value, after, takeover, .. } = claim;
+    (id, session, ttl, value, after).hash(state);
     match takeover {
-        lessor::Takeover::Expired => 0_u8.hash(state),
-        lessor::Takeover::Unchanged(version) => (1_u8, version).hash(state),
-        lessor::Takeover::ReleasedOnly => 2_u8.hash(state),
+        Takeover::Expired => 0_u8.hash(state),
+        Takeover::Unchanged(version) => (1_u8, version).hash(state),
+        Takeover::ReleasedOnly => 2_u8.hash(state),
+        other => format!("{other:?}").hash(state),
     }
 }
 
 fn hash_lease(lease: Option<&Lease>, state: &mut impl Hasher) {
-    let Some(Lease { holder, term, version, ttl, time_left, value }) = lease else { return 0_u8.hash(state) };
-    (1_u8, holder, term, version, ttl, time_left, value).hash(state);
+    let Some(Lease { id, term, version, ttl, time_left, value, .. }) = lease else { return 0_u8.hash(state) };
+    (1_u8, id, term, version, ttl, time_left, value).hash(state);
 }

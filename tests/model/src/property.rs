@@ -5,6 +5,7 @@
 
 use std::sync::atomic::Ordering;
 
+use lessor::storage::Session;
 use stateright::{Expectation, Property};
 
 use crate::model::ElectionModel;
@@ -64,7 +65,7 @@ fn holds_the_record(model: &ElectionModel, state: &State) -> bool {
         let held = seat.awake().and_then(|awake| awake.term).filter(|(_, deadline)| now < *deadline);
         held.is_none_or(|(term, _)| {
             state.store.record.as_ref().is_some_and(|record| {
-                let session = record.session.map(lessor::Session::to_bits);
+                let session = record.session.map(Session::to_bits);
                 record.term == term && session == Some(seat.session.into())
             })
         })

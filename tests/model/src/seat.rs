@@ -4,10 +4,9 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
-use lessor::{
-    Config, ConfigError, Election, Event, Holder, Input, Instant, InvalidText, Key, Output, Reply, Request, RequestId,
-    Session, StorageError, Term, Ticket,
-};
+use lessor::election::{Election, Input, Output, RequestId};
+use lessor::storage::{Reply, Request, Session};
+use lessor::{Config, ConfigError, Event, Id, Instant, InvalidText, Key, StorageError, Term, Ticket};
 
 use crate::clock::Tick;
 use crate::fingerprint::fingerprint;
@@ -76,13 +75,13 @@ impl Seat {
         moment: Moment,
     ) -> Result<Self, SetUpError> {
         let key = Key::new("k")?;
-        let holder = Holder::new(if place == 0 { "a" } else { "b" })?;
+        let id = Id::new(if place == 0 { "a" } else { "b" })?;
         let config = config.clone();
         let mut continued = None;
         let (session, resumed, election) = match instance {
             Start::New(session) => {
                 let bits = Session::from_bits(session.into());
-                (session, false, Election::new(key, holder, config, bits, index.into(), moment.now)?)
+                (session, false, Election::new(key, id, config, bits, index.into(), moment.now)?)
             }
             Start::Resume(session, ticket, continuing) => {
                 let ticket = if continuing {
@@ -91,7 +90,7 @@ impl Seat {
                 } else {
                     ticket
                 };
-                (session, true, Election::resume(key, holder, config, ticket, index.into(), moment.now)?)
+                (session, true, Election::resume(key, id, config, ticket, index.into(), moment.now)?)
             }
         };
         let awake = Awake::new(election, moment, false, moment.now);
@@ -137,7 +136,7 @@ impl Seat {
                     self.resumed = false;
                     polled.handle_input(now, Input::Session(Session::from_bits(self.session.into())));
                 }
-                Output::Request { id, request } if send && outcome.request.is_none() => {
+                Output::Request { id, request, .. } if send && outcome.request.is_none() => {
                     outcome.request = Some((id, request));
                 }
                 Output::Request { .. } => break (now.saturating_add(Duration::from_nanos(1)), false),
@@ -159,7 +158,8 @@ impl Seat {
     pub(crate) fn resend(&mut self, id: RequestId, moment: Moment) {
         let Some(unsent) = self.awake().and_then(|awake| awake.unsent.as_deref().cloned()) else { return };
         let mut resent = self.clone();
-        let outcome = resent.drive_from(unsent, None, nudge(), true, moment);
+        let nudge = nudge(&unsent);
+        let outcome = resent.drive_from(unsent, None, nudge, true, moment);
         if outcome.request.is_some_and(|(resent, _)| resent == id) {
             self.instance = resent.instance;
         }
@@ -211,24 +211,24 @@ impl Awake {
     }
 
     /// A late reply, which has to change nothing but what the time of its arrival changes. Whether it did.
-    pub(crate) fn is_changed_by(&self, id: RequestId, reply: Reply, now: Instant) -> bool {
+    pub(crate) fn is_changed_by(&self, id: RequestId, reply: &Reply, now: Instant) -> bool {
         let after = |input| {
             let mut election = self.election.clone();
             election.handle_input(now, input);
             fingerprint(&election)
         };
-        after(Input::Reply { id, reply }) != after(Input::Timeout)
+        after(Input::Reply { id, reply: Ok(reply.clone()) }) != after(Input::Timeout)
     }
 }
 
 /// Makes a request due, whether the candidate follows or leads.
-pub(crate) const fn nudge() -> [Input; 2] {
-    [Input::Wakeup, Input::SetValue(None)]
+pub(crate) const fn nudge(election: &Election) -> [Input; 2] {
+    [Input::Wakeup, Input::SetValue { value: None, serial: election.value_set() + 1 }]
 }
 
 /// The error that a planted failure carries.
-pub(crate) fn failed() -> Reply {
-    Reply::Failed(StorageError::transient("planted"))
+pub(crate) fn failed() -> Result<Reply, StorageError> {
+    Err(StorageError::transient("planted"))
 }
 
 /// The model cannot be set up.

@@ -2,7 +2,8 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use lessor::{Session, Term};
+use lessor::Term;
+use lessor::storage::Session;
 
 use crate::clock::Tick;
 use crate::network::Bag;

@@ -1,8 +1,9 @@
-//! The storage: one record, judged by the shipped functions, and what was promised about it.
+//! The storage: one record, judged by the shipped [`Record::judge`], and what was promised about it.
 
 use std::hash::{Hash, Hasher};
 
-use lessor::{Acquired, Claim, Record, Renewed, Reply, Request, Session, StorageError, Term};
+use lessor::storage::{Acquired, Claim, Record, Renewal, Renewed, Reply, Request, Verdict};
+use lessor::{Lease, Term};
 
 use crate::fault::Fault;
 use crate::network::Grant;
@@ -36,70 +37,38 @@ pub(crate) struct Applied {
 
 impl Store {
     pub(crate) fn apply(&mut self, request: &Request, clock: Reading, fault: Option<Fault>) -> Applied {
-        match request {
-            Request::Acquire(claim) => self.acquire(claim, clock, fault),
-            Request::Renew(claim, term) => self.renew(claim, *term, clock, fault),
-            Request::Release(_, session) => self.release(*session, fault),
-            _ => Applied::plain(Reply::Failed(StorageError::permanent("only candidates take part"))),
+        let before = self.record.take();
+        let mut verdict = judge(before.as_ref(), request, clock, fault);
+        forget_ages(&mut verdict);
+        let reply = verdict.reply;
+        let (mut grant, mut news) = (None, News::default());
+        match (request, &reply) {
+            (Request::Acquire(claim), Reply::Acquired(Acquired::Granted { term, .. })) => {
+                let found = found(before.as_ref(), claim, *term);
+                grant = Some(found);
+                news |= self.note_grant(before.as_ref(), claim, *term, found);
+                news |= self.write(before, verdict.write, clock);
+            }
+            (Request::Renew(renewal), Reply::Renewed(Renewed::Extended { .. })) => {
+                news |= note_renewal(before.as_ref(), renewal, clock);
+                news |= self.write(before, verdict.write, clock);
+            }
+            // A released record was promised to nobody.
+            (Request::Release(_), _) => {
+                let deleted = fault == Some(Fault::RecordDeleted) && verdict.write.is_some();
+                self.record = verdict.write.or(before).filter(|_| !deleted);
+            }
+            _ => news |= self.write(before, verdict.write, clock),
         }
+        Applied { reply, grant, news }
     }
 
-    fn acquire(&mut self, claim: &Claim, clock: Reading, fault: Option<Fault>) -> Applied {
-        let before = self.record.take();
-        let mut claim = claim.clone();
-        if let Some(record) = before.as_ref().filter(|_| fault == Some(Fault::AfterIgnored)) {
-            let mine = record.session == Some(claim.session) && record.lease(clock.now_ms).is_live();
-            claim.after = if mine { None } else { Some(record.term) };
-        }
-        let verdict = Record::acquire(before.as_ref(), &claim, clock.now_ms, Term::FIRST);
-        let Acquired::Granted { term, .. } = verdict.answer else {
-            self.record = verdict.write.or(before);
-            return Applied::plain(Reply::Acquired(verdict.answer));
-        };
-        let mut news = News::default();
-        let grant = match &before {
-            None => Grant::First,
-            Some(record) if record.term == term => Grant::Repeated,
-            Some(record) if record.session.is_none() => Grant::Released,
-            Some(record) if record.session == Some(claim.session) => Grant::Anew,
-            Some(_) => Grant::Expired,
-        };
-        let its_own = before.as_ref().is_some_and(|record| record.session == Some(claim.session));
-        if Some(term) <= self.highest && !(grant == Grant::Repeated && its_own && Some(term) == self.highest) {
-            news |= News::GRANT_NOT_NEWER;
-        }
+    fn note_grant(&mut self, before: Option<&Record>, claim: &Claim, term: Term, found: Grant) -> News {
+        let its_own = before.is_some_and(|record| record.session == Some(claim.session));
+        let again = found == Grant::Repeated && its_own && Some(term) == self.highest;
+        let newer = Some(term) > self.highest;
         self.highest = self.highest.max(Some(term));
-        news |= self.write(before, verdict.write, clock);
-        Applied { reply: Reply::Acquired(verdict.answer), grant: Some(grant), news }
-    }
-
-    fn renew(&mut self, claim: &Claim, term: Term, clock: Reading, fault: Option<Fault>) -> Applied {
-        let before = self.record.take();
-        let expired = before.as_ref().filter(|record| !record.lease(clock.now_ms).is_live());
-        let judged_at = match expired {
-            Some(record) if fault == Some(Fault::RenewRevives) => record.expires_ms.saturating_sub(1),
-            _ => clock.now_ms,
-        };
-        let verdict = Record::renew(before.as_ref(), claim, term, judged_at);
-        let mut news = News::default();
-        if matches!(verdict.answer, Renewed::Extended { .. }) {
-            let own = |record: &Record| record.session == Some(claim.session) && record.term == term;
-            if expired.is_some() {
-                news |= News::REVIVED;
-            }
-            if !before.as_ref().is_some_and(own) {
-                news |= News::RENEWED_ANOTHER;
-            }
-        }
-        news |= self.write(before, verdict.write, clock);
-        Applied { reply: Reply::Renewed(verdict.answer), grant: None, news }
-    }
-
-    fn release(&mut self, session: Session, fault: Option<Fault>) -> Applied {
-        if let Some(released) = Record::release(self.record.as_ref(), session) {
-            self.record = Some(released).filter(|_| fault != Some(Fault::RecordDeleted));
-        }
-        Applied::plain(Reply::Released)
+        if newer || again { News::default() } else { News::GRANT_NOT_NEWER }
     }
 
     /// Writes what a verdict says, unless it says nothing.
@@ -123,16 +92,67 @@ impl Store {
     }
 }
 
-impl Applied {
-    fn plain(reply: Reply) -> Self {
-        Self { reply, grant: None, news: News::default() }
+/// What the shipped code says, or what it would say without one of its rules.
+fn judge(before: Option<&Record>, request: &Request, clock: Reading, fault: Option<Fault>) -> Verdict {
+    let judge = |request, now_ms| Record::judge(before, request, now_ms, Term::FIRST);
+    match (fault, request, before) {
+        (Some(Fault::AfterIgnored), Request::Acquire(claim), Some(record)) => {
+            let mine = record.session == Some(claim.session) && is_live(record, clock);
+            let after = if mine { None } else { Some(record.term) };
+            judge(&claim.clone().after(after).into(), clock.now_ms)
+        }
+        (Some(Fault::RenewRevives), Request::Renew(_), Some(record)) if !is_live(record, clock) => {
+            judge(request, record.expires_ms.saturating_sub(1))
+        }
+        _ => judge(request, clock.now_ms),
+    }
+}
+
+fn is_live(record: &Record, clock: Reading) -> bool {
+    record.lease(clock.now_ms).is_live()
+}
+
+/// What a claim that was granted this term had found.
+fn found(before: Option<&Record>, claim: &Claim, term: Term) -> Grant {
+    match before {
+        None => Grant::First,
+        Some(record) if record.term == term => Grant::Repeated,
+        Some(record) if record.session.is_none() => Grant::Released,
+        Some(record) if record.session == Some(claim.session) => Grant::Anew,
+        Some(_) => Grant::Expired,
+    }
+}
+
+fn note_renewal(before: Option<&Record>, renewal: &Renewal, clock: Reading) -> News {
+    let own = |record: &Record| record.session == Some(renewal.session) && record.term == renewal.term;
+    let mut news = News::default();
+    if before.is_some_and(|record| !is_live(record, clock)) {
+        news |= News::REVIVED;
+    }
+    if !before.is_some_and(own) {
+        news |= News::RENEWED_ANOTHER;
+    }
+    news
+}
+
+/// For how long a term has lasted is for people, nothing is decided by it: without it fewer states are distinct.
+fn forget_ages(verdict: &mut Verdict) {
+    if let Some(record) = &mut verdict.write {
+        record.since_ms = 0;
+    }
+    let shown: Option<&mut Lease> = match &mut verdict.reply {
+        Reply::Acquired(Acquired::Held { lease, .. }) | Reply::Renewed(Renewed::Lost { lease, .. }) => lease.as_mut(),
+        _ => None,
+    };
+    if let Some(lease) = shown {
+        lease.age = None;
     }
 }
 
 impl Hash for Store {
     fn hash<H: Hasher>(&self, state: &mut H) {
         (self.highest, self.promised_ms).hash(state);
-        let Some(Record { session, holder, term, version, ttl_ms, expires_ms, value }) = &self.record else { return };
-        (session, holder, term, version, ttl_ms, expires_ms, value).hash(state);
+        let Some(Record { session, id, term, version, ttl_ms, expires_ms, value, .. }) = &self.record else { return };
+        (session, id, term, version, ttl_ms, expires_ms, value).hash(state);
     }
 }

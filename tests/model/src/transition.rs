@@ -1,6 +1,7 @@
 //! The transitions: each drives the shipped code once.
 
-use lessor::{Request, RequestId};
+use lessor::election::RequestId;
+use lessor::storage::{Claim, Release, Renewal, Request};
 
 use crate::fault::Fault;
 use crate::memo::Deed;
@@ -45,13 +46,15 @@ impl ElectionModel {
         }
         if let Some((id, request)) = &done.outcome.request {
             match request {
-                Request::Release(_, session) => {
+                Request::Release(Release { session, .. }) => {
                     if seat.awake()?.term.is_some() {
                         state.news |= News::RELEASED_WHILE_LEADING;
                     }
                     state.released.insert(*session);
                 }
-                Request::Acquire(claim) | Request::Renew(claim, _) if state.released.has(claim.session) => {
+                Request::Acquire(Claim { session, .. }) | Request::Renew(Renewal { session, .. })
+                    if state.released.has(*session) =>
+                {
                     state.news |= News::CLAIMED_AFTER_RELEASE;
                 }
                 _ => {}
@@ -77,7 +80,7 @@ impl ElectionModel {
     pub(crate) fn apply(&self, state: &mut State, message: u8, keep: bool) -> Option<()> {
         let letter = state.bag.take(message, keep)?;
         let Message::Request { from, id, request } = &letter.message else { return None };
-        if matches!(request, Request::Release(..))
+        if matches!(request, Request::Release(_))
             && !waits_for(state, *from, *id)
             && self.leaders(state).next().is_some()
         {

@@ -78,7 +78,7 @@ impl Place {
     }
 
     /// A candidate as a user builds it.
-    fn build(&self, ticket: Option<Ticket>) -> (Candidate<SimTimer>, Driver<Port, SimTimer>) {
+    fn build(&self, ticket: Option<Ticket>) -> (Candidate, Driver<Port>) {
         let world = self.sim.world();
         let seat = &world.seats[self.seat];
         let mut builder = Builder::new(format!("k{}", seat.key))

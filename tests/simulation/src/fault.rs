@@ -1,4 +1,4 @@
-//! What goes wrong, when, and for how long: drawn before the run begins.
+//! What goes wrong, when, and for how long, and what operators do: drawn before the run begins.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -67,6 +67,15 @@ enum Kind {
         by: i64,
     },
     StorageForgets,
+    Revoke {
+        process: usize,
+        key: usize,
+    },
+    List {
+        process: usize,
+        prefix: &'static str,
+        limit: usize,
+    },
 }
 
 /// All faults of a run.
@@ -128,6 +137,15 @@ pub(crate) fn draw(plan: &Plan) -> Vec<Fault> {
     storage("back", mix.storage_steps_back, 1.0, &mut |random| Kind::StorageStep { by: -step(random, ttl) });
     storage("forward", mix.storage_steps_forward, 1.0, &mut |random| Kind::StorageStep { by: step(random, ttl) });
     storage("forget", mix.storage_forgets, 1.0, &mut |_| Kind::StorageForgets);
+    let process = |random: &mut Random| random.between(0, plan.participants.len() as u64) as usize;
+    storage("revoke", mix.revokes, 1.0, &mut |random| Kind::Revoke {
+        process: process(random),
+        key: random.between(0, plan.keys as u64) as usize,
+    });
+    storage("list", mix.lists, 1.0, &mut |random| {
+        let (process, prefix) = (process(random), random.choose(&["", "k", "k1"]));
+        Kind::List { process, prefix, limit: random.between(0, 4) as usize }
+    });
     faults
 }
 
@@ -263,6 +281,8 @@ impl Sim {
                 let word = if by < 0 { "clock steps back" } else { "clock steps forward" };
                 world.fault_noted(None, word, now);
             }
+            Kind::Revoke { process, key } => world.revoke(process, key),
+            Kind::List { process, prefix, limit } => world.list(process, prefix, limit),
             Kind::StorageForgets => {
                 let World { store, plan, .. } = &mut *world;
                 store.forget(plan, now);

@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
 use futures::{FutureExt, Stream};
-use lessor::{Candidate, Election, Event, Events, Timer};
+use lessor::election::Election;
+use lessor::{Candidate, Event, Events, Timer};
 
 use crate::reference::Clocks;
 use crate::sim::lock;
@@ -14,7 +15,7 @@ use crate::timer::SimTimer;
 
 pub(crate) enum Handle {
     Candidate {
-        candidate: Candidate<SimTimer>,
+        candidate: Candidate,
         events: Events,
     },
     /// One of several elections in a loop of its own.
@@ -28,7 +29,7 @@ pub(crate) enum Handle {
 }
 
 impl Handle {
-    pub(crate) fn candidate(candidate: Candidate<SimTimer>) -> Self {
+    pub(crate) fn candidate(candidate: Candidate) -> Self {
         let events = candidate.events();
         Self::Candidate { candidate, events }
     }

@@ -1,9 +1,11 @@
 //! What must hold, one rule a file.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use lessor::Fence;
 
+use crate::clock::Nanos;
 use crate::outcome::Broken;
 use crate::plan::{Plan, Protocol};
 use crate::seat::Asked;
@@ -14,7 +16,9 @@ mod an_end_is_final;
 mod ends_have_reasons;
 mod events_in_order;
 mod hand_over_is_quick;
+mod hand_overs_are_whole;
 mod healed_is_led;
+mod lists_are_whole;
 mod no_stale_write;
 mod no_work_at_release;
 mod one_leader;
@@ -25,6 +29,7 @@ mod who_waits_is_answered;
 
 use events_in_order::Order;
 use hand_over_is_quick::Vacancy;
+use hand_overs_are_whole::Owed;
 use operations_bounded::Budget;
 pub(crate) use record_is_kept::Step;
 pub(crate) use who_waits_is_answered::Desk;
@@ -34,12 +39,15 @@ pub(crate) struct Checks {
     /// The first promise that was broken.
     pub(crate) broken: Option<Broken>,
     failed: bool,
-    /// Of each key, the terms granted, in order of true time.
+    /// Of each key, the terms granted, and those of revokes, in order of true time.
     grants: Vec<Vec<u64>>,
+    /// Of each key, the terms that were revoked, each with when its lease would have ended.
+    revoked: Vec<BTreeMap<u64, Nanos>>,
     /// Of each key, the newest term in which somebody led.
     reigns: Vec<u64>,
     orders: Vec<Order>,
     budgets: Vec<Budget>,
+    owed: Vec<Owed>,
     fences: Vec<Fence>,
     /// Of each key, the newest reign of which a write was accepted.
     written: Vec<u64>,
@@ -54,9 +62,11 @@ impl Checks {
             broken: None,
             failed: false,
             grants: vec![Vec::new(); plan.keys],
+            revoked: vec![BTreeMap::new(); plan.keys],
             reigns: vec![0; plan.keys],
             orders: (0..seats).map(|_| Order::default()).collect(),
             budgets: (0..seats).map(|_| Budget::default()).collect(),
+            owed: (0..seats).map(|_| Owed::default()).collect(),
             fences: (0..plan.keys).map(|_| Fence::new()).collect(),
             written: vec![0; plan.keys],
             vacant: None,
@@ -80,6 +90,7 @@ impl World {
     pub(crate) fn begin_instance(&mut self, seat: usize) {
         self.checks.orders[seat] = Order::default();
         self.checks.budgets[seat] = Budget::default();
+        self.checks.owed[seat] = Owed::default();
         let state = &mut self.seats[seat];
         (state.ending_since, state.lost, state.told_lost) = (None, None, false);
         state.instance += 1;
@@ -90,5 +101,10 @@ impl World {
 
     fn name(&self, seat: usize) -> String {
         format!("p{}", self.seats[seat].process)
+    }
+
+    /// Who sent a request.
+    fn sender(&self, seat: Option<usize>) -> String {
+        seat.map_or_else(|| "an operator".into(), |seat| self.name(seat))
     }
 }

@@ -1,6 +1,7 @@
 //! What travels between participants and the storage.
 
-use lessor::{Reply, Request};
+use lessor::StorageError;
+use lessor::storage::{Reply, Request};
 
 use crate::reference::{Failed, Reference, client_go, less};
 
@@ -16,7 +17,7 @@ pub(crate) enum Ask {
 /// An answer, of whichever protocol.
 #[derive(Clone, Debug)]
 pub(crate) enum Told {
-    Lessor(Vec<Reply>),
+    Lessor(Vec<Result<Reply, StorageError>>),
     Less(<less::Less as Reference>::Answer),
     ClientGo(<client_go::ClientGo as Reference>::Answer),
     /// The connection failed. Whether the request was applied is open.
@@ -53,10 +54,7 @@ impl Ask {
     pub(crate) fn operation(&self) -> &'static str {
         match self {
             Self::Lessor(requests) => match requests.as_slice() {
-                [Request::Acquire(_)] => "acquire",
-                [Request::Renew(..)] => "renew",
-                [Request::Release(..)] => "release",
-                [Request::Get(_)] => "get",
+                [request] => request.operation().as_str(),
                 _ => "batch",
             },
             Self::Less(request) => less::Less::operation(request),

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use lessor::Request;
+use lessor::storage::Request;
 
 use crate::clock::Nanos;
 use crate::message::{Ask, Told};
+use crate::operator::Errand;
 use crate::plan::{Faults, Plan, nanos};
 use crate::random::Random;
 use crate::reached::Situation;
@@ -18,7 +19,7 @@ use crate::trace::What;
 
 /// A request on its way, or what became of it.
 pub(crate) struct Call {
-    /// Whose it is; of a batch, whose each part is.
+    /// Whose it is; of a batch, whose each part is. Nobody's: an operator's.
     pub(crate) seats: Vec<usize>,
     pub(crate) process: usize,
     pub(crate) sent_at: Nanos,
@@ -26,6 +27,8 @@ pub(crate) struct Call {
     waker: Option<Waker>,
     /// Nobody waits any more.
     dropped: bool,
+    /// What an operator wants to know.
+    errand: Option<Errand>,
 }
 
 pub(crate) struct Network {
@@ -55,12 +58,13 @@ impl Network {
 impl World {
     fn send(&mut self, call: usize, ask: Ask) {
         let Call { process, ref seats, .. } = self.calls[call];
-        let seat = seats[0];
-        let operation = ask.operation();
-        self.note(
-            || What::Sent { call: call as u64, candidate: seat, operation },
-            [1, seat as u64, operation.len() as u64],
-        );
+        if let Some(seat) = seats.first().copied() {
+            let operation = ask.operation();
+            self.note(
+                || What::Sent { call: call as u64, candidate: seat, operation },
+                [1, seat as u64, operation.len() as u64],
+            );
+        }
         let faults = &self.plan.faults;
         let (ttl, healed, now) = (self.plan.ttl, self.healed, self.now);
         let network = &mut self.network;
@@ -90,6 +94,15 @@ impl World {
         if lost {
             self.note(|| What::Lost { call: call as u64, request: true }, [2, call as u64, 0]);
         }
+    }
+
+    /// A request of an operator: what comes of it is for its errand.
+    pub(crate) fn send_errand(&mut self, process: usize, request: Request, errand: Errand) {
+        let call = self.calls.len();
+        let errand = Some(errand);
+        let (told, waker) = (None, None);
+        self.calls.push(Call { seats: Vec::new(), process, sent_at: self.now, told, waker, dropped: false, errand });
+        self.send(call, Ask::Lessor(vec![request]));
     }
 
     fn deliver(&mut self, at: Nanos, event: Event) {
@@ -133,9 +146,12 @@ impl World {
         if state.told.is_some() || state.dropped {
             return None;
         }
-        state.told = Some(told);
-        let waker = state.waker.take();
+        let (process, errand, waker) = (state.process, state.errand.take(), state.waker.take());
+        state.told = Some(told.clone());
         self.note(|| What::Replied { call: call as u64 }, [4, call as u64, 0]);
+        if let Some(errand) = errand {
+            self.hear(process, errand, &told);
+        }
         waker
     }
 
@@ -193,15 +209,17 @@ struct Calling {
 }
 
 impl Calling {
-    fn check_releases(&self) {
+    /// Checks what is about to be sent.
+    fn check_requests(&self) {
         let Some((seats, Ask::Lessor(requests))) = &self.begin else { return };
         if self.sim.world().processes[self.process].incarnation != self.incarnation {
             return;
         }
         for (seat, request) in seats.iter().zip(requests) {
-            if matches!(request, Request::Release(..)) {
+            if matches!(request, Request::Release(_)) {
                 self.sim.check_release(*seat);
             }
+            self.sim.world().check_owed(*seat, request);
         }
     }
 }
@@ -211,7 +229,7 @@ impl Future for Calling {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Told> {
         let this = &mut *self;
-        this.check_releases();
+        this.check_requests();
         let mut world = this.sim.world();
         if let Some((seats, ask)) = this.begin.take() {
             // The dead send nothing, even where a poll of theirs is not over yet.
@@ -221,7 +239,8 @@ impl Future for Calling {
             seats.iter().for_each(|seat| world.count_request(*seat));
             let sent_at = world.now;
             let call = world.calls.len();
-            world.calls.push(Call { seats, process: this.process, sent_at, told: None, waker: None, dropped: false });
+            let (told, waker, errand) = (None, None, None);
+            world.calls.push(Call { seats, process: this.process, sent_at, told, waker, dropped: false, errand });
             this.call = Some(call);
             world.send(call, ask);
         }

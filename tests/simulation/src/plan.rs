@@ -11,6 +11,10 @@ use lessor::Config;
 use crate::clock::{MILLISECOND, Nanos};
 use crate::random::Random;
 
+mod faults;
+
+pub(crate) use faults::Faults;
+
 /// Which protocol takes part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Protocol {
@@ -99,38 +103,6 @@ pub(crate) struct Participant {
     pub(crate) rate: i64,
 }
 
-/// How often each fault happens, as probabilities, and as mean pauses in ttls; 0 = never.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Faults {
-    pub(crate) slow: bool,
-    pub(crate) very_late: f64,
-    pub(crate) lost: f64,
-    pub(crate) doubled: f64,
-    pub(crate) refused: f64,
-    pub(crate) cut: f64,
-    pub(crate) paused: f64,
-    /// A thread or a process that stands still right where it read the clock.
-    pub(crate) stalled: f64,
-    pub(crate) starved: f64,
-    pub(crate) suspended: f64,
-    /// A virtual machine that stands still with all its clocks.
-    pub(crate) frozen: f64,
-    pub(crate) crashed: f64,
-    pub(crate) clock_rates: bool,
-    pub(crate) clock_steps: f64,
-    pub(crate) storage_down: f64,
-    pub(crate) storage_steps_back: f64,
-    pub(crate) storage_steps_forward: f64,
-    pub(crate) storage_forgets: f64,
-    pub(crate) wakes: bool,
-    pub(crate) wakes_lost: f64,
-    pub(crate) resigns: f64,
-    pub(crate) values: f64,
-    pub(crate) shutdowns: f64,
-    pub(crate) evictions: f64,
-    pub(crate) batches_in_part: f64,
-}
-
 /// A run, drawn from its seed.
 #[derive(Clone, Debug)]
 pub struct Plan {
@@ -154,7 +126,8 @@ impl Plan {
     /// The run of this seed with the settings that the protocols have by default, so that they can be compared: one
     /// key, and the faults in proportion to lessor's ttl of 10 s. lessor has its take-over guard on where the storage's
     /// clock steps forward, and in a fifth of the other runs. The storage loses nothing: what a storage that may
-    /// does for lessor it does not do for the others.
+    /// does for lessor it does not do for the others. And no operator takes a lease from its holder, who would believe in it
+    /// for a while longer: the others have nothing of that kind.
     pub fn with_defaults(seed: u64, protocol: Protocol) -> Self {
         let mut plan = Self::new(seed, protocol, None);
         let guard = plan.guarded();
@@ -167,10 +140,18 @@ impl Plan {
         let widest = plan.participants.first().map_or(0, |participant| participant.rate);
         plan.storage_rate = plan.storage_rate.clamp(-widest, widest);
         plan.faults.storage_forgets = 0.0;
+        plan.faults.without_operators();
         plan.ttl = nanos(Config::default().ttl);
         plan.heal_at = plan.ttl * ttls;
         plan.keys = 1;
         plan
+    }
+
+    /// This run without operators: nobody takes a lease from its holder, or looks at all leases.
+    #[must_use]
+    pub fn without_operators(mut self) -> Self {
+        self.faults.without_operators();
+        self
     }
 
     /// Whether clocks stand still for a while with their machines: no lease is safe from that, only the fence is.
@@ -197,6 +178,9 @@ impl Plan {
             }
             Some(Misuse::RateBeyondMargin) => faults.clock_rates = true,
             _ => {}
+        }
+        if protocol != Protocol::Lessor || misuse.is_some() {
+            faults.without_operators();
         }
         let guard = match misuse {
             Some(Misuse::StorageStepsForwardWithoutGuard) => false,
@@ -232,86 +216,6 @@ impl Plan {
 
     pub(crate) fn guarded(&self) -> bool {
         self.participants.iter().any(|participant| participant.config.takeover_guard)
-    }
-}
-
-impl Faults {
-    fn draw(seed: u64) -> Self {
-        let mut random = Random::stream(seed, "faults", 0);
-        let mut on = |low: f64, high: f64| {
-            let (drawn, value) = (random.chance(0.4), low + (high - low) * random.fraction());
-            if drawn { value } else { 0.0 }
-        };
-        let mut faults = Self {
-            slow: on(1.0, 1.0) > 0.0,
-            very_late: on(0.005, 0.05),
-            lost: on(0.01, 0.15),
-            doubled: on(0.01, 0.15),
-            refused: on(0.01, 0.15),
-            cut: on(6.0, 30.0),
-            paused: on(6.0, 30.0),
-            stalled: on(0.0005, 0.01),
-            starved: on(6.0, 30.0),
-            suspended: on(10.0, 40.0),
-            frozen: on(20.0, 60.0),
-            crashed: on(10.0, 40.0),
-            clock_rates: on(1.0, 1.0) > 0.0,
-            clock_steps: on(10.0, 40.0),
-            storage_down: on(10.0, 40.0),
-            storage_steps_back: on(10.0, 40.0),
-            storage_steps_forward: on(10.0, 40.0),
-            storage_forgets: on(15.0, 40.0),
-            wakes: on(1.0, 1.0) > 0.0,
-            wakes_lost: on(0.05, 0.5),
-            resigns: on(4.0, 20.0),
-            values: on(4.0, 20.0),
-            shutdowns: on(10.0, 40.0),
-            evictions: on(0.01, 0.1),
-            batches_in_part: on(0.01, 0.1),
-        };
-        // Not promised together: a freeze is as long as the storage's clock says, the guard as long as one's own.
-        if faults.storage_forgets > 0.0 {
-            faults.storage_steps_back = 0.0;
-            faults.storage_steps_forward = 0.0;
-        }
-        // Where the storage's clock steps, one's own has to tell how long a version was seen.
-        if faults.storage_steps_forward > 0.0 || faults.storage_steps_back > 0.0 {
-            faults.clock_steps = 0.0;
-        }
-        // Frozen clocks break the promise of one leader for a while; most runs are to hold it all the time.
-        if faults.frozen > 0.0 && !seed.is_multiple_of(4) {
-            faults.frozen = 0.0;
-        }
-        faults
-    }
-
-    fn named(&self) -> [(&'static str, bool); 24] {
-        [
-            ("slow", self.slow),
-            ("very late", self.very_late > 0.0),
-            ("lost", self.lost > 0.0),
-            ("doubled", self.doubled > 0.0),
-            ("refused", self.refused > 0.0),
-            ("cut off", self.cut > 0.0),
-            ("paused", self.paused > 0.0),
-            ("stalled", self.stalled > 0.0),
-            ("starved", self.starved > 0.0),
-            ("suspended", self.suspended > 0.0),
-            ("frozen", self.frozen > 0.0),
-            ("crashed", self.crashed > 0.0),
-            ("clock rates", self.clock_rates),
-            ("clock steps", self.clock_steps > 0.0),
-            ("storage down", self.storage_down > 0.0),
-            ("storage steps back", self.storage_steps_back > 0.0),
-            ("storage steps forward", self.storage_steps_forward > 0.0),
-            ("storage forgets", self.storage_forgets > 0.0),
-            ("wake-ups", self.wakes),
-            ("resigns", self.resigns > 0.0),
-            ("values", self.values > 0.0),
-            ("shutdowns", self.shutdowns > 0.0),
-            ("evictions", self.evictions > 0.0),
-            ("batches in part", self.batches_in_part > 0.0),
-        ]
     }
 }
 

@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use lessor::{
-    Acquired, Claim, Key, Lease, Renewed, Reply, Request, Session, Storage, StorageError, Term, Wakeups, async_trait,
-};
+use lessor::storage::{Reply, Request, one_by_one};
+use lessor::{Key, Storage, StorageError, Wakeups, async_trait};
 
 use crate::message::{Ask, Told};
 use crate::sim::Sim;
@@ -16,48 +15,19 @@ pub(crate) struct Port {
     pub(crate) seat: usize,
 }
 
-impl Port {
-    async fn ask(&self, request: Request) -> Result<Reply, StorageError> {
+#[async_trait]
+impl Storage for Port {
+    async fn call(&self, request: Request) -> Result<Reply, StorageError> {
         let ask = Ask::Lessor(vec![request]);
         match self.sim.call(self.process, self.incarnation, vec![self.seat], ask).await {
-            Told::Lessor(mut replies) => replies.pop().ok_or_else(no_fit),
+            Told::Lessor(mut replies) => replies.pop().unwrap_or_else(|| Err(StorageError::unfit())),
             _ => Err(StorageError::transient("connection reset")),
         }
     }
-}
 
-fn no_fit() -> StorageError {
-    StorageError::permanent("the reply does not fit the request")
-}
-
-#[async_trait]
-impl Storage for Port {
-    async fn acquire(&self, claim: &Claim) -> Result<Acquired, StorageError> {
-        match self.ask(Request::Acquire(claim.clone())).await? {
-            Reply::Acquired(acquired) => Ok(acquired),
-            _ => Err(no_fit()),
-        }
-    }
-
-    async fn renew(&self, claim: &Claim, term: Term) -> Result<Renewed, StorageError> {
-        match self.ask(Request::Renew(claim.clone(), term)).await? {
-            Reply::Renewed(renewed) => Ok(renewed),
-            _ => Err(no_fit()),
-        }
-    }
-
-    async fn release(&self, key: &Key, session: Session) -> Result<(), StorageError> {
-        match self.ask(Request::Release(key.clone(), session)).await? {
-            Reply::Released => Ok(()),
-            _ => Err(no_fit()),
-        }
-    }
-
-    async fn get(&self, key: &Key) -> Result<Option<Lease>, StorageError> {
-        match self.ask(Request::Get(key.clone())).await? {
-            Reply::Got(lease) => Ok(lease),
-            _ => Err(no_fit()),
-        }
+    /// Candidates do not ask this; the loop of `candidate::batch` has batches of its own.
+    async fn call_all(&self, requests: Vec<Request>) -> Vec<Result<Reply, StorageError>> {
+        one_by_one(self, requests).await
     }
 
     fn subscribe(&self, _: &Key) -> Wakeups {

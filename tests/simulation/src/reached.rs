@@ -89,6 +89,14 @@ situations! {
     StorageDownUnderLeader,
     /// the storage lost data while somebody led
     StorageForgotLeader,
+    /// an operator revoked a live lease
+    Revoked,
+    /// the holder of a revoked lease led on beside the next leader, until its deadline or its next renewal
+    RevokedLedOn,
+    /// a candidate began to lead in a term that had been revoked while its grant was on its way
+    RevokedBeforeItLed,
+    /// an operator saw all leases, on several pages
+    ListedInPages,
     /// a write of an earlier reign was refused
     StaleWriteRefused,
 }

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use lessor::{Event, LostReason, Renewed, Reply};
+use lessor::storage::{Renewed, Reply};
+use lessor::{Event, LostReason};
 
 use crate::clock::Nanos;
 use crate::handle::Handle;
@@ -117,22 +118,32 @@ impl World {
         for (place, seat) in seats.iter().enumerate() {
             let bound = !self.processes[self.seats[*seat].process].frozen && !self.holds_a_term(*seat);
             let state = &mut self.seats[*seat];
-            if let Told::Lessor(replies) = told {
-                state.told_lost |= matches!(replies.get(place), Some(Reply::Renewed(Renewed::Lost(_))));
-            }
             if bound {
                 state.exempt.take_if(|since| sent_at >= *since);
             }
+            // A loop of elections looks itself whether a part of a batch is still waited for.
+            if let Told::Lessor(replies) = told
+                && let Some(Ok(reply)) = replies.get(place)
+                && state.participant.kind != Kind::Batch
+            {
+                self.hears(*seat, reply);
+            }
         }
+    }
+
+    /// A candidate is told this, and waits for it.
+    pub(crate) fn hears(&mut self, seat: usize, reply: &Reply) {
+        self.seats[seat].told_lost |= matches!(reply, Reply::Renewed(Renewed::Lost { .. }));
     }
 
     /// A candidate said this.
     pub(crate) fn saw(&mut self, seat: usize, event: &Event) {
         let clock = self.clock_of(seat);
         self.check_end(seat, event, clock);
+        self.count_owed(seat, event, clock);
         let state = &mut self.seats[seat];
         match event {
-            Event::Elected { term, deadline } => {
+            Event::Elected { term, deadline, .. } => {
                 state.deadline = nanos(deadline.since_origin());
                 (state.term, state.ending_since, state.lost) = (term.get(), None, None);
                 state.told_lost = false;
@@ -231,6 +242,9 @@ impl Sim {
         // In the middle of a poll the events of what has just come are still to be told.
         if !world.is_busy(seat) {
             world.check_state(seat, leads);
+            if leads {
+                world.check_told(seat, term);
+            }
         }
         drop(world);
         if leads && !before {
@@ -243,8 +257,13 @@ impl Sim {
 
     /// Asks the handle of a seat. While that is asked no time passes.
     pub(crate) fn ask_handle<A: Default>(&self, seat: usize, ask: impl FnOnce(&mut Handle) -> A) -> A {
+        self.observe(|| lock(&self.handles)[seat].as_mut().map(ask).unwrap_or_default())
+    }
+
+    /// Asks something of which nobody is to know. Meanwhile no time passes.
+    pub(crate) fn observe<A>(&self, ask: impl FnOnce() -> A) -> A {
         self.world().observing = true;
-        let answer = lock(&self.handles)[seat].as_mut().map(ask).unwrap_or_default();
+        let answer = ask();
         self.world().observing = false;
         answer
     }

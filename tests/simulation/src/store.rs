@@ -1,12 +1,14 @@
-//! The storage: the shipped `Record` functions on rows in memory, one clock, and everything that befalls a server.
+//! The storage: the shipped `Record::judge` on rows in memory, one clock, and everything that befalls a server.
 
 use std::time::Duration;
 
-use lessor::{Acquired, Record, Renewed, Reply, Request, StorageError, Term, Value};
+use lessor::storage::{Acquired, List, Page, Record, Renewed, Reply, Request};
+use lessor::{StorageError, Term, Value};
 
 use crate::clock::{Clock, Nanos, SECOND};
 use crate::invariant::Step;
 use crate::message::{Ask, Told};
+use crate::operator::name_of;
 use crate::plan::{Misuse, Plan};
 use crate::random::Random;
 use crate::reached::Situation;
@@ -43,6 +45,10 @@ pub(crate) struct Store {
     forgets: bool,
     /// Until when, by its clock, it grants nothing.
     frozen_until_ms: u64,
+    /// How often it lost data.
+    pub(crate) losses: u32,
+    /// Of each key, until when the newest lease lasts for its holder, in true time.
+    promised: Vec<Nanos>,
     random: Random,
 }
 
@@ -64,6 +70,8 @@ impl Store {
             down: None,
             forgets: plan.faults.storage_forgets > 0.0,
             frozen_until_ms: 0,
+            losses: 0,
+            promised: vec![0; plan.keys],
             random: Random::stream(plan.seed, "store", 0),
         }
     }
@@ -77,8 +85,30 @@ impl Store {
         self.rows.lessor[key].as_ref()?.value.as_ref()
     }
 
+    pub(crate) fn has_record(&self, key: usize) -> bool {
+        self.rows.lessor[key].is_some()
+    }
+
+    /// Until when the newest lease of a key lasts for its holder: whatever the storage's clock did meanwhile.
+    pub(crate) fn promised(&self, key: usize) -> Nanos {
+        self.promised[key]
+    }
+
+    fn promise(&mut self, key: usize, now: Nanos, before: Option<&Record>, after: &Record) {
+        let lasts = u128::from(after.ttl_ms) * 1_000_000 * 1_000_000_000 / (1_000_000_000 + self.clock.rate()) as u128;
+        let until = now + lasts as Nanos;
+        let same = before.is_some_and(|before| before.session == after.session);
+        self.promised[key] = if same { until.max(self.promised[key]) } else { until };
+    }
+
+    fn list(&self, list: &List, now_ms: u64) -> Page {
+        let rows = self.rows.lessor.iter().enumerate();
+        list.page(rows.filter_map(|(key, row)| Some((name_of(key), row.as_ref()?.lease(now_ms)))))
+    }
+
     /// It goes back to an older state, or to none; then it grants nothing until no lease of before can be left.
     pub(crate) fn forget(&mut self, plan: &Plan, now: Nanos) {
+        self.losses += 1;
         if self.random.chance(0.5) {
             self.rows = self.backup.clone();
         } else {
@@ -103,35 +133,24 @@ impl Store {
         let seed = self.seed(now_ms);
         let key = key_of(request);
         let row = &mut self.rows.lessor[key];
-        let (reply, write) = match request {
-            Request::Acquire(_) if frozen => (Reply::Acquired(Acquired::Held { lease: None, retry_after }), None),
-            Request::Renew(..) if frozen => (Reply::Renewed(Renewed::Lost(None)), None),
-            Request::Acquire(claim) => {
-                let verdict = Record::acquire(row.as_ref(), claim, now_ms, seed);
-                (Reply::Acquired(verdict.answer), verdict.write)
+        let reply = match request {
+            Request::Acquire(_) if frozen => Acquired::held(None, retry_after).into(),
+            Request::Renew(_) if frozen => Renewed::lost(None).into(),
+            _ => {
+                let verdict = Record::judge(row.as_ref(), request, now_ms, seed);
+                if let Some(record) = verdict.write {
+                    *row = Some(record);
+                }
+                verdict.reply
             }
-            Request::Renew(claim, term) => {
-                let verdict = Record::renew(row.as_ref(), claim, *term, now_ms);
-                (Reply::Renewed(verdict.answer), verdict.write)
-            }
-            Request::Release(_, session) => (Reply::Released, Record::release(row.as_ref(), *session)),
-            Request::Get(_) => (Reply::Got(row.as_ref().map(|row| row.lease(now_ms))), None),
-            _ => (Reply::Failed(StorageError::permanent("unknown request")), None),
         };
-        if let Some(record) = write {
-            *row = Some(record);
-        }
         (key, reply)
     }
 }
 
 pub(crate) fn key_of(request: &Request) -> usize {
-    let key = match request {
-        Request::Acquire(claim) | Request::Renew(claim, _) => &claim.key,
-        Request::Release(key, _) | Request::Get(key) => key,
-        _ => return 0,
-    };
-    key.as_str().bytes().next_back().map_or(0, |digit| usize::from(digit - b'0'))
+    let digit = request.key().and_then(|key| key.as_str().bytes().next_back());
+    digit.map_or(0, |digit| usize::from(digit - b'0'))
 }
 
 impl World {
@@ -139,7 +158,7 @@ impl World {
     fn carry_out(&mut self, call: usize, ask: &Ask) -> (Told, Vec<Granted>) {
         let now_ms = self.store.now_ms(self.now);
         let mut granted = Vec::new();
-        let key = self.seats[self.calls[call].seats[0]].key;
+        let key = self.calls[call].seats.first().map_or(0, |seat| self.seats[*seat].key);
         let told = match ask {
             Ask::Less(request) => {
                 let before = self.store.rows.less[key];
@@ -164,12 +183,12 @@ impl World {
                         self.reach(Situation::BatchInPart);
                     }
                     if fails && self.store.random.chance(0.5) {
-                        replies.push(failed_in_part());
+                        replies.push(Err(failed_in_part()));
                         continue;
                     }
-                    let seat = self.calls[call].seats[place];
+                    let seat = self.calls[call].seats.get(place).copied();
                     let reply = self.carry_out_one(call, seat, request, now_ms, &mut granted);
-                    replies.push(if fails { failed_in_part() } else { reply });
+                    replies.push(if fails { Err(failed_in_part()) } else { Ok(reply) });
                 }
                 Told::Lessor(replies)
             }
@@ -180,11 +199,15 @@ impl World {
     fn carry_out_one(
         &mut self,
         call: usize,
-        seat: usize,
+        seat: Option<usize>,
         request: &Request,
         now_ms: u64,
         granted: &mut Vec<Granted>,
     ) -> Reply {
+        if let Request::List(list) = request {
+            self.note(|| What::Applied { call: call as u64, answer: "listed" }, [5, call as u64, 0]);
+            return Reply::Listed(self.store.list(list, now_ms));
+        }
         let before = self.store.rows.lessor[key_of(request)].clone();
         let (key, reply) = self.store.judge(request, now_ms);
         let after = self.store.rows.lessor[key].clone();
@@ -192,12 +215,22 @@ impl World {
             Reply::Acquired(Acquired::Granted { .. }) => "granted",
             Reply::Acquired(Acquired::Held { .. }) => "held",
             Reply::Renewed(Renewed::Extended { .. }) => "extended",
-            Reply::Renewed(Renewed::Lost(_)) => "lost",
+            Reply::Renewed(Renewed::Lost { .. }) => "lost",
             Reply::Released => "released",
             Reply::Got(_) => "got",
-            Reply::Failed(_) => "failed",
+            Reply::Revoked(Some(_)) => "revoked",
+            Reply::Revoked(None) => "not held",
             _ => "unknown",
         };
+        match (request, &reply, seat) {
+            (Request::Acquire(claim), Reply::Acquired(Acquired::Granted { .. }), Some(seat)) => {
+                self.count_stored(seat, claim.value.as_ref());
+            }
+            (Request::Renew(renewal), Reply::Renewed(Renewed::Extended { .. }), Some(seat)) => {
+                self.count_stored(seat, renewal.value.as_ref());
+            }
+            _ => {}
+        }
         let step = Step { before: before.as_ref(), request, reply: &reply, after: after.as_ref(), now_ms };
         self.check_step(seat, &step);
         let version = after.as_ref().map_or(0, |record| record.version.get());
@@ -211,9 +244,19 @@ impl World {
             };
             let again = before.as_ref().is_some_and(|record| (record.session, record.term) == (session, *term));
             self.check_grant(seat, key, *term, again);
-            if !again {
+            if let Some(seat) = seat.filter(|_| !again) {
                 granted.push(Granted { seat, key, term: *term });
             }
+        }
+        match (request, &before, &after) {
+            (Request::Revoke(_), Some(before), Some(after)) if before != after => {
+                self.check_revoke(key, before, after);
+                self.note(|| What::Revoked { key }, [12, key as u64, before.term.get()]);
+            }
+            (Request::Acquire(_) | Request::Renew(_), before, Some(after)) if before.as_ref() != Some(after) => {
+                self.store.promise(key, self.now, before.as_ref(), after);
+            }
+            _ => {}
         }
         if before != after {
             let until = after.as_ref().map_or(0, |record| {
@@ -221,7 +264,7 @@ impl World {
             });
             let (holder, term) = (after.as_ref().and_then(|record| record.session), after.as_ref().map(|r| r.term));
             let until = Duration::from_nanos(self.now) + Duration::from_millis(until);
-            let candidate = holder.map(|_| seat);
+            let candidate = holder.and(seat);
             let term = term.map_or(0, Term::get);
             self.note(|| What::Holds { key, candidate, term, until }, [6, key as u64, term]);
             let news = term_of(&before) != term_of(&after);
@@ -248,7 +291,7 @@ impl World {
                         (true, _) if !mine => Situation::TakeOverBehindTheClock,
                         (true, _) if *term == before.term => Situation::LostReplyHealed,
                         (true, _) => Situation::OwnLeaseNewTerm,
-                        (false, None) if before.holder != claim.holder => Situation::HandOver,
+                        (false, None) if before.id != claim.id => Situation::HandOver,
                         (false, Some(_)) if !mine => Situation::TakeOver,
                         _ => return,
                     }
@@ -256,11 +299,12 @@ impl World {
                 (Request::Acquire(claim), Reply::Acquired(_), Some(before)) if !live => {
                     if claim.after < Some(before.term) { Situation::OutdatedClaim } else { Situation::TakeOverPutOff }
                 }
-                (Request::Renew(..), Reply::Renewed(Renewed::Lost(_)), _) => Situation::RenewalRefused,
-                (Request::Renew(claim, _), Reply::Renewed(_), Some(before)) if claim.value != before.value => {
+                (Request::Renew(_), Reply::Renewed(Renewed::Lost { .. }), _) => Situation::RenewalRefused,
+                (Request::Renew(renewal), Reply::Renewed(_), Some(before)) if renewal.value != before.value => {
                     Situation::ValuePublished
                 }
-                (Request::Release(_, session), _, Some(before)) if live && before.session != Some(*session) => {
+                (Request::Revoke(_), Reply::Revoked(Some(_)), _) if live => Situation::Revoked,
+                (Request::Release(release), _, Some(before)) if live && before.session != Some(release.session) => {
                     Situation::ReleaseTooLate
                 }
                 _ => return,
@@ -286,8 +330,8 @@ impl World {
     }
 }
 
-fn failed_in_part() -> Reply {
-    Reply::Failed(StorageError::transient("the batch was applied in part"))
+fn failed_in_part() -> StorageError {
+    StorageError::transient("the batch was applied in part")
 }
 
 impl Sim {

@@ -42,6 +42,8 @@ pub enum What {
     /// The storage wrote a record: from now on this candidate (`None`: nobody) holds the key in this term, until then
     /// unless something is written before.
     Holds { key: usize, candidate: Option<usize>, term: u64, until: Duration },
+    /// An operator took the key from whoever held it.
+    Revoked { key: usize },
     /// A candidate sent a request, with a number that no other has.
     Sent { call: u64, candidate: usize, operation: &'static str },
     /// A request reached the storage, which applied it and answered so. May happen twice.

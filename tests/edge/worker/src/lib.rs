@@ -76,7 +76,8 @@ impl Harness for Binding {
 async fn fetch(request: Request, env: Env, _: worker::Context) -> Result<Response> {
     let path = request.path();
     if path == "/conformance" {
-        let harness = Binding(DurableObjectStorage::new(env.durable_object("LEASES")?));
+        let storage = DurableObjectStorage::new(env.durable_object("LEASES")?).watch(env.durable_object("WATCH")?);
+        let harness = Binding(storage);
         let report = conformance::run(&harness).await;
         let text = report.to_string();
         let status = if report.into_result().is_ok() { 200 } else { 500 };

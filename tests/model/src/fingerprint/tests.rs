@@ -1,12 +1,11 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use lessor::{
-    Acquired, Config, Election, Holder, Input, Instant, Key, Lease, Output, Reply, RequestId, Session, StorageError,
-    Term, Value, Version,
-};
+use lessor::election::{Election, Input, Output, RequestId};
+use lessor::storage::{Acquired, Renewed, Reply, Session, Version};
+use lessor::{Config, Id, Instant, Key, Lease, StorageError, Term, Value};
 
-use super::{Fields, LEFT_OUT, Sink, fingerprint};
+use super::{Fields, LEFT_OUT, STRUCTS, Sink, fingerprint};
 
 fn at(ms: u64) -> Instant {
     Instant::from_origin(Duration::from_millis(ms))
@@ -16,9 +15,9 @@ fn config() -> Config {
     Config::with_ttl(Duration::from_millis(1000))
 }
 
-fn election(seed: u64) -> Election {
-    let (key, holder) = (Key::new("k, { }").unwrap(), Holder::new("a").unwrap());
-    Election::new(key, holder, config(), Session::from_bits(1), seed, at(0)).unwrap()
+fn election(jitter: u64) -> Election {
+    let (key, id) = (Key::new("k, { }").unwrap(), Id::new("a").unwrap());
+    Election::new(key, id, config(), Session::from_bits(1), jitter, at(0)).unwrap()
 }
 
 /// Polls until it waits; the newest request.
@@ -40,32 +39,47 @@ fn asked(ms: u64) -> (Election, RequestId) {
     (election, id)
 }
 
-fn answered(sent: u64, ms: u64, reply: Reply) -> Election {
-    let (mut election, id) = asked(sent);
-    election.handle_input(at(ms), Input::Reply { id, reply });
-    election
+fn answered(sent: u64, ms: u64, reply: impl Into<Reply>) -> Election {
+    let (election, id) = asked(sent);
+    then(election, ms, Input::Reply { id, reply: Ok(reply.into()) })
 }
 
 fn leader(sent: u64, term: u64, version: u64) -> Election {
     let (term, version) = (Term::new(term).unwrap(), Version::new(version));
-    let mut election = answered(sent, sent + 50, Reply::Acquired(Acquired::Granted { term, version }));
+    let mut election = answered(sent, sent + 50, Acquired::granted(term, version));
     poll(&mut election, sent + 50);
     election
 }
 
 fn held(ms: u64, term: u64, version: u64, left: u64) -> Election {
-    let lease = Lease {
-        holder: Some(Holder::new("b").unwrap()),
-        term: Term::new(term).unwrap(),
-        version: Version::new(version),
-        ttl: Duration::from_millis(1000),
-        time_left: Duration::from_millis(left),
-        value: None,
-    };
+    let lease = lease(term, version, left);
     let retry_after = lease.time_left;
-    let mut election = answered(0, ms, Reply::Acquired(Acquired::Held { lease: Some(lease), retry_after }));
+    let mut election = answered(0, ms, Acquired::held(Some(lease), retry_after));
     poll(&mut election, ms);
     election
+}
+
+fn lease(term: u64, version: u64, left: u64) -> Lease {
+    let mut lease = Lease::new(Term::new(term).unwrap(), Version::new(version), Duration::from_millis(1000));
+    lease.id = Some(Id::new("b").unwrap());
+    lease.time_left = Duration::from_millis(left);
+    lease
+}
+
+fn resigned() -> Election {
+    settled(then(leader(0, 1, 1), 60, Input::Resign))
+}
+
+/// A release is under way.
+fn releasing() -> (Election, RequestId) {
+    let mut releasing = then(resigned(), 60, Input::Drained(Term::FIRST));
+    let id = poll(&mut releasing, 60).unwrap();
+    (releasing, id)
+}
+
+fn released(ms: u64) -> Election {
+    let (releasing, id) = releasing();
+    settled(then(releasing, ms, Input::Reply { id, reply: Ok(Reply::Released) }))
 }
 
 fn then(mut election: Election, ms: u64, input: Input) -> Election {
@@ -101,24 +115,20 @@ fn every_field_is_known() {
     use std::fmt::Write;
 
     let mut seen = BTreeSet::new();
-    let ending = settled(then(leader(0, 1, 1), 60, Input::Resign));
-    let mut releasing = then(ending.clone(), 60, Input::Drained(Term::FIRST));
-    poll(&mut releasing, 60);
-    for election in [election(1), asked(0).0, held(50, 1, 1, 400), ending, releasing] {
+    for election in
+        [election(1), asked(0).0, held(50, 1, 1, 400), leader(0, 1, 1), resigned(), releasing().0, released(60)]
+    {
         let mut fields = Fields::new(Names::default());
         write!(fields, "{election:?}").unwrap();
         seen.extend(fields.into.0);
     }
     let expected = [
-        (
-            "",
-            "session may_hold known continues sighting reign release cool_off_until in_flight last_id stopping stopped events",
-        ),
-        ("in_flight", "id operation sent timeout_at"),
-        ("reign", "term deadline ending"),
-        ("ending", "drain_until drained"),
-        ("sighting", "term version since vacant_at"),
-        ("release", "session attempts cool_off"),
+        ("Election", "phase stopping session may_hold known continues sighting in_flight last_id events"),
+        ("InFlight", "id operation sent timeout_at"),
+        ("Reign", "term deadline"),
+        ("Sighting", "term version since vacant_at"),
+        // Of the structs of which nothing is left out: an ending with its reign, a release, a cool-off.
+        ("", "reign ending drain_until drained session attempts cool_off until"),
     ];
     let fields = |(parent, names): (&str, &str)| {
         names.split(' ').map(|name| (parent.to_string(), name.to_string())).collect::<Vec<_>>()
@@ -131,7 +141,8 @@ fn every_field_is_known() {
 #[test]
 fn every_field_left_out_exists() {
     let text: String = [asked(0).0, leader(0, 1, 1), held(50, 1, 1, 400)].map(|one| format!("{one:?}")).concat();
-    for (_, field) in LEFT_OUT {
+    for (of, field) in LEFT_OUT {
+        assert!(STRUCTS.contains(of) && text.contains(&format!("{of} {{ ")), "{of}");
         assert!(text.contains(&format!("{field}: ")), "{field}");
     }
 }
@@ -149,32 +160,29 @@ fn what_decides_is_seen() {
     differ(&held(50, 1, 1, 400), &held(50, 1, 2, 400));
     differ(&held(50, 1, 1, 400), &held(60, 1, 1, 400));
     // may_hold: a failed claim may have been applied, a refused one was not.
-    let failed = answered(0, 50, Reply::Failed(StorageError::transient("x")));
-    let refused = answered(0, 50, Reply::Acquired(Acquired::Held { lease: None, retry_after: Duration::ZERO }));
+    let (failed, id) = asked(0);
+    let failed = then(failed, 50, Input::Reply { id, reply: failed_reply() });
+    let refused = answered(0, 50, Acquired::held(None, Duration::ZERO));
     differ(&settled(failed), &settled(refused));
-    // ending, drained; stopping; events that nobody took.
+    // phase: of a reign that leads, that ends, whose work has ended, that is released; a cool-off, and its end.
     let ending = then(leader(0, 1, 1), 60, Input::Resign);
     differ(&leader(0, 1, 1), &ending);
-    differ(&settled(ending.clone()), &ending);
-    let ending = settled(ending);
-    differ(&ending, &then(ending.clone(), 60, Input::Drained(Term::FIRST)));
+    differ(&resigned(), &then(resigned(), 60, Input::Drained(Term::FIRST)));
+    differ(&resigned(), &settled(then(leader(0, 2, 1), 60, Input::Resign)));
+    differ(&resigned(), &settled(then(leader(1, 1, 1), 60, Input::Resign)));
+    differ(&resigned(), &settled(then(leader(0, 1, 1), 61, Input::Resign)));
+    differ(&released(60), &released(61));
+    differ(&released(60), &releasing().0);
+    // stopping; events that nobody took.
     differ(&election(1), &then(election(1), 0, Input::Stop));
-    // release: attempts; cool_off_until.
-    let mut releasing = then(ending.clone(), 60, Input::Drained(Term::FIRST));
-    let id = poll(&mut releasing, 60).unwrap();
-    let failed = settled(then(releasing.clone(), 60, Input::Reply { id, reply: failed_reply() }));
+    differ(&settled(ending.clone()), &ending);
+    // phase, of a release: attempts.
+    let (releasing, id) = releasing();
+    let failed = settled(then(releasing, 60, Input::Reply { id, reply: failed_reply() }));
     let mut again = failed.clone();
     let id = poll(&mut again, 200).unwrap();
     let twice = settled(then(again, 200, Input::Reply { id, reply: failed_reply() }));
     differ(&failed, &twice);
-    let released = |ms| {
-        settled(then(
-            releasing.clone(),
-            ms,
-            Input::Reply { id: releasing.in_flight().unwrap(), reply: Reply::Released },
-        ))
-    };
-    differ(&released(60), &released(61));
 }
 
 #[test]
@@ -184,22 +192,37 @@ fn what_decides_nothing_is_not() {
     // now, and the woken that only hastens the next request.
     let (asked, _) = asked(0);
     alike(&asked, &then(asked.clone(), 1, Input::Wakeup));
-    // value, values, next_at.
-    let value = Some(Value::new("v").unwrap());
-    alike(&leader(0, 1, 1), &then(leader(0, 1, 1), 50, Input::SetValue(value)));
-    // reign.version; sighting.vacant_at and leader.
+    // value, next_at; with another serial, in_flight.serial and stored.
+    let value = |serial| Input::SetValue { value: Some(Value::new("v").unwrap()), serial };
+    alike(&leader(0, 1, 1), &then(leader(0, 1, 1), 50, value(1)));
+    let stored = |serial| {
+        let mut renewing = then(leader(0, 1, 1), 50, value(serial));
+        let id = poll(&mut renewing, 50).unwrap();
+        let reply = Ok(Renewed::extended(Version::new(2)).into());
+        [renewing.clone(), settled(then(renewing, 60, Input::Reply { id, reply }))]
+    };
+    stored(1).iter().zip(&stored(2)).for_each(|(one, other)| alike(one, other));
+    // A reign's version, while it leads and while it ends; its beginning; sighting.vacant_at and leader.
     alike(&leader(0, 1, 1), &leader(0, 1, 2));
+    alike(&resigned(), &settled(then(leader(0, 1, 2), 60, Input::Resign)));
+    let began = |ms| {
+        let reply = Acquired::granted(Term::FIRST, Version::FIRST);
+        let mut began = answered(0, ms, reply);
+        poll(&mut began, ms);
+        began
+    };
+    alike(&began(50), &began(51));
     alike(&held(50, 1, 1, 400), &held(50, 1, 1, 500));
     // last_error, last_success, failures, jeopardy: of the renewal that failed, or failed otherwise.
     let mut renewing = leader(0, 1, 1);
     let id = poll(&mut renewing, 300).unwrap();
-    let error = |error| settled(then(renewing.clone(), 310, Input::Reply { id, reply: Reply::Failed(error) }));
+    let error = |error| settled(then(renewing.clone(), 310, Input::Reply { id, reply: Err(error) }));
     alike(&error(StorageError::transient("x")), &error(StorageError::permanent("y")));
     let mut failed = error(StorageError::transient("x"));
     alike(&failed, &then(failed.clone(), 311, Input::Timeout));
     let id = poll(&mut failed, 400).unwrap();
     let again = settled(then(failed.clone(), 410, Input::Reply { id, reply: failed_reply() }));
-    let unfit = settled(then(failed, 410, Input::Reply { id, reply: Reply::Got(None) }));
+    let unfit = settled(then(failed, 410, Input::Reply { id, reply: Ok(Reply::Got(None)) }));
     alike(&again, &unfit);
 }
 
@@ -209,25 +232,17 @@ fn with_the_guard_more_decides() {
     let guarded = |left| {
         let mut config = config();
         config.takeover_guard = true;
-        let (key, holder) = (Key::new("k").unwrap(), Holder::new("a").unwrap());
-        let mut election = Election::new(key, holder, config, Session::from_bits(1), 1, at(0)).unwrap();
+        let (key, id) = (Key::new("k").unwrap(), Id::new("a").unwrap());
+        let mut election = Election::new(key, id, config, Session::from_bits(1), 1, at(0)).unwrap();
         let id = poll(&mut election, 0).unwrap();
-        let lease = Lease {
-            holder: Some(Holder::new("b").unwrap()),
-            term: Term::FIRST,
-            version: Version::FIRST,
-            ttl: Duration::from_millis(1000),
-            time_left: Duration::from_millis(left),
-            value: None,
-        };
-        let reply = Reply::Acquired(Acquired::Held { lease: Some(lease), retry_after: Duration::from_millis(left) });
-        settled(then(election, 0, Input::Reply { id, reply }))
+        let reply = Acquired::held(Some(lease(1, 1, left)), Duration::from_millis(left));
+        settled(then(election, 0, Input::Reply { id, reply: Ok(reply.into()) }))
     };
     differ(&guarded(400), &guarded(500));
 }
 
-fn failed_reply() -> Reply {
-    Reply::Failed(StorageError::transient("x"))
+fn failed_reply() -> Result<Reply, StorageError> {
+    Err(StorageError::transient("x"))
 }
 
 /// All its events taken.

@@ -8,7 +8,9 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures::Stream;
-use lessor::{Election, Event, Holder, Input, Instant, Key, Output, Reply, RequestId, StorageError, Timer, Value};
+use lessor::election::{Election, Input, Output, RequestId};
+use lessor::storage::{Request, Session};
+use lessor::{Event, Id, Instant, Key, StorageError, Term, Timer, Value};
 
 use super::{Place, at};
 use crate::clock::Nanos;
@@ -50,20 +52,22 @@ fn begin(place: &Place, now: Instant) -> Election {
     let mut world = place.sim.world();
     let seat = &mut world.seats[place.seat];
     let key = Key::new(format!("k{}", seat.key)).expect("a valid key");
-    let holder = Holder::new(format!("p{}", place.process)).expect("a valid id");
+    let id = Id::new(format!("p{}", place.process)).expect("a valid id");
     let config = seat.participant.config.clone();
-    let session = lessor::Session::from_bits(u128::from(seat.entropy.draw()) << 64 | u128::from(seat.entropy.draw()));
-    let seed = seat.entropy.draw();
-    Election::new(key, holder, config, session, seed, now).expect("the plan draws valid configurations")
+    let session = Session::from_bits(u128::from(seat.entropy.draw()) << 64 | u128::from(seat.entropy.draw()));
+    let jitter = seat.entropy.draw();
+    Election::new(key, id, config, session, jitter, now).expect("the plan draws valid configurations")
 }
 
 /// What goes on beside an election.
 struct Desk {
     hint: Hint,
     /// The work of this term ends by itself then.
-    ends: Option<(lessor::Term, Nanos)>,
+    ends: Option<(Term, Nanos)>,
     next_wish: Nanos,
     back: Option<Nanos>,
+    /// How many values were published.
+    values: u64,
     /// It is to resign.
     resign: Arc<AtomicBool>,
 }
@@ -71,7 +75,7 @@ struct Desk {
 impl Desk {
     fn new(place: &Place) -> Self {
         let hint = place.sim.world().seats[place.seat].hint.clone();
-        Self { hint, ends: None, next_wish: 0, back: None, resign: Arc::default() }
+        Self { hint, ends: None, next_wish: 0, back: None, values: 0, resign: Arc::default() }
     }
 }
 
@@ -116,8 +120,13 @@ impl Loop {
                 _ => Vec::new().into_iter(),
             };
             for (number, id) in parts {
-                let failed = || Reply::Failed(StorageError::transient("connection reset"));
+                let failed = || Err(StorageError::transient("connection reset"));
                 let reply = replies.next().unwrap_or_else(failed);
+                let waits = lock(&self.elections)[number].in_flight() == Some(id);
+                if let (Ok(reply), true) = (&reply, waits) {
+                    let place = &self.places[number];
+                    place.sim.world().hears(place.seat, reply);
+                }
                 // Twice is harmless: what is not in flight any more is dropped.
                 self.input(number, Input::Reply { id, reply: reply.clone() });
                 self.input(number, Input::Reply { id, reply });
@@ -163,8 +172,10 @@ impl Loop {
                     1 if self.faults.values > 0.0 => {
                         let value = place.draw(|random| Value::new(format!("{:x}", random.draw())).ok());
                         place.allow_request();
-                        place.at_desk(|desk| desk.value.clone_from(&value));
-                        self.input(number, Input::SetValue(value));
+                        place.at_desk(|desk| desk.publish(value.clone()));
+                        self.desks[number].values += 1;
+                        let serial = self.desks[number].values;
+                        self.input(number, Input::SetValue { value, serial });
                     }
                     2 if self.faults.shutdowns > 0.0 => {
                         place.asks(|asked| asked.stop = true);
@@ -180,7 +191,7 @@ impl Loop {
     }
 
     /// What an election wants: its request, if any, and when to look again.
-    fn settle(&mut self, number: usize) -> (Option<(RequestId, lessor::Request)>, Nanos) {
+    fn settle(&mut self, number: usize) -> (Option<(RequestId, Request)>, Nanos) {
         let place = self.places[number].clone();
         let mut sends = None;
         loop {
@@ -193,9 +204,9 @@ impl Loop {
                     let entropy = &mut world.seats[place.seat].entropy;
                     let bits = u128::from(entropy.draw()) << 64 | u128::from(entropy.draw());
                     drop(world);
-                    self.input(number, Input::Session(lessor::Session::from_bits(bits)));
+                    self.input(number, Input::Session(Session::from_bits(bits)));
                 }
-                Output::Request { id, request } => {
+                Output::Request { id, request, .. } => {
                     // What was in flight before is not waited for any more.
                     sends = Some((id, request));
                 }
@@ -215,7 +226,7 @@ impl Loop {
         place.sim.world().saw(place.seat, event);
         match event {
             Event::Elected { term, .. } => place.sim.world().begin_work(place.seat, term.get()),
-            Event::Ending { term } => {
+            Event::Ending { term, .. } => {
                 let longest = place.sim.world().seats[place.seat].participant.config.drain_timeout.mul_f64(1.5);
                 let rest = place.draw(|random| random.duration(Duration::ZERO, longest));
                 self.desks[number].ends = Some((*term, now + nanos(rest)));

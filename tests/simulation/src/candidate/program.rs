@@ -4,42 +4,50 @@ use std::pin::pin;
 use std::time::Duration;
 
 use futures::future::{Either, select};
-use lessor::{Candidate, Leadership, Value};
+use lessor::{Candidate, Leadership, Lost, Value};
 
 use super::Place;
 use crate::invariant::Desk;
 use crate::plan::Style;
 use crate::seat::Asked;
-use crate::timer::SimTimer;
 
-pub(super) fn start(place: &Place, candidate: Candidate<SimTimer>) {
+pub(super) fn start(place: &Place, candidate: Candidate) {
     let instance = place.sim.world().seats[place.seat].instance;
     let place = Place { instance: Some(instance), ..place.clone() };
     place.spawn(Vec::new(), lead(place.clone(), candidate.clone()));
     place.spawn(Vec::new(), disturb(place.clone(), candidate));
 }
 
-async fn lead(place: Place, candidate: Candidate<SimTimer>) {
+async fn lead(place: Place, candidate: Candidate) {
     let style = place.sim.world().seats[place.seat].participant.style;
     while let Ok(leadership) = candidate.elected().await {
         place.at_desk(|desk| desk.elected = leadership.term().get());
         match style {
             Style::Run => {
-                let _ = leadership.run(work(&place, &leadership, true)).await;
+                if let Err(lost) = leadership.run(work(&place, &leadership, true)).await {
+                    place.heard(&lost);
+                }
             }
             Style::Guard => guarded(&place, &leadership).await,
             Style::Ask => {
-                let _ = select(pin!(work(&place, &leadership, false)), pin!(leadership.lost())).await;
+                let over = async { place.heard(&leadership.lost().await) };
+                let _ = select(pin!(work(&place, &leadership, false)), pin!(over)).await;
             }
         }
     }
 }
 
 /// Work that is told to end, and takes its time for that; sometimes more than it gets.
-async fn guarded(place: &Place, leadership: &Leadership<SimTimer>) {
-    let Ok(guard) = leadership.guard() else { return };
+async fn guarded(place: &Place, leadership: &Leadership) {
+    let guard = match leadership.guard() {
+        Ok(guard) => guard,
+        Err(lost) => return place.heard(&lost),
+    };
     let busy = Busy::begin(place, leadership);
     let _ = select(pin!(work(place, leadership, false)), pin!(leadership.ending())).await;
+    if let Err(lost) = place.sim.observe(|| leadership.check(Duration::MAX)) {
+        place.heard(&lost);
+    }
     let longest = place.sim.world().seats[place.seat].participant.config.drain_timeout.mul_f64(1.5);
     let rest = place.draw(|random| random.duration(Duration::ZERO, longest));
     let _ = select(place.sleep(rest), pin!(leadership.lost())).await;
@@ -48,7 +56,7 @@ async fn guarded(place: &Place, leadership: &Leadership<SimTimer>) {
 }
 
 /// Writes to the resource from time to time, each after asking; what it sends may be long overtaken when it gets there.
-async fn work(place: &Place, leadership: &Leadership<SimTimer>, counts: bool) {
+async fn work(place: &Place, leadership: &Leadership, counts: bool) {
     let _busy = counts.then(|| Busy::begin(place, leadership));
     let ttl = place.ttl();
     loop {
@@ -89,11 +97,21 @@ impl Place {
         }
     }
 
-    /// Waits for an answer, whatever that is.
-    async fn waits(&self, what: &'static str, answer: impl Future) {
+    /// Waits for an answer.
+    async fn waits<A>(&self, what: &'static str, answer: impl Future<Output = A>) -> A {
         self.at_desk(|desk| desk.waits_for = Some(what));
-        answer.await;
+        let answer = answer.await;
         self.at_desk(|desk| desk.waits_for = None);
+        answer
+    }
+
+    /// Its leadership says this of its end.
+    fn heard(&self, lost: &Lost) {
+        if self.is_present() {
+            // The driver may stand still in the middle of the poll in which it ended.
+            self.sim.look(self.seat);
+            self.sim.world().check_lost(self.seat, lost);
+        }
     }
 
     /// Sends a write of this term to the resource.
@@ -113,7 +131,7 @@ pub(super) struct Busy {
 }
 
 impl Busy {
-    fn begin(place: &Place, leadership: &Leadership<SimTimer>) -> Self {
+    fn begin(place: &Place, leadership: &Leadership) -> Self {
         let term = leadership.term().get();
         place.sim.world().begin_work(place.seat, term);
         Self { place: place.clone(), term }
@@ -129,7 +147,7 @@ impl Drop for Busy {
 }
 
 /// Resigns, publishes and shuts down when nobody expects it.
-async fn disturb(place: Place, candidate: Candidate<SimTimer>) {
+async fn disturb(place: Place, mut candidate: Candidate) {
     let ttl = place.ttl();
     loop {
         let faults = place.sim.world().plan.faults.clone();
@@ -142,7 +160,7 @@ async fn disturb(place: Place, candidate: Candidate<SimTimer>) {
         if first == Duration::MAX {
             return;
         }
-        if let Either::Right(_) = select(place.sleep(first), pin!(stopped(&candidate))).await {
+        if let Either::Right(_) = select(place.sleep(first), pin!(stopped(&mut candidate))).await {
             return;
         }
         if place.healed() {
@@ -150,22 +168,25 @@ async fn disturb(place: Place, candidate: Candidate<SimTimer>) {
         }
         if first == resign {
             place.asks(|asked| asked.resign = true);
-            place.waits("a hand-over", candidate.resign()).await;
+            let _ = place.waits("a hand-over", candidate.resign()).await;
         } else if first == value {
             let number = place.draw(|random| random.draw());
             if let Ok(value) = Value::new(format!("{number:x}")) {
                 place.allow_request();
-                place.at_desk(|desk| desk.value = Some(value.clone()));
-                place.waits("a value to be published", candidate.set_value(Some(value))).await;
+                place.at_desk(|desk| desk.publish(Some(value.clone())));
+                let answer = place.waits("a value to be published", candidate.set_value(Some(value))).await;
+                if answer.is_ok() && place.is_present() {
+                    place.sim.check_published(place.seat);
+                }
             }
         } else {
             place.asks(|asked| asked.stop = true);
-            place.waits("an end", candidate.shutdown()).await;
+            let _ = place.waits("an end", candidate.shutdown()).await;
             return;
         }
     }
 }
 
-async fn stopped(candidate: &Candidate<SimTimer>) {
+async fn stopped(candidate: &mut Candidate) {
     while candidate.leader_changed().await.is_ok() {}
 }

@@ -15,9 +15,8 @@ impl World {
         let state = &self.seats[seat];
         let Asked { resign, stop, drop } = state.asked;
         let holds = match event {
-            Event::Ending { .. } => resign || stop,
             Event::Stopped => stop || drop,
-            Event::Lost { reason, .. } => match reason {
+            Event::Ending { reason, .. } | Event::Lost { reason, .. } => match reason {
                 LostReason::Expired => clock >= state.deadline,
                 LostReason::Superseded => state.told_lost,
                 LostReason::Failures => state.participant.config.fall_back_after.is_some(),

@@ -1,6 +1,6 @@
-//! R16: events are ordered and never lost, and say what the handles say.
+//! R16: events are ordered and never lost, and say what the handles say, of an end and its reason too.
 
-use lessor::{Event, Instant, LostReason, Term};
+use lessor::{Event, Instant, Lost, LostReason, Term};
 
 use crate::clock::Nanos;
 use crate::plan::nanos;
@@ -21,7 +21,8 @@ struct Told {
     term: Term,
     deadline: Instant,
     jeopardy: bool,
-    ending: bool,
+    /// Why it hands over, if it does.
+    ending: Option<LostReason>,
 }
 
 impl Order {
@@ -30,24 +31,38 @@ impl Order {
             return Err("something after the end");
         }
         match (event, &mut self.reign) {
-            (Event::Elected { term, deadline }, None) => {
+            (Event::Elected { term, deadline, .. }, None) => {
                 if self.last.is_some_and(|last| *term <= last) {
                     return Err("an old term");
                 }
                 self.last = Some(*term);
-                self.reign = Some(Told { term: *term, deadline: *deadline, jeopardy: false, ending: false });
+                self.reign = Some(Told { term: *term, deadline: *deadline, jeopardy: false, ending: None });
             }
-            (Event::Renewed { term, deadline }, Some(reign)) if reign.term == *term => {
+            (Event::Renewed { term, deadline, .. }, Some(reign)) if reign.term == *term => {
                 if *deadline < reign.deadline {
                     return Err("an earlier deadline");
                 }
                 (reign.deadline, reign.jeopardy) = (*deadline, false);
             }
             (Event::Jeopardy { term, .. }, Some(reign)) if reign.term == *term => reign.jeopardy = true,
-            (Event::Ending { term }, Some(reign)) if reign.term == *term && !reign.ending => reign.ending = true,
-            (Event::Lost { term, reason }, Some(reign)) if reign.term == *term => {
+            (Event::Ending { term, reason, .. }, Some(reign)) if reign.term == *term && reign.ending.is_none() => {
+                if !matches!(reason, LostReason::Resigned | LostReason::Stopped) {
+                    return Err("no reason to hand over");
+                }
+                reign.ending = Some(*reason);
+            }
+            (Event::Lost { term, reason, .. }, Some(reign)) if reign.term == *term => {
                 if *reason == LostReason::Expired && !reign.jeopardy {
                     return Err("an end by time without a warning");
+                }
+                // Who resigns may be stopped meanwhile, and not the other way round.
+                let announced = match reason {
+                    LostReason::Resigned => reign.ending == Some(LostReason::Resigned),
+                    LostReason::Stopped => reign.ending.is_some(),
+                    _ => true,
+                };
+                if !announced {
+                    return Err("an end of its own accord that was not announced");
                 }
                 self.reign = None;
             }
@@ -61,7 +76,7 @@ impl Order {
 
     /// Until when, by what was told, the candidate leads; by its clock.
     fn leads_until(&self) -> Option<Nanos> {
-        let reign = self.reign.as_ref().filter(|reign| !reign.ending)?;
+        let reign = self.reign.as_ref().filter(|reign| reign.ending.is_none())?;
         Some(nanos(reign.deadline.since_origin()))
     }
 }
@@ -83,6 +98,25 @@ impl World {
     /// Whether renewals were said to fail.
     pub(crate) fn in_jeopardy(&self, seat: usize) -> bool {
         self.checks.orders[seat].reign.as_ref().is_some_and(|reign| reign.jeopardy)
+    }
+
+    /// Why the present reign hands over, if it does.
+    pub(crate) fn ending(&self, seat: usize) -> Option<LostReason> {
+        self.checks.orders[seat].reign.as_ref()?.ending
+    }
+
+    /// What a leadership says of its end is what the events told, or what its deadline says that they will.
+    pub(crate) fn check_lost(&mut self, seat: usize, lost: &Lost) {
+        let state = &self.seats[seat];
+        if state.term != lost.term.get() {
+            return;
+        }
+        let told = state.lost.or_else(|| self.ending(seat));
+        let by_time = state.lost.is_none() && lost.remaining.is_zero() && lost.reason == Some(LostReason::Expired);
+        if lost.reason != told && !by_time {
+            let name = self.name(seat);
+            self.fail(RULE, format!("{name}: a leadership says {lost:?}, the events told {told:?}"));
+        }
     }
 
     /// What a candidate answers is what its events told.

@@ -1,5 +1,9 @@
 //! R1: at any true moment at most one candidate of a key answers that it leads.
+//!
+//! But for a term that an operator revoked: its former holder believes in it until its deadline, or until the storage
+//! tells it otherwise. That overlap is what terms at the resource are for, and it is all that is let pass here.
 
+use crate::reached::Situation;
 use crate::sim::{Sim, World};
 use crate::store::Granted;
 
@@ -8,13 +12,18 @@ const RULE: &str = "one leader";
 impl Sim {
     /// A candidate has just begun to answer that it leads: nobody else of its key does. Those that stand still are asked too.
     pub(crate) fn check_alone(&self, seat: usize) {
+        let term = self.ask_handle(seat, |handle| handle.term());
         for other in self.rivals(seat) {
-            let leads = self.ask_handle(other, |handle| handle.is_leader());
+            let (leads, held) = self.ask_handle(other, |handle| (handle.is_leader(), handle.term()));
             let mut world = self.world();
             world.set_leads(other, leads);
             if leads && world.is_bound(seat) && world.is_bound(other) {
-                let (seat, other) = (world.describe(seat), world.describe(other));
-                world.fail(RULE, format!("{seat} leads while {other} still does"));
+                if world.outlives_its_term(seat, term) || world.outlives_its_term(other, held) {
+                    world.reach(Situation::RevokedLedOn);
+                } else {
+                    let (seat, other) = (world.describe(seat), world.describe(other));
+                    world.fail(RULE, format!("{seat} leads while {other} still does"));
+                }
             }
             let process = world.seats[other].process;
             drop(world);
@@ -33,7 +42,8 @@ impl Sim {
             }
             let held = self.ask_handle(other, |handle| handle.term());
             let mut world = self.world();
-            if held.is_some_and(|term| term != granted.term.get()) && world.is_bound(other) {
+            let older = held.is_some_and(|term| term != granted.term.get());
+            if older && world.is_bound(other) && !world.outlives_its_term(other, held) {
                 let (to, other) = (world.name(granted.seat), world.describe(other));
                 let term = granted.term;
                 world.fail(RULE, format!("term {term} was granted to {to} while {other} still leads"));
@@ -52,6 +62,14 @@ impl World {
     /// Whether the promise is given for this candidate now: not while its clocks have stood still.
     pub(super) fn is_bound(&self, seat: usize) -> bool {
         self.seats[seat].exempt.is_none()
+    }
+
+    /// Whether a candidate that holds this term may do so though others lead: the term was revoked, the candidate was not
+    /// told so yet, and its lease, had it been left alone, would not be over.
+    pub(super) fn outlives_its_term(&self, seat: usize, term: Option<u64>) -> bool {
+        let state = &self.seats[seat];
+        let until = term.and_then(|term| self.checks.revoked[state.key].get(&term));
+        until.is_some_and(|until| self.now < *until) && (!state.told_lost || self.is_busy(seat))
     }
 
     fn describe(&self, seat: usize) -> String {

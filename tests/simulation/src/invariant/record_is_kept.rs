@@ -1,7 +1,8 @@
 //! R4, R13: what an operation may do to a record, judged from outside: renew acts on the caller's live lease alone,
-//! nothing shortens a lease but its own release, a refusal writes nothing, and no record is ever deleted.
+//! nothing shortens a lease but its own release or an operator, who takes it whole, a refusal writes nothing, and no record
+//! is ever deleted.
 
-use lessor::{Acquired, Record, Renewed, Reply, Request};
+use lessor::storage::{Acquired, Record, Renewed, Reply, Request};
 
 use crate::sim::World;
 
@@ -24,11 +25,19 @@ impl Step<'_> {
     fn wrong(&self) -> Option<&'static str> {
         let wrote = self.before != self.after;
         match self.reply {
-            Reply::Acquired(Acquired::Held { .. }) | Reply::Renewed(Renewed::Lost(_)) | Reply::Got(_) if wrote => {
+            Reply::Acquired(Acquired::Held { .. })
+            | Reply::Renewed(Renewed::Lost { .. })
+            | Reply::Got(_)
+            | Reply::Revoked(None)
+                if wrote =>
+            {
                 return Some("a refusal wrote");
             }
             Reply::Acquired(Acquired::Granted { .. }) | Reply::Renewed(Renewed::Extended { .. }) if !wrote => {
                 return Some("it says yes and writes nothing");
+            }
+            Reply::Revoked(Some(lease)) if !wrote || self.before.is_none_or(|before| lease.term != before.term) => {
+                return Some("it revoked something else than it says");
             }
             _ => {}
         }
@@ -41,17 +50,23 @@ impl Step<'_> {
         }
         let live = self.left(before) > 0;
         match self.request {
-            Request::Renew(claim, term) if wrote => {
-                let own = before.session == Some(claim.session) && before.term == *term;
+            Request::Renew(renewal) if wrote => {
+                let own = before.session == Some(renewal.session) && before.term == renewal.term;
                 if !live || !own {
                     return Some("it renewed what is over, or another's");
                 }
                 let same = after.session == before.session && after.term == before.term;
                 (!same || self.left(after) < self.left(before)).then_some("it renewed and changed more, or shortened")
             }
-            Request::Release(_, session) if wrote => {
-                (before.session != Some(*session) || after.session.is_some()).then_some("it released another's")
+            Request::Release(release) if wrote => {
+                (before.session != Some(release.session) || after.session.is_some()).then_some("it released another's")
             }
+            Request::Revoke(_) if wrote => {
+                let free = before.session.is_some() && after.session.is_none();
+                let own_term = Some(after.term) == before.term.next();
+                (!free || !own_term).then_some("it revoked, and left the lease or its term")
+            }
+            Request::Revoke(_) => before.session.map(|_| "it was to revoke, and did not"),
             Request::Acquire(claim) if wrote && live => {
                 // After a step back of the clock a lease seems to end later than its ttl from now.
                 let clock_is_back = before.expires_ms - self.now_ms > before.ttl_ms;
@@ -66,9 +81,9 @@ impl Step<'_> {
 
 impl World {
     /// The storage did this.
-    pub(crate) fn check_step(&mut self, seat: usize, step: &Step<'_>) {
+    pub(crate) fn check_step(&mut self, seat: Option<usize>, step: &Step<'_>) {
         if let Some(why) = step.wrong() {
-            let name = self.name(seat);
+            let name = self.sender(seat);
             let Step { before, request, after, now_ms, .. } = step;
             self.fail(RULE, format!("{why}: {name} asked {request:?} at {now_ms}: {before:?} became {after:?}"));
         }

@@ -1,8 +1,10 @@
-//! R5: terms grow with each grant and each reign, across release, expiry, restart and loss.
+//! R5: terms grow with each grant, each revoke and each reign, across release, expiry, restart and loss.
 
 use lessor::Term;
+use lessor::storage::Record;
 
 use super::Checks;
+use crate::reached::Situation;
 use crate::sim::World;
 
 const RULE: &str = "terms grow";
@@ -17,23 +19,33 @@ impl Checks {
 
 impl World {
     /// The storage granted a term: again to the session that holds it, or a new one.
-    pub(crate) fn check_grant(&mut self, seat: usize, key: usize, term: Term, again: bool) {
+    pub(crate) fn check_grant(&mut self, seat: Option<usize>, key: usize, term: Term, again: bool) {
         if again {
             return;
         }
         let newest = self.checks.grants[key].last().copied().unwrap_or(0);
         if term.get() <= newest {
-            let name = self.name(seat);
+            let name = self.sender(seat);
             self.fail(RULE, format!("{name} was granted term {term} after term {newest}"));
         }
         self.checks.grants[key].push(term.get());
+    }
+
+    /// An operator took a lease from its holder: the revoke has a term of its own, in which nobody leads.
+    pub(crate) fn check_revoke(&mut self, key: usize, before: &Record, after: &Record) {
+        self.check_grant(None, key, after.term, false);
+        let until = self.store.promised(key);
+        self.checks.revoked[key].insert(before.term.get(), until);
     }
 
     /// Somebody leads who did not lead in this term before.
     pub(crate) fn check_reign(&mut self, seat: usize, term: u64) {
         let key = self.seats[seat].key;
         let newest = self.checks.reigns[key];
-        if term <= newest && self.is_bound(seat) {
+        let revoked = self.outlives_its_term(seat, Some(term));
+        if revoked {
+            self.reach(Situation::RevokedBeforeItLed);
+        } else if term <= newest && self.is_bound(seat) {
             let name = self.name(seat);
             self.fail(RULE, format!("{name} leads in term {term} after a reign in term {newest}"));
         }

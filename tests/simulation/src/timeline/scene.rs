@@ -171,6 +171,10 @@ impl<'a> Scene<'a> {
                     }
                 }
                 What::Holds { .. } => {}
+                What::Revoked { key: of } if *of == key => {
+                    scene.faults.push(Fault { lane: None, name: "revoked", from: at, until: at });
+                }
+                What::Revoked { .. } => {}
                 What::Sent { call, candidate, operation } => {
                     let batch = || (*operation == "batch").then(|| batch_of(*candidate, &scene.lanes)).flatten();
                     if let Some(lane) = lane_of(*candidate).or_else(batch) {
@@ -312,7 +316,7 @@ pub(super) fn key_concerned(trace: &Trace) -> Option<usize> {
                 senders.get(&call).copied().unwrap_or((None, true))
             }
             What::Wrote { candidate, .. } => (key_of(candidate), false),
-            What::Holds { key, .. } => (Some(key), false),
+            What::Holds { key, .. } | What::Revoked { key } => (Some(key), false),
             What::Fault { .. } | What::Broken { .. } => continue,
         };
         last = key.or(last);

@@ -143,8 +143,10 @@ impl Workshop {
         let manifest = sections(manifest, |section| section == "[package]" || section == "[dependencies]");
         let package = format!("name = \"simulation-{name}\"");
         let manifest = replace_once(&manifest, "name = \"lessor-simulation\"", &package)?;
-        let library = format!("path = \"../../library/{name}\", package = \"lessor-{name}\"");
-        let manifest = replace_once(&manifest, "path = \"../..\"", &library)?;
+        let library = format!(
+            "lessor = {{ path = \"../../library/{name}\", package = \"lessor-{name}\", default-features = false"
+        );
+        let manifest = replace_once(&manifest, "lessor = { workspace = true", &library)?;
         let source = |file: &str| self.repository.join("tests/simulation/src").join(file);
         Ok(format!(
             "{manifest}

@@ -1,0 +1,399 @@
+//! What a driver and its handles share: the driver publishes, the handles read and ask.
+
+use alloc::sync::{Arc, Weak};
+use alloc::vec::Vec;
+use core::fmt;
+
+use event_listener::{Event as Signal, EventListener};
+
+use crate::deadline::Deadline;
+use crate::election::{Election, Event, Input, Leader, LostReason, Role, Status};
+use crate::events::{Events, Queue};
+use crate::grant::Grant;
+use crate::lease::Lease;
+use crate::mutex::{Mutex, MutexGuard};
+use crate::term::Term;
+use crate::text::Value;
+use crate::time::{Instant, Timer};
+
+pub(crate) struct Cell<T> {
+    pub(crate) timer: T,
+    /// Until when the candidate leads and takes on new work.
+    pub(crate) leading: Deadline,
+    pub(crate) state: Mutex<State>,
+    /// Something in the state changed: the handles wait for this.
+    changed: Signal,
+    /// Somebody asks for something: the driver waits for this.
+    pub(crate) asked: Signal,
+}
+
+/// Behind the lock. No foreign code runs under it, neither a timer's nor a waker's: it might ask for the lock itself.
+pub(crate) struct State {
+    status: Status,
+    leader: Option<Leader>,
+    pub(crate) grant: Option<Arc<Grant>>,
+    /// How often the leader changed.
+    leader_changes: usize,
+    wishes: Wishes,
+    pub(crate) closed: Option<Closed>,
+    queues: Vec<Weak<Queue>>,
+}
+
+impl State {
+    /// Whether a term is held, whatever the driver last had time to say.
+    pub(crate) fn holds_a_term(&self, now: Instant) -> bool {
+        self.grant.as_ref().is_some_and(|grant| grant.deadline().is_ahead(|| now))
+    }
+
+    /// Whether the hand-over of this number is done.
+    pub(crate) const fn has_resigned(&self, number: u64) -> bool {
+        self.wishes.resign.done >= number
+    }
+
+    /// How far the value of this serial is.
+    pub(crate) const fn value(&self, serial: u64) -> ValueState {
+        if self.wishes.value_stored >= serial {
+            ValueState::Stored
+        } else if self.wishes.value_set >= serial {
+            ValueState::Set
+        } else {
+            ValueState::Asked
+        }
+    }
+
+    fn leader(&self, now: Instant) -> Option<Lease> {
+        self.leader.as_ref()?.at(now)
+    }
+
+    fn status(&self, now: Instant) -> Status {
+        let status = Status { at: now, leader: self.leader(now), ..self.status.clone() };
+        if status.term.is_none() || self.holds_a_term(now) {
+            return status;
+        }
+        Status { role: Role::Follower, term: None, deadline: None, jeopardy: false, ..status }
+    }
+}
+
+/// What the handles asked for, and how far the driver is with it. Asking twice before the driver looks is asking once.
+#[derive(Default)]
+pub(crate) struct Wishes {
+    stop: bool,
+    resign: Resigning,
+    /// A value that the driver has not taken up yet.
+    value: Option<Option<Value>>,
+    /// The serial of the newest value asked for.
+    value_asked: u64,
+    /// That of the newest one taken up.
+    value_set: u64,
+    /// That of the newest one that the storage has seen.
+    value_stored: u64,
+}
+
+/// How often a hand-over was asked for, taken up, and done.
+#[derive(Default)]
+struct Resigning {
+    asked: u64,
+    taken: u64,
+    done: u64,
+}
+
+impl Wishes {
+    pub(crate) const fn stop(&mut self) {
+        self.stop = true;
+    }
+
+    /// The number of this wish, for [`State::has_resigned`].
+    pub(crate) const fn resign(&mut self) -> u64 {
+        self.resign.asked += 1;
+        self.resign.asked
+    }
+
+    /// The value's serial, for [`State::value`].
+    pub(crate) fn publish(&mut self, value: Option<Value>) -> u64 {
+        self.value = Some(value);
+        self.value_asked += 1;
+        self.value_asked
+    }
+
+    /// Takes note of how far the election is. Whether that is news for somebody who waits.
+    fn progress(&mut self, election: &Election) -> bool {
+        let before = (self.value_stored, self.value_set, self.resign.done);
+        self.value_stored = election.value_stored();
+        self.value_set = election.value_set();
+        if !election.is_handing_over() {
+            self.resign.done = self.resign.taken;
+        }
+        before != (self.value_stored, self.value_set, self.resign.done)
+    }
+}
+
+/// How far a value is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ValueState {
+    /// The driver has not taken it up yet.
+    Asked,
+    /// It goes out with the next claim or renewal.
+    Set,
+    /// The storage has it.
+    Stored,
+}
+
+/// How it ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Closed {
+    Stopped,
+    Dropped,
+}
+
+impl<T: Timer> Cell<T> {
+    pub(crate) fn new(timer: T, election: &Election) -> Self {
+        let state = State {
+            status: election.status(),
+            leader: None,
+            grant: None,
+            leader_changes: 0,
+            wishes: Wishes { value_asked: election.value_set(), value_set: election.value_set(), ..Wishes::default() },
+            closed: None,
+            queues: Vec::new(),
+        };
+        Self {
+            timer,
+            leading: Deadline::passed(),
+            state: Mutex::new(state),
+            changed: Signal::new(),
+            asked: Signal::new(),
+        }
+    }
+
+    // === the handles' side ===
+
+    /// Waits until `ready` finds something. Cancel safe.
+    pub(crate) async fn wait_for<R>(&self, mut ready: impl FnMut(&State, Instant) -> Option<R>) -> R {
+        loop {
+            // Listen first, look, then wait: else a change in between is missed.
+            let change = self.changed.listen();
+            let now = self.timer.now();
+            let found = ready(&self.state.lock(), now);
+            if let Some(found) = found {
+                return found;
+            }
+            change.await;
+        }
+    }
+
+    pub(crate) fn change(&self) -> EventListener {
+        self.changed.listen()
+    }
+
+    pub(crate) fn ask<R>(&self, wish: impl FnOnce(&mut Wishes) -> R) -> R {
+        let wished = wish(&mut self.state.lock().wishes);
+        self.asked.notify(usize::MAX);
+        wished
+    }
+
+    /// The state as it is now, whatever the driver last had time to say.
+    pub(crate) fn status(&self) -> Status {
+        let now = self.timer.now();
+        self.state.lock().status(now)
+    }
+
+    /// Who leads as far as is known, with the time that is left by now.
+    pub(crate) fn leader(&self) -> Option<Lease> {
+        let now = self.timer.now();
+        self.state.lock().leader(now)
+    }
+
+    /// Who leads, once that has changed since `seen`.
+    pub(crate) async fn leader_changed(&self, seen: usize) -> Option<(usize, Option<Lease>)> {
+        self.wait_for(|state, now| match state.leader_changes {
+            changes if changes != seen => Some(Some((changes, state.leader(now)))),
+            _ => state.closed.map(|_| None),
+        })
+        .await
+    }
+
+    pub(crate) fn events(&self) -> Events {
+        let queue = Arc::new(Queue::default());
+        let now = self.timer.now();
+        let mut state = self.state.lock();
+        present(&state, now).into_iter().flatten().for_each(|event| queue.push(event));
+        if state.closed.is_none() {
+            state.queues.retain(|queue| queue.strong_count() > 0);
+            state.queues.push(Arc::downgrade(&queue));
+        }
+        Events::new(queue)
+    }
+
+    // === the driver's side ===
+
+    /// What was asked for since the last time, for the election.
+    pub(crate) fn take_wishes(&self) -> impl Iterator<Item = Input> + use<T> {
+        let mut state = self.state.lock();
+        let drained = state.grant.as_ref().filter(|grant| grant.is_drained()).map(|grant| grant.term());
+        let wishes = &mut state.wishes;
+        let serial = wishes.value_asked;
+        let value = wishes.value.take().map(|value| Input::SetValue { value, serial });
+        let resign = (wishes.resign.taken < wishes.resign.asked).then_some(Input::Resign);
+        wishes.resign.taken = wishes.resign.asked;
+        let stop = wishes.stop.then_some(Input::Stop);
+        [value, resign, stop, drained.map(Input::Drained)].into_iter().flatten()
+    }
+
+    /// Lets the handles see what happened and the state after it, in one step. To be called before a request that
+    /// follows is sent.
+    pub(crate) fn publish(&self, events: Vec<Event>, election: &Election) -> Published {
+        let mut state = self.state.lock();
+        let progressed = state.wishes.progress(election);
+        state.status = Status { driver_alive: state.closed.is_none(), ..election.status() };
+        state.leader = election.leader().cloned();
+        if progressed || !events.is_empty() { self.announce(state, events) } else { Published { events, over: None } }
+    }
+
+    /// The driver is gone: nothing stays true, and nobody waits any longer. Answers what happened thereby.
+    pub(crate) fn abandon(&self) -> Vec<Event> {
+        let mut state = self.state.lock();
+        let mut events = Vec::new();
+        if state.closed.is_some() {
+            return events;
+        }
+        if let Some(grant) = &state.grant {
+            events.push(Event::Lost { term: grant.term(), reason: LostReason::DriverDropped });
+        }
+        if state.leader.take().is_some() {
+            events.push(Event::LeaderChanged(None));
+        }
+        events.push(Event::Stopped);
+        state.closed = Some(Closed::Dropped);
+        self.announce(state, events).events
+    }
+
+    fn announce(&self, mut state: MutexGuard<'_, State>, events: Vec<Event>) -> Published {
+        let queues: Vec<_> = state.queues.iter().filter_map(Weak::upgrade).collect();
+        let (mut told, mut over) = (Vec::with_capacity(events.len()), None);
+        for event in events {
+            match self.apply(&mut state, &event) {
+                None => {
+                    queues.iter().for_each(|queue| queue.push(event.clone()));
+                    told.push(event);
+                }
+                ended => over = over.or(ended),
+            }
+        }
+        drop(state);
+        queues.iter().for_each(|queue| queue.notify());
+        self.changed.notify(usize::MAX);
+        Published { events: told, over }
+    }
+
+    /// Answers a term that was renewed after somebody had seen its end: it is over, and nobody hears of the renewal. The
+    /// driver hands it back to the election as [`Input::Expired`], which ends the grant here too.
+    fn apply(&self, state: &mut State, event: &Event) -> Option<Term> {
+        match event {
+            Event::Elected { term, deadline } => {
+                state.grant = Some(Arc::new(Grant::new(*term, state.status.at, *deadline)));
+                self.leading.set(*deadline);
+            }
+            Event::Renewed { term, deadline } => {
+                let extended = state.grant.as_ref().is_some_and(|grant| {
+                    grant.deadline().extend(*deadline) && (grant.is_ending() || self.leading.extend(*deadline))
+                });
+                return (!extended).then_some(*term);
+            }
+            Event::Ending { reason, .. } => {
+                self.leading.clear();
+                if let Some(grant) = &state.grant {
+                    grant.begin_ending(*reason);
+                }
+            }
+            Event::Lost { reason, .. } => {
+                self.leading.clear();
+                if let Some(grant) = state.grant.take() {
+                    grant.lose(*reason);
+                }
+            }
+            Event::LeaderChanged(_) => state.leader_changes = state.leader_changes.wrapping_add(1),
+            Event::Stopped => {
+                state.closed.get_or_insert(Closed::Stopped);
+                state.leader = None;
+                let status = state.status.clone();
+                state.status = Status {
+                    role: Role::Stopped,
+                    term: None,
+                    deadline: None,
+                    jeopardy: false,
+                    leader: None,
+                    driver_alive: false,
+                    ..status
+                };
+            }
+            Event::Jeopardy { .. } | Event::StorageFailed { .. } | Event::Missed(_) => {}
+        }
+        None
+    }
+}
+
+/// What came of publishing.
+#[must_use]
+pub(crate) struct Published {
+    /// What the handles were told.
+    pub(crate) events: Vec<Event>,
+    /// A term that was renewed after somebody had seen its end: it is over.
+    pub(crate) over: Option<Term>,
+}
+
+/// What a new listener has to know.
+fn present(state: &State, now: Instant) -> [Option<Event>; 5] {
+    let Status { role, term, deadline, jeopardy, leader, .. } = state.status(now);
+    let reign = term.zip(deadline);
+    let reason = state.grant.as_ref().map(|grant| grant.reason());
+    let ending = term.filter(|_| role == Role::Ending).zip(reason);
+    [
+        Some(Event::LeaderChanged(leader)),
+        reign.map(|(term, deadline)| Event::Elected { term, deadline }),
+        reign.filter(|_| jeopardy).map(|(term, deadline)| Event::Jeopardy { term, deadline }),
+        ending.map(|(term, reason)| Event::Ending { term, reason }),
+        state.closed.map(|_| Event::Stopped),
+    ]
+}
+
+impl<T> fmt::Debug for Cell<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cell").field("status", &self.state.lock().status).finish_non_exhaustive()
+    }
+}
+
+/// A handle: keeps its driver going, and remembers which change of leader it reported last.
+pub(crate) struct Handle<T: Timer> {
+    pub(crate) cell: Arc<Cell<T>>,
+    pub(crate) alive: Arc<Alive<T>>,
+    seen: usize,
+}
+
+impl<T: Timer> Handle<T> {
+    pub(crate) fn new(cell: Arc<Cell<T>>) -> Self {
+        let alive = Arc::new(Alive(cell.clone()));
+        Self { cell, alive, seen: 0 }
+    }
+
+    /// Who leads, once that is another than this handle last reported. `None`: there will be no more changes.
+    pub(crate) async fn leader_changed(&mut self) -> Option<Option<Lease>> {
+        let (seen, lease) = self.cell.leader_changed(self.seen).await?;
+        self.seen = seen;
+        Some(lease)
+    }
+}
+
+impl<T: Timer> Clone for Handle<T> {
+    fn clone(&self) -> Self {
+        Self { cell: self.cell.clone(), alive: self.alive.clone(), seen: self.seen }
+    }
+}
+
+/// The driver stops when the last of these is gone.
+pub(crate) struct Alive<T: Timer>(Arc<Cell<T>>);
+
+impl<T: Timer> Drop for Alive<T> {
+    fn drop(&mut self) {
+        self.0.ask(Wishes::stop);
+    }
+}

@@ -1,0 +1,71 @@
+//! What a candidate is doing.
+
+use crate::storage::Session;
+use crate::term::{Term, Version};
+use crate::time::Instant;
+
+/// What a candidate is doing. A [`Role`](super::Role) is what is shown of it.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Phase {
+    /// It sees who leads, and never claims.
+    Observing,
+    /// It asks for the key and waits for its turn.
+    Following,
+    /// It resigned, and lets others lead until then.
+    CoolingOff { until: Instant },
+    /// It leads.
+    Leading(Reign),
+    /// It holds the lease until the work of the reign has ended.
+    Ending { reign: Reign, ending: Ending },
+    /// It leads no more, and gives the lease back.
+    Releasing(Releasing),
+    /// It is done.
+    Stopped,
+}
+
+impl Phase {
+    /// The reign that lasts, hand-over included.
+    pub(super) const fn reign(&self) -> Option<&Reign> {
+        match self {
+            Self::Leading(reign) | Self::Ending { reign, .. } => Some(reign),
+            _ => None,
+        }
+    }
+
+    pub(super) const fn reign_mut(&mut self) -> Option<&mut Reign> {
+        match self {
+            Self::Leading(reign) | Self::Ending { reign, .. } => Some(reign),
+            _ => None,
+        }
+    }
+
+    /// Whether a wake-up may hasten its next request: that of a leader has its own time.
+    pub(super) const fn heeds_wakeups(&self) -> bool {
+        matches!(self, Self::Observing | Self::Following | Self::CoolingOff { .. })
+    }
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Reign {
+    pub(super) term: Term,
+    pub(super) version: Version,
+    pub(super) began: Instant,
+    pub(super) deadline: Instant,
+    pub(super) jeopardy: bool,
+}
+
+/// How far a hand-over is.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Ending {
+    pub(super) drain_until: Instant,
+    pub(super) drained: bool,
+}
+
+/// A release that is under way.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Releasing {
+    pub(super) session: Session,
+    pub(super) attempts: u32,
+    /// What follows it. Nothing does where the candidate stops.
+    pub(super) cool_off: bool,
+}

@@ -1,0 +1,67 @@
+//! Many requests at once.
+
+use alloc::collections::BTreeSet;
+use alloc::vec::Vec;
+use core::error::Error;
+use core::fmt;
+
+use super::{Reply, Request, Storage, StorageError};
+use crate::text::Key;
+
+/// [`Storage::call_all`] for storages that have no batches of their own: asks one after the other.
+///
+/// A key that occurs a second time is an error in its place.
+///
+/// # Cancel safety
+/// Dropped, what was asked by then may have been applied, and the rest is not asked.
+pub async fn one_by_one<S: Storage + ?Sized>(storage: &S, requests: Vec<Request>) -> Vec<Result<Reply, StorageError>> {
+    let mut distinct = Distinct::default();
+    let admitted: Vec<_> =
+        requests.iter().map(|request| request.key().map_or(Ok(()), |key| distinct.admit(key))).collect();
+    let mut replies = Vec::with_capacity(requests.len());
+    for (request, admitted) in requests.into_iter().zip(admitted) {
+        replies.push(match admitted {
+            Ok(()) => storage.call(request).await,
+            Err(error) => Err(error),
+        });
+    }
+    replies
+}
+
+/// Admits each key of a batch once: for adapters with batches of their own.
+///
+/// ```
+/// use lessor::Key;
+/// use lessor::storage::{Distinct, ErrorKind};
+///
+/// let keys = [Key::new("a")?, Key::new("a")?];
+/// let mut distinct = Distinct::default();
+/// assert!(distinct.admit(&keys[0]).is_ok());
+/// assert_eq!(distinct.admit(&keys[1]).unwrap_err().kind(), ErrorKind::Permanent);
+/// # Ok::<(), lessor::InvalidText>(())
+/// ```
+#[derive(Debug, Default)]
+pub struct Distinct<'a>(BTreeSet<&'a Key>);
+
+impl<'a> Distinct<'a> {
+    /// Admits a key the first time.
+    ///
+    /// # Errors
+    /// What to answer where the key occurs again: a permanent error caused by [`DuplicateKey`].
+    pub fn admit(&mut self, key: &'a Key) -> Result<(), StorageError> {
+        if self.0.insert(key) { Ok(()) } else { Err(StorageError::permanent(DuplicateKey(key.clone()))) }
+    }
+}
+
+/// A key that occurs more than once in a batch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DuplicateKey(pub Key);
+
+impl fmt::Display for DuplicateKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "key {:?} occurs more than once in the batch", self.0.as_str())
+    }
+}
+
+impl Error for DuplicateKey {}

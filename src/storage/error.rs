@@ -1,0 +1,160 @@
+//! How an operation fails.
+
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::sync::Arc;
+use core::error::Error;
+use core::fmt;
+use core::time::Duration;
+
+use super::request::{Operation, Request};
+
+/// Whether trying again may help without anybody doing something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// A connection, a timeout, a busy server: it may work the next time.
+    Transient,
+    /// A missing table, a wrong password, a bad argument: somebody has to change something first. Candidates try on
+    /// all the same.
+    Permanent,
+}
+
+/// An operation failed. Whether it was applied is open.
+///
+/// Two errors are equal if they are of one kind and say the same.
+///
+/// ```
+/// use lessor::StorageError;
+/// use lessor::storage::ErrorKind;
+///
+/// let error = StorageError::transient(std::io::Error::other("connection reset"));
+/// assert_eq!(error.kind(), ErrorKind::Transient);
+/// assert_eq!(error.to_string(), "transient storage error: connection reset");
+/// assert!(error.get_ref().is::<std::io::Error>());
+/// ```
+#[derive(Clone)]
+pub struct StorageError {
+    kind: ErrorKind,
+    cause: Arc<dyn Error + Send + Sync>,
+}
+
+impl ErrorKind {
+    /// All of them.
+    #[cfg(feature = "metrics")]
+    pub(crate) const ALL: [Self; 2] = [Self::Transient, Self::Permanent];
+
+    /// One word for it, as logs and figures have it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Transient => "transient",
+            Self::Permanent => "permanent",
+        }
+    }
+}
+
+impl StorageError {
+    /// An error that may pass by itself.
+    pub fn transient(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self { kind: ErrorKind::Transient, cause: Arc::from(cause.into()) }
+    }
+
+    /// An error that stays until somebody changes something.
+    pub fn permanent(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self { kind: ErrorKind::Permanent, cause: Arc::from(cause.into()) }
+    }
+
+    /// The operation did not answer within this time.
+    #[must_use]
+    pub fn timed_out(after: Duration) -> Self {
+        Self::transient(TimedOut(after))
+    }
+
+    /// This storage does not know this operation: what to answer to a [`Request`] that a later version brought.
+    #[must_use]
+    pub fn unsupported(request: &Request) -> Self {
+        Self::permanent(Unsupported(request.operation()))
+    }
+
+    /// The storage answered something else than was asked.
+    #[must_use]
+    pub fn unfit() -> Self {
+        Self::permanent(Unfit)
+    }
+
+    /// Whether trying again may help by itself.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// The adapter's own error.
+    #[must_use]
+    pub fn get_ref(&self) -> &(dyn Error + Send + Sync + 'static) {
+        &*self.cause
+    }
+}
+
+impl fmt::Display for StorageError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} storage error: {}", self.kind.as_str(), self.cause)
+    }
+}
+
+impl fmt::Debug for StorageError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StorageError").field("kind", &self.kind).field("cause", &self.cause).finish()
+    }
+}
+
+impl Error for StorageError {
+    /// The cause of the cause: the cause itself is part of the message.
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.cause.source()
+    }
+}
+
+impl PartialEq for StorageError {
+    fn eq(&self, other: &Self) -> bool {
+        let text = |error: &Self| -> String { alloc::format!("{}", error.cause) };
+        self.kind == other.kind && text(self) == text(other)
+    }
+}
+
+impl Eq for StorageError {}
+
+/// The cause of [`StorageError::unsupported`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Unsupported(pub Operation);
+
+impl fmt::Display for Unsupported {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "this storage does not know the operation {}", self.0)
+    }
+}
+
+impl Error for Unsupported {}
+
+#[derive(Debug)]
+struct Unfit;
+
+impl fmt::Display for Unfit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the reply does not fit the request")
+    }
+}
+
+impl Error for Unfit {}
+
+#[derive(Debug)]
+struct TimedOut(Duration);
+
+impl fmt::Display for TimedOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "no answer within {:?}", self.0)
+    }
+}
+
+impl Error for TimedOut {}

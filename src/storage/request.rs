@@ -1,0 +1,338 @@
+//! What is asked of a storage.
+
+use alloc::string::String;
+use core::fmt;
+use core::time::Duration;
+
+use super::session::Session;
+use crate::lease::Lease;
+use crate::storage::reply::{Entry, Page};
+use crate::term::{Term, Version};
+use crate::text::{Id, Key, Value};
+
+/// What is asked of a [`Storage`](crate::Storage), once.
+///
+/// Candidates ask for the first four, operators for the last two. New operations come as new variants: a storage
+/// answers one that it does not know with [`StorageError::unsupported`](crate::StorageError::unsupported).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Request {
+    /// Ask for the key. A refused claim neither writes nor locks.
+    #[doc(alias = "SetNX")]
+    Acquire(Claim),
+    /// Extend a live lease of this session and term; never revive an expired one.
+    Renew(Renewal),
+    /// Give up what this session holds; do nothing if it holds nothing.
+    Release(Release),
+    /// Look at the lease.
+    Get(Get),
+    /// Take the lease from its holder, by authority.
+    Revoke(Revoke),
+    /// Look at many leases.
+    List(List),
+}
+
+impl Request {
+    /// The key that it is about. `None`: many, it is a list.
+    #[must_use]
+    pub const fn key(&self) -> Option<&Key> {
+        match self {
+            Self::Acquire(Claim { key, .. })
+            | Self::Renew(Renewal { key, .. })
+            | Self::Release(Release { key, .. })
+            | Self::Get(Get { key })
+            | Self::Revoke(Revoke { key }) => Some(key),
+            Self::List(_) => None,
+        }
+    }
+
+    /// Which operation it is.
+    #[must_use]
+    pub const fn operation(&self) -> Operation {
+        match self {
+            Self::Acquire(_) => Operation::Acquire,
+            Self::Renew(_) => Operation::Renew,
+            Self::Release(_) => Operation::Release,
+            Self::Get(_) => Operation::Get,
+            Self::Revoke(_) => Operation::Revoke,
+            Self::List(_) => Operation::List,
+        }
+    }
+}
+
+macro_rules! requests {
+    ($($variant:ident($request:ident)),*) => {$(
+        impl From<$request> for Request {
+            fn from(request: $request) -> Self {
+                Self::$variant(request)
+            }
+        }
+    )*};
+}
+
+requests!(Acquire(Claim), Renew(Renewal), Release(Release), Get(Get), Revoke(Revoke), List(List));
+
+/// The operations of a storage, by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Operation {
+    /// [`Request::Acquire`].
+    Acquire,
+    /// [`Request::Renew`].
+    Renew,
+    /// [`Request::Release`].
+    Release,
+    /// [`Request::Get`].
+    Get,
+    /// [`Request::Revoke`].
+    Revoke,
+    /// [`Request::List`].
+    List,
+}
+
+impl Operation {
+    /// The name in lower case, as logs, figures and the lease service's API have it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Acquire => "acquire",
+            Self::Renew => "renew",
+            Self::Release => "release",
+            Self::Get => "get",
+            Self::Revoke => "revoke",
+            Self::List => "list",
+        }
+    }
+}
+
+impl fmt::Display for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A candidate asks for a key.
+///
+/// ```
+/// use core::time::Duration;
+/// use lessor::storage::{Claim, Session};
+/// use lessor::{Id, Key, Term};
+///
+/// // The session has to be unpredictable, in earnest.
+/// let claim = Claim::new(Key::new("k")?, Id::new("node-a")?, Session::from_bits(0x5eed), Duration::from_secs(10));
+/// let claim = claim.after(Term::new(7));
+/// assert_eq!(claim.after, Term::new(7));
+/// # Ok::<(), lessor::InvalidText>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Claim {
+    /// The election.
+    pub key: Key,
+    /// Who asks, for others to see.
+    pub id: Id,
+    /// Who asks, as proof.
+    pub session: Session,
+    /// For how long. A storage counts in whole milliseconds, rounded up.
+    pub ttl: Duration,
+    /// What to publish with the lease.
+    pub value: Option<Value>,
+    /// The newest term of this key that the candidate knows of. `None`: it has not seen one.
+    ///
+    /// It marks what the claim was based on: a claim that lingered in the network while others led is refused.
+    pub after: Option<Term>,
+    /// Whether an expired lease of another may be taken over.
+    pub takeover: Takeover,
+}
+
+impl Claim {
+    /// A claim that publishes nothing, knows of no term, and takes over whatever has expired.
+    #[must_use]
+    pub const fn new(key: Key, id: Id, session: Session, ttl: Duration) -> Self {
+        Self { key, id, session, ttl, value: None, after: None, takeover: Takeover::Expired }
+    }
+
+    /// Sets [`value`](Self::value).
+    #[must_use]
+    pub fn value(self, value: Option<Value>) -> Self {
+        Self { value, ..self }
+    }
+
+    /// Sets [`after`](Self::after).
+    #[must_use]
+    pub fn after(self, after: Option<Term>) -> Self {
+        Self { after, ..self }
+    }
+
+    /// Sets [`takeover`](Self::takeover).
+    #[must_use]
+    pub fn takeover(self, takeover: Takeover) -> Self {
+        Self { takeover, ..self }
+    }
+}
+
+/// When an expired lease of another may be taken over. A released one always may.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Takeover {
+    /// As soon as the storage's clock says that it expired.
+    #[default]
+    Expired,
+    /// If it expired and its version is still this one: the candidate saw it unchanged for its ttl and margin on its
+    /// own clock. Also if the storage's clock has stepped back and cannot tell when it expires.
+    Unchanged(Version),
+    /// Not yet.
+    ReleasedOnly,
+}
+
+/// A leader asks for more time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Renewal {
+    /// The election.
+    pub key: Key,
+    /// Who leads, for others to see.
+    pub id: Id,
+    /// Who leads, as proof.
+    pub session: Session,
+    /// In which term.
+    pub term: Term,
+    /// For how long from now. A storage counts in whole milliseconds, rounded up.
+    pub ttl: Duration,
+    /// What to publish with the lease from now on.
+    pub value: Option<Value>,
+}
+
+impl Renewal {
+    /// A renewal that publishes nothing.
+    #[must_use]
+    pub const fn new(key: Key, id: Id, session: Session, term: Term, ttl: Duration) -> Self {
+        Self { key, id, session, term, ttl, value: None }
+    }
+
+    /// Sets [`value`](Self::value).
+    #[must_use]
+    pub fn value(self, value: Option<Value>) -> Self {
+        Self { value, ..self }
+    }
+}
+
+/// A candidate gives up what its session holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Release {
+    /// The election.
+    pub key: Key,
+    /// Whose lease.
+    pub session: Session,
+}
+
+impl Release {
+    /// The release of a key by a session.
+    #[must_use]
+    pub const fn new(key: Key, session: Session) -> Self {
+        Self { key, session }
+    }
+}
+
+/// A look at the lease of a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Get {
+    /// The election.
+    pub key: Key,
+}
+
+impl Get {
+    /// A look at this key.
+    #[must_use]
+    pub const fn new(key: Key) -> Self {
+        Self { key }
+    }
+}
+
+/// An operator takes the lease from its holder, whoever that is: a force-release.
+///
+/// The key is free at once, in a term of its own: what the former holder still writes can be refused by its term from
+/// then on. The former holder itself learns of it from its next renewal, and believes in its leadership until then:
+/// the reply shows for how long at most. Work that is not fenced may overlap for that long.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Revoke {
+    /// The election.
+    pub key: Key,
+}
+
+impl Revoke {
+    /// The revocation of this key's lease.
+    #[must_use]
+    pub const fn new(key: Key) -> Self {
+        Self { key }
+    }
+}
+
+/// An operator looks at many leases, a page at a time, in the order of the bytes of their keys.
+///
+/// Each lease is a look by itself: a page is no snapshot of all of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct List {
+    /// How the keys begin. Empty: all.
+    pub prefix: String,
+    /// The first key to show, if it is there. `None`: from the beginning. [`Page::next`] goes here.
+    pub from: Option<Key>,
+    /// The most leases to show, from 1 to [`MAX_LIMIT`](Self::MAX_LIMIT). Default 100.
+    pub limit: usize,
+}
+
+impl List {
+    /// The most leases of a page.
+    pub const MAX_LIMIT: usize = 1_000;
+
+    /// The first 100 leases of all keys.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { prefix: String::new(), from: None, limit: 100 }
+    }
+
+    /// Sets [`prefix`](Self::prefix).
+    #[must_use]
+    pub fn prefix(self, prefix: impl Into<String>) -> Self {
+        Self { prefix: prefix.into(), ..self }
+    }
+
+    /// Sets [`from`](Self::from).
+    #[must_use]
+    pub fn from(self, from: Option<Key>) -> Self {
+        Self { from, ..self }
+    }
+
+    /// Sets [`limit`](Self::limit).
+    #[must_use]
+    pub fn limit(self, limit: usize) -> Self {
+        Self { limit, ..self }
+    }
+
+    /// How many leases a page may have: [`limit`](Self::limit), put between 1 and [`MAX_LIMIT`](Self::MAX_LIMIT).
+    #[must_use]
+    pub fn page_size(&self) -> usize {
+        self.limit.clamp(1, Self::MAX_LIMIT)
+    }
+
+    /// The page of these leases, which come in the order of their keys: for storages that can walk over them.
+    #[must_use]
+    pub fn page(&self, leases: impl IntoIterator<Item = (Key, Lease)>) -> Page {
+        let first = self.from.as_ref();
+        let mut wanted = leases
+            .into_iter()
+            .filter(|(key, _)| key.as_str().starts_with(&self.prefix) && first.is_none_or(|first| key >= first));
+        let entries = wanted.by_ref().take(self.page_size()).map(|(key, lease)| Entry::new(key, lease)).collect();
+        Page::new(entries, wanted.next().map(|(key, _)| key))
+    }
+}
+
+impl Default for List {
+    fn default() -> Self {
+        Self::new()
+    }
+}

@@ -1,0 +1,42 @@
+//! The secret of a candidate.
+
+use core::fmt;
+
+/// One incarnation of a candidate: 128 unpredictable bits that prove ownership of a lease.
+///
+/// Only a storage sees it. It never travels in a [`Lease`](crate::Lease), and its `Debug` form does not show it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Session(u128);
+
+impl Session {
+    /// Makes a session of 128 bits. They have to be unpredictable, and never the same twice: whoever has them holds
+    /// the lease.
+    #[must_use]
+    pub const fn from_bits(bits: u128) -> Self {
+        Self(bits)
+    }
+
+    /// The bits, for a storage to keep.
+    #[must_use]
+    pub const fn to_bits(self) -> u128 {
+        self.0
+    }
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Session(..)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::format;
+
+    /// A session is a secret: nothing prints it.
+    #[test]
+    fn a_session_is_not_printed() {
+        assert_eq!(format!("{:?}", Session::from_bits(42)), "Session(..)");
+    }
+}

@@ -1,0 +1,17 @@
+//! What an operator sees of a driver: a log (feature `tracing`) and figures (feature `metrics`).
+//!
+//! The guide's page `telemetry` is the documentation: its tables are compared with the code by tests.
+
+#[cfg(feature = "metrics")]
+mod metrics;
+#[cfg(any(feature = "tracing", feature = "metrics"))]
+mod observed;
+#[cfg(not(any(feature = "tracing", feature = "metrics")))]
+mod silent;
+#[cfg(feature = "tracing")]
+mod trace;
+
+#[cfg(any(feature = "tracing", feature = "metrics"))]
+pub(crate) use observed::Report;
+#[cfg(not(any(feature = "tracing", feature = "metrics")))]
+pub(crate) use silent::Report;

@@ -1,0 +1,118 @@
+//! Opens the storage of [lessor] that a URL names: for programs that leave the choice to whoever runs them.
+//!
+//! There is one function, [`open`]. What it can open is a matter of features, one an engine; none is on by itself:
+//!
+//! | feature | crate | |
+//! |---|---|---|
+//! | `sqlite` | `lessor-sqlite` | compiles SQLite in |
+//! | `postgres`, `mysql` | `lessor-postgres`, `lessor-mysql` | need Rust 1.94, for sqlx |
+//! | `redis` | `lessor-redis` | |
+//! | `http` | `lessor-http` | always with TLS |
+//! | `tls-rustls` | | TLS for those of `postgres`, `mysql` and `redis` that are on |
+//! | `tokio` | | those of the same three that are on take tokio's sockets within tokio, instead of smol's |
+#![cfg_attr(docsrs, feature(doc_cfg))]
+#![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use std::sync::Arc;
+
+use lessor::Storage;
+
+mod error;
+mod url;
+
+pub use error::OpenError;
+
+/// The README's code compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}
+
+/// Opens the storage that a URL names. Makes its table where it is missing, and [checks](Storage::check) it.
+///
+/// | URL | storage | feature |
+/// |---|---|---|
+/// | `leases.db`, `sqlite:leases.db`, `file:leases.db?..` | [`SqliteStorage`](lessor_sqlite::SqliteStorage): a file, made if it is missing | `sqlite` |
+/// | `postgres://user:password@host/database` | [`PostgresStorage`](lessor_postgres::PostgresStorage) | `postgres` |
+/// | `mysql://user:password@host/database` | [`MySqlStorage`](lessor_mysql::MySqlStorage) | `mysql` |
+/// | `redis://user:password@host` | [`RedisStorage`](lessor_redis::RedisStorage): the first candidates wait for its `max_ttl` | `redis` |
+/// | `https://token@host`, `http://token@localhost:8787` | [`HttpStorage`](lessor_http::HttpStorage): a lease service | `http` |
+///
+/// What needs escapes in a URL is written as `%` and two hexadecimal digits. `postgresql:` and `mariadb:` are other
+/// names, `rediss:` is with TLS. All settings are the defaults; pools have up to four connections. TLS to databases
+/// and to Redis is feature `tls-rustls`; what is asked of it (`sslmode=verify-full`, say) stands in the URL, as each
+/// driver has it.
+///
+/// Clones of what it answers are the same storage.
+///
+#[cfg_attr(feature = "sqlite", doc = "```")]
+#[cfg_attr(not(feature = "sqlite"), doc = "```ignore")]
+/// use lessor::Builder;
+///
+/// # futures::executor::block_on(async {
+/// # let directory = tempfile::tempdir()?;
+/// # let url = directory.path().join("leases.db").display().to_string();
+/// let storage = lessor_any::open(&url).await?;
+/// let (candidate, driver) = Builder::new("nightly-report").build(storage)?;
+/// # let _ = (candidate, driver);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
+///
+/// # Errors
+/// [`OpenError`]; it shows no secret.
+///
+/// # Cancel safety
+/// A dropped call may have made the table, nothing else.
+#[cfg_attr(
+    not(all(feature = "http", feature = "mysql", feature = "postgres", feature = "redis", feature = "sqlite")),
+    allow(rustdoc::broken_intra_doc_links, reason = "a storage that is not there is named without a link")
+)]
+pub async fn open(url: &str) -> Result<Arc<dyn Storage>, OpenError> {
+    match url::feature(url)? {
+        #[cfg(feature = "sqlite")]
+        "sqlite" => {
+            let storage = lessor_sqlite::SqliteStorage::open(url::path(url)).await?;
+            storage.migrate().await?;
+            ready(storage).await
+        }
+        #[cfg(feature = "postgres")]
+        "postgres" => {
+            use lessor_postgres::sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+            let options = url.parse::<PgConnectOptions>().map_err(OpenError::invalid)?;
+            let pool = PgPoolOptions::new().max_connections(CONNECTIONS).test_before_acquire(false);
+            let storage = lessor_postgres::PostgresStorage::new(pool.connect_lazy_with(options));
+            storage.migrate().await?;
+            ready(storage).await
+        }
+        #[cfg(feature = "mysql")]
+        "mysql" => {
+            use lessor_mysql::sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
+            let options = url.parse::<MySqlConnectOptions>().map_err(OpenError::invalid)?;
+            let pool = MySqlPoolOptions::new().max_connections(CONNECTIONS).test_before_acquire(false);
+            let storage = lessor_mysql::MySqlStorage::new(pool.connect_lazy_with(options));
+            storage.migrate().await?;
+            ready(storage).await
+        }
+        #[cfg(feature = "redis")]
+        "redis" => {
+            let client = lessor_redis::redis::Client::open(url).map_err(OpenError::invalid)?;
+            ready(lessor_redis::RedisStorage::new(client)).await
+        }
+        #[cfg(feature = "http")]
+        "http" => {
+            let (url, token) = url::split_token(url)?;
+            let storage = lessor_http::HttpStorage::builder(url).token(token).build().map_err(OpenError::invalid)?;
+            ready(storage).await
+        }
+        feature => Err(OpenError::MissingFeature { feature }),
+    }
+}
+
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+const CONNECTIONS: u32 = 4;
+
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql", feature = "redis", feature = "http"))]
+async fn ready(storage: impl Storage + 'static) -> Result<Arc<dyn Storage>, OpenError> {
+    storage.check().await?;
+    Ok(Arc::new(storage))
+}

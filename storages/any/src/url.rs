@@ -1,0 +1,119 @@
+//! What a URL says of a storage.
+
+use crate::OpenError;
+
+/// The schemes there are, and the feature that each needs.
+pub(crate) const SCHEMES: [(&str, &str); 10] = [
+    ("sqlite", "sqlite"),
+    ("file", "sqlite"),
+    ("postgres", "postgres"),
+    ("postgresql", "postgres"),
+    ("mysql", "mysql"),
+    ("mariadb", "mysql"),
+    ("redis", "redis"),
+    ("rediss", "redis"),
+    ("http", "http"),
+    ("https", "http"),
+];
+
+/// The feature that the URL's scheme needs. What has no scheme is a path.
+pub(crate) fn feature(url: &str) -> Result<&'static str, OpenError> {
+    if url.is_empty() {
+        return Err(OpenError::invalid("it is empty"));
+    }
+    let known = url.split_once(':').and_then(|(scheme, _)| SCHEMES.iter().find(|(name, _)| *name == scheme));
+    match (known, url.split_once("://")) {
+        (Some((_, feature)), _) => Ok(feature),
+        (None, Some((scheme, _)))
+            if scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte)) =>
+        {
+            Err(OpenError::UnknownScheme { given: scheme.chars().take(20).collect() })
+        }
+        // Nothing of it is shown: it may be a URL without its scheme, and has a password then.
+        (None, _) if url.contains('@') || url.contains("://") => {
+            Err(OpenError::invalid("a path with an @ in it begins with sqlite:, and any other URL with its scheme"))
+        }
+        (None, _) => Ok("sqlite"),
+    }
+}
+
+/// The path of an SQLite file. `file:` is SQLite's own: it stays.
+#[cfg(any(feature = "sqlite", test))]
+pub(crate) fn path(url: &str) -> &str {
+    match url.strip_prefix("sqlite:") {
+        Some(path) => path.strip_prefix("//").unwrap_or(path),
+        None => url,
+    }
+}
+
+/// The URL without what stands before the host, and that.
+#[cfg(feature = "http")]
+pub(crate) fn split_token(url: &str) -> Result<(String, String), OpenError> {
+    let missing = || OpenError::invalid("a lease service asks for a token: https://token@host");
+    let (scheme, rest) = url.split_once("://").ok_or_else(missing)?;
+    let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    let (token, host) = authority.rsplit_once('@').ok_or_else(missing)?;
+    let token = percent_encoding::percent_decode_str(token.strip_prefix(':').unwrap_or(token)).decode_utf8();
+    let token = token.map_err(|_| OpenError::invalid("its token is not UTF-8"))?.into_owned();
+    Ok((format!("{scheme}://{host}{path}"), token))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_scheme_needs_its_feature() {
+        for (url, expected) in [
+            ("leases.db", "sqlite"),
+            ("./a:b/leases.db", "sqlite"),
+            ("sqlite:leases.db", "sqlite"),
+            ("file:leases.db?mode=rw", "sqlite"),
+            ("postgresql://h/d", "postgres"),
+            ("mariadb://h/d", "mysql"),
+            ("redis://h", "redis"),
+            ("rediss://h", "redis"),
+            ("https://t@h", "http"),
+        ] {
+            assert_eq!(feature(url), Ok(expected), "{url}");
+        }
+    }
+
+    /// R15: what no storage understands is named, and no secret is shown.
+    #[test]
+    fn an_unknown_scheme_is_named_without_the_secret() {
+        let error = feature("etcd://user:s3cret@h").unwrap_err();
+        assert_eq!(error, OpenError::UnknownScheme { given: "etcd".to_owned() });
+        assert!(!error.to_string().contains("s3cret"));
+    }
+
+    #[test]
+    fn what_is_neither_url_nor_path_is_not_shown() {
+        assert!(matches!(feature(""), Err(OpenError::InvalidUrl { .. })));
+        for url in ["app:s3cret@h/leases", "app:s3cret@h/x?to=http://y"] {
+            let error = feature(url).unwrap_err();
+            assert!(matches!(error, OpenError::InvalidUrl { .. }) && !error.to_string().contains("s3cret"), "{error}");
+        }
+    }
+
+    #[test]
+    fn paths() {
+        for (url, expected) in [
+            ("leases.db", "leases.db"),
+            ("sqlite:leases.db", "leases.db"),
+            ("sqlite:///var/leases.db", "/var/leases.db"),
+            ("file:leases.db", "file:leases.db"),
+        ] {
+            assert_eq!(path(url), expected, "{url}");
+        }
+    }
+
+    #[cfg(feature = "http")]
+    #[test]
+    fn tokens() {
+        let split = |url: &str| split_token(url).unwrap();
+        assert_eq!(split("https://t0ken@h/base"), ("https://h/base".to_owned(), "t0ken".to_owned()));
+        assert_eq!(split("http://:a%2Fb@localhost:1"), ("http://localhost:1".to_owned(), "a/b".to_owned()));
+        assert!(split_token("https://h/@x").is_err());
+    }
+}

@@ -1,0 +1,178 @@
+//! How a storage is to be made.
+
+use core::fmt;
+use core::net::IpAddr;
+use core::time::Duration;
+
+use lessor_kit::error::AdapterError;
+use ureq::http::Uri;
+
+use crate::USER_AGENT;
+use crate::service::Service;
+use crate::storage::HttpStorage;
+use crate::watch::{Place, Watch};
+
+/// How an [`HttpStorage`] is to be made.
+///
+/// ```
+/// use core::time::Duration;
+/// use lessor_http::HttpStorage;
+///
+/// let storage = HttpStorage::builder("https://leases.example.com")
+///     .token("at-least-20-random-characters")
+///     .timeout(Duration::from_secs(10))
+///     .wakeups(false)
+///     .build()?;
+/// # let _ = storage;
+/// # Ok::<(), lessor_http::AdapterError>(())
+/// ```
+#[derive(Clone)]
+#[must_use = "a builder does nothing until it makes a storage"]
+pub struct HttpBuilder {
+    url: String,
+    token: Option<String>,
+    timeout: Duration,
+    wakeups: bool,
+}
+
+impl HttpBuilder {
+    pub(crate) const fn new(url: String) -> Self {
+        Self { url, token: None, timeout: Duration::from_secs(30), wakeups: true }
+    }
+
+    /// The bearer token: one or more visible ASCII characters without spaces. A secret: nothing prints it.
+    ///
+    /// There is no default. A service serves nobody without one.
+    pub fn token(self, token: impl Into<String>) -> Self {
+        Self { token: Some(token.into()), ..self }
+    }
+
+    /// After how long a request is given up altogether, the making of a connection included. Default 30 s; more than
+    /// zero.
+    ///
+    /// It only keeps a hanging connection from being waited for for ever: how long a candidate waits is its
+    /// [`request_timeout`](lessor::Config::request_timeout).
+    pub fn timeout(self, timeout: Duration) -> Self {
+        Self { timeout, ..self }
+    }
+
+    /// Whether followers are woken, which takes one more connection and a thread. Default `true`.
+    ///
+    /// Without, a follower asks at its [retry interval](lessor::Config::retry_interval) and when the lease ends.
+    pub fn wakeups(self, wakeups: bool) -> Self {
+        Self { wakeups, ..self }
+    }
+
+    /// The storage. Nothing is sent yet: see [`check`](lessor::Storage::check).
+    ///
+    /// # Errors
+    /// [`AdapterError::MissingSetting`] without a token; [`AdapterError::InvalidSetting`] names what breaks its limits,
+    /// and what is allowed.
+    pub fn build(self) -> Result<HttpStorage, AdapterError> {
+        let url = self.url.trim_end_matches('/');
+        let (uri, local) = checked(url)?;
+        let token = self.token.ok_or(AdapterError::missing("token"))?;
+        if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(AdapterError::invalid_secret("token", "one or more visible ASCII characters without spaces"));
+        }
+        if self.timeout.is_zero() {
+            return Err(AdapterError::invalid("timeout", "0 s", "more than zero"));
+        }
+        let config = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .timeout_global(Some(self.timeout))
+            .user_agent(USER_AGENT);
+        // A proxy has no way to what is on this machine.
+        let config = if local { config.proxy(None) } else { config };
+        let (agent, url, authorization) = (config.build().new_agent(), url.to_string(), format!("Bearer {token}"));
+        let place = if self.wakeups { Place::new(&uri, authorization.clone(), self.timeout) } else { None };
+        Ok(HttpStorage::of(Service { agent, url, authorization }, place.map(Watch::new)))
+    }
+}
+
+/// The URL, and whether it is of this machine.
+fn checked(url: &str) -> Result<(Uri, bool), AdapterError> {
+    // What stands before an @ is a secret, misplaced.
+    let given = url.rsplit_once('@').map_or_else(|| url.to_string(), |(_, host)| format!("..@{host}"));
+    let refused = |allowed| AdapterError::invalid("url", &given, allowed);
+    let uri: Uri = url.parse().map_err(|_| refused("https://HOST"))?;
+    let host = uri.host().ok_or_else(|| refused("https://HOST"))?;
+    if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
+        return Err(refused("https://HOST without an @: the secret is the token"));
+    }
+    if uri.query().is_some() {
+        return Err(refused("https://HOST/PATH without a query"));
+    }
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    let local = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+    match uri.scheme_str() {
+        Some("https") => Ok((uri, local)),
+        Some("http") if local => Ok((uri, true)),
+        Some("http") => {
+            Err(refused("https://; plain http, which shows the token to everybody, is for this machine only"))
+        }
+        _ => Err(refused("https://HOST, or on this machine http://HOST")),
+    }
+}
+
+/// Not the token.
+impl fmt::Debug for HttpBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpBuilder")
+            .field("url", &self.url)
+            .field("timeout", &self.timeout)
+            .field("wakeups", &self.wakeups)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn built(url: &str) -> Result<HttpStorage, AdapterError> {
+        HttpStorage::new(url, "t0ken")
+    }
+
+    #[test]
+    fn only_secret_ways() {
+        for url in [
+            "https://leases.example.com",
+            "https://h/base/",
+            "http://127.0.0.1:8787",
+            "http://[::1]:1",
+            "http://localhost",
+        ] {
+            assert!(built(url).is_ok(), "{url}");
+        }
+        for url in
+            ["http://example.com", "ftp://h", "leases.example.com", "", "https://user:secret@h", "https://h/?x=1"]
+        {
+            let error = built(url).unwrap_err();
+            assert!(matches!(error, AdapterError::InvalidSetting { field: "url", .. }), "{url}: {error}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        let builder = HttpStorage::builder("https://h");
+        for (builder, says) in [
+            (builder.clone(), "token is missing"),
+            (builder.clone().token(""), "token is not allowed: one or more visible ASCII characters without spaces"),
+            (builder.clone().token("s 3"), "token is not allowed: one or more visible ASCII characters without spaces"),
+            (builder.token("t").timeout(Duration::ZERO), "timeout \"0 s\" is not allowed: more than zero"),
+        ] {
+            assert_eq!(builder.build().unwrap_err().to_string(), says);
+        }
+    }
+
+    /// A token is a secret: nothing prints it.
+    #[test]
+    fn a_token_is_not_printed() {
+        let builder = HttpStorage::builder("https://h").token("s3cret");
+        assert!(!format!("{builder:?}").contains("s3cret"));
+        assert!(!format!("{:?}", builder.build().unwrap()).contains("s3cret"));
+        assert!(!format!("{:?}", built("https://user:s3cret@h").unwrap_err()).contains("s3cret"));
+    }
+}

@@ -1,0 +1,303 @@
+//! Wake-ups from a server that tells of grants and releases: one connection for all keys, on a thread of its own.
+
+use core::convert::Infallible;
+use core::fmt;
+use core::pin::pin;
+use core::time::Duration;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+
+use async_io::Timer;
+use futures::FutureExt;
+use futures::channel::oneshot;
+use futures::future::select;
+use lessor::storage::Topics;
+use lessor::{Key, Wakeups};
+
+use crate::backoff::Backoff;
+use crate::timeout::within;
+
+/// After how long a silence a [`Channel`] asks the server for a sign of life: a connection that is dead shows no other
+/// sign.
+pub const HEARTBEAT: Duration = Duration::from_secs(30);
+
+/// How long the server may take for it, and for a connection too: see [`patiently`].
+pub const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A way to hear of grants and releases: the part of a [`Listener`] that knows the server.
+pub trait Channel: Send + Sync + 'static {
+    /// Why a connection ended. Nobody is told: whatever it was, there will be another one.
+    type Error;
+
+    /// What the thread is called.
+    const THREAD: &'static str;
+
+    /// One connection, from its beginning to its end: [wakes](Topics::wake) the followers of each key that is heard of.
+    ///
+    /// When it begins it has to [wake all](Topics::wake_all): what came before it was missed. It is dropped where it
+    /// stands when the listener is.
+    ///
+    /// An `async fn` will do.
+    fn listen(&self, topics: &Topics) -> impl Future<Output = Result<(), Self::Error>>;
+}
+
+/// Who waits for wake-ups of which key, and the thread that brings them.
+///
+/// The thread is there from the first [`subscribe`](Self::subscribe) on, and ends with the listener, whoever still waits:
+/// a [`Wakeups`] does not keep it alive. A lost connection is made anew after a [pause](Backoff::default), which is the
+/// first one again once a connection has lasted for the longest.
+///
+/// ```
+/// use lessor::Key;
+/// use lessor::storage::Topics;
+/// use lessor_kit::listener::{Channel, Listener};
+/// use std::convert::Infallible;
+///
+/// /// Tells of everything at once, and then of nothing.
+/// struct Once;
+///
+/// impl Channel for Once {
+///     type Error = Infallible;
+///     const THREAD: &'static str = "once";
+///
+///     async fn listen(&self, topics: &Topics) -> Result<(), Infallible> {
+///         topics.wake_all();
+///         std::future::pending().await
+///     }
+/// }
+///
+/// # futures::executor::block_on(async {
+/// use futures::StreamExt;
+///
+/// let listener = Listener::new(Once);
+/// let mut wakeups = listener.subscribe(&Key::new("nightly-report")?);
+/// assert_eq!(wakeups.next().await, Some(()));
+/// # Ok::<(), lessor::InvalidText>(())
+/// # }).unwrap();
+/// ```
+pub struct Listener<C> {
+    shared: Arc<Shared<C>>,
+    /// Dropped, it ends the thread. `None`: there is none.
+    thread: Mutex<Option<oneshot::Sender<Infallible>>>,
+}
+
+/// What the thread needs. It does not keep the listener alive.
+struct Shared<C> {
+    channel: C,
+    topics: Topics,
+}
+
+impl<C: Channel> Listener<C> {
+    /// Nothing is sent before somebody subscribes.
+    pub fn new(channel: C) -> Self {
+        Self { shared: Arc::new(Shared { channel, topics: Topics::new() }), thread: Mutex::new(None) }
+    }
+
+    /// Wake-ups of a key: what [`Storage::subscribe`](lessor::Storage::subscribe) answers.
+    ///
+    /// Where there is no thread to be had there are none for now: the next to subscribe tries again.
+    pub fn subscribe(&self, key: &Key) -> Wakeups {
+        let wakeups = self.shared.topics.subscribe(key);
+        let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
+        if thread.as_ref().is_none_or(oneshot::Sender::is_canceled) {
+            *thread = start(self.shared.clone());
+        }
+        wakeups
+    }
+}
+
+impl<C> fmt::Debug for Listener<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Listener").field("topics", &self.shared.topics).finish_non_exhaustive()
+    }
+}
+
+fn start<C: Channel>(shared: Arc<Shared<C>>) -> Option<oneshot::Sender<Infallible>> {
+    let (listener, gone) = oneshot::channel();
+    let run = move || {
+        async_io::block_on(async {
+            let _ = select(gone, pin!(shared.follow())).await;
+        });
+    };
+    thread::Builder::new().name(C::THREAD.into()).spawn(run).ok()?;
+    Some(listener)
+}
+
+impl<C: Channel> Shared<C> {
+    async fn follow(&self) -> Infallible {
+        let mut backoff = Backoff::default();
+        loop {
+            let pause = self.connection(&mut backoff).await;
+            Timer::after(pause).await;
+        }
+    }
+
+    /// One connection, and how long to wait after it.
+    async fn connection(&self, backoff: &mut Backoff) -> Duration {
+        let mut lasting = Timer::after(backoff.longest());
+        let _ = self.channel.listen(&self.topics).await;
+        if (&mut lasting).now_or_never().is_some() {
+            backoff.reset();
+        }
+        backoff.pause(getrandom::u32().unwrap_or(u32::MAX))
+    }
+}
+
+/// What a driver answers, or its timeout after [`PATIENCE`].
+///
+/// # Errors
+/// The future's, or an [`io::Error`] of the kind [`TimedOut`](io::ErrorKind::TimedOut) as such.
+pub async fn patiently<T, E: From<io::Error>>(future: impl Future<Output = Result<T, E>>) -> Result<T, E> {
+    within(PATIENCE, future).await.map_err(io::Error::from)?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use core::sync::atomic::{AtomicUsize, Ordering};
+    use futures::StreamExt;
+    use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
+    use futures::executor::block_on;
+
+    /// Tells when it is asked to listen, and when it is gone; each connection breaks at once, but for the last one.
+    struct Breaking {
+        broken: usize,
+        listening: UnboundedSender<String>,
+        count: AtomicUsize,
+    }
+
+    impl Channel for Breaking {
+        type Error = io::Error;
+        const THREAD: &'static str = "breaking";
+
+        async fn listen(&self, topics: &Topics) -> io::Result<()> {
+            topics.wake_all();
+            let thread = thread::current().name().unwrap_or_default().to_string();
+            let _ = self.listening.unbounded_send(thread);
+            if self.count.fetch_add(1, Ordering::Relaxed) < self.broken {
+                return Err(io::ErrorKind::ConnectionReset.into());
+            }
+            core::future::pending().await
+        }
+    }
+
+    fn breaking(broken: usize) -> (Listener<Breaking>, UnboundedReceiver<String>) {
+        let (listening, told) = unbounded();
+        (Listener::new(Breaking { broken, listening, count: AtomicUsize::new(0) }), told)
+    }
+
+    /// Long enough for every machine, and never waited for by a test that passes.
+    async fn soon<F: Future>(future: F) -> F::Output {
+        within(Duration::from_secs(60), future).await.expect("it never comes")
+    }
+
+    fn key(name: &str) -> Key {
+        Key::new(name).unwrap()
+    }
+
+    #[test]
+    fn the_first_subscription_starts_it() {
+        block_on(async {
+            let (listener, mut told) = breaking(0);
+            assert_eq!(told.next().now_or_never(), None, "nobody subscribed");
+            let mut first = listener.subscribe(&key("a"));
+            assert_eq!(soon(told.next()).await.as_deref(), Some("breaking"));
+            assert_eq!(soon(first.next()).await, Some(()), "what came before was missed");
+            let mut second = listener.subscribe(&key("b"));
+            listener.shared.topics.wake(&key("b"));
+            assert_eq!(soon(second.next()).await, Some(()));
+            assert_eq!(first.next().now_or_never(), None, "of another key");
+            assert_eq!(Arc::strong_count(&listener.shared), 2, "one thread for all keys");
+            assert_eq!(told.next().now_or_never(), None, "one connection for all keys");
+        });
+    }
+
+    #[test]
+    fn a_lost_connection_is_made_anew() {
+        block_on(async {
+            let (listener, mut told) = breaking(2);
+            let mut wakeups = listener.subscribe(&key("a"));
+            for connection in 1..=3 {
+                assert!(soon(told.next()).await.is_some(), "connection {connection}");
+                assert_eq!(soon(wakeups.next()).await, Some(()), "connection {connection}");
+            }
+        });
+    }
+
+    /// A connection that lasts as long as this.
+    struct Lasting(Duration);
+
+    impl Channel for Lasting {
+        type Error = Infallible;
+        const THREAD: &'static str = "lasting";
+
+        async fn listen(&self, _: &Topics) -> Result<(), Infallible> {
+            Timer::after(self.0).await;
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn the_first_pause_follows_a_connection_that_lasted() {
+        let pause = |lasting, longest| {
+            let mut backoff = Backoff::new(Duration::from_millis(1), longest);
+            backoff.lengthen();
+            block_on(Listener::new(Lasting(lasting)).shared.connection(&mut backoff))
+        };
+        let longest = Duration::from_secs(60);
+        assert!(pause(Duration::ZERO, longest) >= longest / 2, "it broke at once");
+        let longest = Duration::from_millis(20);
+        assert!(pause(longest * 2, longest) <= Duration::from_millis(1), "it lasted");
+    }
+
+    #[test]
+    fn the_thread_ends_with_the_listener() {
+        block_on(async {
+            let (listener, mut told) = breaking(0);
+            let wakeups = listener.subscribe(&key("a"));
+            assert!(soon(told.next()).await.is_some());
+            drop(listener);
+            assert_eq!(soon(told.next()).await, None, "the channel is dropped with the thread");
+            drop(wakeups);
+        });
+    }
+
+    /// A channel that panics ends the thread; the next to subscribe has a new one.
+    #[test]
+    fn a_thread_that_ended_is_started_anew() {
+        struct Panics(UnboundedSender<()>);
+
+        impl Channel for Panics {
+            type Error = Infallible;
+            const THREAD: &'static str = "panics";
+
+            async fn listen(&self, _: &Topics) -> Result<(), Infallible> {
+                let _ = self.0.unbounded_send(());
+                panic!("as the test wants it")
+            }
+        }
+
+        block_on(async {
+            let (started, mut told) = unbounded();
+            let listener = Listener::new(Panics(started));
+            let _first = listener.subscribe(&key("a"));
+            assert_eq!(soon(told.next()).await, Some(()));
+            let over = core::future::poll_fn(|cx| {
+                let mut thread = listener.thread.lock().unwrap();
+                thread.as_mut().expect("it was started").poll_canceled(cx)
+            });
+            soon(over).await;
+            let _second = listener.subscribe(&key("a"));
+            assert_eq!(soon(told.next()).await, Some(()), "a new thread");
+        });
+    }
+
+    #[test]
+    fn patience_hands_on_the_answer() {
+        let refused = || io::Error::from(io::ErrorKind::ConnectionRefused);
+        let answer = block_on(patiently(async { Err::<(), _>(refused()) }));
+        assert_eq!(answer.unwrap_err().kind(), refused().kind());
+        assert_eq!(block_on(patiently(async { Ok::<_, io::Error>(7) })).unwrap(), 7);
+    }
+}

@@ -1,0 +1,163 @@
+//! The server's clock: after a wait, after a step back, in summer.
+
+use std::time::Duration;
+
+use futures::future::join;
+use lessor::storage::{Acquired, Renewed, Takeover};
+use lessor::{Storage, StorageExt};
+use lessor_mysql::MySqlStorage;
+use lessor_servers::mysql::{Server, pool};
+use smol::block_on;
+
+use crate::support::{
+    HOUR, claim_for, granted, key, lasting, lock, number, pool_with, release, renewal, run, storage, unlock,
+};
+
+/// R4: a verdict is of the time after the wait for a lock, also where whoever held it changed nothing.
+#[test]
+fn time_goes_on_while_a_lock_is_waited_for() {
+    const WAIT: Duration = Duration::from_millis(700);
+    const BRIEF: Duration = Duration::from_millis(500);
+    const MINUTE: Duration = Duration::from_secs(60);
+    let server = Server::start_with(&[], Some("Europe/Berlin"));
+    block_on(async {
+        storage(&server).await.0.check().await.unwrap();
+        // With a time zone of its own, as with sqlx's.
+        for options in [server.options(), server.options().timezone(None)] {
+            let pool = pool(options, 8);
+            run(&pool, "DELETE FROM lessor_leases").await;
+            let storage = MySqlStorage::builder().lock_timeout(HOUR).build(pool.clone());
+            let is_live = async || storage.get(&key("k")).await.unwrap().unwrap().is_live();
+
+            // Live when it is asked, expired when it gets the lock.
+            let brief = claim_for(BRIEF, "k", 1);
+            let first = granted(storage.acquire(brief.clone()).await);
+            let other = lock(&pool).await;
+            let longer = renewal(&lasting(brief.clone(), HOUR), first);
+            let (renewed, ()) = join(storage.renew(longer), unlock(other, WAIT)).await;
+            assert!(matches!(renewed.unwrap(), Renewed::Lost { lease: Some(_), .. }));
+            assert!(!is_live().await);
+
+            // A claim that was granted is repeated only while it lasts.
+            let brief = brief.after(Some(first));
+            let second = granted(storage.acquire(brief.clone()).await);
+            assert_eq!(Some(second), first.next());
+            let other = lock(&pool).await;
+            let (repeated, ()) = join(storage.acquire(lasting(brief, HOUR)), unlock(other, WAIT)).await;
+            assert!(matches!(repeated.unwrap(), Acquired::Held { retry_after: Duration::ZERO, .. }));
+            assert!(!is_live().await);
+
+            // What is given lasts, and begins, when it is given.
+            let other = lock(&pool).await;
+            let next = claim_for(MINUTE, "k", 2).after(Some(second));
+            let (acquired, ()) = join(storage.acquire(next.clone()), unlock(other, WAIT)).await;
+            let third = granted(acquired);
+            assert_eq!(Some(third), second.next());
+            let lease = storage.get(&next.key).await.unwrap().unwrap();
+            let (left, age) = (lease.time_left, lease.age.unwrap());
+            assert!(left > MINUTE - BRIEF && left <= MINUTE, "{left:?}");
+            assert!(age < BRIEF, "{age:?}");
+            let other = lock(&pool).await;
+            let (renewed, ()) = join(storage.renew(renewal(&next, third)), unlock(other, WAIT)).await;
+            assert!(matches!(renewed.unwrap(), Renewed::Extended { .. }));
+            let lease = storage.get(&next.key).await.unwrap().unwrap();
+            let (left, age) = (lease.time_left, lease.age.unwrap());
+            assert!(left > MINUTE - BRIEF && left <= MINUTE, "{left:?}");
+            assert!(age >= WAIT, "a renewal goes on in its term: {age:?}");
+        }
+    });
+}
+
+/// R10: a stored expiry far ahead of the clock shows no more than the ttl, and goes to who saw it unchanged.
+#[test]
+fn an_hour_ahead() {
+    const AN_HOUR_AHEAD: &str = "UPDATE lessor_leases SET expires = expires + 3600000";
+    const TTL: Duration = Duration::from_secs(5);
+    let server = Server::start();
+    block_on(async {
+        let (storage, pool) = storage(&server).await;
+        let first = granted(storage.acquire(claim_for(TTL, "k", 1)).await);
+        run(&pool, AN_HOUR_AHEAD).await;
+        let lease = storage.get(&key("k")).await.unwrap().unwrap();
+        assert_eq!(lease.time_left, TTL);
+        let known = claim_for(TTL, "k", 2).after(Some(first));
+        let held = storage.acquire(known.clone()).await.unwrap();
+        assert!(matches!(held, Acquired::Held { retry_after: TTL, .. }), "{held:?}");
+        let watched = known.clone().takeover(Takeover::Unchanged(lease.version));
+        let held = storage.acquire(watched.clone().after(None)).await.unwrap();
+        assert!(matches!(held, Acquired::Held { .. }), "{held:?}");
+        let second = granted(storage.acquire(watched).await);
+        assert_eq!(Some(second), first.next());
+        for sql_mode in ["", "SIMULTANEOUS_ASSIGNMENT"] {
+            run(&pool, AN_HOUR_AHEAD).await;
+            let storage = MySqlStorage::new(pool_with(format!("sql_mode = '{sql_mode}'"), 1, server.options()));
+            let renewed = storage.renew(renewal(&known, second)).await.unwrap();
+            assert!(matches!(renewed, Renewed::Extended { .. }));
+            let ahead = "SELECT expires - TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6)) DIV 1000
+                FROM lessor_leases";
+            let ahead = number(&pool, ahead).await;
+            assert!(ahead <= 5000, "a renewal brings it back to the clock: {ahead}");
+        }
+        // A shorter ttl shortens nothing.
+        let brief = renewal(&lasting(known, Duration::from_millis(100)), second);
+        assert!(matches!(storage.renew(brief).await.unwrap(), Renewed::Extended { .. }));
+        let left = storage.get(&key("k")).await.unwrap().unwrap().time_left;
+        assert!(left > Duration::from_secs(4), "{left:?}");
+    });
+}
+
+/// A term has an age, which what goes on in it does not touch.
+#[test]
+fn a_term_begins_once() {
+    let server = Server::start();
+    block_on(async {
+        let (storage, pool) = storage(&server).await;
+        let since = async || number(&pool, "SELECT since FROM lessor_leases").await;
+        let earlier = async || run(&pool, "UPDATE lessor_leases SET since = since - 60000").await;
+        let mine = claim_for(HOUR, "k", 1);
+        let first = granted(storage.acquire(mine.clone()).await);
+        earlier().await;
+        let began = since().await;
+        // A repeated grant, a renewal, a release.
+        assert_eq!(granted(storage.acquire(mine.clone()).await), first);
+        let _ = storage.renew(renewal(&mine, first)).await.unwrap();
+        let age = storage.get(&mine.key).await.unwrap().unwrap().age.unwrap();
+        assert!(age >= Duration::from_secs(60), "{age:?}");
+        storage.release(release(&mine)).await.unwrap();
+        assert_eq!(since().await, began);
+
+        let second = granted(storage.acquire(mine.clone().after(Some(first))).await);
+        assert_eq!(Some(second), first.next());
+        assert!(since().await >= began + 60_000, "a new term begins when it is granted");
+        earlier().await;
+        let began = since().await;
+        storage.revoke(&mine.key).await.unwrap().unwrap();
+        assert!(since().await >= began + 60_000, "a revocation has a term of its own");
+    });
+}
+
+/// Times are counted right where local time is counted twice or not at all.
+#[test]
+fn summer_time() {
+    let server = Server::start_with(&[], Some("Europe/Berlin"));
+    block_on(async {
+        storage(&server).await.0.check().await.unwrap();
+        // The last Sundays of March and October 2025, 01:00 UTC, and an hour around them.
+        for (change_number, change) in [1_743_296_400_i64, 1_761_440_400].into_iter().enumerate() {
+            for (step, minutes) in (-90..=90).step_by(15).enumerate() {
+                let seconds = change + minutes * 60;
+                let pool = pool_with(format!("timestamp = {seconds}.25"), 1, server.options().timezone(None));
+                let storage = MySqlStorage::new(pool.clone());
+                let claim = claim_for(Duration::from_millis(1), &format!("{change_number} {step}"), 1);
+                let first = granted(storage.acquire(claim.clone()).await);
+                let times = format!("SELECT expires - since FROM lessor_leases WHERE `key` = '{}'", claim.key);
+                assert_eq!(number(&pool, &times).await, 1);
+                let expires = format!("SELECT expires FROM lessor_leases WHERE `key` = '{}'", claim.key);
+                assert_eq!(number(&pool, &expires).await, seconds * 1000 + 251);
+                let renewed = storage.renew(renewal(&claim, first)).await.unwrap();
+                assert!(matches!(renewed, Renewed::Extended { .. }));
+                assert_eq!(number(&pool, &expires).await, seconds * 1000 + 251);
+            }
+        }
+    });
+}

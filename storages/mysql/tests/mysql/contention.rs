@@ -1,0 +1,57 @@
+//! Many at once on one key.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use futures::future::join_all;
+use lessor::StorageExt;
+use lessor::storage::{Acquired, ErrorKind};
+use lessor_mysql::MySqlStorage;
+use lessor_servers::mysql::{Server, pool};
+use smol::block_on;
+
+use crate::support::{claim_for, now, number, storage};
+
+/// R5: sixteen at once on leases that end all the time: every grant has a term of its own, and they grow.
+#[test]
+fn contention() {
+    const CLIENTS: u128 = 16;
+    let server = Server::start();
+    block_on(async {
+        let (_, table) = storage(&server).await;
+        let until = now() + Duration::from_secs(4);
+        let clients = (1..=CLIENTS).map(|client| {
+            let pool = pool(server.options(), 1);
+            async move {
+                let storage = MySqlStorage::new(pool);
+                let mut claim = claim_for(Duration::from_millis(5), "k", client);
+                let mut terms = Vec::new();
+                while now() < until {
+                    match storage.acquire(claim.clone()).await {
+                        Ok(Acquired::Granted { term, .. }) => {
+                            terms.push(term);
+                            claim.after = Some(term);
+                        }
+                        Ok(Acquired::Held { lease, .. }) => {
+                            claim.after = claim.after.max(lease.map(|lease| lease.term));
+                        }
+                        Ok(other) => panic!("{other:?}"),
+                        Err(error) => assert_eq!(error.kind(), ErrorKind::Transient, "{error}"),
+                    }
+                }
+                terms
+            }
+        });
+        let all = join_all(clients.map(smol::spawn)).await;
+        let count: usize = all.iter().map(Vec::len).sum();
+        for terms in &all {
+            assert!(terms.is_sorted_by(|one, next| one < next));
+        }
+        let distinct: BTreeSet<_> = all.into_iter().flatten().collect();
+        assert_eq!(distinct.len(), count);
+        let newest = number(&table, "SELECT term FROM lessor_leases").await;
+        assert!(distinct.iter().all(|term| i64::from(*term) <= newest));
+        println!("{count} grants, the newest term is {newest}");
+        assert!(count > 100, "{count}");
+    });
+}

@@ -1,0 +1,15 @@
+//! What `MySqlStorage` promises beyond the contract of a storage: what it costs, what it waits for, what it says.
+
+mod batches;
+mod clock;
+mod contention;
+mod cost;
+mod errors;
+mod fencing;
+mod locks;
+mod names;
+mod operators;
+mod settings;
+mod support;
+#[cfg(feature = "tls-rustls")]
+mod tls;

@@ -1,0 +1,176 @@
+//! What the tests have in common.
+
+use std::time::Duration;
+
+use futures::StreamExt;
+use futures::future::{Either, select};
+use lessor::storage::{Acquired, Claim, Release, Renewal, Reply, Request, Session};
+use lessor::{Id, Key, Storage, StorageError, StorageExt, SystemTimer, Term, Timer, Value, Wakeups};
+use lessor_mysql::MySqlStorage;
+use lessor_mysql::sqlx::mysql::{MySqlConnectOptions, MySqlPool, MySqlPoolOptions};
+use lessor_mysql::sqlx::{self, AssertSqlSafe, Executor, MySql, Transaction};
+use lessor_servers::mysql::Server;
+
+pub(crate) const HOUR: Duration = Duration::from_secs(3600);
+
+/// Since the machine started.
+pub(crate) fn now() -> Duration {
+    SystemTimer::new().now().since_origin()
+}
+
+pub(crate) fn key(key: &str) -> Key {
+    Key::new(key).unwrap()
+}
+
+/// For an hour.
+pub(crate) fn claim(key: &str, session: u128) -> Claim {
+    claim_for(HOUR, key, session)
+}
+
+pub(crate) fn claim_for(ttl: Duration, key: &str, session: u128) -> Claim {
+    let id = Id::new(format!("candidate {session}")).unwrap();
+    Claim::new(self::key(key), id, Session::from_bits(session), ttl)
+}
+
+/// The same claim for another time.
+pub(crate) fn lasting(mut claim: Claim, ttl: Duration) -> Claim {
+    claim.ttl = ttl;
+    claim
+}
+
+/// Of the lease that was claimed.
+pub(crate) fn renewal(claim: &Claim, term: Term) -> Renewal {
+    let Claim { key, id, session, ttl, value, .. } = claim.clone();
+    Renewal::new(key, id, session, term, ttl).value(value)
+}
+
+/// Of the lease that was claimed.
+pub(crate) fn release(claim: &Claim) -> Release {
+    Release::new(claim.key.clone(), claim.session)
+}
+
+/// A batch of these, each alike.
+pub(crate) fn requests<R: Into<Request>>(requests: impl IntoIterator<Item = R>) -> Vec<Request> {
+    requests.into_iter().map(Into::into).collect()
+}
+
+pub(crate) fn term(number: u64) -> Term {
+    Term::new(number).unwrap()
+}
+
+pub(crate) fn granted(acquired: Result<Acquired, StorageError>) -> Term {
+    match acquired.unwrap() {
+        Acquired::Granted { term, .. } => term,
+        held => panic!("{held:?}"),
+    }
+}
+
+/// As [`granted`], in a batch.
+pub(crate) fn granted_reply(reply: Result<Reply, StorageError>) -> Term {
+    match reply.unwrap() {
+        Reply::Acquired(acquired) => granted(Ok(acquired)),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// With its table, and the pool that it is on.
+pub(crate) async fn storage(server: &Server) -> (MySqlStorage, MySqlPool) {
+    let pool = server.pool(8);
+    let storage = MySqlStorage::new(pool.clone());
+    storage.migrate().await.unwrap();
+    storage.check().await.unwrap();
+    (storage, pool)
+}
+
+/// A pool whose connections begin with `SET ..`.
+pub(crate) fn pool_with(set: impl Into<String>, connections: u32, options: MySqlConnectOptions) -> MySqlPool {
+    let set = format!("SET {}", set.into());
+    let pool = MySqlPoolOptions::new().max_connections(connections).after_connect(move |connection, _| {
+        let set = set.clone();
+        Box::pin(async move { connection.execute(AssertSqlSafe(set)).await.map(drop) })
+    });
+    pool.connect_lazy_with(options)
+}
+
+pub(crate) async fn run(pool: &MySqlPool, sql: &str) {
+    sqlx::raw_sql(AssertSqlSafe(sql)).execute(pool).await.unwrap();
+}
+
+pub(crate) async fn number(pool: &MySqlPool, sql: &str) -> i64 {
+    sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(pool).await.unwrap()
+}
+
+/// Another transaction on every row.
+pub(crate) async fn lock(pool: &MySqlPool) -> Transaction<'static, MySql> {
+    let mut other = pool.begin().await.unwrap();
+    other.execute("SELECT * FROM lessor_leases FOR UPDATE").await.unwrap();
+    other
+}
+
+pub(crate) async fn unlock(other: Transaction<'_, MySql>, after: Duration) {
+    smol::Timer::after(after).await;
+    other.rollback().await.unwrap();
+}
+
+/// Statements that wait on the server.
+pub(crate) async fn waiting(pool: &MySqlPool) -> i64 {
+    number(pool, "SELECT COUNT(*) FROM information_schema.processlist WHERE info LIKE 'UPDATE %'").await
+}
+
+pub(crate) async fn woken(wakeups: &mut Wakeups) {
+    let limit = smol::Timer::after(Duration::from_secs(10));
+    assert!(matches!(select(wakeups.next(), limit).await, Either::Left((Some(()), _))), "no wake-up");
+}
+
+/// Every operation once, alone and in a batch, with texts of every kind.
+pub(crate) async fn cycle(storage: &MySqlStorage, name: &str) {
+    use futures::FutureExt;
+    use lessor::storage::{Get, List, Renewed};
+
+    let text = format!(r#"{name} '"`; DROP TABLE victim; -- $1 ? \ %s ☃ "#);
+    let [odd, padded] = [text.clone(), format!("{text} ")].map(|key| {
+        let id = Id::new(r#"\'"?☃ "#).unwrap();
+        let claim = Claim::new(self::key(&key), id, Session::from_bits(u128::MAX << 8), HOUR);
+        claim.value(Some(Value::new(&text).unwrap()))
+    });
+    let mut wakeups = storage.subscribe(&odd.key);
+    let first = granted(storage.acquire(odd.clone()).await);
+    woken(&mut wakeups).await;
+    // A space at its end makes another key, and so does a capital letter.
+    assert_eq!(storage.get(&padded.key).await.unwrap(), None);
+    assert_eq!(granted(storage.acquire(padded.clone()).await), Term::FIRST);
+    assert_eq!(storage.get(&key(&text.to_uppercase())).await.unwrap(), None);
+    assert!(matches!(storage.renew(renewal(&odd, first)).await.unwrap(), Renewed::Extended { .. }));
+    let renewals = [renewal(&odd, first), renewal(&padded, Term::FIRST)];
+    for renewed in storage.call_all(requests(renewals)).await {
+        assert!(matches!(renewed.unwrap(), Reply::Renewed(Renewed::Extended { .. })));
+    }
+    assert!(wakeups.next().now_or_never().is_none(), "renewals wake nobody");
+    let lease = storage.get(&odd.key).await.unwrap().unwrap();
+    assert_eq!((&lease.id, &lease.value), (&Some(odd.id.clone()), &odd.value));
+    let left = lease.time_left;
+    assert!(left > Duration::from_secs(3590) && left <= HOUR, "{left:?}");
+    assert!(lease.age.is_some_and(|age| age < Duration::from_secs(60)), "{lease:?}");
+    let page = storage.list(List::new().prefix(&text)).await.unwrap();
+    assert_eq!(page.entries.iter().map(|entry| &entry.key).collect::<Vec<_>>(), [&odd.key, &padded.key]);
+    assert_eq!((page.entries[0].lease.version, page.next), (lease.version, None));
+
+    storage.release(release(&odd)).await.unwrap();
+    woken(&mut wakeups).await;
+    let again = [odd.clone().after(Some(first)), padded.clone().after(Some(Term::FIRST))];
+    for acquired in storage.call_all(requests(again)).await {
+        assert!(granted_reply(acquired) > first);
+    }
+    woken(&mut wakeups).await;
+    let before = storage.revoke(&odd.key).await.unwrap().unwrap();
+    assert_eq!((before.id, Some(before.term)), (Some(odd.id.clone()), first.next()));
+    woken(&mut wakeups).await;
+    assert_eq!(storage.revoke(&odd.key).await.unwrap(), None);
+    for released in storage.call_all(requests([release(&odd), release(&padded)])).await {
+        assert_eq!(released, Ok(Reply::Released));
+    }
+    for lease in storage.call_all(requests([odd.key, padded.key].map(Get::new))).await {
+        let Reply::Got(Some(lease)) = lease.unwrap() else { panic!("{name}") };
+        assert_eq!((lease.id, lease.age), (None, None));
+    }
+}

@@ -1,0 +1,69 @@
+//! Who is woken, and by which connection.
+
+use std::time::Duration;
+
+use futures::future::{Either, select};
+use futures::{FutureExt, StreamExt};
+use lessor::storage::Renewed;
+use lessor::{Storage, StorageExt, Wakeups};
+use lessor_postgres::sqlx::postgres::PgPool;
+use lessor_servers::postgres::Server;
+use smol::block_on;
+
+use crate::{claim, granted, key, now, number, renewal, run, storage};
+
+pub(crate) async fn woken(wakeups: &mut Wakeups) {
+    let limit = smol::Timer::after(Duration::from_secs(10));
+    assert!(matches!(select(wakeups.next(), limit).await, Either::Left((Some(()), _))), "no wake-up");
+}
+
+async fn listeners(pool: &PgPool) -> i64 {
+    number(pool, "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'LISTEN%' OR query LIKE 'UNLISTEN%'").await
+}
+
+/// One connection listens for all keys, comes back by itself and then wakes everybody, and ends with the storage.
+#[test]
+fn wakeups_come_back() {
+    let server = Server::start();
+    block_on(async {
+        let (storage, pool) = storage(&server).await;
+        assert_eq!(listeners(&pool).await, 0);
+        let keys: Vec<_> = (0..20).map(|number| key(&number.to_string())).collect();
+        let mut all: Vec<_> = keys.iter().map(|key| storage.subscribe(key)).collect();
+        for wakeups in &mut all {
+            woken(wakeups).await;
+        }
+        assert_eq!(listeners(&pool).await, 1);
+        run(&pool, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'").await;
+        for wakeups in &mut all {
+            woken(wakeups).await;
+        }
+        assert_eq!(listeners(&pool).await, 1);
+
+        server.crash();
+        for wakeups in &mut all {
+            woken(wakeups).await;
+        }
+
+        // Another process is told by the database alone, and of its key alone.
+        let (other, _) = self::storage(&server).await;
+        let term = granted(other.acquire(claim("7", 1)).await);
+        woken(&mut all[7]).await;
+        assert!(matches!(other.renew(renewal(&claim("7", 1), term)).await.unwrap(), Renewed::Extended { .. }));
+        assert_eq!(granted(other.acquire(claim("7", 1)).await), term, "repeated");
+        assert_eq!(other.revoke(&key("8")).await.unwrap(), None, "nobody holds it");
+        smol::Timer::after(Duration::from_millis(300)).await;
+        for wakeups in &mut all {
+            assert!(wakeups.next().now_or_never().is_none());
+        }
+        assert!(other.revoke(&key("7")).await.unwrap().is_some());
+        woken(&mut all[7]).await;
+
+        drop(storage);
+        let began = now();
+        while listeners(&pool).await > 0 {
+            assert!(now() - began < Duration::from_secs(10), "it listens on, for nobody");
+            smol::Timer::after(Duration::from_millis(10)).await;
+        }
+    });
+}

@@ -1,0 +1,81 @@
+//! What the server and the driver say, sorted by whether waiting may help.
+
+use lessor::StorageError;
+use lessor::storage::ErrorKind;
+use lessor_kit::error::AdapterError;
+use redis::{ErrorKind as DriverKind, RedisError, ServerErrorKind};
+
+/// What a replica is answered with. Leases are with the primary.
+pub(crate) const REPLICA: AdapterError = AdapterError::read_only("connect to the primary");
+
+pub(crate) fn explain(error: RedisError) -> StorageError {
+    let code = match error.kind() {
+        DriverKind::Server(ServerErrorKind::ReadOnly) => return REPLICA.into(),
+        // All that the driver tells of it.
+        DriverKind::AuthenticationFailed => return refusal("WRONGPASS", "authentication failed").into(),
+        DriverKind::Io | DriverKind::Parse | DriverKind::UnexpectedReturnType => return StorageError::transient(error),
+        DriverKind::Server(_) | DriverKind::Extension => error.code().unwrap_or("ERR"),
+        _ => return StorageError::permanent(error),
+    };
+    refusal(code, error.detail().unwrap_or_default()).into()
+}
+
+fn refusal(code: &str, detail: &str) -> AdapterError {
+    let message = without_arguments(detail);
+    // As the server says it within a script, in its several versions.
+    if code == "NOPERM" || message.contains("can't run this command") || message.contains("No permissions") {
+        return AdapterError::forbidden(message);
+    }
+    let lasting = match code {
+        "WRONGPASS" | "NOAUTH" | "CROSSSLOT" | "MOVED" | "ASK" | "WRONGTYPE" | "NOPROTO" | "DENIED" => true,
+        "ERR" => ["unknown command", "Unknown Redis command", "unknown subcommand", "invalid DB", "DB index", "AUTH"]
+            .iter()
+            .any(|beginning| message.contains(beginning)),
+        _ => false,
+    };
+    let kind = if lasting { ErrorKind::Permanent } else { ErrorKind::Transient };
+    AdapterError::refused("Redis", code, message, kind)
+}
+
+/// The first line. An unknown command is told with its arguments, which may be a session: they are left out.
+fn without_arguments(detail: &str) -> &str {
+    let line = detail.lines().next().unwrap_or_default();
+    line.split(", with args").next().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds() {
+        for (code, detail) in [
+            ("NOAUTH", "Authentication required."),
+            ("WRONGPASS", "invalid username-password pair or user is disabled."),
+            ("NOPERM", "this user has no permissions to run the 'evalsha' command"),
+            ("ERR", "The user executing the script can't run this command or subcommand"),
+            ("ERR", "unknown command 'EVALSHA', with args beginning with: 'secret'"),
+            ("ERR", "DB index is out of range"),
+            ("MOVED", "3999 127.0.0.1:6381"),
+            ("CROSSSLOT", "Keys in request don't hash to the same slot"),
+        ] {
+            let error = refusal(code, detail);
+            assert_eq!(error.kind(), ErrorKind::Permanent, "{error}");
+            assert!(!error.to_string().contains("secret"), "{error}");
+        }
+        for (code, detail) in [
+            ("LOADING", "Redis is loading the dataset in memory"),
+            ("BUSY", "Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE."),
+            ("MASTERDOWN", "Link with MASTER is down and replica-serve-stale-data is set to 'no'."),
+            ("CLUSTERDOWN", "The cluster is down"),
+            ("TRYAGAIN", "Multiple keys request during rehashing of slot"),
+            ("OOM", "command not allowed when used memory > 'maxmemory'."),
+            ("MISCONF", "Errors writing to the AOF file: No space left on device"),
+            ("NOREPLICAS", "Not enough good replicas to write."),
+            ("ERR", "Error running script: Script killed by user with SCRIPT KILL..."),
+            ("ERR", "max number of clients reached"),
+        ] {
+            assert_eq!(refusal(code, detail).kind(), ErrorKind::Transient, "{code}");
+        }
+    }
+}

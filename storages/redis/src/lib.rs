@@ -1,0 +1,295 @@
+//! Leases in a Redis server: a storage for [lessor], for processes anywhere that reach one primary.
+//!
+//! [`RedisStorage`] keeps one small string for each key, and takes the [`redis`] client that your program has anyway:
+//!
+//! ```no_run
+//! use lessor::Builder;
+//! use lessor_redis::RedisStorage;
+//! use lessor_redis::redis::Client;
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let storage = RedisStorage::new(Client::open("redis://:password@cache.example.com")?);
+//! let (candidate, driver) = Builder::new("nightly-report").build(storage)?;
+//! # let _ = (candidate, driver);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Redis 7.0 or later, tested with 7.0. (Older ones, from 5.0 on, run the scripts too, but word errors in them
+//! otherwise: that a primary became a replica is then noticed only when the connection breaks.)
+//!
+//! **Redis is fast and may forget.** What it acknowledged can be gone after a crash, and after a failover. So this
+//! storage never trusts a server that it does not know: [after a loss](#what-survives) nothing is granted for the
+//! longest ttl. Where seconds without a leader matter more than a moment's work of a disk, take a database that keeps
+//! what it says.
+//!
+//! # Executors and TLS
+//! It works under every executor. redis-rs looks at each connection whether it is made within tokio: with feature
+//! `tokio` it then uses tokio's sockets, otherwise and everywhere else those of smol, which need nobody to run them. A
+//! connection ends with the tokio runtime that it was made in; the next operation makes a new one.
+//!
+//! Feature `tls-rustls` is for `rediss://`, on both kinds of sockets: rustls with ring, and the root certificates of
+//! Mozilla. For other roots or a client's certificate make the client by `redis::Client::build_with_tls`. A program that
+//! has another provider of rustls beside ring installs one of them (`CryptoProvider::install_default`) before it
+//! connects, as rustls wants it.
+//!
+//! # What survives
+//! | the server | after a crash it has | what happens |
+//! |---|---|---|
+//! | `appendonly yes`, `appendfsync always`, no replica takes over, and [`durable`](RedisBuilder::durable) | everything | leases go on |
+//! | the same, without `durable` | everything | a freeze: it cannot be told that nothing is missing |
+//! | `appendfsync everysec` (Redis's default with `appendonly yes`) | all but the last second or two | a freeze |
+//! | RDB files only (Redis's default) | what the last file has | a freeze |
+//! | no persistence | nothing | a freeze |
+//! | a replica takes over | what was copied; Redis copies after it answers | a freeze |
+//!
+//! A *freeze*: for [`max_ttl`](RedisBuilder::max_ttl), 60 s by default, claims are answered with when it ends, and
+//! renewals with "lost". Then every lease that may have been forgotten has run out. It begins when the first claim or
+//! renewal reaches a server process that is not the one that made the grants (another `run_id`) or whose keys are gone
+//! (`FLUSHALL`). Each shard has its own: there are 16. Terms go on growing: a new one is at least the server's clock in
+//! ms. That is also what the first term of a key is.
+//!
+//! So a **first deployment** waits for `max_ttl` too. [`initialise`](RedisStorage::initialise) spares it that, once.
+//!
+//! What a freeze does not cover:
+//!
+//! * **Single keys that vanish.** Do not delete them, do not give them a ttl, and let the server evict nothing that has
+//!   none: `maxmemory-policy noeviction` (Redis's default) or one of the `volatile` policies.
+//!   [`check`](lessor::Storage::check) refuses the others where `maxmemory` is set. With `durable` it also refuses a
+//!   server without an append-only file; it does not look at `appendfsync`.
+//! * **Two primaries.** One that was cut off and does not know that a replica took its place goes on granting to those
+//!   who still reach it. Let it stop by itself (`min-replicas-to-write 1`), and before the failover
+//!   (`min-replicas-max-lag` below the time after which Sentinel or the cluster acts).
+//! * **There and back.** A replica takes over and is replaced again by the process that was the primary before, which
+//!   has not been restarted: what was granted in between is gone, and if no claim or renewal of the shard came in
+//!   between, nothing shows it. Restart a server before it becomes primary again.
+//! * **A proxy that moves a connection from one server to another.** Who the server is, is asked once a connection. A
+//!   proxy that passes connections on as they are is fine.
+//! * **Processes of different settings**: give all the same `max_ttl`.
+//!
+//! Replicas are never read. There is no quorum of several servers (Redlock): it needs bounds on delays and on the steps
+//! of all their clocks, and gives no number to fence with (Kleppmann, "How to do distributed locking", 2016). If one
+//! server that may forget is not enough, a consensus system or a database with synchronous replicas is.
+//!
+//! # Time
+//! Expiry is judged by the server's wall clock, in whole milliseconds, which stands still while a script runs. After a
+//! step back a lease shows no more than its ttl, and a freeze lasts no longer than `max_ttl`; a leader that is gone is
+//! replaced by a candidate that saw its version unchanged for a ttl and margin on its own clock. A step forward ends
+//! leases and freezes early, so that two may lead: where that can happen, set
+//! [`takeover_guard`](lessor::Config::takeover_guard). A replica that takes over has another clock: one that is behind
+//! by more than the freeze may give terms again that were given before, to keys whose last grants it never saw.
+//!
+//! # What it costs
+//! Each operation is one `EVALSHA`: one round trip, on one connection for all keys of a storage and its clones. A server
+//! that does not know a script (restarted, `SCRIPT FLUSH`) is sent it once. A batch is one call for each operation and
+//! shard, sent together. A look and a refused claim write nothing, neither to memory nor to the log. A key takes about
+//! 200 bytes.
+//!
+//! A list is dear: Redis keeps its names in no order, so each page looks at all names of the database, other programs'
+//! too (`SCAN`, 1,000 names a call, one call after the other), and then at the leases that it shows. It never blocks the
+//! server for long (`KEYS` is not used), and it is for people, not for a loop. A record that is there all the time is
+//! found; one that is granted for the first time meanwhile may be missing.
+//!
+//! No timeout of redis-rs applies: the candidate's [request timeout](lessor::Config::request_timeout) decides. A
+//! connection that broke is replaced at once and the operation repeated, which is harmless; one that stays silent until
+//! somebody gives up is replaced by the next operation. redis-rs may lose a request in the moment in which its
+//! connection breaks: then too it is the timeout that ends the wait. So give one to what you ask outside of a candidate.
+//!
+//! # Wake-ups
+//! Followers are woken when a key is granted, released or revoked (`PUBLISH` in the script that does it); renewals wake
+//! nobody. One connection of its own listens for all keys of a storage and its clones, on a thread of its own: from the
+//! first [`subscribe`](lessor::Storage::subscribe) on, until the last clone is gone. A lost connection is made anew,
+//! after 250 ms at first and 30 s at last. Whenever it begins to listen, all followers are woken: something may have
+//! passed meanwhile. Nothing relies on wake-ups: a follower that is not woken asks at its
+//! [retry interval](lessor::Config::retry_interval).
+//!
+//! # Rights
+//! Candidates need `EVALSHA`, `EVAL`, `INFO`, `TIME`, `MGET` and `SET` on keys that begin with the prefix, and with
+//! wake-ups `PUBLISH`, `SUBSCRIBE` and `PING` on the channel of its name; `SELECT` for a database other than 0:
+//!
+//! ```text
+//! ACL SETUSER app on >password ~lessor:* &lessor +evalsha +eval +info +time +mget +set +publish +subscribe +ping
+//! ```
+//!
+//! Lists need `+scan` too, which shows the names of all keys, not only of these.
+//! [`check`](lessor::Storage::check) says what is missing, but for `SET`, which only a grant needs, and `SCAN`.
+//!
+//! # Clusters
+//! One primary is supported, with what leads to it (a name, a managed endpoint, a proxy of connections). All keys of a
+//! call are in one hash slot (`{0}` to `{15}`), as a cluster wants it, so a cluster of one primary works; the client
+//! that follows slots from node to node is not part of this.
+//!
+//! # The keys
+//! | key | holds |
+//! |---|---|
+//! | `lessor:{3}` | the marker of shard 3: the server's `run_id`, an epoch, and when its freeze ends (ms since 1970; 0: it has) |
+//! | `lessor:{3}:some-key` | a record: term, version, ttl (ms), when it ends and when its term was granted (ms since 1970), epoch, session (a secret; empty: released), id, and the value if there is one |
+//!
+//! Each is a string of lines. The shard of a key is its FNV-1a hash (64 bits) modulo 16. Records are never deleted: they
+//! keep the terms. You may read them; the term comes first: `tonumber(string.match(redis.call('GET', record), '^%d+'))`.
+//!
+//! # Fencing
+//! A write to the same server that only the newest leader can do is a script that keeps the newest term it has seen
+//! beside what it writes, and refuses a lower one; the example `redis` of this project has it. The lease's record is not
+//! the place to ask: what it forgot, the resource must not.
+//!
+//! # The scripts, and why they are safe
+//! They mirror [`Record`](lessor::storage::Record). Redis runs a script as one step, with nothing in between, so
+//! reading, judging and writing need no lock. Each begins with a look at the clock and at everything it is about:
+//!
+//! ```lua
+//! local run, longest, durable, channel = ARGV[1], tonumber(ARGV[2]), ARGV[3] == '1', ARGV[4]
+//! local time = redis.call('TIME')
+//! local now = time[1] * 1000 + math.floor(time[2] / 1000)
+//! local stored = redis.call('MGET', unpack(KEYS))
+//! local server, epoch, thaw = string.match(stored[1] or '', '^([^\n]*)\n(%d+)\n(%d+)$')
+//! local lost = not server or (server ~= run and not durable)
+//! local fields = '^(%d+)\n(%d+)\n(%d+)\n(%d+)\n(%d+)\n(%d+)\n(%x*)(\n.*)$'
+//! local answers = {}
+//! ```
+//!
+//! A claim and a renewal then see to the freeze:
+//!
+//! ```lua
+//! local frozen = tonumber(thaw or 0)
+//! if lost or frozen > now + longest then
+//!     frozen = now + longest
+//!     if lost then
+//!         epoch = string.format('%.0f', math.max(now, (epoch or 0) + 1))
+//!     end
+//!     redis.call('SET', KEYS[1], string.format('%s\n%s\n%.0f', run, epoch, frozen))
+//! end
+//! if frozen > now then
+//!     for i = 2, #KEYS do
+//!         answers[i - 1] = {2, frozen - now}
+//!     end
+//!     return answers
+//! end
+//! ```
+//!
+//! * *Lost*: the marker is gone, or another server's. A new epoch begins, later than any before, so that whatever a
+//!   record of an older one says of a holder is over: it counts as released, and keeps its term.
+//! * A freeze that ends later than `max_ttl` from now was written before the clock stepped back.
+//! * The end of a freeze is struck out by the first grant, so that a step back does not bring it back.
+//!
+//! A claim:
+//!
+//! ```lua
+//! for i = 2, #KEYS do
+//!     local at = i * 4 - 3
+//!     local after, takeover = tonumber(ARGV[at + 2]), ARGV[at + 3]
+//!     local term, version, ttl, expires, since, made, session = string.match(stored[i] or '0\n0\n0\n0\n0\n0\n\n', fields)
+//!     local granted
+//!     if term then
+//!         term = tonumber(term)
+//!         if made ~= epoch then
+//!             session = ''
+//!         end
+//!         local left = math.min(expires - now, ttl)
+//!         local mine, known = session == string.sub(ARGV[at], 1, 32), after >= term
+//!         local following = math.max(term, after) + 1
+//!         following = following < 9007199254740992 and math.max(following, now) or nil
+//!         if mine and left > 0 then
+//!             if known then granted = following else granted = term end
+//!         elseif known and (session == '' or mine
+//!                 or takeover == 'expired' and left <= 0
+//!                 or takeover == version and (left <= 0 or expires - now > tonumber(ttl))) then
+//!             granted = following
+//!         end
+//!         if granted then
+//!             local span = math.max(ARGV[at + 1], mine and left or 0)
+//!             redis.call('SET', KEYS[i], string.format('%.0f\n%.0f\n%.0f\n%.0f\n%.0f\n%s\n',
+//!                 granted, version + 1, span, now + span, granted == term and since or now, epoch) .. ARGV[at])
+//!             answers[i - 1] = {1, granted, version + 1}
+//!             if channel ~= '' and granted ~= term then
+//!                 redis.pcall('PUBLISH', channel, KEYS[i])
+//!             end
+//!             if frozen > 0 then
+//!                 frozen = 0
+//!                 redis.call('SET', KEYS[1], server .. '\n' .. epoch .. '\n0')
+//!             end
+//!         end
+//!     end
+//!     if not granted then
+//!         answers[i - 1] = {0, now, stored[i], made == epoch and 1 or 0}
+//!     end
+//! end
+//! return answers
+//! ```
+//!
+//! * A key without a record is a released one of term 0.
+//! * *Refused*: nothing is written, and the answer is made from the record.
+//! * The new term is beyond the record's and what the claimant knows of, and at least the clock. Only where an earlier
+//!   try of the same claim was granted is the term the same: that is repeated, and nobody is woken.
+//! * Numbers stay below 2^53, which Lua's doubles hold exactly, and are written as whole ones.
+//!
+//! A renewal:
+//!
+//! ```lua
+//! for i = 2, #KEYS do
+//!     local at = i * 3 - 1
+//!     local term, version, ttl, expires, since, made, session = string.match(stored[i] or '', fields)
+//!     local left = term and math.min(expires - now, ttl)
+//!     if term == ARGV[at + 2] and made == epoch and session == string.sub(ARGV[at], 1, 32) and left > 0 then
+//!         local span = math.max(ARGV[at + 1], left)
+//!         redis.call('SET', KEYS[i], string.format('%s\n%.0f\n%.0f\n%.0f\n%s\n%s\n',
+//!             term, version + 1, span, now + span, since, epoch) .. ARGV[at])
+//!         answers[i - 1] = {1, version + 1}
+//!     else
+//!         answers[i - 1] = {0, now, stored[i], made == epoch and 1 or 0}
+//!     end
+//! end
+//! return answers
+//! ```
+//!
+//! A revoke:
+//!
+//! ```lua
+//! for i = 2, #KEYS do
+//!     local term, version, ttl, expires, _, made, session, rest = string.match(stored[i] or '', fields)
+//!     local current = made == epoch and not lost
+//!     if current and session ~= '' then
+//!         redis.call('SET', KEYS[i], string.format('%.0f\n%.0f\n%s\n%s\n%.0f\n%s\n',
+//!             math.min(term + 1, 9007199254740991), version + 1, ttl, expires, now, made) .. rest)
+//!         if channel ~= '' then
+//!             redis.pcall('PUBLISH', channel, KEYS[i])
+//!         end
+//!     end
+//!     answers[i - 1] = {0, now, stored[i], current and 1 or 0}
+//! end
+//! return answers
+//! ```
+//!
+//! It does not look at the freeze, since it grants nothing. While a freeze lasts there is nothing to revoke either: the
+//! records are of an older epoch, nobody holds them, and that is the answer. A revoke never begins a freeze. The answer
+//! shows the record as it was before.
+//!
+//! A release writes the record without its session, whatever the epoch; it needs no clock. A look is never the beginning
+//! of a freeze, but does not show what is before one as held.
+#![cfg_attr(docsrs, feature(doc_cfg))]
+// A library does not panic.
+#![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod answer;
+mod builder;
+mod connection;
+mod error;
+mod layout;
+mod link;
+mod list;
+mod record;
+mod request;
+mod scripts;
+mod setup;
+mod storage;
+mod wakeups;
+
+pub use builder::RedisBuilder;
+pub use lessor_kit::error::AdapterError;
+pub use redis;
+pub use storage::RedisStorage;
+
+/// The README's code compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}

@@ -1,0 +1,98 @@
+//! Before the first election: whether the server will do, and the word that nobody leads.
+
+use core::iter::empty;
+
+use futures::future::try_join_all;
+use lessor::StorageError;
+use lessor_kit::error::AdapterError;
+use redis::{Cmd, cmd, from_redis_value};
+
+use crate::connection::info_field;
+use crate::layout::SHARDS;
+use crate::storage::{Inner, RedisStorage};
+
+impl RedisStorage {
+    /// Declares that nobody leads: every lease under this prefix ends, and so does a freeze. Terms go on.
+    ///
+    /// For the first deployment, which otherwise is taken for a loss of data: nothing is granted for
+    /// [`max_ttl`](crate::RedisBuilder::max_ttl) from the first claim on. And for an operator who knows that all
+    /// processes are stopped.
+    ///
+    /// **Not for the start of a program.** Redis has no tables to create, and a server that has no keys yet looks like one
+    /// that lost them. After a real loss this call would let a second leader in beside one that does not know yet. That is
+    /// why there is no `migrate` here, which the storages in databases have and programs may call at each start.
+    ///
+    /// ```no_run
+    /// # async fn example(storage: lessor_redis::RedisStorage) -> Result<(), lessor::StorageError> {
+    /// // In a command for operators.
+    /// storage.initialise().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`StorageError`]; some of the leases may then be ended and others not. It can be repeated.
+    ///
+    /// # Cancel safety
+    /// As an error.
+    pub async fn initialise(&self) -> Result<(), StorageError> {
+        let inner = &*self.0;
+        let shards = (0..SHARDS).map(|shard| {
+            inner.link.run(&inner.scripts.initialise, move |command, run_id| {
+                inner.add_beginning(command, run_id, shard, empty());
+            })
+        });
+        try_join_all(shards).await.map(|_| ())
+    }
+}
+
+impl Inner {
+    pub(crate) async fn check(&self) -> Result<(), StorageError> {
+        self.may_look().await?;
+        self.keeps_keys().await?;
+        if self.durable {
+            self.has_a_log().await?;
+        }
+        if self.wakeups.is_some() {
+            // No record's name: it wakes nobody.
+            self.link.send(cmd("PUBLISH").arg(self.layout.channel()).arg("")).await?;
+        }
+        Ok(())
+    }
+
+    /// Whether scripts can be run on the storage's names: the script of a look, for no key. Connecting for it asks for
+    /// the server's role.
+    async fn may_look(&self) -> Result<(), StorageError> {
+        let run = self.link.run(&self.scripts.get, |command, run_id| self.add_beginning(command, run_id, 0, empty()));
+        run.await.map(|_| ())
+    }
+
+    async fn keeps_keys(&self) -> Result<(), StorageError> {
+        let memory = self.text(cmd("INFO").arg("memory")).await?;
+        let limited = info_field(&memory, "maxmemory").is_some_and(|limit| limit != "0");
+        match info_field(&memory, "maxmemory_policy") {
+            // Leases and their terms have no expiry of Redis, and would go while they are held.
+            Some(policy) if limited && policy.starts_with("allkeys") => {
+                let problem = "the server evicts leases when its memory is full";
+                let remedy = "set noeviction or one of the volatile policies";
+                Err(AdapterError::wrong_setup("maxmemory-policy", policy, problem, remedy).into())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    async fn has_a_log(&self) -> Result<(), StorageError> {
+        let persistence = self.text(cmd("INFO").arg("persistence")).await?;
+        if info_field(&persistence, "aof_enabled") != Some("0") {
+            return Ok(());
+        }
+        let problem = "the server has no append-only file, so durable(true) would grant twice what it forgets";
+        let remedy = "set appendonly yes and appendfsync always, or leave durable(true) out";
+        Err(AdapterError::wrong_setup("appendonly", "no", problem, remedy).into())
+    }
+
+    async fn text(&self, command: &Cmd) -> Result<String, StorageError> {
+        let answered = self.link.send(command).await?;
+        from_redis_value(answered.value).map_err(|_| AdapterError::Unfit.into())
+    }
+}

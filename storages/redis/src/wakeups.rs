@@ -1,0 +1,41 @@
+//! Wake-ups by pub/sub: the scripts publish the names of the records that they hand over.
+
+use futures::StreamExt;
+use lessor::storage::Topics;
+use lessor_kit::listener::{Channel, HEARTBEAT, patiently};
+use lessor_kit::timeout::within;
+use redis::{Client, RedisError, Value};
+
+use crate::layout::Layout;
+
+/// A subscription to the storage's one channel.
+pub(crate) struct PubSub {
+    pub(crate) client: Client,
+    pub(crate) layout: Layout,
+}
+
+impl Channel for PubSub {
+    type Error = RedisError;
+    const THREAD: &'static str = "lessor-redis";
+
+    async fn listen(&self, topics: &Topics) -> Result<(), RedisError> {
+        let (mut sink, mut messages) = patiently(self.client.get_async_pubsub()).await?.split();
+        patiently(sink.subscribe(self.layout.channel())).await?;
+        topics.wake_all();
+        loop {
+            match within(HEARTBEAT, messages.next()).await {
+                Ok(Some(message)) => {
+                    let record: String = message.get_payload().unwrap_or_default();
+                    if let Some(key) = self.layout.key(&record) {
+                        topics.wake(&key);
+                    }
+                }
+                Ok(None) => return Ok(()),
+                // A silence: a connection that is dead shows no other sign.
+                Err(_) => {
+                    patiently(sink.ping::<Value>()).await?;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! Connections that break, stall or go silent.
+
+use std::time::Duration;
+
+use futures::future::{Either, join_all, select};
+use lessor::storage::Acquired;
+use lessor::{StorageError, StorageExt};
+use lessor_redis::RedisStorage;
+use lessor_redis::redis::Client;
+use lessor_servers::redis::{Keeps, PASSWORD, Server};
+use lessor_servers::wire::Wire;
+use smol::block_on;
+
+use crate::{claim, now};
+
+/// The answer, if it comes in time, as a candidate asks.
+async fn within<T>(limit: Duration, answer: impl Future<Output = Result<T, StorageError>>) -> Option<T> {
+    match select(Box::pin(answer), smol::Timer::after(limit)).await {
+        Either::Left((answer, _)) => Some(answer.unwrap()),
+        Either::Right(_) => None,
+    }
+}
+
+fn connections(server: &Server) -> u64 {
+    server.info("total_connections_received").parse().unwrap()
+}
+
+/// The answer, and whether it took a timeout: redis-rs may lose a request in the moment in which its connection breaks.
+async fn acquire(storage: &RedisStorage, key: &str) -> (Acquired, bool) {
+    match within(Duration::from_secs(3), storage.acquire(claim(key, 1))).await {
+        Some(acquired) => (acquired, false),
+        None => (within(Duration::from_secs(30), storage.acquire(claim(key, 1))).await.unwrap(), true),
+    }
+}
+
+/// A connection that was killed costs an operation nothing but the time to connect, however many ask at once.
+#[test]
+fn a_killed_connection_is_replaced_at_once() {
+    let server = Server::start(Keeps::Nothing);
+    block_on(async {
+        let storage = RedisStorage::new(server.client());
+        storage.initialise().await.unwrap();
+        let mut late = 0;
+        for _ in 0..20 {
+            server.tell(&["CLIENT", "KILL", "TYPE", "normal"]);
+            late += usize::from(acquire(&storage, "k").await.1);
+        }
+        assert!(late <= 2, "{late} of 20");
+        server.tell(&["CLIENT", "KILL", "TYPE", "normal"]);
+        let before = connections(&server);
+        let keys: Vec<_> = (0..50).map(|number| format!("{number}")).collect();
+        let answers = join_all(keys.iter().map(|key| acquire(&storage, key))).await;
+        assert!(answers.iter().all(|(acquired, _)| matches!(acquired, Acquired::Granted { .. })));
+        // One for all of them, and one that asks how many there were.
+        let late = u64::from(answers.iter().any(|(_, late)| *late));
+        assert!((2..=2 + late).contains(&(connections(&server) - before)));
+    });
+}
+
+/// R14: a server that stands still costs what was asked meanwhile, and answers when it goes on.
+#[test]
+fn a_server_that_stands_still() {
+    let server = Server::start(Keeps::Nothing);
+    block_on(async {
+        let storage = RedisStorage::new(server.client());
+        storage.initialise().await.unwrap();
+        server.pause();
+        for _ in 0..3 {
+            assert!(
+                within(Duration::from_millis(700), storage.acquire(claim("k", 1))).await.is_none(),
+                "longer than redis-rs waits"
+            );
+        }
+        server.resume();
+        let began = now();
+        assert!(within(Duration::from_secs(10), storage.acquire(claim("k", 1))).await.is_some());
+        assert!(now() - began < Duration::from_secs(5));
+        server.pause();
+        let slow = storage.acquire(claim("k", 1));
+        let later = async {
+            smol::Timer::after(Duration::from_millis(1200)).await;
+            server.resume();
+        };
+        assert!(futures::future::join(slow, later).await.0.is_ok(), "no timeout but the caller's");
+    });
+}
+
+/// A connection that is dead without a sign costs one request timeout, and no more.
+#[test]
+fn a_silent_connection_is_replaced() {
+    let server = Server::start(Keeps::Nothing);
+    let wire = Wire::to(server.port());
+    block_on(async {
+        let url = format!("redis://:{PASSWORD}@127.0.0.1:{}/", wire.port());
+        let storage = RedisStorage::new(Client::open(url).unwrap());
+        storage.initialise().await.unwrap();
+        let _ = storage.acquire(claim("k", 1)).await.unwrap();
+        for _ in 0..3 {
+            wire.silence();
+            assert!(within(Duration::from_millis(200), storage.acquire(claim("k", 1))).await.is_none());
+            let opened = wire.opened();
+            assert!(within(Duration::from_secs(10), storage.acquire(claim("k", 1))).await.is_some());
+            assert_eq!(wire.opened(), opened + 1);
+        }
+        // Answers that others got show that it lives: who gives up then gives up alone.
+        let opened = wire.opened();
+        for _ in 0..20 {
+            let mut given_up = Box::pin(storage.acquire(claim("k", 1)));
+            // Sent, and only now and then answered at once.
+            let _ = futures::poll!(&mut given_up);
+            let _ = storage.acquire(claim("other", 1)).await.unwrap();
+            drop(given_up);
+        }
+        assert_eq!(wire.opened(), opened);
+    });
+}

@@ -1,0 +1,253 @@
+//! What `RedisStorage` does when the server forgets, or another takes its place: nothing, for as long as a lease may last.
+
+use std::time::Duration;
+
+use futures::future::{Either, join, select};
+use lessor::storage::{Acquired, Claim, ErrorKind, Renewed, Takeover};
+use lessor::{Builder, LostReason, Storage, StorageError, StorageExt, Term};
+use lessor_redis::{AdapterError, RedisStorage};
+use lessor_servers::redis::{Keeps, PASSWORD, Server};
+use smol::block_on;
+
+use crate::{extended, granted, lease, now, release, renewal, with_ttl};
+
+const MAX_TTL: Duration = Duration::from_secs(2);
+
+/// The grain of the server's clock, and as much again for this one's.
+const GRAIN: Duration = Duration::from_millis(2);
+
+fn claim(key: &str, session: u128) -> Claim {
+    with_ttl(MAX_TTL, crate::claim(key, session))
+}
+
+/// How long the freeze that the answer tells of goes on.
+#[track_caller]
+fn frozen(acquired: Result<Acquired, StorageError>) -> Duration {
+    match acquired.unwrap() {
+        Acquired::Held { lease: None, retry_after, .. } if !retry_after.is_zero() && retry_after <= MAX_TTL => {
+            retry_after
+        }
+        other => panic!("it is not frozen: {other:?}"),
+    }
+}
+
+fn open(server: &Server, durable: bool) -> RedisStorage {
+    RedisStorage::builder().max_ttl(MAX_TTL).unwrap().durable(durable).build(server.client())
+}
+
+/// Comes back as told until it is granted, which has to be no earlier than the whole freeze after this.
+async fn thawed(storage: &RedisStorage, claim: &Claim, lost_after: Duration) -> Term {
+    let mut claim = claim.clone();
+    loop {
+        match storage.acquire(claim.clone()).await.unwrap() {
+            Acquired::Granted { term, .. } => {
+                let frozen_for = now() - lost_after;
+                assert!(frozen_for + GRAIN >= MAX_TTL, "{frozen_for:?}");
+                assert!(frozen_for < MAX_TTL * 3, "{frozen_for:?}");
+                return term;
+            }
+            Acquired::Held { lease, retry_after, .. } => {
+                assert!(retry_after <= MAX_TTL, "{retry_after:?}");
+                claim.after = claim.after.max(lease.map(|lease| lease.term));
+                smol::Timer::after(retry_after).await;
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+/// R5: each way to lose data: a freeze of a whole `max_ttl`, nothing renewed meanwhile, nothing written again, and terms that
+/// grow.
+#[test]
+fn a_loss_freezes_and_terms_grow() {
+    for (keeps, durable, flush) in [
+        (Keeps::Nothing, false, false),
+        (Keeps::Nothing, true, false),
+        (Keeps::Everything, false, false),
+        (Keeps::Everything, true, true),
+    ] {
+        let server = Server::start(keeps);
+        block_on(async {
+            let storage = open(&server, durable);
+            storage.initialise().await.unwrap();
+            let old = granted(storage.acquire(claim("k", 1)).await);
+            let released = granted(storage.acquire(claim("a", 1)).await);
+            storage.release(release(&claim("a", 1))).await.unwrap();
+            let lost_after = now();
+            if flush {
+                server.tell(&["FLUSHALL"]);
+            } else {
+                server.crash();
+            }
+            // Not even the holder, and the look does not show it as one.
+            let nobody_holds_it = async || {
+                if let Some(lease) = storage.get(&claim("k", 1).key).await.unwrap() {
+                    assert_eq!((lease.id, lease.term), (None, old));
+                }
+            };
+            nobody_holds_it().await;
+            assert!(matches!(
+                storage.renew(renewal(&claim("k", 1), old)).await.unwrap(),
+                Renewed::Lost { lease: None, .. }
+            ));
+            nobody_holds_it().await;
+            let first = frozen(storage.acquire(claim("k", 1).after(Some(old))).await);
+            assert!(frozen(storage.acquire(claim("k", 2)).await) <= first);
+            let written = server.info("rdb_changes_since_last_save");
+            for _ in 0..50 {
+                frozen(storage.acquire(claim("k", 2)).await);
+                assert!(matches!(
+                    storage.renew(renewal(&claim("k", 1), old)).await.unwrap(),
+                    Renewed::Lost { lease: None, .. }
+                ));
+            }
+            assert_eq!(server.info("rdb_changes_since_last_save"), written, "{keeps:?}");
+            let again = thawed(&storage, &claim("k", 2), lost_after).await;
+            assert!(again > old, "{again} {old}");
+            extended(storage.renew(renewal(&claim("k", 2), again)).await);
+            // A released one is free after the freeze of its own shard.
+            assert!(thawed(&storage, &claim("a", 2), lost_after).await > released);
+        });
+    }
+}
+
+/// A server that keeps everything, and is said to: leases go on.
+#[test]
+fn durable_outlives_a_crash() {
+    let server = Server::start(Keeps::Everything);
+    block_on(async {
+        let storage = open(&server, true);
+        storage.initialise().await.unwrap();
+        let term = granted(storage.acquire(claim("k", 1)).await);
+        server.crash();
+        extended(storage.renew(renewal(&claim("k", 1), term)).await);
+        assert!(matches!(storage.acquire(claim("k", 2)).await.unwrap(), Acquired::Held { lease: Some(_), .. }));
+    });
+}
+
+/// The first deployment is frozen unless it is initialised; that ends leases, keeps terms, and frees at once.
+#[test]
+fn initialise() {
+    let server = Server::start(Keeps::Nothing);
+    block_on(async {
+        let storage = open(&server, false);
+        let began = now();
+        frozen(storage.acquire(claim("k", 1)).await);
+        storage.initialise().await.unwrap();
+        let term = granted(storage.acquire(claim("k", 1)).await);
+        assert!(now() - began < MAX_TTL);
+        storage.initialise().await.unwrap();
+        assert!(matches!(
+            storage.renew(renewal(&claim("k", 1), term)).await.unwrap(),
+            Renewed::Lost { lease: Some(_), .. }
+        ));
+        assert_eq!(lease(&storage, &claim("k", 1).key).await.id, None);
+        let next = claim("k", 2).after(Some(term)).takeover(Takeover::ReleasedOnly);
+        assert!(granted(storage.acquire(next).await) > term);
+    });
+}
+
+/// A replica is not asked. When it takes over it freezes, and what the old primary granted last it need not know.
+#[test]
+fn a_failover_freezes() {
+    let primary = Server::start(Keeps::Nothing);
+    let replica = Server::with(
+        Keeps::Nothing,
+        &[&format!("replicaof 127.0.0.1 {}", primary.port()), &format!("masterauth {PASSWORD}")],
+    );
+    block_on(async {
+        let storage = open(&primary, false);
+        storage.initialise().await.unwrap();
+        let old = granted(storage.acquire(claim("k", 1)).await);
+        while replica.ask::<u64>(&["DBSIZE"]) < 17 {
+            smol::Timer::after(Duration::from_millis(10)).await;
+        }
+        let elsewhere = open(&replica, false);
+        for error in [elsewhere.check().await.unwrap_err(), elsewhere.acquire(claim("k", 1)).await.unwrap_err()] {
+            assert_eq!(error.kind(), ErrorKind::Permanent);
+            assert!(matches!(AdapterError::of(&error), Some(AdapterError::ReadOnly { .. })), "{error}");
+        }
+        let lost_after = now();
+        replica.tell(&["REPLICAOF", "NO", "ONE"]);
+        assert_eq!(lease(&elsewhere, &claim("k", 1).key).await.id, None);
+        frozen(elsewhere.acquire(claim("k", 2)).await);
+        assert!(matches!(
+            elsewhere.renew(renewal(&claim("k", 1), old)).await.unwrap(),
+            Renewed::Lost { lease: None, .. }
+        ));
+        assert!(thawed(&elsewhere, &claim("k", 2), lost_after).await > old);
+
+        // Who still talks to a primary that became a replica hears of it, and looks where it leads next time.
+        primary.tell(&["CONFIG", "SET", "masterauth", PASSWORD]);
+        primary.tell(&["REPLICAOF", "127.0.0.1", &replica.port().to_string()]);
+        let known = claim("new", 3).after(Some(old));
+        let error = storage.acquire(known).await.unwrap_err();
+        assert!(matches!(AdapterError::of(&error), Some(AdapterError::ReadOnly { .. })), "{error}");
+    });
+}
+
+/// R10: after a step back of the clock a freeze lasts no longer than it would, and one that is over does not come back.
+#[test]
+fn freezes_and_steps_back() {
+    let server = Server::start(Keeps::Nothing);
+    block_on(async {
+        let storage = open(&server, false);
+        frozen(storage.acquire(claim("k", 1)).await);
+        // What a step back by an hour looks like: it ends that much later.
+        let marker: String = server.ask(&["GET", "lessor:{10}"]);
+        let (before, ends) = marker.rsplit_once('\n').unwrap();
+        let later = ends.parse::<u64>().unwrap() + 3_600_000;
+        let stepped = now();
+        server.tell(&["SET", "lessor:{10}", &format!("{before}\n{later}")]);
+        let term = thawed(&storage, &claim("k", 1), stepped).await;
+        let marker: String = server.ask(&["GET", "lessor:{10}"]);
+        assert!(marker.ends_with("\n0"), "{marker:?}");
+        extended(storage.renew(renewal(&claim("k", 1), term)).await);
+    });
+}
+
+/// R1, R5, R12: an election over a server that forgets everything: the leader ends before the next one begins.
+#[test]
+fn an_election_over_a_loss() {
+    let server = Server::start(Keeps::Nothing);
+    block_on(async {
+        let storage = || open(&server, false);
+        storage().initialise().await.unwrap();
+        let builder = |id: &str| Builder::new("k").id(id).ttl(Duration::from_millis(1500));
+        let (first, first_driver) = builder("first").build(storage()).unwrap();
+        let (second, second_driver) = builder("second").build(storage()).unwrap();
+        let drivers = join(first_driver.run(), second_driver.run());
+        let scenario = async {
+            let elected = select(Box::pin(first.elected()), Box::pin(second.elected())).await;
+            let old = match elected {
+                Either::Left((leadership, _)) | Either::Right((leadership, _)) => leadership.unwrap(),
+            };
+            server.crash();
+            let lost = old.lost().await;
+            assert!(matches!(lost.reason, Some(LostReason::Superseded | LostReason::Expired)), "{lost:?}");
+            assert!(!first.is_leader() && !second.is_leader());
+            let next = match select(Box::pin(first.elected()), Box::pin(second.elected())).await {
+                Either::Left((leadership, _)) | Either::Right((leadership, _)) => leadership.unwrap(),
+            };
+            assert!(next.term() > old.term() && !old.is_valid());
+            assert!(first.is_leader() != second.is_leader());
+        };
+        select(Box::pin(drivers), Box::pin(scenario)).await;
+    });
+}
+
+/// What counts on a server to keep everything asks whether it keeps anything.
+#[test]
+fn durable_needs_an_append_only_file() {
+    block_on(async {
+        let forgets = Server::start(Keeps::Nothing);
+        let error = open(&forgets, true).check().await.unwrap_err();
+        let setting = AdapterError::of(&error).and_then(|error| match error {
+            AdapterError::WrongSetup { setting, .. } => Some(*setting),
+            _ => None,
+        });
+        assert_eq!(setting, Some("appendonly"), "{error}");
+        open(&forgets, false).check().await.unwrap();
+        open(&Server::start(Keeps::Everything), true).check().await.unwrap();
+    });
+}

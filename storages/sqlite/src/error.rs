@@ -1,0 +1,36 @@
+//! What SQLite says, sorted by whether waiting may help.
+
+use lessor::StorageError;
+use lessor_kit::error::AdapterError;
+use rusqlite::{Error, ErrorCode};
+
+/// An error of SQLite as an operation's. `remedy` says how to create the table, should it be missing.
+pub(crate) fn explain(error: Error, table: &str, remedy: &'static str) -> StorageError {
+    if is_missing_table(&error) {
+        return AdapterError::no_table(table, remedy).into();
+    }
+    match error.sqlite_error_code() {
+        Some(
+            ErrorCode::DatabaseBusy
+            | ErrorCode::DatabaseLocked
+            | ErrorCode::DiskFull
+            | ErrorCode::FileLockingProtocolFailed
+            | ErrorCode::OperationAborted
+            | ErrorCode::OperationInterrupted
+            | ErrorCode::OutOfMemory
+            | ErrorCode::SchemaChanged
+            | ErrorCode::SystemIoFailure,
+        ) => StorageError::transient(error),
+        _ => StorageError::permanent(error),
+    }
+}
+
+pub(crate) fn is_busy(error: &Error) -> bool {
+    error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
+}
+
+/// SQLite has no code of its own for it, only this text. rusqlite has it in one variant or in another, depending on
+/// its version and features; as it prints the error, the text comes first in both.
+fn is_missing_table(error: &Error) -> bool {
+    error.sqlite_error_code() == Some(ErrorCode::Unknown) && error.to_string().starts_with("no such table")
+}

@@ -1,0 +1,127 @@
+//! Leases in an SQLite file: a storage for [lessor], for the processes of one machine.
+//!
+//! [`SqliteStorage`] keeps one small row for each key in a table of an SQLite database, its own file or one that your
+//! program has anyway. It needs no server and no async runtime.
+//!
+//! ```
+//! use lessor::Builder;
+//! use lessor_sqlite::SqliteStorage;
+//!
+//! # smol::block_on(async {
+//! # let directory = tempfile::tempdir()?;
+//! # let path = directory.path().join("leases.db");
+//! let storage = SqliteStorage::open(path).await?;
+//! storage.migrate().await?;
+//! let (candidate, driver) = Builder::new("nightly-report").build(storage)?;
+//! smol::spawn(driver.run()).detach();
+//!
+//! let leadership = candidate.elected().await?;
+//! assert_eq!(leadership.term().get(), 1);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # }).unwrap();
+//! ```
+//!
+//! # One machine, local disks
+//! All candidates have to run on one machine and open the file on a local file system. SQLite keeps processes apart
+//! by file locks, which network file systems (NFS, SMB, and most of what is shared into containers and virtual
+//! machines) do not keep well enough: two leaders and a broken file are to be expected there
+//! (<https://sqlite.org/howtocorrupt.html>). Containers of one host may share a volume of that host. Do not delete,
+//! replace or restore the file while candidates run: those that have the old file open would go on in it.
+//!
+//! # What survives
+//! A grant, a renewal or a release is on the disk before it is answered: [`open`](SqliteStorage::open) sets WAL mode,
+//! and every connection `synchronous` to `EXTRA` (which is `FULL` in WAL mode). Terms go on growing after a crash of
+//! a process, of the machine, or a power loss, as far as the disk keeps what it says it has written. A leader that
+//! crashes is replaced when its lease expires; the file needs no clean-up.
+//!
+//! # Time
+//! Expiry is judged by the machine's wall clock, which SQLite reads in the same statement as the row, in whole
+//! milliseconds. After a step back a lease shows no more than its ttl, and a leader that is gone is replaced by a
+//! candidate that saw its version unchanged for a ttl and margin on its own clock. A step forward ends leases early, so
+//! that two may lead: where that can happen, set [`takeover_guard`](lessor::Config::takeover_guard).
+//!
+//! # Locks
+//! A refused claim, a look and a list read the last commit and take no lock that others would wait for. Everything else
+//! is one short `BEGIN IMMEDIATE` transaction, in a batch one for all of it. Where another connection holds the write
+//! lock, it is waited for during the [busy timeout](SqliteBuilder::busy_timeout): 250 ms by default, and at most a tenth
+//! of the ttl of a claim or a renewal, so that the answer comes before the candidate gives up. Then the operation fails
+//! with a [transient](lessor::storage::ErrorKind::Transient) error and the candidate tries again. Keep your own write
+//! transactions in this file shorter than that.
+//!
+//! # Wake-ups
+//! Followers are woken when a key is granted, released or revoked; renewals wake nobody. Within clones of one storage
+//! that always works. Other storages, in this and in other processes, are told through the file system: who commits
+//! makes and at once removes an empty file (`<database>-lessor-wakeup`), and who follows watches the directory. The
+//! watch begins with the first follower, and for each key before the answer to whatever is asked after its
+//! [`subscribe`](lessor::Storage::subscribe).
+//!
+//! | where the file is | followers in other processes |
+//! |---|---|
+//! | Linux, local file system | woken (inotify), unless the limits on watches are used up |
+//! | macOS, Windows, BSD | should be woken (by what crate `notify` uses there); not tested |
+//! | overlay of another layer, FUSE, shares into a virtual machine | often not woken |
+//! | a directory that the processes may not write | not woken (SQLite itself hardly works there) |
+//! | in memory | there are no other processes |
+//!
+//! A follower that is not woken asks at its [retry interval](lessor::Config::retry_interval): wake-ups make a hand-over
+//! faster, nothing relies on them.
+//!
+//! # The table
+//! [`migrate`](SqliteStorage::migrate) creates it; [`migration_sql`](SqliteBuilder::migration_sql) is its SQL, for your
+//! own migrations:
+//!
+//! ```
+//! use lessor_sqlite::SqliteStorage;
+//!
+//! assert_eq!(SqliteStorage::builder().migration_sql(), r#"CREATE TABLE IF NOT EXISTS main."lessor_leases" (
+//!     key     TEXT    NOT NULL PRIMARY KEY,
+//!     session BLOB,             -- 16 bytes, a secret; NULL: released
+//!     id      TEXT    NOT NULL, -- the candidate's
+//!     term    INTEGER NOT NULL, -- 1 to 2^53 - 1, never falls
+//!     version INTEGER NOT NULL, -- moves at every write
+//!     ttl     INTEGER NOT NULL, -- ms
+//!     expires INTEGER NOT NULL, -- ms since 1970, by this machine's clock
+//!     since   INTEGER NOT NULL, -- likewise, when the term was granted
+//!     value   TEXT
+//! ) STRICT, WITHOUT ROWID;"#);
+//! ```
+//!
+//! Rows are never deleted: they keep the terms. You may read them.
+//!
+//! # Fencing
+//! A write to an SQLite database that only the newest leader can do, whatever its clock and its pauses, begins with
+//! [`admit`]. Where your own data is in the same file as the leases, one statement is enough (`?3` is the leader's
+//! term):
+//!
+//! ```sql
+//! UPDATE report SET body = ?1 WHERE id = ?2 AND ?3 = (SELECT term FROM lessor_leases WHERE key = 'nightly-report')
+//! ```
+//!
+//! # Versions
+//! The driver is [`rusqlite`], public here since the storage takes your connection: any version from 0.38 to 0.43, and
+//! your program may choose which. Feature `bundled`, which is set by default, compiles SQLite in. Without it the
+//! system's SQLite is linked; that has to be 3.37 or later.
+// A library does not panic.
+#![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod admit;
+mod builder;
+mod error;
+mod row;
+mod storage;
+mod table;
+mod thread;
+mod wakeups;
+mod worker;
+
+pub use admit::admit;
+pub use builder::SqliteBuilder;
+pub use lessor_kit::error::AdapterError;
+pub use lessor_kit::fence::NotAdmitted;
+pub use rusqlite;
+pub use storage::SqliteStorage;
+
+/// The README's code compiles and runs.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}

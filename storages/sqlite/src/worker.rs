@@ -1,0 +1,224 @@
+//! The connection and what is done with it, on the storage's own thread.
+
+use core::time::Duration;
+use std::path::Path;
+use std::sync::Arc;
+
+use lessor::storage::{Record, Reply, Request, Topics};
+use lessor::{Key, StorageError, Term};
+use lessor_kit::batch::Batch;
+use lessor_kit::timeout::patience;
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+
+use crate::error::{explain, is_busy};
+use crate::table::Table;
+use crate::wakeups::Followed;
+
+/// A connection and what is done with it.
+pub(crate) struct Worker {
+    connection: Connection,
+    table: Table,
+    busy_timeout: Duration,
+    followed: Followed,
+}
+
+type Answer = Result<Reply, StorageError>;
+
+impl Worker {
+    pub(crate) fn open(path: &Path, table: Table, busy: Duration, topics: Arc<Topics>) -> Result<Self, StorageError> {
+        let connect = || {
+            let connection = Connection::open(path)?;
+            connection.busy_timeout(busy)?;
+            enter_wal(&connection)?;
+            Ok(connection)
+        };
+        let connection = connect().map_err(|error| explained(error, &table))?;
+        Self::new(connection, table, busy, topics)
+    }
+
+    pub(crate) fn new(
+        connection: Connection,
+        table: Table,
+        busy_timeout: Duration,
+        topics: Arc<Topics>,
+    ) -> Result<Self, StorageError> {
+        if !connection.is_autocommit() {
+            return Err(StorageError::permanent("the connection is in a transaction: end it before handing it over"));
+        }
+        // EXTRA is FULL in WAL mode. In the other modes it also makes the end of the journal survive a power loss.
+        connection
+            .busy_timeout(busy_timeout)
+            .and_then(|()| connection.pragma_update(None, "synchronous", "EXTRA"))
+            .map_err(|error| explained(error, &table))?;
+        let path = connection.path().filter(|path| !path.is_empty()).map(Path::new);
+        let followed = Followed::new(topics, path);
+        Ok(Self { connection, table, busy_timeout, followed })
+    }
+
+    pub(crate) fn migrate(&mut self) -> Result<(), StorageError> {
+        let Self { connection, table, busy_timeout, .. } = self;
+        let migrated = connection.busy_timeout(*busy_timeout).and_then(|()| connection.execute_batch(&table.create));
+        migrated.map_err(|error| explained(error, table))
+    }
+
+    pub(crate) fn check(&mut self) -> Result<(), StorageError> {
+        let Self { connection, table, busy_timeout, .. } = self;
+        let mut probe = || {
+            connection.busy_timeout(*busy_timeout)?;
+            let transaction = begin(connection)?;
+            let read_back = table.probe(&transaction)?;
+            transaction.rollback()?;
+            Ok(read_back)
+        };
+        probe().map_err(|error| explained(error, table))?.map(|_| ()).map_err(StorageError::from)
+    }
+
+    pub(crate) fn follow(&mut self, key: Key, changed: impl Fn() + Send + 'static) {
+        self.followed.follow(key, &self.connection, &self.table, changed);
+    }
+
+    pub(crate) fn look(&mut self) {
+        self.followed.look(&self.connection, &self.table);
+    }
+
+    /// Answers in order, a key that occurs again with an error in its place.
+    pub(crate) fn answer(&mut self, requests: &[Request]) -> Vec<Answer> {
+        let mut batch = Batch::new(requests.iter().map(Request::key));
+        let asked = self
+            .set_patience(requests)
+            .and_then(|()| self.look_first(requests, &mut batch))
+            .and_then(|()| self.decide(&batch.open(requests)));
+        match asked {
+            Ok(answers) => batch.answer_open(answers),
+            Err(error) => {
+                let error = explained(error, &self.table);
+                batch.answer_open(requests.iter().map(|_| Err(error.clone())));
+            }
+        }
+        batch.into_answers()
+    }
+
+    /// The answer has to come while the candidate still waits for it.
+    fn set_patience(&self, requests: &[Request]) -> rusqlite::Result<()> {
+        let ttls = requests.iter().filter_map(|request| match request {
+            Request::Acquire(claim) => Some(claim.ttl),
+            Request::Renew(renewal) => Some(renewal.ttl),
+            _ => None,
+        });
+        let least = self.busy_timeout.min(Duration::from_millis(1));
+        self.connection.busy_timeout(patience(ttls, self.busy_timeout, least))
+    }
+
+    /// Looks without the write lock where that is often or always enough: a refused claim must lock nothing. What is
+    /// seen was committed, so an answer that writes nothing was right at that moment.
+    fn look_first(&self, requests: &[Request], batch: &mut Batch<Reply>) -> rusqlite::Result<()> {
+        for (place, request) in batch.open(requests) {
+            let (Request::Acquire(_) | Request::Get(_), Some(key)) = (request, request.key()) else { continue };
+            match self.table.read(&self.connection, key.as_str())? {
+                Err(unreadable) => batch.answer(place, Err(unreadable.into())),
+                Ok(seen) => {
+                    let verdict = Record::judge(seen.record.as_ref(), request, seen.now_ms, Term::FIRST);
+                    if verdict.write.is_none() {
+                        batch.answer(place, Ok(verdict.reply));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// One transaction for all that is left to do, unless that is only lists.
+    fn decide(&mut self, requests: &[(usize, &Request)]) -> rusqlite::Result<Vec<Answer>> {
+        let mut handed_over = Vec::new();
+        let mut decide = |connection: &Connection| {
+            let requests = requests.iter().map(|(_, request)| request);
+            requests.map(|request| decide_one(&self.table, connection, request, &mut handed_over)).collect()
+        };
+        if requests.iter().all(|(_, request)| matches!(request, Request::List(_))) {
+            return decide(&self.connection);
+        }
+        let transaction = begin(&mut self.connection)?;
+        let answers = decide(&transaction)?;
+        transaction.commit()?;
+        self.followed.committed(&handed_over);
+        Ok(answers)
+    }
+}
+
+/// Record and clock are read after the transaction has got its lock.
+fn decide_one(
+    table: &Table,
+    connection: &Connection,
+    request: &Request,
+    handed_over: &mut Vec<(Key, Record)>,
+) -> rusqlite::Result<Answer> {
+    if let Request::List(list) = request {
+        return Ok(table.list(connection, list)?.map(Reply::Listed).map_err(StorageError::from));
+    }
+    let Some(key) = request.key() else { return Ok(Err(StorageError::unsupported(request))) };
+    let seen = match table.read(connection, key.as_str())? {
+        Ok(seen) => seen,
+        Err(unreadable) => return Ok(Err(unreadable.into())),
+    };
+    let verdict = Record::judge(seen.record.as_ref(), request, seen.now_ms, Term::FIRST);
+    if let Some(record) = verdict.write {
+        table.write(connection, key, &record)?;
+        if record.wakes_followers(seen.record.as_ref()) {
+            handed_over.push((key.clone(), record));
+        }
+    }
+    Ok(Ok(verdict.reply))
+}
+
+fn explained(error: rusqlite::Error, table: &Table) -> StorageError {
+    explain(error, &table.name, "call SqliteStorage::migrate() once to create it")
+}
+
+/// Begins a transaction that has the write lock: one that reads first and then writes fails when another commits in
+/// between. It rolls back when it is dropped, after a failed commit too.
+fn begin(connection: &mut Connection) -> rusqlite::Result<Transaction<'_>> {
+    if !connection.is_autocommit() {
+        // A rollback failed, as it can when the disk does.
+        connection.execute_batch("ROLLBACK")?;
+    }
+    connection.transaction_with_behavior(TransactionBehavior::Immediate)
+}
+
+/// Switches the file to WAL mode, in which readers and the writer do not wait for each other.
+///
+/// While another process is about to switch, SQLite refuses at once instead of waiting, so that they do not wait for
+/// each other. An empty transaction does wait until that process is done; it has then switched for all.
+fn enter_wal(connection: &Connection) -> rusqlite::Result<()> {
+    let switch = || connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()));
+    for _ in 0..4 {
+        match switch() {
+            Err(error) if is_busy(&error) => connection.execute_batch("BEGIN IMMEDIATE; COMMIT")?,
+            done => return done,
+        }
+    }
+    switch()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// R5: what was answered is on the disk. Only the connection itself can tell.
+    #[test]
+    fn every_connection_syncs() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("leases.db");
+        let busy = Duration::from_millis(250);
+        let own = Connection::open(&path).unwrap();
+        own.pragma_update(None, "synchronous", "OFF").unwrap();
+        let topics = Arc::new(Topics::new());
+        let workers = [
+            Worker::open(&path, Table::standard(), busy, topics.clone()).unwrap(),
+            Worker::new(own, Table::standard(), busy, topics).unwrap(),
+        ];
+        for worker in workers {
+            let synchronous = |row: &rusqlite::Row<'_>| row.get::<_, i64>(0);
+            assert_eq!(worker.connection.pragma_query_value(None, "synchronous", synchronous).unwrap(), 3);
+        }
+    }
+}

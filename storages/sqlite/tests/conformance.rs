@@ -1,0 +1,68 @@
+//! `SqliteStorage` keeps the contract of a storage, over connections and threads of its own for each handle.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use lessor::storage::conformance::{self, Failures, Harness, Power};
+use lessor::{StorageError, SystemTimer, async_trait};
+use lessor_sqlite::SqliteStorage;
+use lessor_sqlite::rusqlite::Connection;
+use tempfile::TempDir;
+
+struct File(TempDir);
+
+impl File {
+    fn path(&self) -> PathBuf {
+        self.0.path().join("leases.db")
+    }
+}
+
+#[async_trait]
+impl Harness for File {
+    type Storage = SqliteStorage;
+    type Timer = SystemTimer;
+
+    async fn storage(&self) -> Result<SqliteStorage, StorageError> {
+        let patient = SqliteStorage::builder().busy_timeout(Duration::from_secs(10));
+        let storage = patient.open(self.path()).await?;
+        storage.migrate().await?;
+        Ok(storage)
+    }
+
+    fn timer(&self) -> SystemTimer {
+        SystemTimer::new()
+    }
+
+    fn ttl(&self) -> Duration {
+        // An operation waits for other writers for a tenth of its ttl.
+        Duration::from_secs(2)
+    }
+
+    /// There is one writer at a time, and SQLite does not let them queue: with many of them one may starve.
+    fn concurrency(&self) -> usize {
+        8
+    }
+
+    /// There is no server to restart: the handles that follow open the file anew.
+    async fn restart(&self) -> Result<Power, StorageError> {
+        Ok(Power::Used)
+    }
+
+    /// What a step back looks like in the table: every lease ends that much later than its ttl from now.
+    async fn turn_clock_back(&self, by: Duration) -> Result<Power, StorageError> {
+        let push = "UPDATE lessor_leases SET expires = expires + ?1";
+        let by = i64::try_from(by.as_millis()).map_err(StorageError::permanent)?;
+        let connection = Connection::open(self.path()).map_err(StorageError::permanent)?;
+        connection.execute(push, [by]).map_err(StorageError::permanent)?;
+        Ok(Power::Used)
+    }
+}
+
+#[test]
+fn sqlite_keeps_the_contract() -> Result<(), Failures> {
+    let file = File(TempDir::new().expect("a temporary folder"));
+    let report = smol::block_on(conformance::run(&file));
+    let left_out = ["broken_reply_is_healed_by_asking_again", "data_loss_terms_still_grow", "data_loss_freezes"];
+    assert_eq!(report.not_available(), left_out);
+    report.into_result()
+}

@@ -1,0 +1,11 @@
+//! What the SQLite storage promises beyond the contract of every storage.
+
+mod admit;
+mod batches;
+mod contention;
+mod database;
+mod lists;
+mod locks;
+mod rows;
+mod setup;
+mod wakeups;

@@ -1,0 +1,43 @@
+//! Why a request failed.
+
+use alloc::string::String;
+use core::error::Error;
+use core::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// Why a request failed (RFC 9457, "Problem Details for HTTP APIs"): `{"type", "status", "detail"}`.
+///
+/// ```
+/// use lessor_wire::Problem;
+///
+/// let problem = Problem::new("invalid", 400, "ttl_ms is 1, allowed is 1000 to 3600000");
+/// assert_eq!(problem.to_string(), "invalid (400): ttl_ms is 1, allowed is 1000 to 3600000");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Problem {
+    /// Which kind of problem: one word of a fixed list, `wasm/API.md` has it.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The HTTP status.
+    pub status: u16,
+    /// What is wrong with this very request, for people.
+    pub detail: String,
+}
+
+impl Problem {
+    /// Of this kind, with this HTTP status; and what is wrong with this very request.
+    #[must_use]
+    pub fn new(kind: impl Into<String>, status: u16, detail: impl Into<String>) -> Self {
+        Self { kind: kind.into(), status, detail: detail.into() }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({}): {}", self.kind, self.status, self.detail)
+    }
+}
+
+impl Error for Problem {}

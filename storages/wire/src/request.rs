@@ -1,0 +1,175 @@
+//! What is asked.
+
+use lessor::storage::{Get, Release, Request, Revoke};
+use lessor::{Key, StorageError, Term};
+use serde::{Deserialize, Serialize};
+
+use crate::claim::WireClaim;
+use crate::list::WireList;
+use crate::session::WireSession;
+
+/// A [`Request`] as JSON: an object with one field, which is named after the operation.
+///
+/// | operation | JSON |
+/// |---|---|
+/// | acquire | `{"acquire": {"key", "claim"}}`, `claim` being a [`WireClaim`] |
+/// | renew | `{"renew": {"key", "claim", "term"}}` |
+/// | release | `{"release": {"key", "session"}}` |
+/// | get | `{"get": {"key"}}` |
+/// | revoke | `{"revoke": {"key"}}` |
+/// | list | `{"list": {"prefix"?, "from"?, "limit"?}}` |
+///
+/// ```
+/// use lessor::Key;
+/// use lessor::storage::{Request, Revoke};
+/// use lessor_wire::WireRequest;
+///
+/// let request: WireRequest = serde_json::from_str(r#"{"revoke": {"key": "nightly"}}"#)?;
+/// assert_eq!(Request::from(request), Revoke::new(Key::new("nightly")?).into());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct WireRequest(Asked);
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename = "request", rename_all = "snake_case", deny_unknown_fields)]
+enum Asked {
+    Acquire { key: Key, claim: WireClaim },
+    Renew { key: Key, claim: WireClaim, term: Term },
+    Release { key: Key, session: WireSession },
+    Get(Keyed),
+    Revoke(Keyed),
+    List(WireList),
+}
+
+/// What is about a key, and says no more.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Keyed {
+    key: Key,
+}
+
+impl From<WireRequest> for Request {
+    fn from(WireRequest(asked): WireRequest) -> Self {
+        match asked {
+            Asked::Acquire { key, claim } => claim.into_claim(key).into(),
+            Asked::Renew { key, claim, term } => claim.into_renewal(key, term).into(),
+            Asked::Release { key, session } => Release::new(key, session.into()).into(),
+            Asked::Get(Keyed { key }) => Get::new(key).into(),
+            Asked::Revoke(Keyed { key }) => Revoke::new(key).into(),
+            Asked::List(list) => Self::List(list.into()),
+        }
+    }
+}
+
+/// The error is [`StorageError::unsupported`]: the operation is newer than this crate.
+impl TryFrom<Request> for WireRequest {
+    type Error = StorageError;
+
+    fn try_from(request: Request) -> Result<Self, StorageError> {
+        Ok(Self(match request {
+            Request::Acquire(claim) => Asked::Acquire { key: claim.key.clone(), claim: claim.into() },
+            Request::Renew(renewal) => {
+                let (key, term) = (renewal.key.clone(), renewal.term);
+                Asked::Renew { key, claim: renewal.into(), term }
+            }
+            Request::Release(release) => Asked::Release { key: release.key, session: release.session.into() },
+            Request::Get(get) => Asked::Get(Keyed { key: get.key }),
+            Request::Revoke(revoke) => Asked::Revoke(Keyed { key: revoke.key }),
+            Request::List(list) => Asked::List(list.into()),
+            unknown => return Err(StorageError::unsupported(&unknown)),
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::{String, ToString};
+    use alloc::vec::Vec;
+    use alloc::{format, vec};
+    use core::time::Duration;
+    use lessor::storage::{Claim, List, Renewal, Session, Takeover, Version};
+    use lessor::{Id, Value};
+
+    fn key() -> Key {
+        Key::new("nightly").unwrap()
+    }
+
+    fn claim() -> Claim {
+        Claim::new(key(), Id::new("node-a").unwrap(), Session::from_bits(0xabc), Duration::from_secs(30))
+    }
+
+    fn written(request: Request) -> String {
+        serde_json::to_string(&WireRequest::try_from(request).unwrap()).unwrap()
+    }
+
+    fn read(text: &str) -> Result<Request, String> {
+        serde_json::from_str::<WireRequest>(text).map(Into::into).map_err(|error| error.to_string())
+    }
+
+    /// What is written is what `wasm/API.md` shows, and is read back the same.
+    #[test]
+    fn as_documented() {
+        let said = r#""id":"node-a","session":"00000000000000000000000000000abc","ttl_ms":30000"#;
+        let renewal = Renewal::new(key(), claim().id, claim().session, Term::FIRST, Duration::from_secs(30));
+        let requests: Vec<(Request, String)> = vec![
+            (claim().into(), format!(r#"{{"acquire":{{"key":"nightly","claim":{{{said}}}}}}}"#)),
+            (
+                claim().after(Term::new(7)).takeover(Takeover::Unchanged(Version::new(9))).into(),
+                format!(
+                    r#"{{"acquire":{{"key":"nightly","claim":{{{said},"after":7,"takeover":{{"unchanged":9}}}}}}}}"#
+                ),
+            ),
+            (
+                claim().value(Some(Value::new("v").unwrap())).takeover(Takeover::ReleasedOnly).into(),
+                format!(
+                    r#"{{"acquire":{{"key":"nightly","claim":{{{said},"value":"v","takeover":"released_only"}}}}}}"#
+                ),
+            ),
+            (renewal.into(), format!(r#"{{"renew":{{"key":"nightly","claim":{{{said}}},"term":1}}}}"#)),
+            (
+                Release::new(key(), claim().session).into(),
+                r#"{"release":{"key":"nightly","session":"00000000000000000000000000000abc"}}"#.into(),
+            ),
+            (Get::new(key()).into(), r#"{"get":{"key":"nightly"}}"#.into()),
+            (Revoke::new(key()).into(), r#"{"revoke":{"key":"nightly"}}"#.into()),
+            (List::new().into(), r#"{"list":{"limit":100}}"#.into()),
+        ];
+        for (request, text) in requests {
+            assert_eq!(written(request.clone()), text);
+            assert_eq!(read(&text), Ok(request), "{text}");
+        }
+    }
+
+    /// A ttl is never shortened on its way.
+    #[test]
+    fn whole_milliseconds() {
+        let mut claim = claim();
+        claim.ttl = Duration::from_nanos(1_000_001);
+        assert!(written(claim.into()).contains("\"ttl_ms\":2}"));
+    }
+
+    /// A renewal may say what a claim says: it says nothing then.
+    #[test]
+    fn a_renewal_is_a_claim_and_a_term() {
+        let text = written(claim().into()).replace("acquire", "renew").replace("}}}", ",\"after\":3},\"term\":7}}");
+        let Ok(Request::Renew(renewal)) = read(&text) else { panic!("{text}") };
+        assert_eq!((renewal.term, renewal.id), (Term::new(7).unwrap(), claim().id));
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        for (text, says) in [
+            (r#"{"get": {"key": ""}}"#, "1 to 256 bytes"),
+            (r#"{"get": {"key": "k", "surprise": 1}}"#, "surprise"),
+            (r#"{"drop": {"key": "k"}}"#, "drop"),
+            (r#"{"release": {"key": "k"}}"#, "session"),
+            (r#"{"acquire": {"key": "k", "claim": {"id": "a"}}}"#, "session"),
+        ] {
+            let error = read(text).unwrap_err();
+            assert!(error.contains(says), "{text}: {error}");
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! Batches as the fault has them.
+
+use lessor::StorageError;
+use lessor::storage::{Acquired, Distinct, Renewed, Reply, Request};
+
+use super::Handle;
+use crate::fault::Fault;
+
+impl Handle {
+    /// A batch as the fault has it: one after the other, replies in their places.
+    pub(super) async fn batch(&self, mut requests: Vec<Request>) -> Vec<Result<Reply, StorageError>> {
+        let empty = requests.is_empty();
+        if self.has(Fault::BatchPublishesOneValue) {
+            publish_one_value(&mut requests);
+        }
+        let keys: Vec<_> = requests.iter().map(|request| (request.key().cloned(), request.operation())).collect();
+        let mut replies = Vec::new();
+        let mut distinct = Distinct::default();
+        let mut asked = Vec::new();
+        let mut stopped = false;
+        for (request, (key, operation)) in requests.into_iter().zip(&keys) {
+            let again = asked.contains(&(key, operation));
+            asked.push((key, operation));
+            let admitted = match key {
+                Some(key) => distinct.admit(key),
+                None if again && self.has(Fault::BatchTakesOneList) => Err(StorageError::permanent("two lists")),
+                None => Ok(()),
+            };
+            let reply = match admitted {
+                Err(_) if self.has(Fault::BatchDropsDuplicates) => continue,
+                Err(_) if self.has(Fault::BatchTakesDuplicatesOfAnotherKind) && !again => self.answer(request).await,
+                Err(error) if !self.has(Fault::BatchTakesDuplicates) => Err(error),
+                _ if stopped => Err(StorageError::transient("transaction aborted")),
+                _ => self.answer(request).await,
+            };
+            stopped |= self.has(Fault::BatchStopsAtRefusal) && reply.as_ref().is_ok_and(refuses);
+            replies.push((key, operation.as_str(), reply));
+        }
+        match self.shared.fault {
+            Some(Fault::BatchIsSorted) => replies.sort_by_key(|(key, ..)| *key),
+            Some(Fault::BatchGroupsByOperation) => replies.sort_by_key(|(_, operation, _)| *operation),
+            Some(Fault::BatchIsReversed) => replies.reverse(),
+            _ => {}
+        }
+        let mut replies: Vec<_> = replies.into_iter().map(|(.., reply)| reply).collect();
+        if self.has(Fault::EmptyBatchAnswers) && empty {
+            replies.push(Err(StorageError::permanent("syntax error at end of input")));
+        }
+        replies
+    }
+}
+
+fn refuses(reply: &Reply) -> bool {
+    matches!(reply, Reply::Acquired(Acquired::Held { .. }) | Reply::Renewed(Renewed::Lost { .. }))
+}
+
+/// Each claim of a batch publishes what the first one does.
+fn publish_one_value(requests: &mut [Request]) {
+    let claims = requests.iter_mut().filter_map(|request| match request {
+        Request::Acquire(claim) => Some(claim),
+        _ => None,
+    });
+    let mut first = None;
+    for claim in claims {
+        claim.value = first.get_or_insert_with(|| claim.value.clone()).clone();
+    }
+}

@@ -1,0 +1,8 @@
+//! The candidate's half of the protocol, rule by rule: time and replies in, requests and events out.
+
+mod bench;
+mod claiming;
+mod ending;
+mod following;
+mod leading;
+mod observing;

@@ -1,0 +1,73 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use futures::executor::block_on;
+use lessor::{Candidate, Fence, SystemTimer, Timer};
+
+use super::now;
+
+/// A hand-over and back may not fit into this.
+const GLANCE: Duration = Duration::from_millis(20);
+
+/// Looks at all candidates all the time.
+pub(super) struct Watch {
+    over: Arc<AtomicBool>,
+    thread: JoinHandle<Result<usize, String>>,
+}
+
+impl Watch {
+    /// The candidates of each key.
+    pub(super) fn start(keys: Vec<Vec<Candidate>>) -> Self {
+        let over = Arc::new(AtomicBool::new(false));
+        let ends = over.clone();
+        let thread = thread::spawn(move || {
+            let fences: Vec<_> = keys.iter().map(|_| Fence::new()).collect();
+            let timer = SystemTimer::new();
+            let mut looks = 0;
+            while !ends.load(Ordering::SeqCst) {
+                for (candidates, fence) in keys.iter().zip(&fences) {
+                    one_leads(candidates)?;
+                    no_leader_is_fenced_off(candidates, fence)?;
+                }
+                looks += 1;
+                block_on(timer.sleep(Duration::from_micros(500)));
+            }
+            Ok(looks)
+        });
+        Self { over, thread }
+    }
+
+    /// How often it looked.
+    pub(super) fn finish(self) -> usize {
+        self.over.store(true, Ordering::SeqCst);
+        let looks = self.thread.join().expect("it does not panic");
+        looks.unwrap_or_else(|wrong| panic!("{wrong}"))
+    }
+}
+
+/// Two answers follow each other: only who answers the same before and after the other one led at the same time.
+fn one_leads(candidates: &[Candidate]) -> Result<(), String> {
+    let began = now();
+    let leading: Vec<_> = candidates.iter().filter(|candidate| candidate.is_leader()).collect();
+    let [first, second, ..] = leading.as_slice() else { return Ok(()) };
+    let both = first.is_leader() && second.is_leader();
+    let took = now().saturating_duration_since(began);
+    if both && took < GLANCE {
+        return Err(format!("two led at once:\n{:?}\n{:?}", first.status(), second.status()));
+    }
+    Ok(())
+}
+
+/// Each leader writes, all the time: what it writes is refused only when it has lost.
+fn no_leader_is_fenced_off(candidates: &[Candidate], fence: &Fence) -> Result<(), String> {
+    for leadership in candidates.iter().filter_map(Candidate::leadership) {
+        if let Err(stale) = fence.admit(leadership.term())
+            && leadership.is_valid()
+        {
+            return Err(format!("a leader's write was refused: {stale}"));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,67 @@
+//! The examples with real servers, built and run as a user does it.
+
+use std::process::Command;
+
+use futures::executor::block_on;
+use lessor_redis::RedisStorage;
+use lessor_servers::example::{built, two_processes_hand_over};
+use lessor_servers::redis::Keeps;
+use lessor_servers::{mysql, postgres, redis};
+
+/// Who is told to end hands over, and the next one leads in a later term at once.
+#[test]
+fn postgres_hands_over() {
+    let server = postgres::Server::start();
+    let terms = two_processes_hand_over(&built("postgres"), ("DATABASE_URL", &server.url()));
+    assert_eq!(terms, (1, 2));
+}
+
+#[test]
+fn mysql_hands_over() {
+    let server = mysql::Server::start();
+    let terms = two_processes_hand_over(&built("mysql"), ("DATABASE_URL", &server.url()));
+    assert_eq!(terms, (1, 2));
+}
+
+#[test]
+fn redis_hands_over() {
+    let server = redis::Server::start(Keeps::Nothing);
+    let (program, variable) = (built("redis"), ("REDIS_URL", &*server.url()));
+    let initialised = Command::new(&program).arg("initialise").env(variable.0, variable.1).status();
+    assert!(initialised.unwrap().success());
+    let (old, new) = two_processes_hand_over(&program, variable);
+    assert!(new > old, "{new} follows {old}");
+}
+
+/// Processes of this machine are killed, resign and are frozen; the server judges. Its password is shown nowhere.
+fn survives_failovers(url: &str, password: &str) {
+    let mut command = Command::new(built("failover"));
+    command.args(["--rounds", "1", "--ttl", "1s", "--storage", url]);
+    let output = command.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    println!("{said}");
+    assert!(output.status.success(), "{said}");
+    for expected in ["killed", "resigned", "frozen", "refused"] {
+        assert!(said.contains(expected), "{expected}: {said}");
+    }
+    assert!(!said.contains(password), "{said}");
+}
+
+#[test]
+fn failover_with_postgres() {
+    let server = postgres::Server::start();
+    survives_failovers(&server.url(), postgres::PASSWORD);
+}
+
+#[test]
+fn failover_with_mysql() {
+    let server = mysql::Server::start();
+    survives_failovers(&server.url(), mysql::PASSWORD);
+}
+
+#[test]
+fn failover_with_redis() {
+    let server = redis::Server::start(Keeps::Nothing);
+    block_on(RedisStorage::new(server.client()).initialise()).unwrap();
+    survives_failovers(&server.url(), redis::PASSWORD);
+}

@@ -1,0 +1,75 @@
+//! What keeps a candidate from the storage is told, tried again for ever, and healed by itself when its cause goes.
+
+pub(crate) mod mysql;
+pub(crate) mod postgres;
+pub(crate) mod redis;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use lessor::storage::ErrorKind;
+use lessor::{Builder, Event, LostReason, Storage, StorageError};
+use lessor_servers::elections::{Elections, now};
+
+/// The password of the user `app`.
+const PASSWORD: &str = "app-s3cret";
+
+/// How long a pool waits for a connection: less than a request may take, so that it is the pool that says so.
+const POOL_PATIENCE: Duration = Duration::from_millis(200);
+
+/// What may be wrong, from `set(true)` to `set(false)`.
+struct Trouble<'a> {
+    name: &'static str,
+    kind: ErrorKind,
+    /// Whether the error says so, by its type.
+    is: Box<dyn Fn(&StorageError) -> bool + 'a>,
+    set: Box<dyn Fn(bool) + 'a>,
+}
+
+/// It is there when a candidate starts; it comes while it leads.
+fn heals(trouble: &Trouble<'_>, storage: Arc<dyn Storage>) {
+    let name = trouble.name;
+    let fits = |error: &StorageError| error.kind() == trouble.kind && (trouble.is)(error);
+    (trouble.set)(true);
+    let elections =
+        Elections::start(&[name], vec![storage], |builder: Builder| builder.ttl(Duration::from_millis(1500)));
+    let candidate = elections.candidate(0);
+    let is_shown = |mark| {
+        elections.wait_for(0, mark, name, |event| match event {
+            Event::StorageFailed { error, .. } => fits(error).then_some(()),
+            _ => None,
+        });
+        // It is tried again and again, and says the same.
+        elections.wait(name, || {
+            let status = candidate.status();
+            (status.failures >= 4 && status.last_error.as_ref().is_some_and(fits) && status.driver_alive).then_some(())
+        });
+        for entry in elections.log().since(mark) {
+            let shown = format!("{:?}", entry.event);
+            assert!(!shown.contains(PASSWORD) && !shown.contains("wr0ng"), "{shown}");
+        }
+    };
+    is_shown(0);
+    assert!(!candidate.is_leader() && candidate.status().last_success.is_none(), "{name}");
+    (trouble.set)(false);
+    elections.all_led_after(now(), Duration::ZERO);
+
+    let (_, term) = elections.leader();
+    let mark = elections.log().mark();
+    (trouble.set)(true);
+    is_shown(mark);
+    let lost = |event: &Event| match event {
+        Event::Lost { reason, .. } => Some(*reason),
+        _ => None,
+    };
+    assert_eq!(elections.wait_for(0, mark, "the term is lost", lost), LostReason::Expired, "{name}");
+    (trouble.set)(false);
+    elections.all_led_after(now(), Duration::ZERO);
+    assert!(elections.leader().1 > term && candidate.status().failures == 0, "{name}");
+    elections.finish();
+}
+
+/// A connection of a pool of one, as soon as the candidate has given it back.
+fn taken<T>(take: impl Fn() -> Option<T>) -> T {
+    std::iter::repeat_with(take).take(100).flatten().next().expect("a connection")
+}

@@ -1,0 +1,186 @@
+//! A server that can be made to fail, the same for all of them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::executor::block_on;
+use lessor::Storage;
+use lessor_mysql::MySqlStorage;
+use lessor_mysql::sqlx::AssertSqlSafe;
+use lessor_mysql::sqlx::{self, mysql::MySqlPoolOptions};
+use lessor_postgres::PostgresStorage;
+use lessor_postgres::sqlx::postgres::PgPoolOptions;
+use lessor_redis::RedisStorage;
+use lessor_redis::redis::Client;
+use lessor_servers::{mysql, postgres, redis};
+
+/// Longer than any request of the elections may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A server of one's own that has what its storage needs.
+pub(crate) trait Faulty: Sized + Send + Sync + 'static {
+    /// What it is called.
+    const NAME: &'static str;
+
+    /// For how long nothing is granted after a crash.
+    const FROZEN: Duration = Duration::ZERO;
+
+    /// Starts one, with a table where one is needed.
+    fn start() -> Self;
+
+    /// Where it listens.
+    fn port(&self) -> u16;
+
+    /// A storage with connections of its own, to this port.
+    fn storage_at(&self, port: u16) -> Arc<dyn Storage>;
+
+    /// Kills it and starts it again.
+    fn crash(&self);
+
+    /// It stands still.
+    fn pause(&self);
+
+    /// It goes on.
+    fn resume(&self);
+
+    /// Lets every lease end an hour later, as a step back of the clock does.
+    fn push_expiries(&self);
+
+    /// A storage that nothing disturbs but the server.
+    fn storage(&self) -> Arc<dyn Storage> {
+        self.storage_at(self.port())
+    }
+}
+
+impl Faulty for postgres::Server {
+    const NAME: &'static str = "PostgreSQL";
+
+    fn start() -> Self {
+        let server = Self::start();
+        block_on(PostgresStorage::new(server.pool(1)).migrate()).expect("a table");
+        server
+    }
+
+    fn port(&self) -> u16 {
+        self.port()
+    }
+
+    fn storage_at(&self, port: u16) -> Arc<dyn Storage> {
+        let pool = PgPoolOptions::new().max_connections(4).acquire_timeout(PATIENCE);
+        Arc::new(PostgresStorage::new(pool.connect_lazy_with(self.options().port(port))))
+    }
+
+    fn crash(&self) {
+        self.crash();
+    }
+
+    fn pause(&self) {
+        self.pause();
+    }
+
+    fn resume(&self) {
+        self.resume();
+    }
+
+    fn push_expiries(&self) {
+        let pool = self.pool(1);
+        let push = sqlx::query("UPDATE lessor_leases SET expires = expires + 3600000").execute(&pool);
+        block_on(push).expect("the table is there");
+    }
+}
+
+impl Faulty for mysql::Server {
+    const NAME: &'static str = "MariaDB";
+
+    fn start() -> Self {
+        let server = Self::start();
+        block_on(MySqlStorage::new(server.pool(1)).migrate()).expect("a table");
+        server
+    }
+
+    fn port(&self) -> u16 {
+        self.port()
+    }
+
+    fn storage_at(&self, port: u16) -> Arc<dyn Storage> {
+        let pool = MySqlPoolOptions::new().max_connections(4).acquire_timeout(PATIENCE);
+        Arc::new(MySqlStorage::new(pool.connect_lazy_with(self.options().port(port))))
+    }
+
+    fn crash(&self) {
+        self.crash();
+    }
+
+    fn pause(&self) {
+        self.pause();
+    }
+
+    fn resume(&self) {
+        self.resume();
+    }
+
+    fn push_expiries(&self) {
+        let pool = self.pool(1);
+        let push = "UPDATE lessor_leases SET expires = expires + 3600000";
+        block_on(sqlx::raw_sql(AssertSqlSafe(push)).execute(&pool)).expect("the table is there");
+    }
+}
+
+/// Nobody leads after a crash until every lease has run out.
+#[derive(Debug)]
+pub(crate) struct Forgetful(redis::Server);
+
+/// It keeps everything, and leases outlive a crash.
+#[derive(Debug)]
+pub(crate) struct Durable(redis::Server);
+
+/// The longest ttl of the elections.
+const MAX_TTL: Duration = Duration::from_secs(4);
+
+fn redis_at(server: &redis::Server, port: u16, durable: bool) -> RedisStorage {
+    let url = server.url().replace(&format!(":{}/", server.port()), &format!(":{port}/"));
+    let builder = RedisStorage::builder().max_ttl(MAX_TTL).expect("a ttl that is allowed");
+    builder.durable(durable).build(Client::open(url).expect("a URL"))
+}
+
+macro_rules! redis {
+    ($server:ident, $name:literal, $keeps:ident, $durable:literal, $frozen:expr) => {
+        impl Faulty for $server {
+            const NAME: &'static str = $name;
+            const FROZEN: Duration = $frozen;
+
+            fn start() -> Self {
+                let server = redis::Server::start(redis::Keeps::$keeps);
+                block_on(redis_at(&server, server.port(), $durable).initialise()).expect("a server that answers");
+                Self(server)
+            }
+
+            fn port(&self) -> u16 {
+                self.0.port()
+            }
+
+            fn storage_at(&self, port: u16) -> Arc<dyn Storage> {
+                Arc::new(redis_at(&self.0, port, $durable))
+            }
+
+            fn crash(&self) {
+                self.0.crash();
+            }
+
+            fn pause(&self) {
+                self.0.pause();
+            }
+
+            fn resume(&self) {
+                self.0.resume();
+            }
+
+            fn push_expiries(&self) {
+                self.0.push_expiries(Duration::from_secs(3600));
+            }
+        }
+    };
+}
+
+redis!(Forgetful, "Redis", Nothing, false, MAX_TTL);
+redis!(Durable, "durable Redis", Everything, true, Duration::ZERO);

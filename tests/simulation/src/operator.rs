@@ -1,0 +1,102 @@
+//! Operators: now and then one takes a lease from its holder, or looks at all leases, a page at a time.
+//!
+//! An operator works from one of the machines, over the same network, and is not a candidate: nobody's leadership
+//! depends on what it hears.
+
+use lessor::storage::{List, Page, Reply, Revoke};
+use lessor::{Key, Term};
+
+use crate::message::Told;
+use crate::reached::Situation;
+use crate::sim::World;
+
+/// What an operator wants to know from an answer.
+#[derive(Debug)]
+pub(crate) enum Errand {
+    /// Whom it took the lease from.
+    Revoke(usize),
+    List(Walk),
+}
+
+/// A walk through all leases, from page to page.
+#[derive(Clone, Debug)]
+pub(crate) struct Walk {
+    list: List,
+    /// The last key that was shown.
+    last: Option<Key>,
+    /// Keys that had a record when it began, and were not shown yet.
+    missing: Vec<Key>,
+    /// How often the storage had lost data when it began.
+    losses: u32,
+}
+
+impl World {
+    /// An operator on this machine takes the lease of a key from whoever holds it.
+    pub(crate) fn revoke(&mut self, process: usize, key: usize) {
+        self.send_errand(process, Revoke::new(name_of(key)).into(), Errand::Revoke(key));
+    }
+
+    /// An operator on this machine looks at all leases whose keys begin so.
+    pub(crate) fn list(&mut self, process: usize, prefix: &str, limit: usize) {
+        let list = List::new().prefix(prefix).limit(limit);
+        let known = (0..self.plan.keys).filter(|key| self.store.has_record(*key)).map(name_of);
+        let missing = known.filter(|key| key.as_str().starts_with(prefix)).collect();
+        let walk = Walk { list, last: None, missing, losses: self.store.losses };
+        self.send_errand(process, walk.list.clone().into(), Errand::List(walk));
+    }
+
+    /// An answer has come to an operator.
+    pub(crate) fn hear(&mut self, process: usize, errand: Errand, told: &Told) {
+        // Who hears of no answer gives up.
+        let Told::Lessor(replies) = told else { return };
+        match (errand, replies.first()) {
+            (Errand::Revoke(key), Some(Ok(Reply::Revoked(Some(lease))))) => {
+                // From now on the resource refuses what the former holder still sends.
+                self.write_as_operator(key, lease.term.next().unwrap_or(Term::LAST));
+            }
+            (Errand::List(walk), Some(Ok(Reply::Listed(page)))) => self.turn_page(process, walk, page),
+            _ => {}
+        }
+    }
+
+    fn turn_page(&mut self, process: usize, mut walk: Walk, page: &Page) {
+        if let Err(why) = walk.take(page) {
+            self.fail_listing(format!("{why}: {page:?}, {walk:?}"));
+        } else if let Some(next) = &page.next {
+            walk.list.from = Some(next.clone());
+            self.send_errand(process, walk.list.clone().into(), Errand::List(walk));
+        } else if !walk.missing.is_empty() && walk.losses == self.store.losses {
+            self.fail_listing(format!("some were not shown: {walk:?}"));
+        } else if walk.list.from.is_some() {
+            self.reach(Situation::ListedInPages);
+        }
+    }
+}
+
+impl Walk {
+    fn take(&mut self, page: &Page) -> Result<(), &'static str> {
+        if page.entries.len() > self.list.page_size() {
+            return Err("a page is too long");
+        }
+        for entry in &page.entries {
+            if !entry.key.as_str().starts_with(&self.list.prefix) {
+                return Err("a key that was not asked for");
+            }
+            if self.last.as_ref().is_some_and(|last| entry.key <= *last) {
+                return Err("a key twice, or out of order");
+            }
+            if entry.lease.time_left > entry.lease.ttl {
+                return Err("more time left than was given");
+            }
+            self.missing.retain(|key| *key != entry.key);
+            self.last = Some(entry.key.clone());
+        }
+        let goes_on = page.next.as_ref().is_none_or(|next| self.last.as_ref().is_some_and(|last| next > last));
+        if goes_on { Ok(()) } else { Err("the next page begins before this one ends") }
+    }
+}
+
+/// What a key is called.
+pub(crate) fn name_of(key: usize) -> Key {
+    Key::new(format!("k{key}")).expect("a valid key")
+}
