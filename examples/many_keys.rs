@@ -106,7 +106,7 @@ impl Node {
         Ok(candidate)
     }
 
-    /// Lets the work of the term end and releases the shard: its new owner is woken.
+    /// Ends the term and releases the shard: its new owner is woken.
     fn hand_over(&mut self, shard: u32) {
         if let Some(candidate) = self.shards.remove(&shard) {
             smol::spawn(async move { candidate.shutdown().await }).detach();

@@ -14,7 +14,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     // In memory it stands alone. Where processes share a storage, all but one of them wait in `elected`.
     let (candidate, driver) = Builder::new("nightly-report").id("node-a").build(MemoryStorage::new())?;
     let worker = tokio::spawn(work(candidate));
-    // Ends the term, waits for its work, releases the lease, returns.
+    // Ends the term, drops the work in `run`, releases the lease, returns.
     tokio::spawn(driver.run_until(stop())).await?;
     worker.await?;
     println!("the lease is released: another process leads at once");

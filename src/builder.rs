@@ -9,12 +9,12 @@ use core::num::NonZeroU32;
 use core::time::Duration;
 
 use crate::candidate::Candidate;
-use crate::cell::Cell;
 use crate::config::{Config, ConfigError};
 use crate::driver::{Driver, Entropy};
 use crate::election::{Election, Input};
 use crate::maybe_send::{MaybeSend, MaybeSendSync};
 use crate::observer::Observer;
+use crate::shared::Shared;
 use crate::storage::{Session, Storage};
 use crate::text::{Id, InvalidText, Key, Value};
 use crate::ticket::Ticket;
@@ -22,11 +22,13 @@ use crate::time::{AnyTimer, Timer};
 
 #[cfg(any(feature = "system", all(feature = "js", target_family = "wasm", target_os = "unknown")))]
 mod system;
+#[cfg(any(feature = "system", all(feature = "js", target_family = "wasm", target_os = "unknown")))]
+pub use system::system_entropy;
 
 /// Describes a candidate or an observer.
 ///
 /// Only the key is required. Durations that are not set follow from the ttl as [`Config::with_ttl`] has them. Nothing
-/// is checked before `build`, which names whatever does not fit.
+/// is checked before `build`, which names whatever does not fit. Clones have no [ticket](Self::resume).
 ///
 /// ```
 /// use core::time::Duration;
@@ -36,7 +38,19 @@ mod system;
 /// # let _ = (candidate, driver);
 /// # Ok::<(), lessor::BuildError>(())
 /// ```
-#[derive(Clone, Debug)]
+///
+/// # Which build
+///
+/// | | timer | randomness |
+/// |---|---|---|
+/// | `build` | the system's, or JavaScript's | the system's |
+/// | `build_on` | yours: tokio's, a manual one in tests | the system's |
+/// | [`build_with`](Self::build_with) | yours | yours: for microcontrollers, without any feature |
+/// | [`build_local`](Self::build_local) | yours, also one that is not `Send`: the handles carry its type | yours, or `system_entropy` |
+///
+/// `observe`, `observe_on`, `observe_with` and `observe_local` make an [`Observer`] in the same four ways. The first two
+/// need feature `system` or `js`.
+#[derive(Debug)]
 #[must_use = "a builder does nothing until it builds"]
 pub struct Builder {
     key: String,
@@ -79,21 +93,23 @@ macro_rules! settings {
 }
 
 settings! {
-    /// How long a grant or a renewal lasts: a crashed leader is replaced after at most this and one retry. Unless
-    /// a configuration was given as a whole, the other durations follow from it.
+    /// How long a grant or a renewal lasts: a crashed leader is mostly replaced when this is over (the
+    /// [guide](crate::guide::timing) has the bound). Unless a configuration was given as a whole, the other durations
+    /// follow from it.
     #[doc(alias = "WithTTL")]
     ttl: Duration;
     /// From the beginning of one renewal of a leader to that of the next.
     #[doc(alias = "WithHoldRate")]
     renew_interval: Duration;
-    /// The longest that a follower waits before it asks again.
+    /// The longest that a follower waits before it asks again, a tenth more or less. Unless a configuration was given as
+    /// a whole, the cool-off follows from it.
     #[doc(alias = "WithFollowRate")]
     retry_interval: Duration;
     /// How long one request may take before it counts as failed.
     request_timeout: Duration;
     /// By how much a leader stops before its lease ends in the storage.
     margin: Duration;
-    /// How long an ending term waits for its work.
+    /// How long an ending term waits for guarded work.
     drain_timeout: Duration;
     /// For how long a candidate that resigned does not campaign.
     cool_off: Duration;
@@ -128,7 +144,7 @@ impl Builder {
     }
 
     /// Goes on with the session of an instance that [went to sleep](crate::Driver::into_ticket). Delete the ticket
-    /// for good before you build: see [`Ticket`].
+    /// for good before you build: see [`Ticket`]. Clones of the builder have no ticket: it is for one instance.
     pub fn resume(mut self, ticket: Ticket) -> Self {
         self.ticket = Some(ticket);
         self
@@ -144,7 +160,8 @@ impl Builder {
     ///
     /// Sessions are drawn from `entropy`, and a session is all that proves a leader: two candidates with one session
     /// both lead, in one term. So it has to be unpredictable, and must never give the same twice: not to two
-    /// candidates, not after a restart (no fixed seed), not to the two sides of a `fork`. Build after forking.
+    /// candidates, not after a restart (no fixed seed), not to the two sides of a `fork`. Build after forking. Without an
+    /// [id](Self::id) the first word that is drawn becomes the id, which everybody sees.
     ///
     /// # Errors
     /// [`BuildError`] names what does not fit.
@@ -192,17 +209,18 @@ impl Builder {
         let key = Key::new(self.key)?;
         let now = timer.now();
         let mut election = match self.ticket {
-            Some(ticket) => Election::resume(key, id, config, ticket, entropy(), now),
+            Some(ticket) if ticket.key != key => return Err(BuildError::TicketOfAnother { ticket: ticket.key, key }),
+            Some(ticket) => Election::resume(id.clone(), config, ticket, entropy(), now),
             None => {
-                let session = Session::from_bits(u128::from(entropy()) << 64 | u128::from(entropy()));
-                Election::new(key, id, config, session, entropy(), now)
+                let session = Session::draw(&mut *entropy);
+                Election::new(key, id.clone(), config, session, entropy(), now)
             }
         }?;
         if let Some(value) = self.value {
             election.handle_input(now, Input::SetValue { value: Some(Value::new(value)?), serial: 1 });
         }
-        let cell = Arc::new(Cell::new(timer, &election));
-        Ok((Candidate::new(cell.clone()), Driver::new(cell, storage, election, entropy)))
+        let shared = Arc::new(Shared::new(timer, &election));
+        Ok((Candidate::new(shared.clone(), id), Driver::new(shared, storage, election, entropy)))
     }
 
     /// An observer on this timer. `entropy` only varies its pauses.
@@ -228,11 +246,30 @@ impl Builder {
         timer: T,
         entropy: impl FnMut() -> u64 + MaybeSend + 'static,
     ) -> Result<(Observer<T>, Driver<S, T>), BuildError> {
+        let set = [("id", self.id.is_some()), ("value", self.value.is_some()), ("ticket", self.ticket.is_some())];
+        if let Some((setting, _)) = set.into_iter().find(|(_, is_set)| *is_set) {
+            return Err(BuildError::NotForObservers { setting });
+        }
         let mut entropy: Entropy = Box::new(entropy);
         let config = resolved(self.config, self.changes);
         let election = Election::observer(Key::new(self.key)?, config, entropy(), timer.now())?;
-        let cell = Arc::new(Cell::new(timer, &election));
-        Ok((Observer::new(cell.clone()), Driver::new(cell, storage, election, entropy)))
+        let shared = Arc::new(Shared::new(timer, &election));
+        Ok((Observer::new(shared.clone()), Driver::new(shared, storage, election, entropy)))
+    }
+}
+
+/// Without the [ticket](Builder::resume): two candidates with one would both lead.
+impl Clone for Builder {
+    fn clone(&self) -> Self {
+        let Self { key, id, value, ticket: _, config, changes } = self;
+        Self {
+            key: key.clone(),
+            id: id.clone(),
+            value: value.clone(),
+            ticket: None,
+            config: config.clone(),
+            changes: changes.clone(),
+        }
     }
 }
 
@@ -257,6 +294,20 @@ pub enum BuildError {
     Text(InvalidText),
     /// The durations.
     Config(ConfigError),
+    /// The ticket belongs to another election.
+    #[non_exhaustive]
+    TicketOfAnother {
+        /// Whose ticket it is.
+        ticket: Key,
+        /// For which election the builder is.
+        key: Key,
+    },
+    /// An observer claims nothing: it has no id, no value and no ticket.
+    #[non_exhaustive]
+    NotForObservers {
+        /// What was set: `id`, `value` or `ticket`.
+        setting: &'static str,
+    },
     /// The system gives no randomness; what it said.
     NoEntropy(String),
 }
@@ -266,6 +317,15 @@ impl fmt::Display for BuildError {
         match self {
             Self::Text(error) => error.fmt(f),
             Self::Config(error) => error.fmt(f),
+            Self::TicketOfAnother { ticket, key } => {
+                write!(
+                    f,
+                    "the ticket is for key \"{ticket}\", and the builder for key \"{key}\": keep a ticket for each key"
+                )
+            }
+            Self::NotForObservers { setting } => {
+                write!(f, "an observer has no {setting}: leave it out, or build a candidate")
+            }
             Self::NoEntropy(error) => write!(f, "the system gives no randomness: {error}"),
         }
     }

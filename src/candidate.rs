@@ -3,12 +3,14 @@
 use alloc::sync::Arc;
 use core::fmt;
 
-use crate::cell::{Cell, Closed, Handle, State, ValueState, Wishes};
+use crate::config::Config;
 use crate::election::Status;
 use crate::events::Events;
 use crate::leadership::Leadership;
 use crate::lease::Lease;
-use crate::text::Value;
+use crate::shared::{Handle, Shared, State, ValueState, Wishes};
+use crate::stopped::{Abandoned, Stopped};
+use crate::text::{Id, Key, Value};
 use crate::time::{AnyTimer, Timer};
 
 /// One participant in the election for a key.
@@ -37,11 +39,32 @@ use crate::time::{AnyTimer, Timer};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// # }).unwrap();
 /// ```
-pub struct Candidate<T: Timer = AnyTimer>(Handle<T>);
+pub struct Candidate<T: Timer = AnyTimer> {
+    handle: Handle<T>,
+    id: Id,
+}
 
 impl<T: Timer> Candidate<T> {
-    pub(crate) fn new(cell: Arc<Cell<T>>) -> Self {
-        Self(Handle::new(cell))
+    pub(crate) fn new(shared: Arc<Shared<T>>, id: Id) -> Self {
+        Self { handle: Handle::new(shared), id }
+    }
+
+    /// The key of the election.
+    #[must_use]
+    pub fn key(&self) -> &Key {
+        &self.handle.shared.key
+    }
+
+    /// What people call this candidate: the id that was set, or the random one that was drawn.
+    #[must_use]
+    pub const fn id(&self) -> &Id {
+        &self.id
+    }
+
+    /// The durations that it goes by.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.handle.shared.config
     }
 
     /// Whether this candidate leads and takes on new work.
@@ -55,36 +78,36 @@ impl<T: Timer> Candidate<T> {
     #[must_use]
     #[doc(alias = "IsLeader")]
     pub fn is_leader(&self) -> bool {
-        self.0.cell.leading.is_ahead(|| self.0.cell.timer.now())
+        self.handle.shared.leading.is_ahead(|| self.handle.shared.timer.now())
     }
 
     /// The present leadership, without waiting: for schedulers and cron. `None` where [`is_leader`](Self::is_leader)
     /// is false.
     #[must_use]
     pub fn leadership(&self) -> Option<Leadership<T>> {
-        let grant = self.0.cell.state.lock().grant.clone()?;
-        let leadership = Leadership::new(self.0.cell.clone(), self.0.alive.clone(), grant);
+        let reign = self.handle.shared.state.lock().reign.clone()?;
+        let leadership = Leadership::new(self.handle.shared.clone(), self.handle.alive.clone(), reign);
         Some(leadership).filter(|leadership| leadership.is_valid() && !leadership.is_ending())
     }
 
     /// Waits until this candidate leads; at once if it does.
     ///
     /// # Errors
-    /// [`Stopped`] if it never will.
+    /// [`Stopped`] if it never will, and why.
     ///
     /// # Cancel safety
     /// Dropping the future loses nothing; the candidate goes on.
     pub async fn elected(&self) -> Result<Leadership<T>, Stopped> {
         loop {
             let held = |state: &State, now| {
-                if state.closed.is_some() {
-                    return Some(Err(Stopped));
+                if let Some(stopped) = state.closed {
+                    return Some(Err(stopped));
                 }
-                let grant = state.grant.as_ref().filter(|grant| !grant.is_ending() && state.holds_a_term(now))?;
-                Some(Ok(grant.clone()))
+                let reign = state.reign.as_ref().filter(|reign| !reign.is_ending() && state.holds_a_term(now))?;
+                Some(Ok(reign.clone()))
             };
-            let grant = self.0.cell.wait_for(held).await?;
-            let leadership = Leadership::new(self.0.cell.clone(), self.0.alive.clone(), grant);
+            let reign = self.handle.shared.wait_for(held).await?;
+            let leadership = Leadership::new(self.handle.shared.clone(), self.handle.alive.clone(), reign);
             // The clock was read before the lock was got, and so before the deadline was loaded. R3 wants it the other
             // way round: the leadership does that.
             if leadership.is_valid() {
@@ -95,10 +118,11 @@ impl<T: Timer> Candidate<T> {
 
     /// Who leads as far as this candidate knows, itself included, with the time that is left by now.
     ///
-    /// A follower knows what it saw when it last asked. `None`: nobody, or not known.
+    /// A follower knows what it saw when it last asked. After the end of what it saw it goes on to show that lease for a
+    /// request timeout, with no time left, since it may not have heard of a renewal yet. `None`: nobody, or not known.
     #[must_use]
     pub fn leader(&self) -> Option<Lease> {
-        self.0.cell.leader()
+        self.handle.shared.leader()
     }
 
     /// Waits until the leader, its term or its value is another than when this handle last reported a change, and
@@ -113,7 +137,7 @@ impl<T: Timer> Candidate<T> {
     /// # Cancel safety
     /// Dropping the future loses nothing.
     pub async fn leader_changed(&mut self) -> Result<Option<Lease>, Stopped> {
-        self.0.leader_changed().await.ok_or(Stopped)
+        self.handle.leader_changed().await
     }
 
     /// Publishes a value with the lease, now and in terms to come, until set anew.
@@ -127,12 +151,12 @@ impl<T: Timer> Candidate<T> {
     /// # Cancel safety
     /// Once polled, the value is set even if the future is dropped.
     pub async fn set_value(&self, value: Option<Value>) -> Result<(), Stopped> {
-        let serial = self.0.cell.ask(|wishes| wishes.publish(value));
-        self.0
-            .cell
+        let serial = self.handle.shared.ask(|wishes| wishes.set_value(value));
+        self.handle
+            .shared
             .wait_for(|state, now| match state.value(serial) {
                 ValueState::Stored => Some(Ok(())),
-                _ if state.closed.is_some() => Some(Err(Stopped)),
+                _ if state.closed.is_some() => state.closed.map(Err),
                 ValueState::Set if !state.holds_a_term(now) => Some(Ok(())),
                 ValueState::Set | ValueState::Asked => None,
             })
@@ -141,41 +165,47 @@ impl<T: Timer> Candidate<T> {
 
     /// What happens from now on, beginning with the present state.
     pub fn events(&self) -> Events {
-        self.0.cell.events()
+        self.handle.shared.events()
     }
 
     /// How this candidate is: for health checks. [`Status`] says which probe asks what.
     #[must_use]
     pub fn status(&self) -> Status {
-        self.0.cell.status()
+        self.handle.shared.status()
     }
 
-    /// Hands over: ends the term, waits for its work, releases the lease and lets others lead for the cool-off.
+    /// Hands over: ends the term, releases the lease and lets others lead for the cool-off.
     ///
-    /// Answers when the release is done, or given up because the storage did not answer. Does nothing if not leading.
+    /// Work in [`Leadership::run`] is dropped where it waits; work under a [`Guard`](crate::Guard) is waited for, for the
+    /// drain timeout at most. Does nothing if not leading.
+    ///
+    /// Answers when the release is done, or given up because the storage did not answer: then the lease runs out.
     ///
     /// Whoever holds a [`Guard`](crate::Guard) of the term has to drop it first: waiting here with it in hand takes
     /// the whole drain timeout.
     ///
     /// # Errors
-    /// [`Stopped`] if the driver was dropped before the release was done. A candidate that stopped has handed over: no error.
+    /// [`Abandoned`] if the driver was dropped before that. A candidate that stopped has handed over: no error.
     ///
     /// # Cancel safety
     /// Once polled, the hand-over goes on even if the future is dropped.
-    pub async fn resign(&self) -> Result<(), Stopped> {
-        let number = self.0.cell.ask(Wishes::resign);
-        self.0
-            .cell
+    pub async fn resign(&self) -> Result<(), Abandoned> {
+        let number = self.handle.shared.ask(Wishes::resign);
+        self.handle
+            .shared
             .wait_for(|state, _| match state.closed {
                 _ if state.has_resigned(number) => Some(Ok(())),
-                Some(Closed::Stopped) => Some(Ok(())),
-                Some(Closed::Dropped) => Some(Err(Stopped)),
+                Some(Stopped::Shutdown) => Some(Ok(())),
+                Some(Stopped::DriverDropped) => Some(Err(Abandoned)),
                 None => None,
             })
             .await
     }
 
-    /// Stops for good: ends the term, waits for its work, releases the lease; the driver then returns.
+    /// Stops for good: ends the term, releases the lease; the driver then returns.
+    ///
+    /// Work in [`Leadership::run`] is dropped where it waits; work under a [`Guard`](crate::Guard) is waited for, for the
+    /// drain timeout at most.
     ///
     /// Whoever holds a [`Guard`](crate::Guard) of the term has to drop it first: waiting here with it in hand takes
     /// the whole drain timeout.
@@ -183,17 +213,17 @@ impl<T: Timer> Candidate<T> {
     /// It is no error if the release was given up because the storage did not answer: the lease then runs out.
     ///
     /// # Errors
-    /// [`Stopped`] if the driver was dropped before it could release.
+    /// [`Abandoned`] if the driver was dropped before that.
     ///
     /// # Cancel safety
     /// Once polled, the candidate stops even if the future is dropped.
-    pub async fn shutdown(&self) -> Result<(), Stopped> {
-        self.0.cell.ask(Wishes::stop);
-        self.0
-            .cell
+    pub async fn shutdown(&self) -> Result<(), Abandoned> {
+        self.handle.shared.ask(Wishes::stop);
+        self.handle
+            .shared
             .wait_for(|state, _| match state.closed? {
-                Closed::Stopped => Some(Ok(())),
-                Closed::Dropped => Some(Err(Stopped)),
+                Stopped::Shutdown => Some(Ok(())),
+                Stopped::DriverDropped => Some(Err(Abandoned)),
             })
             .await
     }
@@ -201,7 +231,7 @@ impl<T: Timer> Candidate<T> {
 
 impl<T: Timer> Clone for Candidate<T> {
     fn clone(&self) -> Self {
-        Self(self.0.clone())
+        Self { handle: self.handle.clone(), id: self.id.clone() }
     }
 }
 
@@ -210,16 +240,3 @@ impl<T: Timer> fmt::Debug for Candidate<T> {
         f.debug_struct("Candidate").field("status", &self.status()).finish_non_exhaustive()
     }
 }
-
-/// The candidate or observer has stopped, or its driver is gone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Stopped;
-
-impl fmt::Display for Stopped {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the candidate has stopped, or its driver was dropped")
-    }
-}
-
-impl core::error::Error for Stopped {}

@@ -23,15 +23,15 @@ use core::time::Duration;
 pub struct Config {
     /// How long a grant or a renewal lasts, by the storage's clock. Default 10 s, from 100 ms to 1 day.
     ///
-    /// A crashed leader is replaced after at most this and one retry. Shorter: faster take-over, more requests,
-    /// less patience with a slow storage.
+    /// A crashed leader is mostly replaced when this is over (the [guide](crate::guide::timing) has the bound). Shorter:
+    /// faster take-over, more requests, less patience with a slow storage.
     pub ttl: Duration,
 
     /// From the beginning of one renewal to that of the next. Default a fifth of the ttl.
     #[doc(alias = "WithHoldRate")]
     pub renew_interval: Duration,
 
-    /// The longest a follower waits before it asks again. Default a fifth of the ttl.
+    /// The longest a follower waits before it asks again, a tenth more or less. Default a fifth of the ttl.
     ///
     /// It asks sooner when the lease is about to run out or the storage wakes it. Where the storage wakes its followers
     /// this may be as long as the ttl: they then hardly read at all. It also caps the backoff when the storage fails.
@@ -43,15 +43,16 @@ pub struct Config {
     /// What timed out may still be applied at any later time; the protocol allows for it.
     pub request_timeout: Duration,
 
-    /// By how much a leader stops before its lease ends in the storage. Default a tenth of the ttl, at least 1 ms.
+    /// By how much a leader stops before its lease ends in the storage. Default a tenth of the ttl.
     ///
     /// It covers the difference in rate between two clocks, and the millisecond grain of the storage's clock:
     /// with rates within ±r it has to be at least `ttl * 2r / (1 + r)` plus 1 ms
-    /// (Gray and Cheriton, "Leases", 1989). A tenth covers ±5 %. The kernel slews a clock by at most 0.05 %; where
+    /// (Gray and Cheriton, "Leases", 1989). A tenth covers ±5 % (from a ttl of 1 s on; ±4 % at the shortest). The kernel slews a clock by at most 0.05 %; where
     /// chrony may slew at the 8.3 % of its default `maxslewrate`, take a sixth.
     pub margin: Duration,
 
-    /// How long an ending term waits for its work before it is released all the same. Default equal to the ttl.
+    /// How long an ending term waits for work under a [`Guard`](crate::Guard) before it is released all the same. Default
+    /// equal to the ttl.
     ///
     /// Renewals go on meanwhile. Zero: release at once.
     pub drain_timeout: Duration,
@@ -78,7 +79,7 @@ pub struct Config {
     /// Take over an expired lease only after having seen its version unchanged for a whole ttl and margin on this
     /// candidate's own clock. Default `false`.
     ///
-    /// It protects against a storage whose wall clock steps forward, and costs up to one more ttl after a crash.
+    /// It protects against a storage whose wall clock steps forward, and costs up to one more ttl and margin after a crash.
     pub takeover_guard: bool,
 
     /// Step down after this many failed renewals in a row, even if the lease has time left. Default `None`.
@@ -93,9 +94,10 @@ pub struct Config {
 }
 
 impl Config {
-    /// How far a pause between two requests may vary, as a fraction: a tenth to either side, drawn afresh each time.
+    /// How far a pause between two requests may vary, as a fraction: a tenth to either side, drawn afresh each time. (Pauses
+    /// after failures vary more: from half of their bound to the whole.)
     ///
-    /// Without it the followers of a key that lost their leader together would ask together for ever
+    /// Without it the followers of a key that lost their leader together would go on asking together
     /// (hashicorp/consul#9469), and jitter on jitter would drift (so it is never applied to an already varied pause).
     pub const JITTER: f64 = 0.1;
 

@@ -1,4 +1,4 @@
-//! A deadline that passes by itself: one atomic cell between the driver, which moves it, and the handles.
+//! A deadline that passes by itself: one atomic number between the driver, which moves it, and the handles.
 //!
 //! Atomics only, and checked by loom: `RUSTFLAGS="--cfg lessor_loom" cargo test --lib loom` explores every
 //! interleaving.
@@ -16,12 +16,12 @@ use portable_atomic::AtomicU64;
 
 use crate::time::Instant;
 
-/// Until when something holds, in nanoseconds of a timer; 0 = it does not.
+/// Until when something is so, in nanoseconds of a timer; 0: it is not.
 #[derive(Debug)]
 pub(crate) struct Deadline(AtomicU64);
 
 impl Deadline {
-    pub(crate) fn passed() -> Self {
+    pub(crate) fn none() -> Self {
         Self(AtomicU64::new(0))
     }
 
@@ -40,15 +40,18 @@ impl Deadline {
     }
 
     /// Whether the deadline lies ahead. It is loaded before the clock is read: the answer was true at that reading. A
-    /// no is final.
+    /// no is final for this reign: `extend` fails from then on, and only `set` begins another.
     pub(crate) fn is_ahead(&self, now: impl Fn() -> Instant) -> bool {
         !self.remaining(now).is_zero()
     }
 
-    /// How far ahead it lies. Zero is final.
+    /// How far ahead it lies. Zero is final for this reign.
     ///
     /// Not a plain getter: whoever first finds it passed makes that final, so that no renewal revives it. `now` may be
-    /// called more than once. A reading that was taken before the deadline was loaded can only give a late yes.
+    /// called more than once.
+    ///
+    /// `State::holds_a_term` passes a reading that is older than the load. A no is true all the same, since time has only
+    /// gone on; a yes may be out of date, so `Candidate::elected` asks once more with a fresh reading.
     pub(crate) fn remaining(&self, now: impl Fn() -> Instant) -> Duration {
         let mut deadline = self.0.load(Ordering::Acquire);
         while deadline != 0 {
@@ -81,7 +84,7 @@ mod tests {
     /// R3: an answer compares with the clock at the call.
     #[test]
     fn a_deadline_passes_by_itself() {
-        let deadline = Deadline::passed();
+        let deadline = Deadline::none();
         assert!(!deadline.is_ahead(|| at(0)));
         deadline.set(at(10));
         assert!(deadline.is_ahead(|| at(9)));
@@ -94,10 +97,10 @@ mod tests {
         assert!(!deadline.is_ahead(|| at(0)));
     }
 
-    /// R6: an end that was seen is final; one that nobody saw can still be moved.
+    /// R3: an end that was seen is final; one that nobody saw can still be moved.
     #[test]
     fn what_was_seen_to_end_does_not_come_back() {
-        let deadline = Deadline::passed();
+        let deadline = Deadline::none();
         assert!(!deadline.extend(at(10)));
         deadline.set(at(10));
         assert!(deadline.extend(at(20)) && deadline.extend(at(15)));
@@ -109,7 +112,7 @@ mod tests {
     /// R16: the farthest instants do not overflow.
     #[test]
     fn far_instants_saturate() {
-        let deadline = Deadline::passed();
+        let deadline = Deadline::none();
         deadline.set(Instant::from_origin(Duration::MAX));
         assert!(deadline.is_ahead(|| at(u64::MAX / 2_000_000_000)));
         deadline.set(Instant::from_origin(Duration::MAX));
@@ -130,12 +133,12 @@ mod loom_tests {
         Instant::from_origin(Duration::from_secs(seconds))
     }
 
-    /// R6: of a renewal and somebody who sees the end, one comes first: either the renewal moves the deadline and
+    /// R3: of a renewal and somebody who sees the end, one comes first: either the renewal moves the deadline and
     /// nobody saw it pass, or it fails.
     #[test]
     fn an_end_that_was_seen_is_final() {
         loom::model(|| {
-            let leading = loom::sync::Arc::new(Deadline::passed());
+            let leading = loom::sync::Arc::new(Deadline::none());
             leading.set(at(10));
             let reader = {
                 let leading = leading.clone();
@@ -158,7 +161,7 @@ mod loom_tests {
     #[test]
     fn the_clock_is_read_last() {
         loom::model(|| {
-            let leading = loom::sync::Arc::new(Deadline::passed());
+            let leading = loom::sync::Arc::new(Deadline::none());
             let clock = loom::sync::Arc::new(AtomicU64::new(5));
             let read = StdArc::new(std::sync::Mutex::new(None));
             let reader = {

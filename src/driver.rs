@@ -14,10 +14,10 @@ use event_listener::EventListener;
 use futures::Stream;
 use futures::future::poll_fn;
 
-use crate::cell::{Cell, Wishes};
 use crate::config::Config;
 use crate::election::{Election, Event, Input, Output, RequestId, Status};
 use crate::maybe_send::BoxFuture;
+use crate::shared::{Shared, Wishes};
 use crate::storage::{Answer, Request, Session, Storage, Wakeups};
 use crate::telemetry::Report;
 use crate::ticket::Ticket;
@@ -56,7 +56,7 @@ pub(crate) type Entropy = Box<dyn FnMut() -> u64>;
 /// ```
 #[must_use = "a candidate makes no progress unless its driver runs"]
 pub struct Driver<S, T: Timer = AnyTimer> {
-    cell: Arc<Cell<T>>,
+    shared: Arc<Shared<T>>,
     storage: Arc<S>,
     election: Election,
     entropy: Entropy,
@@ -82,12 +82,13 @@ enum Next {
 }
 
 impl<S: Storage + 'static, T: Timer> Driver<S, T> {
-    pub(crate) fn new(cell: Arc<Cell<T>>, storage: S, election: Election, entropy: Entropy) -> Self {
+    pub(crate) fn new(shared: Arc<Shared<T>>, storage: S, election: Election, entropy: Entropy) -> Self {
         let report = Report::new(&election);
-        Self { cell, storage: Arc::new(storage), election, entropy, wakeups: None, asked: None, call: None, report }
+        Self { shared, storage: Arc::new(storage), election, entropy, wakeups: None, asked: None, call: None, report }
     }
 
-    /// Runs until the candidate is stopped. Spawn it.
+    /// Runs until the candidate is stopped. Spawn it, and keep a handle: when the last one is dropped, the driver stops and
+    /// this returns.
     ///
     /// # Cancel safety
     /// Dropping the future drops the driver, which is safe at any point.
@@ -95,22 +96,24 @@ impl<S: Storage + 'static, T: Timer> Driver<S, T> {
         self.drive().await;
     }
 
-    /// Runs until `stop` ends; then lets the work of the term end, releases the lease and returns. What a service
-    /// spawns and joins.
+    /// Runs until `stop` ends; then ends the term, releases the lease and returns. What a service spawns and joins.
+    ///
+    /// Work in [`Leadership::run`](crate::Leadership::run) is dropped where it waits; work under a
+    /// [`Guard`](crate::Guard) is waited for, for the drain timeout at most; then the lease is released.
     ///
     /// Returns earlier if the candidate is stopped otherwise.
     ///
     /// # Cancel safety
     /// Dropping the future drops the driver, which is safe at any point.
     pub async fn run_until(mut self, stop: impl Future) {
-        let cell = self.cell.clone();
+        let shared = self.shared.clone();
         let mut stop = pin!(stop);
         let mut drive = pin!(self.drive());
         let mut stopping = false;
         poll_fn(|cx| {
             if !stopping && stop.as_mut().poll(cx).is_ready() {
                 stopping = true;
-                cell.ask(Wishes::stop);
+                shared.ask(Wishes::stop);
             }
             drive.as_mut().poll(cx)
         })
@@ -120,14 +123,15 @@ impl<S: Storage + 'static, T: Timer> Driver<S, T> {
     /// Does what is due now, waits for the storage's answer, and says when to come back.
     ///
     /// For where no loop survives: alarms, cron, a request at a time. Stepping early, late or twice is harmless;
-    /// between steps the deadline holds as always.
+    /// between steps the deadline holds as always. Do not wait for `elected`, `resign` or `shutdown` in the task that
+    /// steps: they need steps to come to an end.
     ///
     /// ```
     /// use lessor::{Builder, ManualTimer, MemoryStorage, Timer};
     ///
     /// let timer = ManualTimer::new();
     /// let storage = MemoryStorage::with_timer(timer.clone());
-    /// let (candidate, mut driver) = Builder::new("k").id("node-a").build_with(storage, timer.clone(), || 7)?;
+    /// let (candidate, mut driver) = Builder::new("k").id("node-a").build_on(storage, timer.clone())?;
     /// timer.block_on(async {
     ///     while let Some(wake_in) = driver.step().await.wake_in {
     ///         if candidate.is_leader() {
@@ -143,7 +147,8 @@ impl<S: Storage + 'static, T: Timer> Driver<S, T> {
     /// # Cancel safety
     /// A request that was under way goes on in the next step.
     pub async fn step(&mut self) -> Step {
-        // Polled once, without waiting: takes up what happened since the last step, and subscribes at the first.
+        // Without a call in flight the loop below polls nothing: so here is looked once, without waiting, at what came since
+        // the last step (wake-ups, wishes). `settle` has subscribed before.
         if let Next::At(_) = self.settle() {
             poll_fn(|cx| Poll::Ready(self.poll_happening(cx))).await;
         }
@@ -155,11 +160,11 @@ impl<S: Storage + 'static, T: Timer> Driver<S, T> {
                     continue;
                 }
                 Next::At(at) => {
-                    let wait = at.saturating_duration_since(self.cell.timer.now());
+                    let wait = at.saturating_duration_since(self.shared.timer.now());
                     Some(wait.max(Duration::from_millis(1)))
                 }
             };
-            return Step { wake_in, status: self.cell.status() };
+            return Step { wake_in, status: self.shared.status() };
         }
     }
 
@@ -173,8 +178,9 @@ impl<S: Storage + 'static, T: Timer> Driver<S, T> {
     /// left for the next instance to [go on with](crate::Builder::resume), which then need not wait for the old lease
     /// to run out.
     ///
-    /// `None` if the session must not go on: a request is under way, or the lease has been, or is to be, released. The next instance
-    /// then draws a session of its own.
+    /// `None` if the session must not go on: a request is under way, a hand-over is, or the candidate stops. The next instance
+    /// then draws a session of its own. A ticket carries no cool-off: who resigned, and goes to sleep before that is over,
+    /// may claim at once when it wakes.
     #[must_use]
     pub fn into_ticket(mut self) -> Option<Ticket> {
         let ticket = self.election.clone().into_ticket();
@@ -197,30 +203,30 @@ impl<S: Storage + 'static, T: Timer> Driver<S, T> {
         // Before the first claim: a release right after it must not be missed.
         let (storage, election) = (&self.storage, &self.election);
         self.wakeups.get_or_insert_with(|| storage.subscribe(election.key()));
-        self.asked.get_or_insert_with(|| self.cell.asked.listen());
+        self.asked.get_or_insert_with(|| self.shared.asked.listen());
         let mut events = Vec::new();
         loop {
-            for wish in self.cell.take_wishes() {
+            for wish in self.shared.take_wishes() {
                 self.input(wish);
             }
-            let now = self.cell.timer.now();
+            let now = self.shared.timer.now();
             let output = self.election.poll_output(now);
             if let Output::Event(event) = output {
                 events.push(event);
                 continue;
             }
-            // Handles may react at once to what is published now, as an ending term without work is drained: their wishes are
-            // looked at again before waiting.
-            let answerable = !events.is_empty();
-            self.publish(mem::take(&mut events), now);
+            // Handles may react at once to what they are told now (an ending term without guards is drained already): their
+            // wishes are looked at again before waiting.
+            let told_something = !events.is_empty();
+            self.tell(mem::take(&mut events), now);
             match output {
                 Output::Event(_) => {}
                 Output::DrawSession => {
-                    let bits = u128::from((self.entropy)()) << 64 | u128::from((self.entropy)());
-                    self.input(Input::Session(Session::from_bits(bits)));
+                    let session = Session::draw(&mut *self.entropy);
+                    self.input(Input::Session(session));
                 }
                 Output::Request { id, request } => self.call = Some((id, self.request(id, request, now))),
-                Output::Timeout(_) if answerable => {}
+                Output::Timeout(_) if told_something => {}
                 Output::Timeout(at) => {
                     self.call.take_if(|(id, _)| Some(*id) != self.election.in_flight());
                     return Next::At(at);
@@ -234,13 +240,13 @@ impl<S: Storage + 'static, T: Timer> Driver<S, T> {
     }
 
     fn input(&mut self, input: Input) {
-        self.election.handle_input(self.cell.timer.now(), input);
+        self.election.handle_input(self.shared.timer.now(), input);
     }
 
-    fn publish(&mut self, events: Vec<Event>, now: Instant) {
-        let published = self.cell.publish(events, &self.election);
-        self.report.published(&published.events, self.election.in_flight(), now);
-        if let Some(term) = published.over {
+    fn tell(&mut self, events: Vec<Event>, now: Instant) {
+        let told = self.shared.tell(events, &self.election);
+        self.report.told(&told.events, self.election.in_flight(), now);
+        if let Some(term) = told.over {
             self.input(Input::Expired(term));
         }
     }
@@ -253,7 +259,7 @@ impl<S: Storage + 'static, T: Timer> Driver<S, T> {
 
     /// Until `at`, or until something happens.
     async fn wait(&mut self, at: Instant) {
-        let sleep = self.cell.timer.sleep(at.saturating_duration_since(self.cell.timer.now()));
+        let sleep = self.shared.timer.sleep(at.saturating_duration_since(self.shared.timer.now()));
         let mut sleep = pin!(sleep);
         poll_fn(|cx| if self.poll_happening(cx) { Poll::Ready(()) } else { sleep.as_mut().poll(cx).map(drop) }).await;
     }
@@ -287,7 +293,7 @@ impl<S: Storage + 'static, T: Timer> Driver<S, T> {
 
 impl<S, T: Timer> Drop for Driver<S, T> {
     fn drop(&mut self) {
-        let events = self.cell.abandon();
+        let events = self.shared.abandon();
         self.report.dropped(&events);
     }
 }

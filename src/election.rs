@@ -21,13 +21,13 @@ mod status;
 
 pub use messages::{Event, Input, LostReason, Output, RequestId};
 use pace::Pace;
-use phase::{Ending, Phase, Reign, Releasing};
+use phase::{AfterRelease, Ending, Phase, Reign, Releasing};
 pub(crate) use status::Leader;
 pub use status::{Role, Status};
 
 /// One candidate's part in one election, or an observer's.
 ///
-/// No async, no clock, no randomness of its own. Whoever drives it does this, for ever:
+/// No async, no clock, no randomness of its own. Whoever drives it does this, over and over:
 ///
 /// 1. hand in what happened with [`handle_input`](Self::handle_input) (a reply, a wake-up, or [`Input::Timeout`]);
 /// 2. take outputs with [`poll_output`](Self::poll_output), reading the clock before each, and carry them out in order,
@@ -82,16 +82,17 @@ pub struct Election {
     stopping: bool,
     /// `None`: the last one sent a release, a new one is to be drawn.
     session: Option<Session>,
-    /// Whether that session may hold the lease: it claimed and was not refused since.
+    /// Whether the lease may be this session's in the storage: from its first claim (or a ticket) until a refusal, a lost
+    /// renewal or its release. An expiry and an error leave it open.
     may_hold: bool,
     /// What to publish with the lease.
-    value: Published,
+    value: NumberedValue,
     /// The serial of the newest value that the storage has seen.
     stored: u64,
     /// The newest term known.
     known: Option<Term>,
     /// The term and the deadline of a reign of the last instance, which this one is to go on with.
-    continues: Option<(Term, Instant)>,
+    to_continue: Option<(Term, Instant)>,
     leader: Option<Leader>,
     sighting: Option<Sighting>,
     in_flight: Option<InFlight>,
@@ -106,7 +107,7 @@ pub struct Election {
     events: VecDeque<Event>,
 }
 
-/// A version of another's lease, since when it has been seen unchanged, and when it ran or runs out; by the own clock.
+/// A version of a lease that this candidate does not lead by, since when it has been seen unchanged, and when it ran or runs out; by the own clock.
 #[derive(Clone, Debug, PartialEq)]
 struct Sighting {
     term: Term,
@@ -118,7 +119,7 @@ struct Sighting {
 
 /// A value, and its number: later ones have higher numbers.
 #[derive(Clone, Debug, Default, PartialEq)]
-struct Published {
+struct NumberedValue {
     value: Option<Value>,
     serial: u64,
 }
@@ -128,7 +129,7 @@ struct InFlight {
     id: RequestId,
     operation: Operation,
     sent: Instant,
-    timeout_at: Instant,
+    overdue_at: Instant,
     /// The serial of the value that it carries.
     serial: u64,
 }
@@ -153,37 +154,29 @@ impl Election {
         Self::build(key, Some(id), config, Some(session), jitter, now)
     }
 
-    /// A candidate that goes on with the session of an instance that went to sleep.
+    /// A candidate that goes on with the session of an instance that went to sleep, for the same key.
     ///
     /// # Errors
     /// [`ConfigError`] if the durations do not fit together.
-    pub fn resume(
-        key: Key,
-        id: Id,
-        config: Config,
-        ticket: Ticket,
-        jitter: u64,
-        now: Instant,
-    ) -> Result<Self, ConfigError> {
-        let resumed = Self::build(key, Some(id), config, Some(ticket.session), jitter, now)?;
-        let continues = ticket.known.zip(ticket.reign_until).filter(|_| ticket.continues);
+    pub fn resume(id: Id, config: Config, ticket: Ticket, jitter: u64, now: Instant) -> Result<Self, ConfigError> {
+        let resumed = Self::build(ticket.key, Some(id), config, Some(ticket.session), jitter, now)?;
+        let to_continue = ticket.known.zip(ticket.reign_until).filter(|_| ticket.continues);
         // Its session may hold the lease.
-        Ok(Self { known: ticket.known, continues, may_hold: true, ..resumed })
+        Ok(Self { known: ticket.known, to_continue, may_hold: true, ..resumed })
     }
 
     /// Goes to sleep: what is left is the session, for the next instance to [go on with](Self::resume).
     ///
-    /// `None` if the session must not go on: a request is in flight, or it has been, or is to be, released.
+    /// `None` if the session must not go on: a request is in flight, a hand-over is under way, or the candidate stops.
     #[must_use]
     pub fn into_ticket(self) -> Option<Ticket> {
         if self.in_flight.is_some() || self.is_handing_over() || self.stopping {
             return None;
         }
         // A reign that this instance was to go on with, and did not come to, may go on in the next one.
-        let reign = self.phase.reign().map(|reign| (reign.term, reign.deadline)).or(self.continues);
-        let known = self.known.max(reign.map(|(term, _)| term));
+        let reign = self.phase.reign().map(|reign| (reign.term, reign.deadline)).or(self.to_continue);
         let reign_until = reign.map(|(_, until)| until);
-        Some(Ticket { session: self.session?, known, reign_until, continues: false })
+        Some(Ticket { key: self.key, session: self.session?, known: self.known, reign_until, continues: false })
     }
 
     /// An observer: it looks at the lease and never claims.
@@ -214,10 +207,10 @@ impl Election {
             stopping: false,
             session,
             may_hold: false,
-            value: Published::default(),
+            value: NumberedValue::default(),
             stored: 0,
             known: None,
-            continues: None,
+            to_continue: None,
             leader: None,
             sighting: None,
             in_flight: None,
@@ -261,7 +254,7 @@ impl Election {
         self.in_flight.as_ref().map(|request| request.id)
     }
 
-    /// Whether a hand-over is under way: from [`Input::Resign`] until the release is done or given up.
+    /// Whether a hand-over is under way: from [`Input::Resign`] or [`Input::Stop`] until the release is done or given up.
     #[must_use]
     pub fn is_handing_over(&self) -> bool {
         matches!(self.phase, Phase::Ending { .. } | Phase::Releasing(_))
@@ -271,15 +264,15 @@ impl Election {
         self.leader.as_ref()
     }
 
-    /// The serial of the value that was [set](Input::SetValue) last. 0: none was.
+    /// The serial of the value that was [set](Input::SetValue) last. 0: none was set.
     #[must_use]
-    pub const fn value_set(&self) -> u64 {
+    pub const fn serial_set(&self) -> u64 {
         self.value.serial
     }
 
     /// The serial of the newest value that the storage has seen. 0: none.
     #[must_use]
-    pub const fn value_stored(&self) -> u64 {
+    pub const fn serial_stored(&self) -> u64 {
         self.stored
     }
 
@@ -312,7 +305,7 @@ impl Election {
 
     /// Takes in what happened at `now`.
     pub fn handle_input(&mut self, now: Instant, input: Input) {
-        self.look_at(now);
+        self.advance_to(now);
         match input {
             Input::Timeout => {}
             Input::Reply { id, reply } => {
@@ -329,7 +322,7 @@ impl Election {
             }
             Input::Session(session) => self.session = self.session.or(Some(session)),
             Input::SetValue { value, serial } => {
-                self.value = Published { value, serial };
+                self.value = NumberedValue { value, serial };
                 if self.phase.reign().is_some() {
                     self.next_at = self.now;
                 }
@@ -355,9 +348,10 @@ impl Election {
     /// What to do next. Call it with a fresh reading of the clock until it answers [`Output::Timeout`] or
     /// [`Output::Done`].
     pub fn poll_output(&mut self, now: Instant) -> Output {
-        self.look_at(now);
-        self.time_out();
-        self.end();
+        self.advance_to(now);
+        self.fail_if_overdue();
+        self.end_the_reign_if_due();
+        self.stop_if_idle();
         if let Some(event) = self.events.pop_front() {
             return Output::Event(event);
         }
@@ -375,8 +369,9 @@ impl Election {
 
     // === time ===
 
-    /// A reign ends by itself: whatever happens next, it happens after that. So does what was seen of another's.
-    fn look_at(&mut self, now: Instant) {
+    /// Time goes on. A reign ends by itself: whatever happens next, it happens after that. So does what was seen of
+    /// another's.
+    fn advance_to(&mut self, now: Instant) {
         self.now = self.now.max(now);
         if self.phase.reign().is_some_and(|reign| self.now >= reign.deadline) {
             self.expire();
@@ -397,7 +392,7 @@ impl Election {
     }
 
     fn next_timeout(&self) -> Instant {
-        let request = self.in_flight.as_ref().map_or_else(|| self.due_at(), |request| request.timeout_at);
+        let request = self.in_flight.as_ref().map_or_else(|| self.due_at(), |request| request.overdue_at);
         let deadline = self.phase.reign().map(|reign| reign.deadline);
         let leader = self.leader.as_ref().map(|leader| leader.until);
         [deadline, self.ends_at(), leader].into_iter().flatten().fold(request, Instant::min)
@@ -406,6 +401,8 @@ impl Election {
     /// When the next request of whatever kind is due.
     fn due_at(&self) -> Instant {
         match self.phase {
+            // A wake-up (by its own release, say) or an answer may have set the next request earlier: the cool-off lasts all the
+            // same.
             Phase::CoolingOff { until } => self.next_at.max(until),
             _ => self.next_at,
         }

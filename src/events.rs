@@ -7,7 +7,8 @@ use core::future::Future;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 
-use event_listener::EventListener;
+use event_listener::{Event as Signal, EventListener};
+use futures::future::poll_fn;
 use futures::{Stream, ready};
 
 use crate::election::Event;
@@ -22,7 +23,6 @@ const KEPT: usize = 1024;
 /// other only the newest is kept; above 1,024 unread events the oldest become one [`Event::Missed`].
 ///
 /// ```
-/// use futures::StreamExt;
 /// use lessor::{Builder, Event, MemoryStorage, Term};
 ///
 /// # smol::block_on(async {
@@ -38,9 +38,6 @@ const KEPT: usize = 1024;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// # }).unwrap();
 /// ```
-///
-/// # Cancel safety
-/// Dropping a pending `next()` loses nothing.
 #[must_use = "streams do nothing unless polled"]
 pub struct Events {
     queue: Arc<Queue>,
@@ -50,7 +47,7 @@ pub struct Events {
 #[derive(Default)]
 pub(crate) struct Queue {
     unread: Mutex<Unread>,
-    pushed: event_listener::Event,
+    pushed: Signal,
 }
 
 #[derive(Default)]
@@ -98,6 +95,14 @@ fn push(events: &mut VecDeque<Event>, event: Event) {
 impl Events {
     pub(crate) fn new(queue: Arc<Queue>) -> Self {
         Self { queue, listener: None }
+    }
+
+    /// The next event. `None`: there will be no more.
+    ///
+    /// # Cancel safety
+    /// Dropping the future loses nothing.
+    pub async fn next(&mut self) -> Option<Event> {
+        poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
     }
 }
 

@@ -63,19 +63,37 @@ impl Fence {
         Self(Mutex::new(None))
     }
 
-    /// Lets a write of this term pass, and none of an older one from now on.
+    /// Does this write if its term is admitted, in one step: no newer term is admitted meanwhile.
+    ///
+    /// It runs under a lock: keep it short, and do not come back to this fence in it.
+    ///
+    /// ```
+    /// use std::sync::atomic::{AtomicU64, Ordering};
+    /// use lessor::{Fence, Term};
+    ///
+    /// let (fence, total) = (Fence::new(), AtomicU64::new(0));
+    /// fence.admit_with(Term::FIRST, || total.fetch_add(7, Ordering::Relaxed))?;
+    /// # Ok::<(), lessor::Stale>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Stale`] if a newer term has been seen: then the write is not done.
+    pub fn admit_with<R>(&self, term: Term, write: impl FnOnce() -> R) -> Result<R, Stale> {
+        let mut newest = self.0.lock();
+        if let Some(newest) = newest.filter(|newest| *newest > term) {
+            return Err(Stale { term, newest });
+        }
+        *newest = Some(term);
+        Ok(write())
+    }
+
+    /// Admits a term: none that is older from now on. For a write that is to be done in one step with this there is
+    /// [`admit_with`](Self::admit_with): between this and a write of its own a newer term may come.
     ///
     /// # Errors
     /// [`Stale`] if a newer term has been seen.
     pub fn admit(&self, term: Term) -> Result<(), Stale> {
-        let mut newest = self.0.lock();
-        match *newest {
-            Some(newest) if newest > term => Err(Stale { term, newest }),
-            _ => {
-                *newest = Some(term);
-                Ok(())
-            }
-        }
+        self.admit_with(term, || ())
     }
 }
 
@@ -91,7 +109,7 @@ pub struct Stale {
 
 impl fmt::Display for Stale {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "term {} is outdated: term {} has been seen", self.term, self.newest)
+        write!(f, "term {} is outdated: term {} has been seen; never send it again", self.term, self.newest)
     }
 }
 

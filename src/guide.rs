@@ -9,13 +9,13 @@
 //! | [`fencing`] | How does a database, a bucket or a service refuse what an old leader still sends? |
 //! | [`shutdown`] | How does a process end so that the next one leads at once, in a container too? |
 //! | [`testing`] | How do I test my failover, without waiting? |
-//! | [`observing`] | What do logs, figures, probes and alerts look like? |
-//! | [`telemetry`] | Which messages, spans and figures are there? |
+//! | [`observing`] | What do logs, metrics, probes and alerts look like? |
+//! | [`telemetry`] | Which messages, spans and metrics are there? |
 //! | [`trouble`] | Something is wrong: what does it look like, why, and what helps? |
-//! | [`storage`] | How do I write a storage, and prove it? |
-//! | [`timer`] | How do I bring my own clock and sleep? |
+//! | [`writing_a_storage`] | How do I write a storage, and prove it? |
+//! | [`writing_a_timer`] | How do I bring my own clock and sleep? |
 //! | [`edge`] | How does an election go on where no loop survives? |
-//! | [`rules`] | What exactly is promised? The rules R1 to R22 |
+//! | [`rules`] | What exactly is promised? The rules R1 to R19, and what is to come |
 //! | [`tested`] | How are the promises tested? |
 //! | [`costs`] | What does a storage cost, beside its bare driver? |
 //! | [`compared`] | What do other systems do, and what changes for who comes from one? |
@@ -36,5 +36,5 @@ macro_rules! pages {
 }
 
 pages! {
-    concepts storages timing fencing shutdown testing observing telemetry trouble storage timer edge rules tested costs compared
+    concepts storages timing fencing shutdown testing observing telemetry trouble writing_a_storage writing_a_timer edge rules tested costs compared
 }

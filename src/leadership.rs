@@ -10,10 +10,11 @@ use core::time::Duration;
 
 use futures::future::poll_fn;
 
-use crate::cell::{Alive, Cell};
 use crate::election::LostReason;
-use crate::grant::Grant;
+use crate::shared::{Alive, Shared};
+use crate::shared_reign::SharedReign;
 use crate::term::Term;
+use crate::text::Key;
 use crate::time::{AnyTimer, Timer};
 
 /// One reign of a candidate.
@@ -41,7 +42,7 @@ use crate::time::{AnyTimer, Timer};
 /// for _chapter in 0..3 {
 ///     // Each takes about a second: not begun with less than that left.
 ///     let term = leadership.check(Duration::from_secs(1))?;
-///     resource.admit(term)?; // and the write, in one step
+///     resource.admit_with(term, || { /* the write */ })?;
 /// }
 /// candidate.shutdown().await?;
 /// assert!(leadership.check(Duration::ZERO).is_err());
@@ -49,32 +50,38 @@ use crate::time::{AnyTimer, Timer};
 /// # }).unwrap();
 /// ```
 pub struct Leadership<T: Timer = AnyTimer> {
-    cell: Arc<Cell<T>>,
+    shared: Arc<Shared<T>>,
     alive: Arc<Alive<T>>,
-    grant: Arc<Grant>,
+    reign: Arc<SharedReign>,
 }
 
 impl<T: Timer> Leadership<T> {
-    pub(crate) fn new(cell: Arc<Cell<T>>, alive: Arc<Alive<T>>, grant: Arc<Grant>) -> Self {
-        Self { cell, alive, grant }
+    pub(crate) fn new(shared: Arc<Shared<T>>, alive: Arc<Alive<T>>, reign: Arc<SharedReign>) -> Self {
+        Self { shared, alive, reign }
+    }
+
+    /// The key that is led.
+    #[must_use]
+    pub fn key(&self) -> &Key {
+        &self.shared.key
     }
 
     /// The number of the reign: the fencing token to send along with each write.
     #[must_use]
     pub fn term(&self) -> Term {
-        self.grant.term()
+        self.reign.term()
     }
 
     /// Whether the lease is held, hand-over included. Asks the clock every time.
     #[must_use]
     pub fn is_valid(&self) -> bool {
-        self.grant.deadline().is_ahead(|| self.cell.timer.now())
+        self.reign.deadline().is_ahead(|| self.shared.timer.now())
     }
 
     /// How long it holds unless it is renewed. Zero: it is over.
     #[must_use]
     pub fn remaining(&self) -> Duration {
-        self.grant.deadline().remaining(|| self.cell.timer.now())
+        self.reign.deadline().remaining(|| self.shared.timer.now())
     }
 
     /// For how long it has lasted, from when this instance heard of it; after its end too. By the candidate's timer.
@@ -93,17 +100,22 @@ impl<T: Timer> Leadership<T> {
     /// ```
     #[must_use]
     pub fn age(&self) -> Duration {
-        self.cell.timer.now().saturating_duration_since(self.grant.began())
+        self.shared.timer.now().saturating_duration_since(self.reign.began())
     }
 
     /// The term, if the reign holds for at least this much longer: to be asked before each step that takes about that
     /// long.
     ///
     /// # Errors
-    /// [`Lost`] if less remains.
-    pub fn check(&self, min_remaining: Duration) -> Result<Term, Lost> {
-        let remaining = self.remaining();
-        if remaining > Duration::ZERO && remaining >= min_remaining { Ok(self.term()) } else { Err(self.lost_now()) }
+    /// [`CheckError`]: the term is over, or lasts but not that long.
+    pub fn check(&self, min_remaining: Duration) -> Result<Term, CheckError> {
+        match self.remaining() {
+            Duration::ZERO => Err(self.lost_now().into()),
+            remaining if remaining < min_remaining => {
+                Err(CheckError::TooShort { term: self.term(), remaining, wanted: min_remaining })
+            }
+            _ => Ok(self.term()),
+        }
     }
 
     /// Does this work within the reign: drops it when the term ends or a hand-over begins.
@@ -137,9 +149,9 @@ impl<T: Timer> Leadership<T> {
     /// # Errors
     /// [`Lost`] if the term has ended or is ending.
     pub fn guard(&self) -> Result<Guard<T>, Lost> {
-        if self.is_valid() && self.grant.hold() {
+        if self.is_valid() && self.reign.add_guard() {
             // From here on dropping gives the hold back.
-            let guard = Guard(Arc::new(Hold(self.clone())));
+            let guard = Guard(Arc::new(Guarded(self.clone())));
             if guard.is_valid() {
                 return Ok(guard);
             }
@@ -150,7 +162,7 @@ impl<T: Timer> Leadership<T> {
     /// Whether a hand-over has begun, or the term has ended.
     #[must_use]
     pub fn is_ending(&self) -> bool {
-        self.grant.is_ending() || !self.is_valid()
+        self.reign.is_ending() || !self.is_valid()
     }
 
     /// Waits until a hand-over begins, or the term ends.
@@ -172,11 +184,11 @@ impl<T: Timer> Leadership<T> {
 
     async fn until(&self, over: impl Fn() -> bool) {
         loop {
-            let mut change = pin!(self.cell.change());
+            let mut change = pin!(self.shared.change());
             if over() {
                 return;
             }
-            let mut deadline = pin!(self.cell.timer.sleep(self.remaining()));
+            let mut deadline = pin!(self.shared.timer.sleep(self.remaining()));
             poll_fn(|cx| match change.as_mut().poll(cx) {
                 Poll::Ready(()) => Poll::Ready(()),
                 Poll::Pending => deadline.as_mut().poll(cx).map(drop),
@@ -186,15 +198,13 @@ impl<T: Timer> Leadership<T> {
     }
 
     fn lost_now(&self) -> Lost {
-        let remaining = self.remaining();
-        let reason = (remaining.is_zero() || self.grant.is_ending()).then(|| self.grant.reason());
-        Lost { term: self.term(), remaining, reason }
+        Lost { term: self.term(), remaining: self.remaining(), reason: self.reign.reason() }
     }
 }
 
 impl<T: Timer> Clone for Leadership<T> {
     fn clone(&self) -> Self {
-        Self { cell: self.cell.clone(), alive: self.alive.clone(), grant: self.grant.clone() }
+        Self { shared: self.shared.clone(), alive: self.alive.clone(), reign: self.reign.clone() }
     }
 }
 
@@ -230,9 +240,9 @@ impl<T: Timer> fmt::Debug for Leadership<T> {
 /// # }).unwrap();
 /// ```
 #[must_use = "a guard holds a hand-over open only until it is dropped"]
-pub struct Guard<T: Timer = AnyTimer>(Arc<Hold<T>>);
+pub struct Guard<T: Timer = AnyTimer>(Arc<Guarded<T>>);
 
-struct Hold<T: Timer>(Leadership<T>);
+struct Guarded<T: Timer>(Leadership<T>);
 
 impl<T: Timer> Deref for Guard<T> {
     type Target = Leadership<T>;
@@ -248,10 +258,10 @@ impl<T: Timer> Clone for Guard<T> {
     }
 }
 
-impl<T: Timer> Drop for Hold<T> {
+impl<T: Timer> Drop for Guarded<T> {
     fn drop(&mut self) {
-        if self.0.grant.unhold() {
-            self.0.cell.asked.notify(usize::MAX);
+        if self.0.reign.remove_guard() {
+            self.0.shared.asked.notify(usize::MAX);
         }
     }
 }
@@ -262,27 +272,61 @@ impl<T: Timer> fmt::Debug for Guard<T> {
     }
 }
 
-/// The term has ended, is ending, or has less time left than asked for.
+/// The term has ended, or is ending.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Lost {
     /// Which term.
     pub term: Term,
-    /// How much time is left. Zero: it is over.
+    /// For how long the lease is still held. Zero: it is over. Else a hand-over has begun, and no new work is taken on.
     pub remaining: Duration,
-    /// Why it ended or is ending. `None`: it holds, but not for as long as was asked.
-    pub reason: Option<LostReason>,
+    /// Why it ended or is ending.
+    pub reason: LostReason,
 }
 
 impl fmt::Display for Lost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { term, remaining, reason } = self;
-        match reason {
-            None => write!(f, "term {term} has only {remaining:?} left"),
-            Some(reason) if remaining.is_zero() => write!(f, "term {term} has ended: {reason}"),
-            Some(reason) => write!(f, "term {term} is ending: {reason}"),
-        }
+        let state = if remaining.is_zero() { "has ended" } else { "is ending" };
+        write!(f, "term {term} {state}: {reason}")
     }
 }
 
 impl core::error::Error for Lost {}
+
+/// Why a [`check`](Leadership::check) gave no term.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CheckError {
+    /// The term has ended.
+    Lost(Lost),
+    /// The term lasts, but not for as long as the next step takes. A renewal may give it more time.
+    #[non_exhaustive]
+    TooShort {
+        /// Which term.
+        term: Term,
+        /// How much time is left.
+        remaining: Duration,
+        /// How much was asked for.
+        wanted: Duration,
+    },
+}
+
+impl From<Lost> for CheckError {
+    fn from(lost: Lost) -> Self {
+        Self::Lost(lost)
+    }
+}
+
+impl fmt::Display for CheckError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Lost(lost) => lost.fmt(f),
+            Self::TooShort { term, remaining, wanted } => {
+                write!(f, "term {term} has only {remaining:?} left, {wanted:?} are wanted")
+            }
+        }
+    }
+}
+
+impl core::error::Error for CheckError {}

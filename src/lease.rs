@@ -9,8 +9,9 @@ use crate::text::{Id, Value};
 
 /// What others may see of a key.
 ///
-/// A snapshot: `time_left` and `age` were true when the storage answered. It holds no session, so it can be shown to
-/// anyone.
+/// A snapshot: `time_left` and `age` were true when the storage answered. A handle ([`Candidate::leader`](crate::Candidate::leader))
+/// carries both on to now by the candidate's clock. Its own lease it shows by its own clock altogether: `time_left` is then
+/// that to its deadline, so less by the margin. There is no session in a lease: it can be shown to anyone.
 ///
 /// ```
 /// use lessor::{Builder, Key, MemoryStorage, StorageExt};
@@ -32,9 +33,9 @@ use crate::text::{Id, Value};
 pub struct Lease {
     /// Who was granted it, also after it has expired. `None`: it was released or revoked.
     pub id: Option<Id>,
-    /// The term of the newest grant.
+    /// The newest term: of the newest grant, or of a revoke after it.
     pub term: Term,
-    /// Moves at every grant, renewal and release.
+    /// Moves at every write: grant, renewal, release, revoke.
     pub version: Version,
     /// For how long the newest grant or renewal was given.
     pub ttl: Duration,
@@ -54,7 +55,7 @@ impl Lease {
         Self { id: None, term, version, ttl, time_left: Duration::ZERO, age: None, value: None }
     }
 
-    /// Whether somebody held it when the storage answered.
+    /// Whether it was held, and had not expired, when the storage answered.
     #[must_use]
     pub const fn is_live(&self) -> bool {
         self.id.is_some() && !self.time_left.is_zero()

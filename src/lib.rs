@@ -16,7 +16,7 @@
 //! let report = leadership.run(async { format!("report of term {}", leadership.term()) }).await?;
 //! assert_eq!(report, "report of term 1");
 //!
-//! // Lets the work of the term end and releases: the next candidate leads at once.
+//! // Ends the term and releases the lease: the next candidate leads at once.
 //! candidate.shutdown().await?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! # }).unwrap();
@@ -35,26 +35,35 @@
 //! |---|---|
 //! | key | names one election |
 //! | candidate | one participant in the election for a key, from when it is built until it stops |
+//! | ticket, instance | what carries a session from one life of a candidate (an instance) to the next |
 //! | id | what people call a candidate; it proves nothing |
-//! | session | 128 secret bits under which a candidate holds a lease, drawn at its start and anew after each release; shown to nobody |
-//! | handle | what a user holds of a candidate: `Candidate`, `Leadership`, `Guard`, `Observer` |
+//! | session | 128 secret bits under which a candidate holds a lease: drawn at its start, and drawn anew before each release after which the candidate goes on; shown to nobody |
+//! | handle | what a user has of a candidate or an observer: `Candidate`, `Leadership`, `Guard`, `Observer` |
+//! | wish | what a handle asks of its driver: a value, a hand-over, the end |
 //! | storage | what all candidates of a key share; it keeps one record per key |
+//! | adapter | the code that makes an engine (a database, a service) a storage |
 //! | request, reply | what is asked of a storage, and what it answers |
 //! | record | the storage's own row for a key: the lease and the session |
 //! | lease | what others may see of a key: id, term, version, ttl, time left, age, value |
-//! | term | grows at each grant for a key and outlives release and expiry: the fencing token |
-//! | version | moves at every grant, renewal and release |
+//! | term | grows at each grant and each revoke for a key and outlives release and expiry: the fencing token |
+//! | version | moves at every write: grant, renewal, release, revoke |
 //! | claim, grant | a candidate asks for the key; the storage gives it |
 //! | renewal, release | a leader asks for more time; it gives the lease back |
-//! | reign | from a grant until the leader stops; the term is its number |
-//! | jeopardy | a renewal has failed, and the reign still has time left |
-//! | hand-over | the end of a reign that is asked for: its work ends (it *drains*), then the lease is released |
+//! | revoke | an operator takes the lease from its holder |
+//! | take-over | a grant of a lease that another held and that has expired |
+//! | reign | from a grant until the leader stops; the term is its number, and "the term ends" is short for "its reign ends" |
+//! | jeopardy | a renewal has failed, or did not come in time |
+//! | hold | to be the one to whom the lease was granted last, and not released or revoked since: an expired lease is still held |
+//! | live | held, and not expired by the storage's clock |
+//! | guard | keeps the release of an ending reign waiting for work |
+//! | resign, shut down | ask for a hand-over: for a while (the *cool-off*), or for good |
+//! | hand-over | the end of a reign that is asked for: its guarded work ends (it *drains*), then the lease is released |
 //! | wake-up | the storage's hint that asking now is worth it |
 //! | ttl | how long a grant or a renewal lasts, by the storage's clock |
 //! | deadline | when the leader stops calling itself leader, by its own clock |
 //! | renew interval, retry interval | from one renewal of a leader to the next, from one claim of a follower to the next |
 //! | step | of a driver: do what is due now, then say when to come back. (A clock that steps is one that was set; an *atomic* step is one request to a storage) |
-//! | driver | the future that steps a candidate for ever |
+//! | driver | the future that steps a candidate until it stops |
 //! | timer | the injected clock and sleep |
 //!
 //! # Storages
@@ -70,7 +79,7 @@
 //! | `lessor-http` | `HttpStorage` | a lease service over HTTP, on Cloudflare's Durable Objects |
 //! | `lessor-any` | any of them, by its URL | programs that leave the choice to whoever runs them |
 //!
-//! [The guide](guide::storages) compares them, and says [how to write one](guide::storage).
+//! [The guide](guide::storages) compares them, and says [how to write one](guide::writing_a_storage).
 //!
 //! # Features
 //!
@@ -103,19 +112,22 @@
 //!
 //! [`guide`] has a page each on [concepts](guide::concepts), [storages](guide::storages), [choosing the ttl](guide::timing),
 //! [fencing](guide::fencing), [shutting down](guide::shutdown), [testing a failover](guide::testing),
-//! [observing](guide::observing), [trouble](guide::trouble), [writing a storage](guide::storage), [a timer](guide::timer),
+//! [observing](guide::observing), [trouble](guide::trouble), [writing a storage](guide::writing_a_storage), [a timer](guide::writing_a_timer),
 //! [the edge](guide::edge), and [the rules](guide::rules) that are kept. Features `tracing` and `metrics` give a log and
-//! figures, which [a page](guide::telemetry) lists; [`Status`] says what a liveness probe and a readiness probe ask.
+//! metrics, which [a page](guide::telemetry) lists; [`Status`] says what a liveness probe and a readiness probe ask.
 //!
 //! # Reading the source
 //!
-//! In this order, each module uses only earlier ones: `mutex` and `maybe_send` (small foundations); `text`, `term` and
-//! `lease` (the vocabulary); `config`; `time` and its timers; `storage` (the seam: `session`, `reply`, `request`, `record`,
-//! which is the storage's half of the protocol, `error`, `batch`, `ext`, `wakeups`, `topics`, `memory`); `ticket`; `election`
-//! (the candidate's half, without I/O: `messages`, `phase`, `status`, `pace`, `follow`, `lead`, `end`, `request`); `deadline`, `grant`,
-//! `events`, `cell` (what passes between driver and handles); `telemetry` (log and figures); `driver`; `leadership`,
-//! `candidate`, `observer`, `builder`. `fence` needs only `mutex` and `term`; `serde` says how the vocabulary is written down;
-//! `storage::conformance` and `guide` can be read in any order.
+//! In this order each of these modules uses only earlier ones: `mutex` and `maybe_send` (small foundations); `text`, `term`
+//! and `lease` (the vocabulary); `config`; `time` and its timers; `storage` (the seam); `ticket`; `election` (the candidate's
+//! half of the protocol, without I/O); `deadline`, `shared_reign`, `stopped`, `events`, `shared` (what passes between driver
+//! and handles); `telemetry` (log and metrics); `driver`; `leadership`, `candidate`, `observer`, `builder`. `fence` needs only
+//! `mutex` and `term`; `serde` says how the vocabulary is written down; `storage::conformance` and `guide` can be read in any
+//! order.
+//!
+//! Within `storage`: the trait in `storage.rs`, then `session`, `list`, `request`, `reply`, `record` (the storage's half of the
+//! protocol), `error`, `ext`, `batch`, `wakeups`, `subscribers`, `memory`. Within `election`: the state in `election.rs`, then
+//! `messages`, `phase`, `status`, `pace`, `request` (one at a time, and what comes of it), `follow`, `lead`, `end`.
 //!
 //! One flow, no back and forth: time and replies go into [`Election`](election::Election); requests and events come out;
 //! the driver carries requests to the storage and replies back; handles read what the driver published.
@@ -131,14 +143,12 @@ extern crate std;
 
 mod builder;
 mod candidate;
-mod cell;
 mod config;
 mod deadline;
 mod driver;
 pub mod election;
 mod events;
 mod fence;
-mod grant;
 #[cfg(any(doc, doctest))]
 pub mod guide;
 mod leadership;
@@ -148,6 +158,9 @@ mod mutex;
 mod observer;
 #[cfg(feature = "serde")]
 mod serde;
+mod shared;
+mod shared_reign;
+mod stopped;
 pub mod storage;
 mod telemetry;
 mod term;
@@ -157,18 +170,21 @@ pub mod time;
 
 pub use async_trait::async_trait;
 
+#[cfg(any(feature = "system", all(feature = "js", target_family = "wasm", target_os = "unknown")))]
+pub use builder::system_entropy;
 pub use builder::{BuildError, Builder};
-pub use candidate::{Candidate, Stopped};
+pub use candidate::Candidate;
 pub use config::{Config, ConfigError};
 pub use driver::{Driver, Step};
 pub use election::{Event, LostReason, Role, Status};
 pub use events::Events;
 pub use fence::{Fence, Stale};
-pub use leadership::{Guard, Leadership, Lost};
+pub use leadership::{CheckError, Guard, Leadership, Lost};
 pub use lease::Lease;
 pub use observer::Observer;
+pub use stopped::{Abandoned, Stopped};
 pub use storage::{MemoryStorage, Storage, StorageError, StorageExt, Wakeups};
-pub use term::Term;
+pub use term::{InvalidTerm, Term};
 pub use text::{Id, InvalidText, Key, Value};
 pub use ticket::Ticket;
 #[cfg(all(feature = "js", target_family = "wasm", target_os = "unknown"))]

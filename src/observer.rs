@@ -3,17 +3,21 @@
 use alloc::sync::Arc;
 use core::fmt;
 
-use crate::candidate::Stopped;
-use crate::cell::{Cell, Handle};
+use crate::config::Config;
 use crate::election::Status;
 use crate::events::Events;
 use crate::lease::Lease;
+use crate::shared::{Handle, Shared};
+use crate::stopped::Stopped;
+use crate::text::Key;
 use crate::time::{AnyTimer, Timer};
 
 /// Sees who leads, and never claims: for clients of the leader, and dashboards.
 ///
 /// Made by `observe` and its like of a [`Builder`](crate::Builder::observe_with), together with its
-/// [`Driver`](crate::Driver), which stops when the last clone is gone. It costs at most one read per retry interval.
+/// [`Driver`](crate::Driver), which stops when the last clone is gone. It costs one read per retry interval (a tenth more
+/// or less), and one at each wake-up and at the end of each lease that it sees; more, with growing pauses, while the storage
+/// fails.
 ///
 /// ```
 /// use lessor::{Builder, MemoryStorage};
@@ -35,14 +39,15 @@ use crate::time::{AnyTimer, Timer};
 pub struct Observer<T: Timer = AnyTimer>(Handle<T>);
 
 impl<T: Timer> Observer<T> {
-    pub(crate) fn new(cell: Arc<Cell<T>>) -> Self {
-        Self(Handle::new(cell))
+    pub(crate) fn new(shared: Arc<Shared<T>>) -> Self {
+        Self(Handle::new(shared))
     }
 
-    /// Who leads as far as is known, with the time that is left by now. `None`: nobody, or not known.
+    /// Who leads as far as is known, with the time that is left by now. After its end a lease is shown for a request timeout
+    /// more, with no time left: a renewal may not have been heard of yet. `None`: nobody, or not known.
     #[must_use]
     pub fn leader(&self) -> Option<Lease> {
-        self.0.cell.leader()
+        self.0.shared.leader()
     }
 
     /// Waits until the leader, its term or its value is another than when this handle last reported a change, and
@@ -54,18 +59,30 @@ impl<T: Timer> Observer<T> {
     /// # Cancel safety
     /// Dropping the future loses nothing.
     pub async fn leader_changed(&mut self) -> Result<Option<Lease>, Stopped> {
-        self.0.leader_changed().await.ok_or(Stopped)
+        self.0.leader_changed().await
+    }
+
+    /// The key of the election.
+    #[must_use]
+    pub fn key(&self) -> &Key {
+        &self.0.shared.key
+    }
+
+    /// The durations that it goes by.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.0.shared.config
     }
 
     /// What happens from now on, beginning with the present state.
     pub fn events(&self) -> Events {
-        self.0.cell.events()
+        self.0.shared.events()
     }
 
     /// How the observer is: for health checks.
     #[must_use]
     pub fn status(&self) -> Status {
-        self.0.cell.status()
+        self.0.shared.status()
     }
 }
 

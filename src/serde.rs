@@ -1,6 +1,6 @@
 //! How the vocabulary is written down (feature `serde`): texts and numbers as themselves, durations in whole ms.
 //!
-//! What is read is checked as everywhere else. A [`Session`](crate::Session) is a secret and has no form here.
+//! What is read is checked as everywhere else. A [`Session`](crate::storage::Session) is a secret and has no form here.
 
 use alloc::string::String;
 use core::time::Duration;

@@ -17,25 +17,27 @@ mod batch;
 pub mod conformance;
 mod error;
 mod ext;
+mod list;
 mod memory;
 mod record;
 mod reply;
 mod request;
 mod session;
-mod topics;
+mod subscribers;
 mod wakeups;
 
-pub use batch::{Distinct, DuplicateKey, one_by_one};
+pub use batch::{DuplicateKey, UniqueKeys, one_by_one};
 pub use error::{ErrorKind, StorageError, Unsupported};
 pub use ext::StorageExt;
+pub use list::{Entry, List, Page};
 pub use memory::MemoryStorage;
 #[cfg(feature = "serde")]
 pub(crate) use record::whole_ms;
 pub use record::{Record, Verdict};
-pub use reply::{Acquired, Entry, Page, Renewed, Reply};
-pub use request::{Claim, Get, List, Operation, Release, Renewal, Request, Revoke, Takeover};
+pub use reply::{Acquired, Renewed, Reply};
+pub use request::{Claim, Get, Operation, Release, Renewal, Request, Revoke, Takeover};
 pub use session::Session;
-pub use topics::Topics;
+pub use subscribers::Subscribers;
 pub use wakeups::Wakeups;
 
 pub use crate::maybe_send::{MaybeSend, MaybeSendSync};
@@ -70,7 +72,7 @@ pub(crate) type Answer = Result<Reply, StorageError>;
 /// #[cfg_attr(not(any(target_family = "wasm", target_os = "none")), async_trait)]
 /// #[cfg_attr(any(target_family = "wasm", target_os = "none"), async_trait(?Send))]
 /// impl Storage for Mine {
-///     /// One atomic step: reads the record and then the clock, under a lock; writes what the verdict says.
+///     /// One atomic step under a lock. The clock is read when the lock is there: a wait for it has to count.
 ///     async fn call(&self, request: Request) -> Result<Reply, StorageError> {
 ///         let mut records = self.0.lock().map_err(|_| StorageError::permanent("a panic left the records behind"))?;
 ///         let now_ms = SystemTimer::new().now().since_origin().as_millis() as u64;
@@ -116,24 +118,27 @@ pub trait Storage: MaybeSendSync {
     /// [`StorageError`]; whether the request was applied is then open.
     async fn call(&self, request: Request) -> Result<Reply, StorageError>;
 
-    /// Answers many requests, mixed, in their order: each atomic by itself, no promise across keys. An error in one is
-    /// no verdict on another.
+    /// Answers many requests, mixed: as many answers as requests, in their order. Each is atomic by itself; nothing is
+    /// promised across keys. An error in one is no verdict on another.
     ///
-    /// A key that occurs a second time is an error in its place ([`DuplicateKey`]). Storages without batches of their
+    /// For operators and for layers over many keys: a candidate is about one key, and sends one request at a time. A
+    /// key that occurs a second time is an error in its place ([`DuplicateKey`]). Storages without batches of their
     /// own take [`one_by_one`].
     async fn call_all(&self, requests: Vec<Request>) -> Vec<Result<Reply, StorageError>>;
 
     /// Wake-ups for a key: a hint that asking now is worth it, never relied upon. [`Wakeups::never`] where the storage
     /// has none.
     ///
-    /// They come when the key was released or granted to another, not at renewals, and after a lost connection to the
-    /// storage was made anew, if that may have been missed. They coalesce, and one is kept while nobody polls.
+    /// They come when [`Record::wakes_followers`] says so: the lease was released, revoked or granted to another, or a
+    /// new term began; not at renewals. And after a lost connection to the storage was made anew, if that may have been
+    /// missed. They coalesce, and one is kept while nobody polls. A subscription does not keep the storage alive: its
+    /// wake-ups end with it.
     ///
     /// Subscribe, then ask: a subscription may take effect only when a request that was sent after it is answered.
     fn subscribe(&self, key: &Key) -> Wakeups;
 
     /// Whether the storage can be reached, may be used and has what it needs (its table, say): for programs that want
-    /// to fail at their start. A candidate needs no check; it tries for ever.
+    /// to fail at their start. A candidate needs no check: it tries until it is stopped.
     ///
     /// # Errors
     /// [`StorageError`] says what is missing.

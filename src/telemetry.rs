@@ -1,4 +1,4 @@
-//! What an operator sees of a driver: a log (feature `tracing`) and figures (feature `metrics`).
+//! What an operator sees of a driver: a log (feature `tracing`) and metrics (feature `metrics`).
 //!
 //! The guide's page `telemetry` is the documentation: its tables are compared with the code by tests.
 

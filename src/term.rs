@@ -1,11 +1,12 @@
-//! The two numbers of a record: the term of its newest grant, and the version that moves with every write.
+//! The two numbers of a record: its newest term, and the version that moves with every write.
 
 use core::fmt;
 use core::num::NonZeroU64;
 
 /// The number of a reign, and the fencing token of everything done in it.
 ///
-/// It grows with every grant for a key and outlives release, expiry and restart. Send it along with each write:
+/// It grows with every grant and every revoke for a key, and outlives release, expiry and restart. (Nobody leads in the
+/// term of a revoke.) Send it along with each write:
 /// a resource that remembers the newest term it has seen can refuse the writes of an older one
 /// (see [`Fence`](crate::Fence) and Kleppmann, "How to do distributed locking", 2016).
 ///
@@ -18,6 +19,7 @@ use core::num::NonZeroU64;
 /// assert!(term.next().unwrap() > term && term > Term::FIRST);
 /// assert_eq!((term.to_string(), i64::from(term)), ("7".to_owned(), 7));
 /// assert_eq!(Term::new(0), None);
+/// assert_eq!(Term::try_from(-3_i64).unwrap_err().to_string(), "-3 is no term: a term is from 1 to 9007199254740991");
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Term(NonZeroU64);
@@ -48,7 +50,7 @@ impl Term {
     }
 
     /// The term before this one; none before the [first](Self::FIRST).
-    pub(crate) const fn before(self) -> Option<Self> {
+    pub(crate) const fn previous(self) -> Option<Self> {
         Self::new(self.get() - 1)
     }
 
@@ -72,13 +74,46 @@ impl From<Term> for i64 {
     }
 }
 
+impl TryFrom<u64> for Term {
+    type Error = InvalidTerm;
+
+    fn try_from(number: u64) -> Result<Self, InvalidTerm> {
+        Self::new(number).ok_or_else(|| InvalidTerm { given: number.into() })
+    }
+}
+
+/// From where databases keep it.
+impl TryFrom<i64> for Term {
+    type Error = InvalidTerm;
+
+    fn try_from(number: i64) -> Result<Self, InvalidTerm> {
+        u64::try_from(number).ok().and_then(Self::new).ok_or_else(|| InvalidTerm { given: number.into() })
+    }
+}
+
+/// A number that is no term.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct InvalidTerm {
+    /// The number.
+    pub given: i128,
+}
+
+impl fmt::Display for InvalidTerm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} is no term: a term is from 1 to {}", self.given, Term::LAST)
+    }
+}
+
+impl core::error::Error for InvalidTerm {}
+
 impl fmt::Display for Term {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }
 }
 
-/// Moves at every grant, renewal and release, so that a follower sees that a leader is alive without comparing clocks.
+/// Moves at every write (grant, renewal, release, revoke), so that a follower sees that a leader is alive without comparing clocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Version(u64);
 

@@ -2,7 +2,9 @@
 
 use alloc::string::String;
 use alloc::sync::Arc;
+use core::borrow::Borrow;
 use core::fmt;
+use core::str::FromStr;
 
 /// A key, an id or a value that does not keep to its limits.
 ///
@@ -76,6 +78,56 @@ macro_rules! text {
                 &self.0
             }
         }
+
+        /// So that maps by this type can be asked with a text.
+        impl Borrow<str> for $name {
+            fn borrow(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl PartialEq<str> for $name {
+            fn eq(&self, text: &str) -> bool {
+                *self.0 == *text
+            }
+        }
+
+        impl PartialEq<&str> for $name {
+            fn eq(&self, text: &&str) -> bool {
+                *self.0 == **text
+            }
+        }
+
+        /// For [`Builder`](crate::Builder), which takes texts.
+        impl From<$name> for String {
+            fn from(text: $name) -> Self {
+                Self::from(&*text.0)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = InvalidText;
+
+            fn from_str(text: &str) -> Result<Self, InvalidText> {
+                Self::new(text)
+            }
+        }
+
+        impl TryFrom<&str> for $name {
+            type Error = InvalidText;
+
+            fn try_from(text: &str) -> Result<Self, InvalidText> {
+                Self::new(text)
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = InvalidText;
+
+            fn try_from(text: String) -> Result<Self, InvalidText> {
+                Self::new(text)
+            }
+        }
     };
 }
 
@@ -88,6 +140,7 @@ text! {
     /// use lessor::Key;
     /// assert_eq!(Key::new("nightly-report")?.as_str(), "nightly-report");
     /// assert!(Key::new("").is_err());
+    /// assert_eq!("nightly-report".parse::<Key>()?, Key::try_from("nightly-report".to_owned())?);
     /// # Ok::<(), lessor::InvalidText>(())
     /// ```
     Key, "key", 1, 256

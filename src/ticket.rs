@@ -1,10 +1,12 @@
 //! A session on its way from one instance of a candidate to the next.
 
+use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
 
 use crate::storage::Session;
 use crate::term::Term;
+use crate::text::Key;
 use crate::time::Instant;
 
 /// Lets the next instance of a candidate go on with the session of one that went to sleep: at the edge, where
@@ -20,21 +22,21 @@ use crate::time::Instant;
 ///
 /// let timer = ManualTimer::new();
 /// let storage = MemoryStorage::with_timer(timer.clone());
-/// let (candidate, mut driver) = Builder::new("k").build_with(storage.clone(), timer.clone(), || 7)?;
+/// let (candidate, mut driver) = Builder::new("k").build_on(storage.clone(), timer.clone())?;
 /// timer.block_on(driver.step());
 /// assert!(candidate.is_leader());
-/// let bytes = driver.into_ticket().unwrap().to_bytes(); // goes to sleep
+/// let bytes = driver.into_ticket().unwrap().into_bytes(); // goes to sleep
 /// assert!(!candidate.is_leader());
 ///
-/// let ticket = Ticket::from_bytes(bytes).unwrap(); // read, and deleted for good
-/// let (next, mut driver) = Builder::new("k").resume(ticket.continuing()).build_with(storage, timer.clone(), || 8)?;
+/// let ticket = Ticket::from_bytes(&bytes).unwrap(); // read, and deleted for good
+/// let (next, mut driver) = Builder::new("k").resume(ticket.continuing()).build_on(storage, timer.clone())?;
 /// timer.block_on(driver.step());
 /// assert_eq!(next.leadership().unwrap().term().get(), 1, "the same reign");
 /// # Ok::<(), lessor::BuildError>(())
 /// ```
-#[derive(Clone, PartialEq, Eq)]
 #[must_use = "a ticket that is lost costs the next instance the wait for the old lease"]
 pub struct Ticket {
+    pub(crate) key: Key,
     pub(crate) session: Session,
     pub(crate) known: Option<Term>,
     /// The deadline of the reign that the instance had, in the term that it knew last.
@@ -43,16 +45,26 @@ pub struct Ticket {
     pub(crate) continues: bool,
 }
 
+/// The first byte of a ticket: how the others are laid out.
+const LAYOUT: u8 = 1;
+
 impl Ticket {
     /// With this ticket the next instance goes on with the reign, in the same term, if it led when it went to sleep,
     /// its lease is still live and the deadline of the reign is not over. Else it begins a term of its own, as always.
     ///
     /// For where instances end between two steps all the time, and what the term was handed out for goes on meanwhile:
     /// a job that was told its term and how long it may take. The deadline is compared with the timer of the next
-    /// instance, so the origin of both has to be the same: a wall clock's, say.
+    /// instance, so the origin of both has to be the same: a wall clock's, say. (`SystemTimer` counts from the boot of the
+    /// machine.)
     pub const fn continuing(mut self) -> Self {
         self.continues = true;
         self
+    }
+
+    /// The election that it belongs to. A builder for another one refuses it.
+    #[must_use]
+    pub const fn key(&self) -> &Key {
+        &self.key
     }
 
     /// The term that the instance led in when it went to sleep.
@@ -67,32 +79,41 @@ impl Ticket {
         self.reign_until
     }
 
-    /// What [`to_bytes`](Self::to_bytes) gave. `None`: these bytes are no ticket.
+    /// What [`into_bytes`](Self::into_bytes) gave. `None`: these bytes are no ticket, or one of a later version of this
+    /// library; go on without it.
     #[must_use]
-    pub fn from_bytes(bytes: [u8; 32]) -> Option<Self> {
-        let (session, numbers) = bytes.split_at_checked(16)?;
-        let (known, until) = numbers.split_at_checked(8)?;
-        let session = Session::from_bits(u128::from_be_bytes(session.try_into().ok()?));
-        let known = match u64::from_be_bytes(known.try_into().ok()?) {
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (&[LAYOUT], rest) = bytes.split_first_chunk()? else { return None };
+        let (session, rest) = rest.split_first_chunk()?;
+        let (known, rest) = rest.split_first_chunk()?;
+        let (until_ms, key) = rest.split_first_chunk()?;
+        let known = match u64::from_be_bytes(*known) {
             0 => None,
             number => Some(Term::new(number)?),
         };
-        let until_ms = u64::from_be_bytes(until.try_into().ok()?);
-        let reign_until = (until_ms > 0).then(|| Instant::from_origin(Duration::from_millis(until_ms)));
-        Some(Self { session, known, reign_until, continues: false })
+        let until_ms = u64::from_be_bytes(*until_ms);
+        Some(Self {
+            key: Key::new(core::str::from_utf8(key).ok()?).ok()?,
+            session: Session::from_bits(u128::from_be_bytes(*session)),
+            known,
+            reign_until: (until_ms > 0).then(|| Instant::from_origin(Duration::from_millis(until_ms))),
+            continues: false,
+        })
     }
 
-    /// The ticket, to be written down. Whether it is [`continuing`](Self::continuing) is for whoever takes it.
+    /// The ticket, to be written down: at most 289 bytes. Whether it is [`continuing`](Self::continuing) is for whoever
+    /// takes it.
     #[must_use]
-    pub fn to_bytes(&self) -> [u8; 32] {
+    pub fn into_bytes(self) -> Vec<u8> {
         let known = self.known.map_or(0, Term::get);
         // Rounded down: a reign may end early.
-        let until = self.reign_until.map_or(0, |until| until.since_origin().as_millis());
-        let until = u64::try_from(until).unwrap_or(u64::MAX);
-        let parts = self.session.to_bits().to_be_bytes().into_iter();
-        let parts = parts.chain(known.to_be_bytes()).chain(until.to_be_bytes());
-        let mut bytes = [0; 32];
-        bytes.iter_mut().zip(parts).for_each(|(byte, part)| *byte = part);
+        let until_ms = self.reign_until.map_or(0, |until| until.since_origin().as_millis());
+        let until_ms = u64::try_from(until_ms).unwrap_or(u64::MAX);
+        let mut bytes = Vec::from([LAYOUT]);
+        bytes.extend(self.session.to_bits().to_be_bytes());
+        bytes.extend(known.to_be_bytes());
+        bytes.extend(until_ms.to_be_bytes());
+        bytes.extend(self.key.as_str().as_bytes());
         bytes
     }
 }
@@ -100,6 +121,7 @@ impl Ticket {
 impl fmt::Debug for Ticket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Ticket")
+            .field("key", &self.key)
             .field("known", &self.known)
             .field("reign_until", &self.reign_until)
             .field("continues", &self.continues)
@@ -111,23 +133,45 @@ impl fmt::Debug for Ticket {
 mod tests {
     use super::*;
 
+    fn ticket(known: Option<Term>, reign_until: Option<Instant>) -> Ticket {
+        let key = Key::new("nightly/日").unwrap();
+        Ticket { key, session: Session::from_bits(u128::MAX - 424_242), known, reign_until, continues: false }
+    }
+
     #[test]
     fn bytes_and_back() {
         for known in [None, Some(Term::FIRST), Some(Term::LAST)] {
             for reign_until in [None, Some(Instant::from_origin(Duration::from_millis(7)))] {
-                let session = Session::from_bits(u128::MAX - 7);
-                let ticket = Ticket { session, known, reign_until, continues: false };
-                assert_eq!(Ticket::from_bytes(ticket.to_bytes()), Some(ticket));
+                let before = ticket(known, reign_until);
+                let (key, session) = (before.key.clone(), before.session);
+                let after = Ticket::from_bytes(&before.into_bytes()).unwrap();
+                assert_eq!((after.key, after.session), (key, session));
+                assert_eq!((after.known, after.reign_until), (known, reign_until));
             }
         }
-        assert_eq!(Ticket::from_bytes([0xff; 32]), None, "no such term");
+    }
+
+    #[test]
+    fn what_is_no_ticket() {
+        let bytes = ticket(Some(Term::FIRST), None).into_bytes();
+        for length in 0..=33 {
+            assert!(Ticket::from_bytes(&bytes[..length]).is_none(), "{length} bytes");
+        }
+        let with = |at: usize, byte| {
+            let mut bytes = bytes.clone();
+            bytes[at] = byte;
+            Ticket::from_bytes(&bytes)
+        };
+        assert!(with(0, LAYOUT + 1).is_none(), "another layout");
+        assert!(with(17, 0xff).is_none(), "no such term");
+        assert!(with(33, 0xff).is_none(), "no text");
+        assert!(with(33, b'\n').is_none(), "no key");
     }
 
     /// A ticket is a secret: nothing prints its session.
     #[test]
     fn a_ticket_is_not_printed() {
         let session = Session::from_bits(424_242);
-        let ticket = Ticket { session, known: None, reign_until: None, continues: false };
-        assert!(!alloc::format!("{ticket:?}").contains("424242"));
+        assert!(!alloc::format!("{:?}", Ticket { session, ..ticket(None, None) }).contains("424242"));
     }
 }

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use faulty::{Fault, Faulty, candidate, entropy, fixture, ms, secs, spawned};
 use futures::StreamExt;
 use futures::future::{join, pending};
-use lessor::{Builder, Event, Instant, LostReason, ManualTimer, Role, Stopped, Timer};
+use lessor::{Builder, CheckError, Event, Instant, LostReason, ManualTimer, Role, Stopped, Timer};
 
 /// R9: the release waits for every guard; work in `run` is dropped when the ending begins.
 #[test]
@@ -80,16 +80,18 @@ fn a_loss_says_why() {
     let a = spawned("a", &storage, &timer);
     let leadership = timer.block_on(a.elected()).unwrap().unwrap();
     let short = leadership.check(secs(20)).unwrap_err();
-    assert_eq!((short.reason, short.to_string()), (None, "term 1 has only 9s left".to_string()));
+    assert!(matches!(short, CheckError::TooShort { remaining, .. } if remaining == secs(9)));
+    assert_eq!(short.to_string(), "term 1 has only 9s left, 20s are wanted");
     let guard = leadership.guard().unwrap();
     let ending = async {
         guard.ending().await;
         let ending = leadership.guard().unwrap_err();
-        assert_eq!((ending.reason, ending.remaining), (Some(LostReason::Resigned), secs(9)));
+        assert_eq!((ending.reason, ending.remaining), (LostReason::Resigned, secs(9)));
         drop(guard);
     };
     timer.block_on(join(a.resign(), ending)).unwrap().0.unwrap();
     let lost = timer.block_on(leadership.lost()).unwrap();
+    assert_eq!(leadership.check(secs(0)), Err(CheckError::Lost(lost.clone())));
     assert_eq!(lost.to_string(), "term 1 has ended: the candidate resigned");
 }
 
@@ -189,7 +191,7 @@ fn run_until_releases_and_returns() {
     assert!(!a.is_leader());
     assert_eq!(a.status().role, Role::Stopped);
     assert_eq!(timer.block_on(a.shutdown()), Some(Ok(())), "it had stopped well");
-    assert!(matches!(timer.block_on(a.elected()).unwrap().err(), Some(Stopped { .. })));
+    assert_eq!(timer.block_on(a.elected()).unwrap().err(), Some(Stopped::Shutdown));
 }
 
 /// A storage that is down does not keep a service from stopping: three tries, then the lease runs out by itself.

@@ -10,7 +10,8 @@ use faulty::{Fault, Faulty, candidate, entropy, fixture, ms, secs, spawned};
 use futures::future::{join, pending, select};
 use futures::{StreamExt, pin_mut};
 use lessor::{
-    BuildError, Builder, Candidate, ConfigError, Event, Instant, ManualTimer, MemoryStorage, Role, Stopped, Timer,
+    Abandoned, BuildError, Builder, Candidate, Config, ConfigError, Event, Instant, Key, ManualTimer, MemoryStorage,
+    Role, Stopped, Timer,
 };
 
 // === leading ===
@@ -183,10 +184,10 @@ fn a_dropped_driver_ends_every_waiter() {
         pin_mut!(run);
         select(run, timer.sleep(secs(5))).await;
     }));
-    assert!(matches!(outcome.unwrap().0, (Some(Stopped { .. }), Some(Stopped { .. }))));
-    assert!(matches!(timer.block_on(a.shutdown()), Some(Err(Stopped { .. }))), "it could not release");
-    assert!(matches!(timer.block_on(a.resign()), Some(Err(Stopped { .. }))));
-    assert!(matches!(timer.block_on(a.set_value(None)), Some(Err(Stopped { .. }))));
+    assert!(matches!(outcome.unwrap().0, (Some(Stopped::DriverDropped), Some(Stopped::DriverDropped))));
+    assert!(matches!(timer.block_on(a.shutdown()), Some(Err(Abandoned { .. }))), "it could not release");
+    assert!(matches!(timer.block_on(a.resign()), Some(Err(Abandoned { .. }))));
+    assert!(matches!(timer.block_on(a.set_value(None)), Some(Err(Stopped::DriverDropped))));
     assert!(!a.status().driver_alive);
     let events: Vec<_> = timer.block_on(events.by_ref().collect()).unwrap();
     assert_eq!(events.iter().filter(|event| **event == Event::Stopped).count(), 1);
@@ -384,4 +385,38 @@ fn many_keys_in_one_process() {
     }
     timer.block_on(timer.sleep(secs(60))).unwrap();
     assert_eq!((led.load(Ordering::SeqCst), storage.acquires()), (100, 100));
+}
+
+/// A handle knows what it was built with, and the id that was drawn for it.
+#[test]
+fn handles_know_what_they_were_built_with() {
+    let (timer, storage) = fixture();
+    let config = Config::with_ttl(secs(30));
+    let builder = Builder::new(Key::new("k").unwrap()).config(config.clone());
+    let (a, driver) = builder.build_with(storage.clone(), timer.clone(), entropy(3)).unwrap();
+    timer.spawn(driver.run());
+    let leadership = timer.block_on(a.elected()).unwrap().unwrap();
+    let id = a.leader().unwrap().id.unwrap();
+    assert_eq!((a.key().as_str(), a.id(), a.config()), ("k", &id, &config));
+    assert_eq!((leadership.key(), a.clone().id()), (a.key(), a.id()));
+    let (observer, _driver) = Builder::new("k").ttl(secs(30)).observe_with(storage, timer, entropy(4)).unwrap();
+    assert_eq!((observer.key(), observer.config()), (a.key(), &config));
+}
+
+/// R15: what an observer has no use for is refused, and not left out in silence.
+#[test]
+fn an_observer_claims_nothing() {
+    let (timer, storage) = fixture();
+    let (_a, mut driver) = candidate("a", &storage, &timer);
+    timer.block_on(driver.step()).unwrap();
+    let ticket = driver.into_ticket().unwrap();
+    for (builder, field) in [
+        (Builder::new("k").id("a"), "id"),
+        (Builder::new("k").value("v"), "value"),
+        (Builder::new("k").resume(ticket), "ticket"),
+    ] {
+        let error = builder.observe_with(storage.clone(), timer.clone(), entropy(5)).unwrap_err();
+        assert!(matches!(error, BuildError::NotForObservers { setting, .. } if setting == field), "{error}");
+        assert_eq!(error.to_string(), format!("an observer has no {field}: leave it out, or build a candidate"));
+    }
 }

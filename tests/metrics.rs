@@ -262,7 +262,7 @@ fn requests_are_measured() {
             names,
             [
                 "lessor_request_seconds{key=k,operation=acquire,outcome=granted}",
-                "lessor_request_seconds{key=k,operation=acquire,outcome=held}",
+                "lessor_request_seconds{key=k,operation=acquire,outcome=refused}",
                 "lessor_request_seconds{key=k,operation=get,outcome=got}",
                 "lessor_request_seconds{key=k,operation=renew,outcome=extended}",
             ]

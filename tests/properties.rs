@@ -31,7 +31,7 @@ fn reply() -> impl Strategy<Value = Result<Reply, StorageError>> {
     prop_oneof![
         4 => term().prop_map(|term| Ok(Reply::Acquired(Acquired::granted(term, Version::FIRST)))),
         3 => (proptest::option::of(lease()), 0..12_000_u64).prop_map(|(lease, left)| {
-            Ok(Reply::Acquired(Acquired::held(lease, Duration::from_millis(left))))
+            Ok(Reply::Acquired(Acquired::refused(lease, Duration::from_millis(left))))
         }),
         5 => Just(Ok(Reply::Renewed(Renewed::extended(Version::FIRST)))),
         1 => proptest::option::of(lease()).prop_map(|lease| Ok(Reply::Renewed(Renewed::lost(lease)))),

@@ -111,7 +111,7 @@ fn a_driver_that_does_not_run_is_not_live() {
     let b = spawned("b", &storage, &timer);
     let leadership = timer.block_on(b.elected()).unwrap().unwrap();
     timer.block_on(b.shutdown()).unwrap().unwrap();
-    assert_eq!(timer.block_on(leadership.lost()).unwrap().reason, Some(LostReason::Stopped));
+    assert_eq!(timer.block_on(leadership.lost()).unwrap().reason, LostReason::Stopped);
     assert!(!b.status().is_live(secs(3600)) && !b.status().is_ready(secs(3600)));
 }
 

@@ -5,7 +5,7 @@ mod faulty;
 use faulty::{Fault, Faulty, candidate, entropy, fixture, ms, secs};
 use futures::FutureExt;
 use futures::future::join;
-use lessor::{Builder, Instant, ManualTimer, Role, Term, Timer};
+use lessor::{BuildError, Builder, Instant, ManualTimer, Role, Term, Ticket, Timer};
 
 /// A candidate is led by steps as well: each does what is due and says when to come back.
 #[test]
@@ -80,7 +80,7 @@ fn a_ticket_carries_a_session_on() {
     let leadership = a.leadership().unwrap();
     let ticket = driver.into_ticket().unwrap();
     assert!(!a.is_leader() && !leadership.is_valid(), "demoted before the ticket is out");
-    let ticket = lessor::Ticket::from_bytes(ticket.to_bytes()).unwrap();
+    let ticket = Ticket::from_bytes(&ticket.into_bytes()).unwrap();
     let resumed = Builder::new("k").id("a").resume(ticket);
     let (next, mut driver) = resumed.build_with(storage.clone(), timer.clone(), entropy(77)).unwrap();
     timer.block_on(driver.step()).unwrap();
@@ -97,7 +97,7 @@ fn a_ticket_may_continue_a_reign() {
         assert!(a.is_leader());
         let ticket = driver.into_ticket().unwrap();
         assert_eq!(ticket.led().unwrap().get(), 1);
-        lessor::Ticket::from_bytes(ticket.to_bytes()).unwrap().continuing()
+        Ticket::from_bytes(&ticket.into_bytes()).unwrap().continuing()
     };
     let resumed = |ticket, storage: &Faulty, timer: &ManualTimer| {
         let builder = Builder::new("k").id("a").resume(ticket);
@@ -144,7 +144,7 @@ fn a_session_in_use_gets_no_ticket() {
     let (_a, mut driver) = candidate("a", &storage, &timer);
     storage.set(Fault::Hang);
     assert!(timer.block_on(async { driver.step().now_or_never().is_none() }).unwrap());
-    assert_eq!(driver.into_ticket(), None, "a request is under way");
+    assert!(driver.into_ticket().is_none(), "a request is under way");
 
     storage.set(Fault::None);
     let (b, mut driver) = candidate("b", &storage, &timer);
@@ -155,6 +155,32 @@ fn a_session_in_use_gets_no_ticket() {
         driver.step().await;
     });
     assert_eq!(b.status().role, Role::Ending);
-    assert_eq!(driver.into_ticket(), None, "it is to be released");
+    assert!(driver.into_ticket().is_none(), "it is to be released");
     drop(guard);
+}
+
+/// R9: a ticket is for one instance of one candidate: copies of the builder have none, and another key's is refused.
+#[test]
+fn a_ticket_is_for_one_instance_of_one_candidate() {
+    let (timer, storage) = fixture();
+    let (_a, mut driver) = candidate("a", &storage, &timer);
+    timer.block_on(driver.step()).unwrap();
+    let ticket = driver.into_ticket().unwrap();
+    assert_eq!(ticket.key().as_str(), "k");
+    let bytes = ticket.into_bytes();
+    let other = Builder::new("other").resume(Ticket::from_bytes(&bytes).unwrap());
+    let error = other.build_with(storage.clone(), timer.clone(), entropy(5)).unwrap_err();
+    assert!(
+        matches!(&error, BuildError::TicketOfAnother { ticket, key, .. } if ticket.as_str() == "k" && key.as_str() == "other")
+    );
+    assert!(error.to_string().contains("\"k\"") && error.to_string().contains("\"other\""), "{error}");
+
+    let ticket = Ticket::from_bytes(&bytes).unwrap();
+    let builder = Builder::new("k").id("b").resume(ticket);
+    let (copy, mut driver) = builder.clone().build_with(storage.clone(), timer.clone(), entropy(6)).unwrap();
+    timer.block_on(driver.step()).unwrap();
+    assert!(!copy.is_leader(), "it has a session of its own, which waits");
+    let (resumed, mut driver) = builder.build_with(storage.clone(), timer.clone(), entropy(7)).unwrap();
+    timer.block_on(driver.step()).unwrap();
+    assert!(resumed.is_leader());
 }

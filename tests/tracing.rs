@@ -291,7 +291,7 @@ fn each_request_can_be_seen() {
         assert_eq!(*told[0], first);
         for expected in [
             r#"lessor.renew{key="k" id="a" term=1 outcome="extended"}: lessor: request key="k" id="a" operation="renew" outcome="extended" elapsed=20ms"#,
-            r#"lessor.acquire{key="k" id="b" outcome="held"}: lessor: request key="k" id="b" operation="acquire" outcome="held" elapsed=20ms"#,
+            r#"lessor.acquire{key="k" id="b" outcome="refused"}: lessor: request key="k" id="b" operation="acquire" outcome="refused" elapsed=20ms"#,
             r#"lessor.renew{key="k" id="a" term=1 outcome="unanswered"}: lessor: request key="k" id="a" operation="renew" outcome="unanswered" elapsed=2s"#,
             r#"lessor.release{key="k" id="a" outcome="released"}: lessor: request key="k" id="a" operation="release" outcome="released" elapsed=0ns"#,
             r#"lessor.get{key="k" outcome="got"}: lessor: request key="k" operation="get" outcome="got" elapsed=20ms"#,

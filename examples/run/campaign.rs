@@ -6,7 +6,6 @@ use std::time::Duration;
 use lessor::{Builder, Candidate, Event, Events, Leadership, Storage, SystemTimer, Timer};
 use lessor_any::{OpenError, open};
 use smol::future::or;
-use smol::stream::StreamExt;
 
 use crate::command::Run;
 use crate::options::Options;

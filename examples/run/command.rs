@@ -15,7 +15,6 @@ use lessor::{Events, Instant, Leadership, SystemTimer, Timer};
 use rustix::process::Signal;
 use smol::future::or;
 use smol::process::{Child, Command};
-use smol::stream::StreamExt;
 
 use crate::leash::Leash;
 use crate::options::Options;

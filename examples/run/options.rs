@@ -24,7 +24,7 @@ Usage: cargo run --example run -- [options] [--] <command> [arguments]
                          have the URL instead, where no other user of the machine sees the secret
   --ttl <duration>       how long a lease lasts, 500ms to 24h (default 10s)
   --grace <duration>     how long the command has from SIGTERM to SIGKILL, 0 to 2/5 of the ttl (default 1/5 of it)
-  --wait <duration>      how long to wait for leadership; 0: try once (default: for ever)
+  --wait <duration>      how long to wait for leadership; 0: try once (default: no limit)
   --timeout <duration>   the longest the command may run (default: as long as it likes)
   --restart              run it again whenever it ends; after a loss, when this process leads again
   --pause <duration>     the pause before that, 10ms to 24h (default 1s); after failures it doubles, up to 64 times

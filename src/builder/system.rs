@@ -72,8 +72,21 @@ impl Builder {
     }
 }
 
-/// The system's randomness. Asked here, so that a machine without any is found out at the start.
-fn system_entropy() -> Result<impl FnMut() -> u64 + MaybeSend + 'static, BuildError> {
+/// The system's randomness, for [`Builder::build_local`] and [`Builder::build_with`]. Each call is a source of its own.
+///
+/// ```
+/// use std::rc::Rc;
+/// use lessor::{Builder, MemoryStorage, SystemTimer, system_entropy};
+///
+/// let timer = Rc::new(SystemTimer::new()); // stays in its thread
+/// let (candidate, driver) = Builder::new("k").build_local(MemoryStorage::new(), timer, system_entropy()?)?;
+/// # let _ = (candidate, driver);
+/// # Ok::<(), lessor::BuildError>(())
+/// ```
+///
+/// # Errors
+/// [`BuildError::NoEntropy`]: a machine without randomness is found out at the start.
+pub fn system_entropy() -> Result<impl FnMut() -> u64 + MaybeSend + 'static, BuildError> {
     let draw = || getrandom::u64().map_err(|error| BuildError::NoEntropy(format!("{error}")));
     // Should it fail later, a session must still not repeat: a hash of two words drawn now, and a counter. (The keys that
     // the standard library hashes with are no secret in JavaScript.)

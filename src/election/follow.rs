@@ -8,7 +8,8 @@ use crate::storage::Takeover;
 use crate::time::Instant;
 
 impl Election {
-    pub(super) fn held(&mut self, lease: Option<Lease>, retry_after: Duration) {
+    /// A claim was refused, or a renewal: others may lead, or nobody.
+    pub(super) fn refused(&mut self, lease: Option<Lease>, retry_after: Duration) {
         let before = self.known;
         self.known = before.max(lease.as_ref().map(|lease| lease.term));
         let pause = match &lease {
@@ -26,11 +27,14 @@ impl Election {
         self.see_leader(lease);
     }
 
-    /// The lease is not live, and was not granted all the same.
+    /// The lease is not live, and was not granted all the same (or it is the own one, which could not be renewed). Three
+    /// cases:
     ///
-    /// `retry_after` zero: somebody was faster, and the storage tells this candidate to look first. If it learnt something
-    /// by that it asks again at once. Otherwise `takeover` said not yet: back when the own delay or guard is over, at the
-    /// latest after the retry interval.
+    /// * `retry_after` zero, and it learnt of a newer term: somebody was faster. It asks again at once, with that term.
+    /// * `retry_after` zero, and nothing new: after the retry interval. A storage that repeats itself is not asked in a
+    ///   busy loop.
+    /// * Else the claim's `takeover` spared the lease: when the own delay or guard is over, at the latest after the retry
+    ///   interval.
     fn pause_before_takeover(&mut self, retry_after: Duration, learnt: bool) -> Duration {
         if retry_after.is_zero() && learnt {
             return Duration::ZERO;
@@ -67,23 +71,30 @@ impl Election {
     fn takes_over_at(&self) -> Option<Instant> {
         let seen = self.sighting.as_ref()?;
         let delayed = seen.vacant_at.saturating_add(self.config.takeover_delay);
-        Some(if self.config.takeover_guard { delayed.max(self.watched_at(seen)) } else { delayed })
+        Some(if self.config.takeover_guard { delayed.max(self.seen_still_until(seen)) } else { delayed })
     }
 
     /// From when on a version was seen unchanged for so long that its holder has stopped, whatever the storage's
     /// clock says.
-    fn watched_at(&self, seen: &Sighting) -> Instant {
+    fn seen_still_until(&self, seen: &Sighting) -> Instant {
         seen.since.saturating_add(seen.ttl).saturating_add(self.config.margin)
     }
 
+    /// What a claim says of another's expired lease.
+    ///
+    /// With a delay or the guard the candidate judges that by its own clock: before `takes_over_at` it claims released
+    /// leases only, afterwards an expired one too, if its version is still the one that it saw.
+    ///
+    /// Without, the storage judges. But once a version stood still for a ttl and margin the claim names it, for a storage
+    /// whose clock has stepped back and does not see it expire. That has a price: if this candidate did not look for that
+    /// long, and another version has come and expired meanwhile, the claim is refused once. It has then seen the new one, and
+    /// claims again a retry interval later.
     pub(super) fn takeover(&self) -> Takeover {
-        let own_choice = self.config.takeover_guard || !self.config.takeover_delay.is_zero();
+        let judges_itself = self.config.takeover_guard || !self.config.takeover_delay.is_zero();
         match (&self.sighting, self.takes_over_at()) {
-            (Some(seen), Some(at)) if own_choice && self.now >= at => Takeover::Unchanged(seen.version),
-            _ if own_choice => Takeover::ReleasedOnly,
-            // For a storage whose clock has stepped back, and does not see the lease expire. Where the version has moved
-            // meanwhile the key is not free anyhow.
-            (Some(seen), _) if self.now >= self.watched_at(seen) => Takeover::Unchanged(seen.version),
+            (Some(seen), Some(at)) if judges_itself && self.now >= at => Takeover::Unchanged(seen.version),
+            _ if judges_itself => Takeover::ReleasedOnly,
+            (Some(seen), _) if self.now >= self.seen_still_until(seen) => Takeover::Unchanged(seen.version),
             _ => Takeover::Expired,
         }
     }

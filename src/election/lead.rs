@@ -2,7 +2,7 @@
 
 use core::mem;
 
-use super::{Election, Event, InFlight, LostReason, Phase, Reign};
+use super::{AfterRelease, Election, Event, InFlight, LostReason, Phase, Reign};
 use crate::lease::Lease;
 use crate::storage::{Operation, StorageError};
 use crate::term::{Term, Version};
@@ -22,11 +22,13 @@ impl Election {
         let deadline = self.deadline(request.sent);
         if self.now >= deadline {
             let waited = self.now.saturating_duration_since(request.sent);
-            return self.fail(Operation::Acquire, StorageError::timed_out(waited));
+            return self.fail(Operation::Acquire, StorageError::too_late(waited));
         }
         self.succeed();
+        // Noted from here on: the next claim asks for a later term. (Not above: there it repeats this one, and gets the same
+        // term.)
         self.known = self.known.max(Some(term));
-        let over = self.continues.take().is_some_and(|(continued, until)| continued == term && self.now >= until);
+        let over = self.to_continue.take().is_some_and(|(continued, until)| continued == term && self.now >= until);
         if over {
             // Its deadline has passed meanwhile: a term that was lost does not come back. The next claim has a new one.
             self.next_at = self.now;
@@ -82,9 +84,10 @@ impl Election {
         }
     }
 
-    /// The reign is over. Its term stays known, so that the next grant is another one.
+    /// The reign is over.
     pub(super) fn lose(&mut self, reason: LostReason) {
         if reason == LostReason::Expired {
+            // Whoever listens hears of jeopardy before each expiry, even where no request failed.
             self.enter_jeopardy();
         }
         let (reign, ending) = match mem::replace(&mut self.phase, Phase::Following) {
@@ -96,11 +99,12 @@ impl Election {
             }
         };
         self.in_flight = None;
-        self.known = self.known.max(Some(reign.term));
         self.events.push_back(Event::Lost { term: reign.term, reason });
         self.see_leader(None);
-        if ending && !self.stopping {
-            self.give_up(true);
+        // At a stop `stop_if_idle` begins the release.
+        if ending && !self.stopping && !self.begin_release(AfterRelease::CoolOff) {
+            // The storage said that the lease is not the session's any more.
+            self.cool_off();
         }
     }
 }

@@ -29,7 +29,7 @@ pub enum Input {
     SetValue {
         /// What to publish.
         value: Option<Value>,
-        /// Its number, higher than that of the value before. [`Election::value_stored`](super::Election::value_stored)
+        /// Its number, higher than that of the value before. [`Election::serial_stored`](super::Election::serial_stored)
         /// answers it once the storage has the value.
         serial: u64,
     },
@@ -60,7 +60,8 @@ pub enum Output {
         /// What to send.
         request: Request,
     },
-    /// Nothing to do before this instant, unless something happens.
+    /// Nothing to do before this instant, unless something happens: hand in [`Input::Timeout`] then. (The word is that of
+    /// other libraries without I/O. A *request* that takes too long is another matter, and the election's own.)
     Timeout(Instant),
     /// Stopped; there will be nothing more to do.
     Done,
@@ -71,11 +72,12 @@ pub enum Output {
 pub struct RequestId(pub(super) u64);
 
 /// Something happened to a candidate. In order: `Elected`, any number of `Renewed` and `Jeopardy`, perhaps `Ending` and
-/// more of them (the lease is renewed while work ends), `Lost`.
+/// more of them (the lease is renewed while work ends), `Lost`. Before a loss by [expiry](LostReason::Expired) there always
+/// is a `Jeopardy`.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Event {
-    /// Somebody else leads, or this candidate, or nobody that is known of.
+    /// The leader, its term or its value is another than before; `None`: nobody leads that is known of.
     LeaderChanged(Option<Lease>),
     /// This candidate leads.
     #[non_exhaustive]
@@ -93,7 +95,7 @@ pub enum Event {
         /// Until when, unless renewed again.
         deadline: Instant,
     },
-    /// A renewal failed, or the end came without one. Work that cannot be broken off should not be begun now.
+    /// A renewal failed, or the end has come without one. Work that cannot be broken off should not be begun now.
     #[non_exhaustive]
     Jeopardy {
         /// The term of the reign.
@@ -145,7 +147,7 @@ macro_rules! reasons {
             /// All of them, in the order of their declaration.
             pub(crate) const ALL: &[Self] = &[$(Self::$reason),*];
 
-            /// One word for it, as logs and figures have it.
+            /// One word for it, as logs and metrics have it.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self {
@@ -169,7 +171,7 @@ reasons! {
     Expired, "expired", "its deadline passed without a renewal";
     /// The storage says that the lease is not this reign's any more, or has expired there. Who leads instead is told as
     /// [`Event::LeaderChanged`].
-    Superseded, "superseded", "the storage shows another state";
+    Superseded, "superseded", "the storage says that the lease is over or another's";
     /// As many renewals in a row failed as [`Config::fall_back_after`](crate::Config::fall_back_after) allows.
     Failures, "failures", "too many renewals in a row failed";
     /// It was asked to hand over.
@@ -186,7 +188,7 @@ mod tests {
     use alloc::collections::BTreeSet;
     use alloc::string::ToString;
 
-    /// Each reason has a word and a text of its own: figures and logs tell them apart.
+    /// Each reason has a word and a text of its own: metrics and logs tell them apart.
     #[test]
     fn reasons_are_told_apart() {
         let labels: BTreeSet<_> = LostReason::ALL.iter().map(|reason| reason.as_str()).collect();

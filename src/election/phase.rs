@@ -1,17 +1,18 @@
-//! What a candidate is doing.
+//! What a candidate does, with all that belongs to it.
 
 use crate::storage::Session;
 use crate::term::{Term, Version};
 use crate::time::Instant;
 
-/// What a candidate is doing. A [`Role`](super::Role) is what is shown of it.
+/// What a candidate does. A [`Role`](super::Role) is what is shown of it.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Phase {
     /// It sees who leads, and never claims.
     Observing,
     /// It asks for the key and waits for its turn.
     Following,
-    /// It resigned, and lets others lead until then.
+    /// It resigned, and does not claim before `until`. After that it is as `Following`: nothing moves it on, what looks at it
+    /// compares with `until`.
     CoolingOff { until: Instant },
     /// It leads.
     Leading(Reign),
@@ -45,6 +46,7 @@ impl Phase {
     }
 }
 
+/// A reign, as the election knows it. What handles see of it is a `SharedReign`.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Reign {
     pub(super) term: Term,
@@ -66,6 +68,12 @@ pub(super) struct Ending {
 pub(super) struct Releasing {
     pub(super) session: Session,
     pub(super) attempts: u32,
-    /// What follows it. Nothing does where the candidate stops.
-    pub(super) cool_off: bool,
+    pub(super) then: AfterRelease,
+}
+
+/// What follows a release.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum AfterRelease {
+    CoolOff,
+    Stop,
 }

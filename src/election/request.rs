@@ -10,10 +10,10 @@ use crate::term::Term;
 const RELEASE_ATTEMPTS: u32 = 3;
 
 impl Election {
-    /// The request in flight took too long. It may still be applied at any later time.
-    pub(super) fn time_out(&mut self) {
-        if let Some(request) = self.in_flight.take_if(|request| self.now >= request.timeout_at) {
-            let waited = request.timeout_at.saturating_duration_since(request.sent);
+    /// The request in flight may have taken too long. It may still be applied at any later time.
+    pub(super) fn fail_if_overdue(&mut self) {
+        if let Some(request) = self.in_flight.take_if(|request| self.now >= request.overdue_at) {
+            let waited = request.overdue_at.saturating_duration_since(request.sent);
             self.fail(request.operation, StorageError::timed_out(waited));
         }
     }
@@ -32,7 +32,7 @@ impl Election {
             Some(reign) => Renewal::new(key, id, session, reign.term, ttl).value(value).into(),
             None => {
                 let claim = Claim::new(key, id, session, ttl).value(value);
-                claim.after(self.after()).takeover(self.takeover()).into()
+                claim.after(self.claims_after()).takeover(self.takeover()).into()
             }
         })
     }
@@ -40,9 +40,9 @@ impl Election {
     /// What the claim is based on. Where a reign of the last instance is to go on, what was known before that reign: the
     /// storage then takes the claim for a repeated one whose reply was lost, and grants the same term ("live, mine,
     /// `after < term`" in the table of `Record::judge`).
-    fn after(&self) -> Option<Term> {
-        match self.continues {
-            Some((term, until)) if self.now < until => term.before(),
+    fn claims_after(&self) -> Option<Term> {
+        match self.to_continue {
+            Some((term, until)) if self.now < until => term.previous(),
             _ => self.known,
         }
     }
@@ -50,10 +50,9 @@ impl Election {
     pub(super) fn send(&mut self, request: Request) -> Output {
         self.last_id += 1;
         let (id, operation) = (RequestId(self.last_id), request.operation());
-        let reign = self.phase.reign();
-        let left = reign.map_or(Duration::MAX, |reign| reign.deadline.saturating_duration_since(self.now));
-        let timeout_at = self.now.saturating_add(self.config.request_timeout.min(left));
-        self.in_flight = Some(InFlight { id, operation, sent: self.now, timeout_at, serial: self.value.serial });
+        // A renewal may be out for longer than its reign lasts: that ends by itself, and nobody waits for the answer then.
+        let overdue_at = self.now.saturating_add(self.config.request_timeout);
+        self.in_flight = Some(InFlight { id, operation, sent: self.now, overdue_at, serial: self.value.serial });
         self.may_hold |= operation == Operation::Acquire;
         self.woken = false;
         Output::Request { id, request }
@@ -64,13 +63,14 @@ impl Election {
             (Operation::Acquire, Ok(Reply::Acquired(Acquired::Granted { term, version }))) => {
                 self.granted(request, term, version);
             }
-            (Operation::Acquire, Ok(Reply::Acquired(Acquired::Held { lease, retry_after }))) => {
+            (Operation::Acquire, Ok(Reply::Acquired(Acquired::Refused { lease, retry_after }))) => {
                 self.succeed();
                 self.may_hold = false;
-                let continued = self.continues.take().is_some();
-                self.held(lease, retry_after);
+                let continued = self.to_continue.take().is_some();
+                self.refused(lease, retry_after);
                 if continued && retry_after.is_zero() {
-                    // The reign is over, and the key free: the next claim is an ordinary one.
+                    // The reign is over, and the key free: the next claim is an ordinary one. It is due now; `refused` would
+                    // wait for a retry interval, since the lease showed no newer term than this candidate knew.
                     self.next_at = self.now;
                 }
             }
@@ -81,7 +81,7 @@ impl Election {
                 self.lose(LostReason::Superseded);
                 let wait =
                     lease.as_ref().filter(|lease| lease.is_live()).map_or(Duration::ZERO, |lease| lease.time_left);
-                self.held(lease, wait);
+                self.refused(lease, wait);
             }
             (Operation::Release, Ok(Reply::Released)) => {
                 self.succeed();

@@ -1,3 +1,6 @@
+//! What is shown of a candidate.
+
+use core::fmt;
 use core::time::Duration;
 
 use crate::lease::Lease;
@@ -5,13 +8,13 @@ use crate::storage::StorageError;
 use crate::term::Term;
 use crate::time::Instant;
 
-/// What a candidate is doing.
+/// What a candidate does, as it is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Role {
     /// It watches and never claims.
     Observer,
-    /// It waits for its turn.
+    /// It waits for its turn; or it leads no more, and its release is under way.
     Follower,
     /// It leads.
     Leader,
@@ -21,6 +24,27 @@ pub enum Role {
     CoolingOff,
     /// It is done.
     Stopped,
+}
+
+impl Role {
+    /// One word for it, as logs and dashboards have it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Observer => "observer",
+            Self::Follower => "follower",
+            Self::Leader => "leader",
+            Self::Ending => "ending",
+            Self::CoolingOff => "cooling_off",
+            Self::Stopped => "stopped",
+        }
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
 }
 
 /// How a candidate is: for health checks and dashboards.
@@ -42,7 +66,7 @@ pub enum Role {
 ///
 /// let timer = ManualTimer::new();
 /// let storage = MemoryStorage::with_timer(timer.clone());
-/// let (candidate, mut driver) = Builder::new("k").id("node-a").build_with(storage, timer.clone(), || 7)?;
+/// let (candidate, mut driver) = Builder::new("k").id("node-a").build_on(storage, timer.clone())?;
 /// let ttl = driver.config().ttl;
 /// assert!(candidate.status().is_live(ttl) && !candidate.status().is_ready(ttl), "nothing was heard yet");
 ///
@@ -66,7 +90,7 @@ pub struct Status {
     pub deadline: Option<Instant>,
     /// Whether renewals of the present reign are failing.
     pub jeopardy: bool,
-    /// Who leads, as far as is known.
+    /// Who leads, as far as is known; as [`Candidate::leader`](crate::Candidate::leader) answers it.
     pub leader: Option<Lease>,
     /// When the storage last gave a clear answer, by the candidate's timer.
     pub last_success: Option<Instant>,
@@ -113,10 +137,11 @@ pub(crate) struct Leader {
 }
 
 impl Leader {
-    /// What is left of it.
+    /// The lease as it is by now.
     pub(crate) fn at(&self, now: Instant) -> Option<Lease> {
         let elapsed = now.saturating_duration_since(self.seen);
         let time_left = self.lease.time_left.saturating_sub(elapsed);
-        (now < self.until).then(|| Lease { time_left, ..self.lease.clone() })
+        let age = self.lease.age.map(|age| age.saturating_add(elapsed));
+        (now < self.until).then(|| Lease { time_left, age, ..self.lease.clone() })
     }
 }

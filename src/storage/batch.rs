@@ -15,9 +15,9 @@ use crate::text::Key;
 /// # Cancel safety
 /// Dropped, what was asked by then may have been applied, and the rest is not asked.
 pub async fn one_by_one<S: Storage + ?Sized>(storage: &S, requests: Vec<Request>) -> Vec<Result<Reply, StorageError>> {
-    let mut distinct = Distinct::default();
+    let mut unique = UniqueKeys::default();
     let admitted: Vec<_> =
-        requests.iter().map(|request| request.key().map_or(Ok(()), |key| distinct.admit(key))).collect();
+        requests.iter().map(|request| request.key().map_or(Ok(()), |key| unique.first_time(key))).collect();
     let mut replies = Vec::with_capacity(requests.len());
     for (request, admitted) in requests.into_iter().zip(admitted) {
         replies.push(match admitted {
@@ -28,27 +28,27 @@ pub async fn one_by_one<S: Storage + ?Sized>(storage: &S, requests: Vec<Request>
     replies
 }
 
-/// Admits each key of a batch once: for adapters with batches of their own.
+/// Tells whether a key comes up in a batch for the first time: for adapters with batches of their own.
 ///
 /// ```
 /// use lessor::Key;
-/// use lessor::storage::{Distinct, ErrorKind};
+/// use lessor::storage::{UniqueKeys, ErrorKind};
 ///
 /// let keys = [Key::new("a")?, Key::new("a")?];
-/// let mut distinct = Distinct::default();
-/// assert!(distinct.admit(&keys[0]).is_ok());
-/// assert_eq!(distinct.admit(&keys[1]).unwrap_err().kind(), ErrorKind::Permanent);
+/// let mut unique = UniqueKeys::default();
+/// assert!(unique.first_time(&keys[0]).is_ok());
+/// assert_eq!(unique.first_time(&keys[1]).unwrap_err().kind(), ErrorKind::Permanent);
 /// # Ok::<(), lessor::InvalidText>(())
 /// ```
 #[derive(Debug, Default)]
-pub struct Distinct<'a>(BTreeSet<&'a Key>);
+pub struct UniqueKeys<'a>(BTreeSet<&'a Key>);
 
-impl<'a> Distinct<'a> {
-    /// Admits a key the first time.
+impl<'a> UniqueKeys<'a> {
+    /// Lets a key pass the first time.
     ///
     /// # Errors
     /// What to answer where the key occurs again: a permanent error caused by [`DuplicateKey`].
-    pub fn admit(&mut self, key: &'a Key) -> Result<(), StorageError> {
+    pub fn first_time(&mut self, key: &'a Key) -> Result<(), StorageError> {
         if self.0.insert(key) { Ok(()) } else { Err(StorageError::permanent(DuplicateKey(key.clone()))) }
     }
 }

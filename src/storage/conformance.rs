@@ -36,7 +36,7 @@
 //! fn keeps_the_contract() -> Result<(), Failures> {
 //!     let timer = ManualTimer::new();
 //!     let harness = InMemory { storage: MemoryStorage::with_timer(timer.clone()), timer: timer.clone() };
-//!     timer.block_on(conformance::run(&harness)).expect("nothing waits for ever").into_result()
+//!     timer.block_on(conformance::run(&harness)).expect("it comes to an end").into_result()
 //! }
 //! # keeps_the_contract()
 //! # }
@@ -145,7 +145,7 @@ pub trait Harness: MaybeSendSync {
         usize::MAX
     }
 
-    /// A text that all keys of the suite contain, at most 32 bytes. By default nothing.
+    /// How all keys of the suite begin, at most 32 bytes. By default nothing.
     ///
     /// The cases want keys that nobody has used before: where the data outlives a run, take another each time.
     fn prefix(&self) -> String {

@@ -20,6 +20,27 @@ pub enum ErrorKind {
     Permanent,
 }
 
+impl ErrorKind {
+    /// All of them.
+    #[cfg(feature = "metrics")]
+    pub(crate) const ALL: [Self; 2] = [Self::Transient, Self::Permanent];
+
+    /// One word for it, as logs and metrics have it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Transient => "transient",
+            Self::Permanent => "permanent",
+        }
+    }
+}
+
+impl fmt::Display for ErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
 /// An operation failed. Whether it was applied is open.
 ///
 /// Two errors are equal if they are of one kind and say the same.
@@ -39,21 +60,6 @@ pub struct StorageError {
     cause: Arc<dyn Error + Send + Sync>,
 }
 
-impl ErrorKind {
-    /// All of them.
-    #[cfg(feature = "metrics")]
-    pub(crate) const ALL: [Self; 2] = [Self::Transient, Self::Permanent];
-
-    /// One word for it, as logs and figures have it.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Transient => "transient",
-            Self::Permanent => "permanent",
-        }
-    }
-}
-
 impl StorageError {
     /// An error that may pass by itself.
     pub fn transient(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
@@ -69,6 +75,12 @@ impl StorageError {
     #[must_use]
     pub fn timed_out(after: Duration) -> Self {
         Self::transient(TimedOut(after))
+    }
+
+    /// The operation answered after this time, when what it gave was already over.
+    #[must_use]
+    pub(crate) fn too_late(after: Duration) -> Self {
+        Self::transient(TooLate(after))
     }
 
     /// This storage does not know this operation: what to answer to a [`Request`] that a later version brought.
@@ -89,7 +101,8 @@ impl StorageError {
         self.kind
     }
 
-    /// The adapter's own error.
+    /// The adapter's own error, to be downcast. [`source`](Error::source) begins behind it, since its text is part of this
+    /// error's.
     #[must_use]
     pub fn get_ref(&self) -> &(dyn Error + Send + Sync + 'static) {
         &*self.cause
@@ -109,7 +122,7 @@ impl fmt::Debug for StorageError {
 }
 
 impl Error for StorageError {
-    /// The cause of the cause: the cause itself is part of the message.
+    /// What is behind the cause: the text of the cause itself is part of this error's. [`get_ref`](Self::get_ref) has it.
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         self.cause.source()
     }
@@ -158,3 +171,14 @@ impl fmt::Display for TimedOut {
 }
 
 impl Error for TimedOut {}
+
+#[derive(Debug)]
+struct TooLate(Duration);
+
+impl fmt::Display for TooLate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the answer came after {:?}, when the lease that it gave was over", self.0)
+    }
+}
+
+impl Error for TooLate {}

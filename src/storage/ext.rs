@@ -2,8 +2,9 @@
 
 use core::future::Future;
 
-use super::request::{Claim, Get, List, Release, Renewal, Request, Revoke};
-use super::{Acquired, Page, Renewed, Reply, Storage, StorageError};
+use super::list::{List, Page};
+use super::request::{Claim, Get, Release, Renewal, Request, Revoke};
+use super::{Acquired, Renewed, Reply, Storage, StorageError};
 use crate::lease::Lease;
 use crate::maybe_send::MaybeSend;
 use crate::text::Key;
@@ -65,13 +66,17 @@ pub trait StorageExt: Storage + sealed::Sealed {
         answer(self, Get::new(key.clone()), |reply| if let Reply::Got(lease) = reply { Some(lease) } else { None })
     }
 
-    /// Takes the lease from its holder, and answers what it was before: see [`Revoke`]. `None`: nobody held it.
+    /// Takes the lease from its holder, and answers what it was before: see [`Revoke`]. `None`: nobody held it in the
+    /// term that was meant.
     ///
     /// # Errors
     /// [`StorageError`]; whether it was applied is then open.
-    fn revoke(&self, key: &Key) -> impl Future<Output = Result<Option<Lease>, StorageError>> + MaybeSend {
+    fn revoke(
+        &self,
+        revoke: impl Into<Revoke>,
+    ) -> impl Future<Output = Result<Option<Lease>, StorageError>> + MaybeSend {
         let revoked = |reply| if let Reply::Revoked(before) = reply { Some(before) } else { None };
-        answer(self, Revoke::new(key.clone()), revoked)
+        answer(self, revoke.into(), revoked)
     }
 
     /// A page of the leases that there are.

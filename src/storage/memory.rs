@@ -8,7 +8,7 @@ use core::fmt;
 
 use async_trait::async_trait;
 
-use super::{Record, Reply, Request, Storage, StorageError, Topics, Wakeups, one_by_one};
+use super::{Record, Reply, Request, Storage, StorageError, Subscribers, Wakeups, one_by_one};
 use crate::maybe_send::{MaybeSend, MaybeSendSync};
 use crate::mutex::Mutex;
 use crate::term::Term;
@@ -32,7 +32,7 @@ pub struct MemoryStorage(Arc<Inner>);
 struct Inner {
     timer: AnyTimer,
     records: Mutex<BTreeMap<Key, Record>>,
-    topics: Topics,
+    subscribers: Subscribers,
 }
 
 #[cfg(any(feature = "system", all(feature = "js", target_family = "wasm", target_os = "unknown")))]
@@ -57,7 +57,7 @@ impl MemoryStorage {
     #[allow(clippy::arc_with_non_send_sync, reason = "on wasm and bare metal a timer need not cross threads")]
     pub fn with_timer<T: Timer<Sleep: MaybeSend> + MaybeSendSync + 'static>(timer: T) -> Self {
         let timer = AnyTimer::new(timer);
-        Self(Arc::new(Inner { timer, records: Mutex::new(BTreeMap::new()), topics: Topics::new() }))
+        Self(Arc::new(Inner { timer, records: Mutex::new(BTreeMap::new()), subscribers: Subscribers::new() }))
     }
 
     /// One atomic step: under the lock, with the clock read after it is got.
@@ -79,7 +79,7 @@ impl MemoryStorage {
             records.insert(key.clone(), record);
             drop(records);
             if wakes {
-                inner.topics.wake(key);
+                inner.subscribers.wake(key);
             }
         }
         verdict.reply
@@ -98,7 +98,7 @@ impl Storage for MemoryStorage {
     }
 
     fn subscribe(&self, key: &Key) -> Wakeups {
-        self.0.topics.subscribe(key)
+        self.0.subscribers.subscribe(key)
     }
 
     async fn check(&self) -> Result<(), StorageError> {

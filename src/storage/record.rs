@@ -1,15 +1,17 @@
 //! The storage's half of the protocol, as pure functions over a record and the storage's clock.
 //!
 //! Memory, SQLite and the Durable Object run [`Record::judge`] as it is; SQL statements and scripts mirror it, and the
-//! conformance suite (feature `conformance`) holds those to it. A storage applies it as one atomic step: it reads the
-//! record and its clock (after any wait for a lock), asks for the verdict, and writes what that says, if anything.
+//! conformance suite (feature `conformance`) holds those to it. A storage applies it as one atomic step: it takes the lock
+//! on the record (where reading the row is what locks it, it reads the row first), only then reads its clock, asks for
+//! the verdict, and writes what that says, if anything.
 //!
 //! [`Record::judge`] has the table of its cases.
 
 use core::time::Duration;
 
-use super::reply::{Acquired, Page, Renewed, Reply};
-use super::request::{Claim, Renewal, Request, Takeover};
+use super::list::Page;
+use super::reply::{Acquired, Renewed, Reply};
+use super::request::{Claim, Renewal, Request, Revoke, Takeover};
 use super::session::Session;
 use crate::lease::Lease;
 use crate::term::{Term, Version};
@@ -33,7 +35,7 @@ use crate::text::{Id, Value};
 ///
 /// // Another one, 2 s later: refused, and nothing is written.
 /// let refused = Record::judge(Some(&record), &claim("node-b", 2)?, now_ms + 2_000, Term::FIRST);
-/// let Reply::Acquired(Acquired::Held { retry_after, .. }) = refused.reply else { unreachable!() };
+/// let Reply::Acquired(Acquired::Refused { retry_after, .. }) = refused.reply else { unreachable!() };
 /// assert_eq!(retry_after, Duration::from_secs(8));
 /// assert_eq!(refused.write, None);
 /// # Ok::<(), lessor::InvalidText>(())
@@ -43,9 +45,9 @@ use crate::text::{Id, Value};
 pub struct Record {
     /// Who may renew and release. `None`: released.
     pub session: Option<Session>,
-    /// Who was granted the term.
+    /// Who held the lease last.
     pub id: Id,
-    /// The newest term granted.
+    /// The newest term: of the newest grant, or of a revoke after it.
     pub term: Term,
     /// Moves at every write.
     pub version: Version,
@@ -98,12 +100,12 @@ impl Record {
     /// | no record | granted, term `max(after + 1, seed)` | created, version 1 |
     /// | live, mine, `after < term` | granted the same term: an earlier try was applied and its reply was lost | extended |
     /// | live, mine, otherwise | granted a new term: that reign is over, this one begins | extended, new term |
-    /// | live, another's, ahead of the clock, `takeover` is this version, not `after < term` | granted a new term: see below | the claim's |
-    /// | live, another's | held | untouched: no write, no lock |
-    /// | not live, `after < term` | held, ask again at once: something happened since the candidate looked | untouched |
+    /// | live, another's, ahead of the clock, `takeover` is this version, and the claim is not outdated (`after < term`) | granted a new term: see below | the claim's |
+    /// | live, another's | refused, `retry_after` the time left | untouched: no write, no lock |
+    /// | not live, `after < term` | refused, `retry_after` 0: something happened since the candidate looked | untouched |
     /// | released | granted a new term, whatever `takeover` says | the claim's |
     /// | expired, mine | granted a new term | the claim's |
-    /// | expired, another's | what `takeover` says | the claim's if granted |
+    /// | expired, another's | what `takeover` says: granted a new term, or refused with `retry_after` its ttl | the claim's if granted |
     ///
     /// | other operations | when | answer | record after |
     /// |---|---|---|---|
@@ -111,8 +113,8 @@ impl Record {
     /// | | anything else, its own expired lease included | lost | untouched |
     /// | release | the session matches, live or not | released | no session |
     /// | | anything else | released: there is nothing to do | untouched |
-    /// | revoke | somebody has the session, live or not | revoked: the lease as it was | no session, a term of its own |
-    /// | | nobody has | revoked: nothing | untouched |
+    /// | revoke | there is a session, live or not, and the term is the one that it names, if any | revoked: the lease as it was | no session, a term of its own |
+    /// | | anything else | revoked: nothing | untouched |
     /// | get | always | the lease | untouched |
     ///
     /// After a step back of the storage's clock a lease seems to end later than its ttl from now. It never shows more
@@ -136,12 +138,12 @@ impl Record {
             Request::Renew(renewal) => Self::renew(current, renewal, now_ms),
             Request::Release(release) => Verdict::new(Reply::Released, Self::release(current, release.session)),
             Request::Get(_) => Verdict::new(Reply::Got(current.map(|record| record.lease(now_ms))), None),
-            Request::Revoke(_) => Self::revoke(current, now_ms),
+            Request::Revoke(revoke) => Self::revoke(current, revoke, now_ms),
             Request::List(_) => Verdict::new(Reply::Listed(Page::default()), None),
         }
     }
 
-    /// A record as a storage kept it, with what its lease hangs on. `since_ms` is 0 and there is no value: set them.
+    /// A record as a storage kept it, from the fields that decide about its lease. `since_ms` is 0 and there is no value: set them.
     #[must_use]
     pub const fn restore(
         session: Option<Session>,
@@ -165,11 +167,13 @@ impl Record {
             return record.grant(claim, term, now_ms);
         }
         let unchanged = claim.takeover == Takeover::Unchanged(record.version);
-        if live && !(unchanged && !outdated && record.is_ahead_of_the_clock(now_ms)) {
-            return record.held(now_ms, record.left(now_ms));
+        // Live only because the clock has stepped back: from here on as if it had expired.
+        let stuck = unchanged && !outdated && record.is_ahead_of_the_clock(now_ms);
+        if live && !stuck {
+            return record.refuse(now_ms, record.left(now_ms));
         }
         if outdated {
-            return record.held(now_ms, 0);
+            return record.refuse(now_ms, 0);
         }
         let free = match claim.takeover {
             _ if record.session.is_none() || mine => true,
@@ -180,7 +184,7 @@ impl Record {
         if free {
             record.grant(claim, record.next_term(claim, seed), now_ms)
         } else {
-            record.held(now_ms, record.ttl_ms)
+            record.refuse(now_ms, record.ttl_ms)
         }
     }
 
@@ -202,8 +206,9 @@ impl Record {
 
     /// Takes the lease from its holder: the record is released, in a term of its own, so that what the holder still
     /// writes can be refused from now on.
-    fn revoke(current: Option<&Self>, now_ms: u64) -> Verdict {
-        let Some(record) = current.filter(|record| record.session.is_some()) else {
+    fn revoke(current: Option<&Self>, revoke: &Revoke, now_ms: u64) -> Verdict {
+        let meant = |record: &&Self| record.session.is_some() && revoke.term.is_none_or(|term| term == record.term);
+        let Some(record) = current.filter(meant) else {
             return Verdict::new(Reply::Revoked(None), None);
         };
         // After the last term nothing is granted any more anyhow.
@@ -247,8 +252,8 @@ impl Record {
     }
 
     fn create(claim: &Claim, now_ms: u64, seed: Term) -> Verdict {
-        let Some(term) = following(claim.after, seed) else {
-            return Verdict::new(Acquired::held(None, claim.ttl), None);
+        let Some(term) = term_after(claim.after, seed) else {
+            return Verdict::new(Acquired::refused(None, claim.ttl), None);
         };
         let ttl_ms = whole_ms(claim.ttl);
         let record = Self {
@@ -265,12 +270,12 @@ impl Record {
     }
 
     fn next_term(&self, claim: &Claim, seed: Term) -> Option<Term> {
-        following(claim.after.max(Some(self.term)), seed)
+        term_after(claim.after.max(Some(self.term)), seed)
     }
 
-    /// No term: they have run out, and nothing is granted any more.
+    /// Grants this term. `None`: the terms have run out, and nothing is granted any more.
     fn grant(&self, claim: &Claim, term: Option<Term>, now_ms: u64) -> Verdict {
-        let Some(term) = term else { return self.held(now_ms, self.ttl_ms) };
+        let Some(term) = term else { return self.refuse(now_ms, self.ttl_ms) };
         let since_ms = if term == self.term { self.since_ms } else { now_ms };
         let extended = self.extended(claim.session, claim.ttl, &claim.id, claim.value.as_ref(), now_ms);
         let record = Self { session: Some(claim.session), term, since_ms, ..extended };
@@ -293,12 +298,12 @@ impl Record {
         }
     }
 
-    fn held(&self, now_ms: u64, retry_after_ms: u64) -> Verdict {
-        Verdict::new(Acquired::held(Some(self.lease(now_ms)), Duration::from_millis(retry_after_ms)), None)
+    fn refuse(&self, now_ms: u64, retry_after_ms: u64) -> Verdict {
+        Verdict::new(Acquired::refused(Some(self.lease(now_ms)), Duration::from_millis(retry_after_ms)), None)
     }
 }
 
-fn following(term: Option<Term>, seed: Term) -> Option<Term> {
+fn term_after(term: Option<Term>, seed: Term) -> Option<Term> {
     match term {
         Some(term) => Some(term.next()?.max(seed)),
         None => Some(seed),

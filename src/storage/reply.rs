@@ -1,11 +1,10 @@
 //! What a storage answers.
 
-use alloc::vec::Vec;
 use core::time::Duration;
 
+use super::list::Page;
 use crate::lease::Lease;
 use crate::term::{Term, Version};
-use crate::text::Key;
 
 /// What a [`Storage`](crate::Storage) answers to a [`Request`](super::Request), variant for variant.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,7 +19,8 @@ pub enum Reply {
     Released,
     /// To a get: what can be seen of the key. `None`: it was never granted.
     Got(Option<Lease>),
-    /// To a revoke: the lease as it was before. `None`: nobody held it, and nothing was done.
+    /// To a revoke: the lease as it was before. `None`: it was never granted, is released already, or is of another term
+    /// than was meant; nothing was done. A lease that has expired is still held.
     Revoked(Option<Lease>),
     /// To a list.
     Listed(Page),
@@ -39,12 +39,13 @@ pub enum Acquired {
         /// The record's version.
         version: Version,
     },
-    /// It is not: another holds it, or has to be asked for again.
+    /// It is not: another holds it, or it may be free but the claimant does not know enough, or must not take it over yet.
     #[non_exhaustive]
-    Held {
+    Refused {
         /// What can be seen of the key, live or not. `None`: nothing.
         lease: Option<Lease>,
-        /// After how long a claim may succeed. Zero: look at the lease and ask again.
+        /// After how long to ask again. Zero: at once, with what the lease shows. For an expired lease that the claim's
+        /// `takeover` spared: its ttl, since only the candidate knows its own delay.
         retry_after: Duration,
     },
 }
@@ -55,9 +56,9 @@ impl Acquired {
         Self::Granted { term, version }
     }
 
-    /// The key is [held](Self::Held).
-    pub const fn held(lease: Option<Lease>, retry_after: Duration) -> Self {
-        Self::Held { lease, retry_after }
+    /// The claim was [refused](Self::Refused).
+    pub const fn refused(lease: Option<Lease>, retry_after: Duration) -> Self {
+        Self::Refused { lease, retry_after }
     }
 }
 
@@ -89,41 +90,5 @@ impl Renewed {
     /// The lease is [lost](Self::Lost).
     pub const fn lost(lease: Option<Lease>) -> Self {
         Self::Lost { lease }
-    }
-}
-
-/// Some of the leases of a storage.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Page {
-    /// In the order of the bytes of their keys.
-    pub entries: Vec<Entry>,
-    /// Where the next page begins: for [`List::from`](super::List::from). `None`: this is the last one.
-    pub next: Option<Key>,
-}
-
-impl Page {
-    /// These leases, and where the next page begins.
-    #[must_use]
-    pub const fn new(entries: Vec<Entry>, next: Option<Key>) -> Self {
-        Self { entries, next }
-    }
-}
-
-/// A key and its lease.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Entry {
-    /// The election.
-    pub key: Key,
-    /// What can be seen of it.
-    pub lease: Lease,
-}
-
-impl Entry {
-    /// This key and its lease.
-    #[must_use]
-    pub const fn new(key: Key, lease: Lease) -> Self {
-        Self { key, lease }
     }
 }

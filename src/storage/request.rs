@@ -1,18 +1,16 @@
 //! What is asked of a storage.
 
-use alloc::string::String;
 use core::fmt;
 use core::time::Duration;
 
+use super::list::List;
 use super::session::Session;
-use crate::lease::Lease;
-use crate::storage::reply::{Entry, Page};
 use crate::term::{Term, Version};
 use crate::text::{Id, Key, Value};
 
 /// What is asked of a [`Storage`](crate::Storage), once.
 ///
-/// Candidates ask for the first four, operators for the last two. New operations come as new variants: a storage
+/// Candidates ask for the first three, observers for [`Get`](Self::Get), operators for the last three. New operations come as new variants: a storage
 /// answers one that it does not know with [`StorageError::unsupported`](crate::StorageError::unsupported).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -41,7 +39,7 @@ impl Request {
             | Self::Renew(Renewal { key, .. })
             | Self::Release(Release { key, .. })
             | Self::Get(Get { key })
-            | Self::Revoke(Revoke { key }) => Some(key),
+            | Self::Revoke(Revoke { key, .. }) => Some(key),
             Self::List(_) => None,
         }
     }
@@ -91,7 +89,7 @@ pub enum Operation {
 }
 
 impl Operation {
-    /// The name in lower case, as logs, figures and the lease service's API have it.
+    /// The name in lower case, as logs, metrics and the lease service's API have it.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -137,7 +135,7 @@ pub struct Claim {
     pub ttl: Duration,
     /// What to publish with the lease.
     pub value: Option<Value>,
-    /// The newest term of this key that the candidate knows of. `None`: it has not seen one.
+    /// The newest term of this key that the candidate knows of: it asks for one *after* that. `None`: it has not seen one.
     ///
     /// It marks what the claim was based on: a claim that lingered in the network while others led is refused.
     pub after: Option<Term>,
@@ -181,7 +179,7 @@ pub enum Takeover {
     /// If it expired and its version is still this one: the candidate saw it unchanged for its ttl and margin on its
     /// own clock. Also if the storage's clock has stepped back and cannot tell when it expires.
     Unchanged(Version),
-    /// Not yet.
+    /// No expired one yet, only one that was released.
     ReleasedOnly,
 }
 
@@ -256,83 +254,43 @@ impl Get {
 /// The key is free at once, in a term of its own: what the former holder still writes can be refused by its term from
 /// then on. The former holder itself learns of it from its next renewal, and believes in its leadership until then:
 /// the reply shows for how long at most. Work that is not fenced may overlap for that long.
+///
+/// Name the [term](Self::term) that is meant if you saw it: a revoke that lingered in the network, or is sent again
+/// since its answer was lost, then never takes the lease of a successor.
+///
+/// ```
+/// use lessor::storage::Revoke;
+/// use lessor::{Key, Term};
+///
+/// let revoke = Revoke::new(Key::new("nightly-report")?).term(Term::new(7));
+/// assert_eq!(revoke.term, Term::new(7));
+/// # Ok::<(), lessor::InvalidText>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Revoke {
     /// The election.
     pub key: Key,
+    /// Only the lease of this term. `None`: of whatever term.
+    pub term: Option<Term>,
 }
 
 impl Revoke {
-    /// The revocation of this key's lease.
+    /// The revocation of this key's lease, whoever holds it.
     #[must_use]
     pub const fn new(key: Key) -> Self {
-        Self { key }
+        Self { key, term: None }
+    }
+
+    /// Sets [`term`](Self::term).
+    #[must_use]
+    pub fn term(self, term: Option<Term>) -> Self {
+        Self { term, ..self }
     }
 }
 
-/// An operator looks at many leases, a page at a time, in the order of the bytes of their keys.
-///
-/// Each lease is a look by itself: a page is no snapshot of all of them.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct List {
-    /// How the keys begin. Empty: all.
-    pub prefix: String,
-    /// The first key to show, if it is there. `None`: from the beginning. [`Page::next`] goes here.
-    pub from: Option<Key>,
-    /// The most leases to show, from 1 to [`MAX_LIMIT`](Self::MAX_LIMIT). Default 100.
-    pub limit: usize,
-}
-
-impl List {
-    /// The most leases of a page.
-    pub const MAX_LIMIT: usize = 1_000;
-
-    /// The first 100 leases of all keys.
-    #[must_use]
-    pub const fn new() -> Self {
-        Self { prefix: String::new(), from: None, limit: 100 }
-    }
-
-    /// Sets [`prefix`](Self::prefix).
-    #[must_use]
-    pub fn prefix(self, prefix: impl Into<String>) -> Self {
-        Self { prefix: prefix.into(), ..self }
-    }
-
-    /// Sets [`from`](Self::from).
-    #[must_use]
-    pub fn from(self, from: Option<Key>) -> Self {
-        Self { from, ..self }
-    }
-
-    /// Sets [`limit`](Self::limit).
-    #[must_use]
-    pub fn limit(self, limit: usize) -> Self {
-        Self { limit, ..self }
-    }
-
-    /// How many leases a page may have: [`limit`](Self::limit), put between 1 and [`MAX_LIMIT`](Self::MAX_LIMIT).
-    #[must_use]
-    pub fn page_size(&self) -> usize {
-        self.limit.clamp(1, Self::MAX_LIMIT)
-    }
-
-    /// The page of these leases, which come in the order of their keys: for storages that can walk over them.
-    #[must_use]
-    pub fn page(&self, leases: impl IntoIterator<Item = (Key, Lease)>) -> Page {
-        let first = self.from.as_ref();
-        let mut wanted = leases
-            .into_iter()
-            .filter(|(key, _)| key.as_str().starts_with(&self.prefix) && first.is_none_or(|first| key >= first));
-        let entries = wanted.by_ref().take(self.page_size()).map(|(key, lease)| Entry::new(key, lease)).collect();
-        Page::new(entries, wanted.next().map(|(key, _)| key))
-    }
-}
-
-impl Default for List {
-    fn default() -> Self {
-        Self::new()
+impl From<&Key> for Revoke {
+    fn from(key: &Key) -> Self {
+        Self::new(key.clone())
     }
 }

@@ -2,7 +2,8 @@
 
 use core::fmt;
 
-/// One incarnation of a candidate: 128 unpredictable bits that prove ownership of a lease.
+/// What proves that a candidate holds a lease: 128 unpredictable bits, drawn at its start, and drawn
+/// anew before each release after which it goes on.
 ///
 /// Only a storage sees it. It never travels in a [`Lease`](crate::Lease), and its `Debug` form does not show it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -14,6 +15,11 @@ impl Session {
     #[must_use]
     pub const fn from_bits(bits: u128) -> Self {
         Self(bits)
+    }
+
+    /// A new session from a source of unpredictable words.
+    pub(crate) fn draw(entropy: &mut dyn FnMut() -> u64) -> Self {
+        Self(u128::from(entropy()) << 64 | u128::from(entropy()))
     }
 
     /// The bits, for a storage to keep.

@@ -14,7 +14,7 @@ type Inner = Pin<Box<dyn Stream<Item = ()> + Send>>;
 #[cfg(any(target_family = "wasm", target_os = "none"))]
 type Inner = Pin<Box<dyn Stream<Item = ()>>>;
 
-/// A stream of hints that asking the storage now is worth it. It does not keep the storage alive.
+/// A stream of hints that asking the storage now is worth it.
 ///
 /// See [`Storage::subscribe`](crate::Storage::subscribe) for when they come.
 #[must_use = "streams do nothing unless polled"]

@@ -1,4 +1,4 @@
-//! The figures: what is told becomes gauges, counters and histograms.
+//! The metrics: what is told becomes gauges, counters and histograms.
 
 use alloc::sync::Arc;
 use core::time::Duration;

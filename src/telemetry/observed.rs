@@ -32,7 +32,7 @@ struct Call {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
     Granted,
-    Held,
+    Refused,
     Extended,
     Lost,
     Released,
@@ -47,7 +47,7 @@ impl Outcome {
     fn of(reply: &Answer) -> Self {
         match reply {
             Ok(Reply::Acquired(Acquired::Granted { .. })) => Self::Granted,
-            Ok(Reply::Acquired(Acquired::Held { .. })) => Self::Held,
+            Ok(Reply::Acquired(Acquired::Refused { .. })) => Self::Refused,
             Ok(Reply::Renewed(Renewed::Extended { .. })) => Self::Extended,
             Ok(Reply::Renewed(Renewed::Lost { .. })) => Self::Lost,
             Ok(Reply::Released) => Self::Released,
@@ -68,7 +68,7 @@ impl Outcome {
     pub(super) const fn label(self) -> &'static str {
         match self {
             Self::Granted => "granted",
-            Self::Held => "held",
+            Self::Refused => "refused",
             Self::Extended => "extended",
             Self::Lost => "lost",
             Self::Released => "released",
@@ -121,7 +121,7 @@ impl Report {
     }
 
     /// These events were published; this request is in flight now.
-    pub(crate) fn published(&mut self, events: &[Event], in_flight: Option<RequestId>, now: Instant) {
+    pub(crate) fn told(&mut self, events: &[Event], in_flight: Option<RequestId>, now: Instant) {
         self.now = now;
         #[cfg(feature = "metrics")]
         self.metrics.begin();

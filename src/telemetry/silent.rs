@@ -22,7 +22,7 @@ impl Report {
 
     pub(crate) fn answered(&mut self, _: &Answer) {}
 
-    pub(crate) fn published(&mut self, _: &[Event], _: Option<RequestId>, _: Instant) {}
+    pub(crate) fn told(&mut self, _: &[Event], _: Option<RequestId>, _: Instant) {}
 
     pub(crate) fn ticket_taken(&mut self) {}
 

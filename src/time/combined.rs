@@ -1,3 +1,5 @@
+//! A clock that counts the time asleep, made of one that does not and one that can be set.
+
 use core::time::Duration;
 
 /// By how much the wall clock has to get ahead before that is time slept, in ms.

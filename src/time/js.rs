@@ -1,3 +1,5 @@
+//! JavaScript's clock and sleep, in browsers and Node.
+
 use core::cell::Cell;
 use core::future::Future;
 use core::marker::PhantomData;

@@ -1,3 +1,5 @@
+//! Time that moves when it is told to: for tests.
+
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;

@@ -1,3 +1,5 @@
+//! The operating system's clock and sleep.
+
 use core::future::Future;
 use core::pin::Pin;
 use core::task::{Context, Poll};

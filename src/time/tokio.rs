@@ -1,3 +1,5 @@
+//! tokio's clock and sleep, paused time included.
+
 use alloc::boxed::Box;
 use core::future::Future;
 use core::pin::Pin;

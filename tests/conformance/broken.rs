@@ -7,7 +7,7 @@ use core::time::Duration;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use lessor::storage::conformance::{Harness, Power};
-use lessor::storage::{Record, Session, Topics};
+use lessor::storage::{Record, Session, Subscribers};
 use lessor::{Config, Id, Instant, Key, ManualTimer, StorageError, Timer, async_trait};
 
 use crate::fault::Fault;
@@ -46,7 +46,7 @@ struct Shared {
     delays: AtomicU64,
     handles: AtomicUsize,
     state: Mutex<State>,
-    topics: Topics,
+    topics: Subscribers,
 }
 
 #[derive(Default)]
@@ -72,7 +72,15 @@ struct State {
 impl Broken {
     pub(crate) fn new(timer: ManualTimer, kind: Kind, fault: Option<Fault>) -> Self {
         let (delays, handles) = (AtomicU64::new(0), AtomicUsize::new(0));
-        Self(Arc::new(Shared { timer, fault, kind, delays, handles, state: Mutex::default(), topics: Topics::new() }))
+        Self(Arc::new(Shared {
+            timer,
+            fault,
+            kind,
+            delays,
+            handles,
+            state: Mutex::default(),
+            topics: Subscribers::new(),
+        }))
     }
 
     /// Nothing is wrong with it, but each request and each reply is under way for up to a fifth of the ttl.

@@ -93,6 +93,7 @@ faults! {
     RevokeShowsAReleasedLease => revoke_of_a_released_key_is_nothing,
     RevokeNeedsALiveLease => revoke_of_an_expired_lease_frees_it "alone",
     RevokeOfTheLastTermDoesNothing => revoke_in_the_last_term_is_the_end "alone",
+    RevokeIgnoresTheTerm => revoke_of_another_term_is_nothing "alone",
     RevokedReleaseEndsTheNextReign => late_release_after_a_revoke_harms_nobody "alone",
     // What observers see.
     GetShowsVersionBefore => get_shows_the_lease,

@@ -94,7 +94,7 @@ pub(crate) fn acquire(
         unreachable!("a claim is answered as one")
     };
     if let (Some(record), Some(retry_after)) = (&record, refuse_after) {
-        (answer, write) = (Acquired::held(Some(record.lease(now_ms)), retry_after), None);
+        (answer, write) = (Acquired::refused(Some(record.lease(now_ms)), retry_after), None);
     }
     let Some(fault) = fault else { return (answer, write.into()) };
     match write {
@@ -169,7 +169,7 @@ fn bend_grant(fault: Fault, current: Option<&Record>, claim: &Claim, written: &m
 }
 
 fn bend_refusal(fault: Fault, current: &Record, claim: &Claim, answer: Acquired, now_ms: u64) -> (Acquired, Write) {
-    let Acquired::Held { lease, retry_after, .. } = answer else { return (answer, Write::Keep) };
+    let Acquired::Refused { lease, retry_after, .. } = answer else { return (answer, Write::Keep) };
     let (mut lease, mut retry_after) = (lease, retry_after);
     let live = live(current, now_ms);
     let outdated = claim.after < Some(current.term);
@@ -194,7 +194,7 @@ fn bend_refusal(fault: Fault, current: &Record, claim: &Claim, answer: Acquired,
         Fault::ReleasedOnlyAsksAtOnce if !live && !outdated => retry_after = Duration::ZERO,
         _ => {}
     }
-    (Acquired::held(lease, retry_after), write)
+    (Acquired::refused(lease, retry_after), write)
 }
 
 pub(crate) fn renew(
@@ -303,7 +303,11 @@ pub(crate) fn revoke(
     revoke: &Revoke,
     now_ms: u64,
 ) -> (Option<Lease>, Write) {
-    let (Reply::Revoked(before), write) = judge(current, revoke.clone(), now_ms, Term::FIRST) else {
+    let mut revoke = revoke.clone();
+    if fault == Some(Fault::RevokeIgnoresTheTerm) {
+        revoke.term = None;
+    }
+    let (Reply::Revoked(before), write) = judge(current, revoke, now_ms, Term::FIRST) else {
         unreachable!("a revoke is answered as one")
     };
     let Some(current) = current else {
@@ -311,7 +315,7 @@ pub(crate) fn revoke(
     };
     let Some(mut written) = write else {
         return match fault {
-            Some(Fault::RevokeWritesAgain) => (before, moved(current)),
+            Some(Fault::RevokeWritesAgain) if current.session.is_none() => (before, moved(current)),
             Some(Fault::RevokeShowsAReleasedLease) => (Some(current.lease(now_ms)), Write::Keep),
             _ => (before, Write::Keep),
         };

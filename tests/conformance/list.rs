@@ -22,7 +22,7 @@ pub(crate) fn page(fault: Option<Fault>, list: &List, leases: Vec<(Key, Lease)>)
         _ => list.page_size(),
     };
     let prefix = std::mem::take(&mut list.prefix);
-    let from = if fault == Some(Fault::ListFromIsIgnored) { None } else { list.from.take() };
+    let from = if fault == Some(Fault::ListFromIsIgnored) { None } else { list.start.take() };
     if fault == Some(Fault::ListFromHasToBeThere)
         && from.as_ref().is_some_and(|from| !leases.iter().any(|(key, _)| key == from))
     {

@@ -172,7 +172,7 @@ impl Bench {
     }
 
     pub(crate) fn held(&mut self, lease: Lease, retry_after: Duration) -> &mut Self {
-        self.reply(Reply::Acquired(Acquired::held(Some(lease), retry_after)))
+        self.reply(Reply::Acquired(Acquired::refused(Some(lease), retry_after)))
     }
 
     pub(crate) fn failed(&mut self) -> &mut Self {

@@ -137,7 +137,7 @@ fn a_value_is_published() {
     let value = |text: &str| Some(Value::new(text).unwrap());
     let mut bench = Bench::new(Config::default());
     let set = |text, serial| Input::SetValue { value: value(text), serial };
-    let serials = |bench: &Bench| (bench.election.value_set(), bench.election.value_stored());
+    let serials = |bench: &Bench| (bench.election.serial_set(), bench.election.serial_stored());
     bench.input(set("a", 1));
     assert_eq!(bench.claim().value, value("a"));
     bench.granted(1);

@@ -43,7 +43,7 @@ fn after_a_step_back_a_lease_lasts_no_longer_than_its_ttl() {
         ("the clock has caught up", watched(7), record.expires_ms - TTL),
     ];
     for (case, claim, now) in refused {
-        let reply = Reply::Acquired(Acquired::held(Some(record.lease(now)), ms(TTL)));
+        let reply = Reply::Acquired(Acquired::refused(Some(record.lease(now)), ms(TTL)));
         assert_eq!(judge_at(Some(&record), claim, now, Term::FIRST), (reply, None), "{case}");
     }
     assert!(is_refused(&judge_at(Some(&record), watched(6), back, Term::FIRST)));
@@ -118,7 +118,7 @@ fn a_ttl_is_rounded_up() {
 fn after_the_last_term_nothing_is_granted() {
     let last = Term::LAST.get();
     assert_eq!(judge(None, claim(last - 1)), grants(last, 1), "the last term itself is granted");
-    let nothing = (Reply::Acquired(Acquired::held(None, ms(TTL))), None);
+    let nothing = (Reply::Acquired(Acquired::refused(None, ms(TTL))), None);
     assert_eq!(judge(None, claim(last)), nothing, "no record");
     for (case, record) in [("mine", held_by(1)), ("released", released()), ("expired", expired(2))] {
         let record = in_last_term(record);

@@ -113,9 +113,9 @@ fn grants(number: u64, version: u64) -> Judged {
 
 /// Refused with what is there, and the record is untouched.
 fn refuses(record: &Record, retry_after_ms: u64) -> Judged {
-    (Reply::Acquired(Acquired::held(Some(record.lease(NOW)), ms(retry_after_ms))), None)
+    (Reply::Acquired(Acquired::refused(Some(record.lease(NOW)), ms(retry_after_ms))), None)
 }
 
 fn is_refused(judged: &Judged) -> bool {
-    matches!(judged, (Reply::Acquired(Acquired::Held { .. }), None))
+    matches!(judged, (Reply::Acquired(Acquired::Refused { .. }), None))
 }

@@ -137,7 +137,7 @@ impl History {
                         assert!(before.is_none_or(|before| version > before.version), "a grant moves the version");
                         assert!(self.left() >= ms(ttl_ms), "a grant is for its ttl");
                     }
-                    Reply::Acquired(Acquired::Held { retry_after, .. }) => {
+                    Reply::Acquired(Acquired::Refused { retry_after, .. }) => {
                         assert_eq!(write, None, "a refused claim writes nothing");
                         assert_ne!(owner, Some(claim.session), "the owner is never refused");
                         assert!(owner.is_none() || retry_after == left, "told to wait for what is left");

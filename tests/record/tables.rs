@@ -117,8 +117,18 @@ fn revoke_keeps_to_the_table() {
         assert_eq!(judge(Some(&record), Revoke::new(key())), (reply, Some(after)), "{case}");
     }
     for (case, record) in [("no record", None), ("released", Some(released()))] {
-        assert_eq!(judge(record.as_ref(), Revoke::new(key())), (Reply::Revoked(None), None), "{case}");
+        for number in [0, 7] {
+            let revoke = Revoke::new(key()).term(Term::new(number));
+            assert_eq!(judge(record.as_ref(), revoke), (Reply::Revoked(None), None), "{case}");
+        }
     }
+    let record = held_by(2);
+    for other in [6, 8] {
+        let revoke = Revoke::new(key()).term(Some(term(other)));
+        assert_eq!(judge(Some(&record), revoke), (Reply::Revoked(None), None), "another's term");
+    }
+    let revoke = Revoke::new(key()).term(Some(term(7)));
+    assert_eq!(judge(Some(&record), revoke), judge(Some(&record), Revoke::new(key())), "the term that is meant");
 }
 
 /// R4, R5, R6: what is taken from its holder by authority begins a term of its own: neither a renewal nor a repeated

@@ -47,5 +47,5 @@ pub(crate) async fn serve(service: (Candidate, Driver<MemoryStorage>), observer:
 }
 
 pub(crate) fn builder() -> Builder {
-    Builder::new("k").id("node-a")
+    Builder::new("k")
 }

@@ -282,7 +282,7 @@ impl Drop for Awake {
             // Its session holds nothing: the next instance draws a new one, and nothing has to be written.
             return;
         }
-        let ticket: String = ticket.to_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+        let ticket: String = ticket.into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
         if let Err(error) = self.sql.run("INSERT OR REPLACE INTO lessor_ticket VALUES (1, ?)", vec![ticket.into()]) {
             // The next instance draws a session of its own, and waits for the lease of this one to run out.
             worker::console_error!("the ticket could not be written: {}", Error::from(error));
@@ -291,11 +291,9 @@ impl Drop for Awake {
 }
 
 fn read(ticket: &str) -> Option<Ticket> {
-    let mut bytes = [0; 32];
-    for (number, byte) in bytes.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(ticket.get(2 * number..2 * number + 2)?, 16).ok()?;
-    }
-    Ticket::from_bytes(bytes)
+    let byte = |at| u8::from_str_radix(ticket.get(at..at + 2)?, 16).ok();
+    let bytes: Option<Vec<u8>> = (0..ticket.len()).step_by(2).map(byte).collect();
+    Ticket::from_bytes(&bytes?)
 }
 
 /// From the platform's source of randomness.

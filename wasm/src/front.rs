@@ -1,8 +1,8 @@
 //! The HTTP API, version 1 (`API.md`), without its I/O: checks who asks what, says which objects to ask, and how
 //! their answers are put together. `service.js` carries it out.
 
-use lessor::Key;
 use lessor::storage::{Get, Release, Request, Revoke};
+use lessor::{Key, Term};
 use lessor_wire::{Problem, WireClaim, WireList, WireRequest, WireSession};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -69,6 +69,13 @@ type Answered<T> = Result<T, Problem>;
 #[serde(deny_unknown_fields)]
 struct Released {
     session: WireSession,
+}
+
+/// The body of a revoke.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Revoked {
+    term: Option<Term>,
 }
 
 #[derive(Serialize)]
@@ -144,7 +151,7 @@ impl Settings {
                 claim.into_renewal(key, term).into()
             }
             Some("release") => Release::new(key, read::<Released>(asked)?.session.into()).into(),
-            Some("revoke") => Revoke::new(key).into(),
+            Some("revoke") => Revoke::new(key).term(read::<Revoked>(asked)?.term).into(),
             Some("history") => return Ok(Plan::History(object, key)),
             _ => Get::new(key).into(),
         };
@@ -191,7 +198,7 @@ fn body(asked: Asked<'_>) -> Answered<&str> {
 }
 
 fn written(value: &impl Serialize) -> Answered<String> {
-    serde_json::to_string(value).map_err(|_| Kind::Failed.because("the answer could not be written"))
+    json::write(value, |what| Kind::Failed.because(what))
 }
 
 /// The HTTP API, for `service.js`.

@@ -8,7 +8,7 @@ use serde::de::{
     self, DeserializeOwned, DeserializeSeed, EnumAccess, Expected, IntoDeserializer, MapAccess, SeqAccess,
 };
 use serde::de::{Unexpected, VariantAccess, Visitor};
-use serde::forward_to_deserialize_any;
+use serde::{Serialize, forward_to_deserialize_any};
 
 #[cfg(not(target_family = "wasm"))]
 mod native;
@@ -45,6 +45,12 @@ pub(crate) struct Unread {
 /// Reads JSON.
 pub(crate) fn read<T: DeserializeOwned>(text: &str) -> Result<T, Unread> {
     T::deserialize(parse(text)?)
+}
+
+/// Writes JSON. What is written here always can be: nothing is said of an error, whose texts would
+/// make the Worker larger.
+pub(crate) fn write<E>(value: &(impl Serialize + ?Sized), error: impl FnOnce(&'static str) -> E) -> Result<String, E> {
+    serde_json::to_string(value).map_err(|_| error("the answer could not be written"))
 }
 
 /// Reads an object without one of its fields, and that field: serde refuses unknown fields only where none is flattened.

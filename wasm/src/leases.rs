@@ -112,7 +112,7 @@ enum Reported {
 }
 
 fn text(value: &impl Serialize) -> Result<JsValue> {
-    serde_json::to_string(value).map(JsValue::from).map_err(exception)
+    json::write(value, exception).map(JsValue::from)
 }
 
 fn due(at_ms: Option<u64>) -> JsValue {

@@ -23,7 +23,7 @@ impl Listing {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             match name {
                 "prefix" => listing.list.prefix = text(name, value)?,
-                "from" => listing.list.from = key(name, value)?,
+                "start" => listing.list.start = key(name, value)?,
                 "after" => listing.after = key(name, value)?,
                 "limit" => {
                     let limit = value.parse().ok().filter(|limit| (1..=LISTED).contains(limit));
@@ -31,7 +31,7 @@ impl Listing {
                     listing.list.limit = limit.ok_or_else(refused)?;
                 }
                 _ => {
-                    let detail = format!("the query has {name:?}, allowed are prefix, from, after, limit");
+                    let detail = format!("the query has {name:?}, allowed are prefix, start, after, limit");
                     return Err(Kind::Invalid.because(detail));
                 }
             }
@@ -61,10 +61,10 @@ mod tests {
         let all = List::new().limit(LISTED);
         assert_eq!(read(""), Listing { list: all.clone(), after: None });
         assert_eq!(read("prefix=&after="), read(""));
-        let list = List::new().prefix("team-a/").from(key("team-a/b")).limit(7);
-        assert_eq!(read("prefix=team-a%2F&from=team-a%2Fb&&limit=7"), Listing { list, after: None });
+        let list = List::new().prefix("team-a/").start(key("team-a/b")).limit(7);
+        assert_eq!(read("prefix=team-a%2F&start=team-a%2Fb&&limit=7"), Listing { list, after: None });
         assert_eq!(read("after=b"), Listing { list: all, after: key("b") });
-        for bad in ["limit=0", "limit=1001", "limit=x", "order=desc", "prefix=%ff", "from=%00", "after=x%0A9999"] {
+        for bad in ["limit=0", "limit=1001", "limit=x", "order=desc", "prefix=%ff", "start=%00", "after=x%0A9999"] {
             assert_eq!(Listing::read(bad).unwrap_err().status, 400, "{bad}");
         }
     }

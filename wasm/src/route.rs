@@ -80,7 +80,7 @@ fn hash(text: &str) -> u64 {
 mod tests {
     use super::*;
 
-    /// A key is found where it was left, for ever.
+    /// A key is always found where it was left.
     #[test]
     fn names_do_not_change() {
         let shards = Layout::Shards(NonZeroU32::new(16).unwrap());

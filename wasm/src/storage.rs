@@ -4,7 +4,7 @@ use core::fmt;
 
 use futures::future::join_all;
 use js_sys::{Array, Promise};
-use lessor::storage::{Distinct, Get, List, Page, Reply, Request};
+use lessor::storage::{Get, List, Page, Reply, Request, UniqueKeys};
 use lessor::{Key, Storage, StorageError, Wakeups, async_trait};
 use lessor_wire::{WireList, WirePage, WireReply, WireRequest};
 use serde::Serialize;
@@ -104,7 +104,7 @@ fn remote(namespace: &ObjectNamespace, name: &str) -> Result<Remote, StorageErro
 }
 
 fn written(value: &(impl Serialize + ?Sized)) -> Result<String, StorageError> {
-    serde_json::to_string(value).map_err(StorageError::permanent)
+    json::write(value, StorageError::permanent)
 }
 
 fn read<T: serde::de::DeserializeOwned>(text: &JsValue) -> Result<T, StorageError> {
@@ -140,8 +140,8 @@ impl Storage for DurableObjectStorage {
 
     /// A request to each object. One that fails is no verdict on what the others were asked.
     async fn call_all(&self, requests: Vec<Request>) -> Vec<Result<Reply, StorageError>> {
-        let mut distinct = Distinct::default();
-        let admitted = requests.iter().map(|request| request.key().map_or(Ok(()), |key| distinct.admit(key)));
+        let mut unique = UniqueKeys::default();
+        let admitted = requests.iter().map(|request| request.key().map_or(Ok(()), |key| unique.first_time(key)));
         let admitted: Vec<_> = admitted.collect();
         let mut replies: Vec<Answer> = Vec::with_capacity(requests.len());
         let (mut named, mut lists) = (Vec::new(), Vec::new());

@@ -133,7 +133,7 @@ impl Watchers {
     pub fn list(&self, list: &str, after: &str) -> Result<Array> {
         let list: List = json::read::<WireList>(list).map_err(exception)?.into();
         let limit = list.page_size();
-        let from = list.from.as_ref().map_or("", Key::as_str);
+        let from = list.start.as_ref().map_or("", Key::as_str);
         let mut keys = self.keys(&list.prefix, from, after, limit + 1)?;
         let next = if keys.len() > limit { keys.pop() } else { None };
         let last = keys.last().filter(|_| next.is_some());
@@ -209,7 +209,7 @@ impl Watchers {
                 places.push(&place.into());
             }
             asks.push(&name.into());
-            asks.push(&serde_json::to_string(&gets).map_err(exception)?.into());
+            asks.push(&json::write(&gets, exception)?.into());
             asks.push(&places);
         }
         Ok(())

@@ -18,10 +18,13 @@ const FEATURES: [(&str, bool); 9] = [
     ("web", cfg!(feature = "web")),
 ];
 
-/// The program of an example. `cargo test` with one test's name alone would not build it.
+/// The program of an example. `cargo test` with one test's name alone would not build it: this does, unless
+/// `LESSOR_EXAMPLES` is the folder in which they all are.
 pub(crate) fn example(name: &str) -> PathBuf {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
-    FOLDER.get_or_init(build).join(format!("{name}{}", env::consts::EXE_SUFFIX))
+    FOLDER
+        .get_or_init(|| env::var_os("LESSOR_EXAMPLES").map_or_else(build, PathBuf::from))
+        .join(format!("{name}{}", env::consts::EXE_SUFFIX))
 }
 
 /// All examples, as this test was built: with its profile, its features and in its folder, so that little is built

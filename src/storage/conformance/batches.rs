@@ -237,7 +237,9 @@ pub(super) async fn batches_mix_operations<H: Harness>(case: &Case<'_, H>) -> Ou
             (3, Ok(Reply::Renewed(Renewed::Extended { .. }))) => (true, "a renewal"),
             (4 | 11, Ok(Reply::Listed(page))) => (lists(page), "a list"),
             (5, Ok(Reply::Released)) => (true, "a release"),
-            (6, Ok(Reply::Acquired(Acquired::Held { lease: Some(lease), .. }))) => (shows(lease, &held), "a refusal"),
+            (6, Ok(Reply::Acquired(Acquired::Refused { lease: Some(lease), .. }))) => {
+                (shows(lease, &held), "a refusal")
+            }
             (8, Ok(Reply::Renewed(Renewed::Lost { lease: Some(lease) }))) => (shows(lease, &lost), "a lost renewal"),
             (10, Ok(Reply::Revoked(None))) => (true, "a revoke"),
             (12, Ok(Reply::Got(None))) => (true, "a look"),

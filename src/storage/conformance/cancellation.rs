@@ -50,7 +50,7 @@ pub(super) async fn dropped_operation_is_harmless<H: Harness>(case: &Case<'_, H>
         give_up_after(polls, a.storage.release(a.releasing())).await;
         let new = match b.acquire(Some(grant.term)).await? {
             Acquired::Granted { term, .. } => term,
-            Acquired::Held { .. } => {
+            Acquired::Refused { .. } => {
                 a.release().await?;
                 b.win(Some(grant.term)).await?.term
             }

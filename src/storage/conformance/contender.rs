@@ -4,7 +4,7 @@ use core::time::Duration;
 use super::Harness;
 use super::case::{Case, GRAIN, Outcome, Stop, expect};
 use crate::lease::Lease;
-use crate::storage::{Acquired, Claim, Release, Renewal, Renewed, Session, StorageExt, Takeover, Version};
+use crate::storage::{Acquired, Claim, Release, Renewal, Renewed, Revoke, Session, StorageExt, Takeover, Version};
 use crate::term::Term;
 use crate::text::{Id, Key, Value};
 use crate::time::Instant;
@@ -83,7 +83,7 @@ impl<'a, H: Harness> Contender<'a, H> {
     /// A claim that has to be refused.
     pub(super) async fn refused(&self, after: Option<Term>) -> Result<Refusal, Stop> {
         match self.acquire(after).await? {
-            Acquired::Held { lease, retry_after } => Ok(Refusal { lease, retry_after }),
+            Acquired::Refused { lease, retry_after } => Ok(Refusal { lease, retry_after }),
             granted => Err(Stop::failed(format!("{} that knows of {after:?} is refused", self.claim.id), granted)),
         }
     }
@@ -157,6 +157,12 @@ impl<'a, H: Harness> Contender<'a, H> {
     /// Takes the lease from whoever holds it.
     pub(super) async fn revoke(&self) -> Result<Option<Lease>, Stop> {
         self.case.answer("revoke", self.storage.revoke(&self.claim.key)).await
+    }
+
+    /// Takes the lease from whoever holds it in this term.
+    pub(super) async fn revoke_term(&self, term: Term) -> Result<Option<Lease>, Stop> {
+        let revoke = Revoke::new(self.claim.key.clone()).term(Some(term));
+        self.case.answer("revoke", self.storage.revoke(revoke)).await
     }
 
     pub(super) async fn get(&self) -> Result<Option<Lease>, Stop> {

@@ -105,7 +105,7 @@ pub(super) async fn contended_terms_are_distinct_and_grow<H: Harness>(case: &Cas
                         known = Some(term);
                         contender.release().await?;
                     }
-                    Acquired::Held { lease, .. } => known = known.max(lease.map(|lease| lease.term)),
+                    Acquired::Refused { lease, .. } => known = known.max(lease.map(|lease| lease.term)),
                 }
                 expect(case.now() < give_up, format!("{REIGNS} reigns for each of many"), reigns)?;
                 case.sleep(Duration::from_millis(1)).await;

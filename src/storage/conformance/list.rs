@@ -105,7 +105,7 @@ pub(super) async fn list_is_in_byte_order<H: Harness>(case: &Case<'_, H>) -> Out
     let expected: Vec<_> = expected.iter().collect();
     same("the keys", keys(&case.list(all(case)?).await?), expected.clone())?;
     for (place, from) in expected.iter().enumerate() {
-        let page = case.list(all(case)?.from(Some((*from).clone()))).await?;
+        let page = case.list(all(case)?.start(Some((*from).clone()))).await?;
         let rest = expected.get(place..).unwrap_or_default();
         same(&format!("the keys from {:?}", from.as_str()), keys(&page), rest.to_vec())?;
     }
@@ -115,13 +115,13 @@ pub(super) async fn list_is_in_byte_order<H: Harness>(case: &Case<'_, H>) -> Out
 pub(super) async fn list_begins_with_from<H: Harness>(case: &Case<'_, H>) -> Outcome {
     let there = claim_all(case, ["b", "d", "f"].map(str::to_string).into_iter()).await?;
     for (from, first) in [("a", 0), ("b", 0), ("c", 1), ("d", 1), ("da", 2), ("f", 2), ("fa", 3), ("g", 3)] {
-        let page = case.list(all(case)?.from(Some(case.key(from)?))).await?;
+        let page = case.list(all(case)?.start(Some(case.key(from)?))).await?;
         let rest: Vec<_> = there.iter().skip(first).collect();
         same(&format!("the keys from {from:?}, which need not be there"), keys(&page), rest)?;
         same("what follows the last page", &page.next, &None)?;
     }
     // Without a prefix: those of others come before and after, and none between.
-    let list = List::new().from(there.first().cloned()).limit(there.len());
+    let list = List::new().start(there.first().cloned()).limit(there.len());
     same("the keys of all that there are", keys(&case.list(list).await?), there.iter().collect())
 }
 
@@ -135,7 +135,7 @@ pub(super) async fn list_pages_follow_each_other<H: Harness>(case: &Case<'_, H>)
             same(&format!("the keys of a page of {limit}"), keys(&page), expected.iter().collect())?;
             let next = pages.peek().and_then(|next| next.first());
             same("where the next page begins", page.next.as_ref(), next)?;
-            list = list.from(page.next);
+            list = list.start(page.next);
         }
     }
     Ok(())
@@ -158,8 +158,8 @@ pub(super) async fn list_of_nothing_is_empty<H: Harness>(case: &Case<'_, H>) -> 
     case.contender(&case.key("b")?, 1)?.win(None).await?;
     for list in [
         List::new().prefix(prefix.as_str()),
-        List::new().prefix(prefix.as_str()).from(Some(case.key("0")?)),
-        List::new().prefix(prefix.as_str()).from(Some(case.key("b")?)),
+        List::new().prefix(prefix.as_str()).start(Some(case.key("0")?)),
+        List::new().prefix(prefix.as_str()).start(Some(case.key("b")?)),
         List::new().prefix(format!("{}{longer}", prefix.as_str())),
     ] {
         same("a list of what is not there", case.list(list).await?, Page::default())?;

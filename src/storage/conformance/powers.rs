@@ -60,7 +60,7 @@ async fn regain<H: Harness>(case: &Case<'_, H>, contender: &Contender<'_, H>) ->
         let sent = case.now();
         match contender.acquire(known).await? {
             Acquired::Granted { term, version } => return Ok(Grant { term, version, sent, told: case.now() }),
-            Acquired::Held { lease, retry_after } => {
+            Acquired::Refused { lease, retry_after } => {
                 expect(sent < give_up, "a grant on a free key", (&lease, retry_after))?;
                 known = known.max(lease.map(|lease| lease.term));
             }
@@ -118,7 +118,7 @@ pub(super) async fn clock_back_lease_lasts_no_longer_than_ttl<H: Harness>(case: 
     // It is younger than it was, or new, if anything.
     let most = case.now().saturating_duration_since(old.sent).saturating_add(GRAIN);
     expect(lease.age.is_none_or(|age| age <= most), format!("an age of at most {most:?}"), lease)?;
-    if let Acquired::Held { lease, retry_after } = b.acquire(None).await? {
+    if let Acquired::Refused { lease, retry_after } = b.acquire(None).await? {
         expect(retry_after <= case.short(), "to ask again within the ttl", (lease, retry_after))?;
     }
     // A leader that lives on brings its lease back to the clock.
@@ -182,7 +182,7 @@ pub(super) async fn data_loss_freezes<H: Harness>(case: &Case<'_, H>) -> Outcome
                     let early = thawed.saturating_duration_since(now);
                     return expect(early <= GRAIN, "no grant within the freeze", format!("{early:?} early"));
                 }
-                Acquired::Held { lease, retry_after } => {
+                Acquired::Refused { lease, retry_after } => {
                     expect(now < give_up, "a grant after the freeze", (&lease, retry_after))?;
                     expect(retry_after > Duration::ZERO || lease.is_some(), "to wait for the thaw", retry_after)?;
                 }

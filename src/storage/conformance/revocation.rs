@@ -133,7 +133,7 @@ pub(super) async fn revoke_of_an_expired_lease_frees_it<H: Harness>(case: &Case<
 pub(super) async fn revoke_in_the_last_term_is_the_end<H: Harness>(case: &Case<'_, H>) -> Outcome {
     let key = case.key("a")?;
     let (a, b) = (case.contender(&key, 1)?, case.contender(&key, 2)?);
-    let last_but_one = Term::LAST.before();
+    let last_but_one = Term::LAST.previous();
     same("the last term", a.win(last_but_one).await?.term, Term::LAST)?;
     same("the term that was revoked", revoked(&b).await?.term, Term::LAST)?;
     let lease = b.lease().await?;
@@ -155,4 +155,27 @@ pub(super) async fn late_release_after_a_revoke_harms_nobody<H: Harness>(case: &
     a.release().await?;
     unchanged(&before, &b.lease().await?)?;
     b.extend(new.term).await.map(drop)
+}
+
+pub(super) async fn revoke_of_another_term_is_nothing<H: Harness>(case: &Case<'_, H>) -> Outcome {
+    let key = case.key("a")?;
+    let (a, b, operator) = (case.contender(&key, 1)?, case.contender(&key, 2)?, case.contender(&key, 3)?);
+    let old = a.win(None).await?;
+    // It lingers, and comes when the lease is a successor's.
+    a.release().await?;
+    let new = b.win(Some(old.term)).await?;
+    let before = b.lease().await?;
+    for other in [Some(old.term), new.term.next()].into_iter().flatten() {
+        same("what was revoked of another term", operator.revoke_term(other).await?, None)?;
+        unchanged(&before, &b.lease().await?)?;
+    }
+    b.extend(new.term).await?;
+    let before = b.lease().await?;
+    let taken = operator.revoke_term(new.term).await?;
+    unchanged(
+        &before,
+        &taken.ok_or_else(|| Stop::failed("a revoke of this term takes the lease", "that nobody held it"))?,
+    )?;
+    same("what was revoked again", operator.revoke_term(new.term).await?, None)?;
+    same("the term of the revoke", operator.lease().await?.term, following(new.term))
 }

@@ -94,6 +94,7 @@ cases! {
     Together revocation::revoke_of_an_expired_lease_frees_it:
         "R10: what is revoked needs no watching, even if it expired before",
     Together revocation::revoke_in_the_last_term_is_the_end: "R5: after the last term there is none, for a revoke either",
+    Together revocation::revoke_of_another_term_is_nothing: "Revoke: only the term that it names, if it names one",
     Together revocation::late_release_after_a_revoke_harms_nobody: "R9: a release by whom the lease was taken from does nothing",
 
     Together observation::get_shows_the_lease: "R13: observers see who holds, and nothing else",

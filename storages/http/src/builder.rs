@@ -50,7 +50,7 @@ impl HttpBuilder {
     /// After how long a request is given up altogether, the making of a connection included. Default 30 s; more than
     /// zero.
     ///
-    /// It only keeps a hanging connection from being waited for for ever: how long a candidate waits is its
+    /// It only ends the wait for a connection that hangs: how long a candidate waits is its
     /// [`request_timeout`](lessor::Config::request_timeout).
     pub fn timeout(self, timeout: Duration) -> Self {
         Self { timeout, ..self }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures::channel::mpsc::UnboundedSender;
-use lessor::storage::Topics;
+use lessor::storage::Subscribers;
 use lessor::{Key, Wakeups};
 
 mod connect;
@@ -29,7 +29,7 @@ pub(crate) struct Watch(Arc<Shared>);
 struct Shared {
     place: Place,
     rhythm: Rhythm,
-    topics: Topics,
+    subscribers: Subscribers,
     /// Where to tell the thread of new subscriptions. `None`: it does not run.
     thread: Mutex<Option<UnboundedSender<Key>>>,
 }
@@ -41,12 +41,12 @@ impl Watch {
     }
 
     fn with(place: Place, rhythm: Rhythm) -> Self {
-        Self(Arc::new(Shared { place, rhythm, topics: Topics::new(), thread: Mutex::new(None) }))
+        Self(Arc::new(Shared { place, rhythm, subscribers: Subscribers::new(), thread: Mutex::new(None) }))
     }
 
     pub(crate) fn subscribe(&self, key: &Key) -> Wakeups {
-        // First: the thread asks the topics whether it may end.
-        let wakeups = self.0.topics.subscribe(key);
+        // First: the thread asks the subscribers whether it may end.
+        let wakeups = self.0.subscribers.subscribe(key);
         let mut thread = self.0.thread();
         let told = thread.as_ref().is_some_and(|thread| thread.unbounded_send(key.clone()).is_ok());
         if !told {
@@ -70,7 +70,7 @@ impl Shared {
     /// The keys that somebody waits for. `None`: there are none, and the next to subscribe starts another thread.
     fn keys(&self) -> Option<BTreeSet<Key>> {
         let mut thread = self.thread();
-        let keys = BTreeSet::from_iter(self.topics.keys());
+        let keys = BTreeSet::from_iter(self.subscribers.keys());
         if keys.is_empty() {
             *thread = None;
         }

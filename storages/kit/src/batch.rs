@@ -3,7 +3,7 @@
 use core::hash::Hash;
 use std::collections::HashMap;
 
-use lessor::storage::Distinct;
+use lessor::storage::UniqueKeys;
 use lessor::{Key, StorageError};
 
 use crate::error::AdapterError;
@@ -37,8 +37,8 @@ impl<A> Batch<A> {
     /// For requests about these keys, in their order. `None` is a request that is about no single key, as a list: it is
     /// never a duplicate.
     pub fn new<'k>(keys: impl IntoIterator<Item = Option<&'k Key>>) -> Self {
-        let mut distinct = Distinct::default();
-        let mut admit = |key: Option<&'k Key>| distinct.admit(key?).err().map(Err);
+        let mut unique = UniqueKeys::default();
+        let mut admit = |key: Option<&'k Key>| unique.first_time(key?).err().map(Err);
         Self(keys.into_iter().map(&mut admit).collect())
     }
 

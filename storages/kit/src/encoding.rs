@@ -1,6 +1,6 @@
 //! How the vocabulary is written down in tables and messages.
 //!
-//! All of it is fixed for ever: what one version writes another reads.
+//! None of it may ever change: what one version writes another reads.
 
 use core::time::Duration;
 

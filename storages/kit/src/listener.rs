@@ -12,7 +12,7 @@ use async_io::Timer;
 use futures::FutureExt;
 use futures::channel::oneshot;
 use futures::future::select;
-use lessor::storage::Topics;
+use lessor::storage::Subscribers;
 use lessor::{Key, Wakeups};
 
 use crate::backoff::Backoff;
@@ -33,13 +33,13 @@ pub trait Channel: Send + Sync + 'static {
     /// What the thread is called.
     const THREAD: &'static str;
 
-    /// One connection, from its beginning to its end: [wakes](Topics::wake) the followers of each key that is heard of.
+    /// One connection, from its beginning to its end: [wakes](Subscribers::wake) the followers of each key that is heard of.
     ///
-    /// When it begins it has to [wake all](Topics::wake_all): what came before it was missed. It is dropped where it
+    /// When it begins it has to [wake all](Subscribers::wake_all): what came before it was missed. It is dropped where it
     /// stands when the listener is.
     ///
     /// An `async fn` will do.
-    fn listen(&self, topics: &Topics) -> impl Future<Output = Result<(), Self::Error>>;
+    fn listen(&self, subscribers: &Subscribers) -> impl Future<Output = Result<(), Self::Error>>;
 }
 
 /// Who waits for wake-ups of which key, and the thread that brings them.
@@ -50,7 +50,7 @@ pub trait Channel: Send + Sync + 'static {
 ///
 /// ```
 /// use lessor::Key;
-/// use lessor::storage::Topics;
+/// use lessor::storage::Subscribers;
 /// use lessor_kit::listener::{Channel, Listener};
 /// use std::convert::Infallible;
 ///
@@ -61,8 +61,8 @@ pub trait Channel: Send + Sync + 'static {
 ///     type Error = Infallible;
 ///     const THREAD: &'static str = "once";
 ///
-///     async fn listen(&self, topics: &Topics) -> Result<(), Infallible> {
-///         topics.wake_all();
+///     async fn listen(&self, subscribers: &Subscribers) -> Result<(), Infallible> {
+///         subscribers.wake_all();
 ///         std::future::pending().await
 ///     }
 /// }
@@ -85,20 +85,20 @@ pub struct Listener<C> {
 /// What the thread needs. It does not keep the listener alive.
 struct Shared<C> {
     channel: C,
-    topics: Topics,
+    subscribers: Subscribers,
 }
 
 impl<C: Channel> Listener<C> {
     /// Nothing is sent before somebody subscribes.
     pub fn new(channel: C) -> Self {
-        Self { shared: Arc::new(Shared { channel, topics: Topics::new() }), thread: Mutex::new(None) }
+        Self { shared: Arc::new(Shared { channel, subscribers: Subscribers::new() }), thread: Mutex::new(None) }
     }
 
     /// Wake-ups of a key: what [`Storage::subscribe`](lessor::Storage::subscribe) answers.
     ///
     /// Where there is no thread to be had there are none for now: the next to subscribe tries again.
     pub fn subscribe(&self, key: &Key) -> Wakeups {
-        let wakeups = self.shared.topics.subscribe(key);
+        let wakeups = self.shared.subscribers.subscribe(key);
         let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
         if thread.as_ref().is_none_or(oneshot::Sender::is_canceled) {
             *thread = start(self.shared.clone());
@@ -109,7 +109,7 @@ impl<C: Channel> Listener<C> {
 
 impl<C> fmt::Debug for Listener<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Listener").field("topics", &self.shared.topics).finish_non_exhaustive()
+        f.debug_struct("Listener").field("subscribers", &self.shared.subscribers).finish_non_exhaustive()
     }
 }
 
@@ -136,7 +136,7 @@ impl<C: Channel> Shared<C> {
     /// One connection, and how long to wait after it.
     async fn connection(&self, backoff: &mut Backoff) -> Duration {
         let mut lasting = Timer::after(backoff.longest());
-        let _ = self.channel.listen(&self.topics).await;
+        let _ = self.channel.listen(&self.subscribers).await;
         if (&mut lasting).now_or_never().is_some() {
             backoff.reset();
         }
@@ -171,8 +171,8 @@ mod tests {
         type Error = io::Error;
         const THREAD: &'static str = "breaking";
 
-        async fn listen(&self, topics: &Topics) -> io::Result<()> {
-            topics.wake_all();
+        async fn listen(&self, subscribers: &Subscribers) -> io::Result<()> {
+            subscribers.wake_all();
             let thread = thread::current().name().unwrap_or_default().to_string();
             let _ = self.listening.unbounded_send(thread);
             if self.count.fetch_add(1, Ordering::Relaxed) < self.broken {
@@ -205,7 +205,7 @@ mod tests {
             assert_eq!(soon(told.next()).await.as_deref(), Some("breaking"));
             assert_eq!(soon(first.next()).await, Some(()), "what came before was missed");
             let mut second = listener.subscribe(&key("b"));
-            listener.shared.topics.wake(&key("b"));
+            listener.shared.subscribers.wake(&key("b"));
             assert_eq!(soon(second.next()).await, Some(()));
             assert_eq!(first.next().now_or_never(), None, "of another key");
             assert_eq!(Arc::strong_count(&listener.shared), 2, "one thread for all keys");
@@ -232,7 +232,7 @@ mod tests {
         type Error = Infallible;
         const THREAD: &'static str = "lasting";
 
-        async fn listen(&self, _: &Topics) -> Result<(), Infallible> {
+        async fn listen(&self, _: &Subscribers) -> Result<(), Infallible> {
             Timer::after(self.0).await;
             Ok(())
         }
@@ -272,7 +272,7 @@ mod tests {
             type Error = Infallible;
             const THREAD: &'static str = "panics";
 
-            async fn listen(&self, _: &Topics) -> Result<(), Infallible> {
+            async fn listen(&self, _: &Subscribers) -> Result<(), Infallible> {
                 let _ = self.0.unbounded_send(());
                 panic!("as the test wants it")
             }

@@ -79,7 +79,7 @@ impl Leases {
             if let Ok(Outcome::Written { .. }) = outcome
                 && change.wakes_followers()
             {
-                self.topics.wake(change.key());
+                self.subscribers.wake(change.key());
             }
             match outcome.map(|outcome| change.answer(outcome)) {
                 Ok(Some(answer)) => answers.answer(place, answer),

@@ -94,7 +94,7 @@ impl<'r> Change<'r> {
             // Another was faster. What was seen is what was there before: the candidate looks and asks again.
             (Self::Grant { seen: Reading { record, now_ms, .. }, .. }, Outcome::Unmet | Outcome::Taken) => {
                 let lease = record.map(|record| record.lease(now_ms));
-                Some(Ok(Reply::Acquired(Acquired::held(lease, Duration::ZERO))))
+                Some(Ok(Reply::Acquired(Acquired::refused(lease, Duration::ZERO))))
             }
         }
     }

@@ -98,7 +98,7 @@ impl Statements {
     /// One row more than the page has, to see whether there is a next one.
     pub(crate) fn list(&self, list: &List) -> Statement {
         let prefix = list.prefix.as_bytes();
-        let from = list.from.as_ref().map_or(prefix, |from| from.as_str().as_bytes().max(prefix));
+        let from = list.start.as_ref().map_or(prefix, |from| from.as_str().as_bytes().max(prefix));
         // No byte of UTF-8 is 0xff: after all keys that begin with the prefix, and before all others that follow.
         let end = [prefix, &[0xff]].concat();
         let limit = i64::try_from(list.page_size() + 1).unwrap_or(i64::MAX);
@@ -224,8 +224,8 @@ mod tests {
         for (list, from, end) in [
             (List::new(), &b""[..], &b"\xff"[..]),
             (List::new().prefix("a/"), b"a/", b"a/\xff"),
-            (List::new().prefix("a/").from(Some(key("a/b"))), b"a/b", b"a/\xff"),
-            (List::new().prefix("b/").from(Some(key("a"))), b"b/", b"b/\xff"),
+            (List::new().prefix("a/").start(Some(key("a/b"))), b"a/b", b"a/\xff"),
+            (List::new().prefix("b/").start(Some(key("a"))), b"b/", b"b/\xff"),
         ] {
             let shown = bounds(list);
             let values = format!("[{}, {}, {:?}]", bytes(from), bytes(end), Param::Number(101));

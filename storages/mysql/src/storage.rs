@@ -4,7 +4,7 @@ use core::fmt;
 use core::time::Duration;
 use std::sync::Arc;
 
-use lessor::storage::{Reply, Request, Topics};
+use lessor::storage::{Reply, Request, Subscribers};
 use lessor::{Key, Storage, StorageError, Wakeups, async_trait};
 use lessor_kit::error::AdapterError;
 use sqlx::mysql::MySqlPool;
@@ -35,7 +35,7 @@ pub(crate) struct Leases {
     pub(crate) statements: Statements,
     pub(crate) lock_timeout: Duration,
     pub(crate) left_behind: LeftBehind,
-    pub(crate) topics: Topics,
+    pub(crate) subscribers: Subscribers,
 }
 
 impl MySqlStorage {
@@ -52,8 +52,8 @@ impl MySqlStorage {
 
     pub(crate) fn with(pool: MySqlPool, table: Table, lock_timeout: Duration) -> Self {
         let statements = Statements::new(&table.quoted());
-        let (left_behind, topics) = (LeftBehind::default(), Topics::new());
-        Self(Arc::new(Leases { pool, table, statements, lock_timeout, left_behind, topics }))
+        let (left_behind, subscribers) = (LeftBehind::default(), Subscribers::new());
+        Self(Arc::new(Leases { pool, table, statements, lock_timeout, left_behind, subscribers }))
     }
 
     /// Creates the table if it is missing, and its database if one was [named](MySqlBuilder::database). Any number of
@@ -91,7 +91,7 @@ impl Storage for MySqlStorage {
 
     /// Told of grants, releases and revocations by this storage and its clones alone.
     fn subscribe(&self, key: &Key) -> Wakeups {
-        self.0.topics.subscribe(key)
+        self.0.subscribers.subscribe(key)
     }
 
     /// Whether the table is there and fits, may be read and written, and each statement is committed. Writes nothing.

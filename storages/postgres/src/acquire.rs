@@ -24,7 +24,7 @@ impl Inner {
             return Ok(refused);
         }
         let reply = self.ask_one(&ACQUIRE, claim).await?;
-        let held = matches!(&reply, Reply::Acquired(Acquired::Held { retry_after, .. }) if !retry_after.is_zero());
+        let held = matches!(&reply, Reply::Acquired(Acquired::Refused { retry_after, .. }) if !retry_after.is_zero());
         self.held.set(&claim.key, held);
         Ok(reply)
     }
@@ -72,7 +72,7 @@ fn reply(claim: &Claim, row: Option<&PgRow>) -> Result<Reply, StorageError> {
     }
     // Another was faster: what was read is what was there before.
     let lease = reading.record.map(|record| record.lease(reading.now_ms));
-    Ok(Acquired::held(lease, Duration::ZERO).into())
+    Ok(Acquired::refused(lease, Duration::ZERO).into())
 }
 
 /// A claim's values, as a statement writes them.

@@ -20,7 +20,7 @@ use crate::storage::Inner;
 /// The most keys of one statement.
 const MOST: usize = 256;
 
-/// The shortest time to wait for a lock: 0 would be for ever.
+/// The shortest time to wait for a lock: 0 would be without an end.
 pub(crate) const LEAST_PATIENCE: Duration = Duration::from_millis(10);
 
 pub(crate) type Statement = Query<'static, Postgres, PgArguments>;

@@ -219,10 +219,10 @@
 //!
 //! ```sql
 //! WITH claim AS (
-//!     SELECT $3::text AS key, 1::bigint AS place
+//!     SELECT $3::text AS key, $4::bigint AS term, 1::bigint AS place
 //! ), locked AS MATERIALIZED (
 //!     SELECT l.key, l.session, l.id, l.term, l.version, l.ttl, l.expires, l.since, l.value FROM claim AS c JOIN lessor_leases AS l ON l.key = c.key AND l.session IS NOT NULL
-//!     WHERE (SELECT set_config('lock_timeout', $1, true)) IS NOT NULL ORDER BY l.key COLLATE "C" FOR NO KEY UPDATE OF l
+//!     WHERE l.term = coalesce(c.term, l.term) AND (SELECT set_config('lock_timeout', $1, true)) IS NOT NULL ORDER BY l.key COLLATE "C" FOR NO KEY UPDATE OF l
 //! ), revoked AS (
 //!     UPDATE lessor_leases AS l SET
 //!         session = NULL, term = least(l.term + 1, 9007199254740991), version = l.version + 1, since = clock
@@ -236,7 +236,7 @@
 //! The row is locked first, in its newest version: what is answered is the lease that is taken, also where it passed to
 //! another during the wait. From then on nobody changes it before the `UPDATE`, which finds it by its key alone: a
 //! condition on its session would be about the version from before the wait. The clock is read when the lock is there.
-//! Where nobody holds the key nothing is locked or written.
+//! Where nobody holds the key in the term that is meant nothing is locked or written.
 //!
 //! ## A list
 //!

@@ -16,7 +16,7 @@ impl Inner {
         if list.prefix.contains('\0') {
             return Ok(Reply::Listed(Page::default()));
         }
-        let from = list.from.as_ref().map_or("", Key::as_str).max(&list.prefix);
+        let from = list.start.as_ref().map_or("", Key::as_str).max(&list.prefix);
         let rows = statement(&self.statements.list)
             .bind(String::from(from))
             .bind(after_all(&list.prefix))

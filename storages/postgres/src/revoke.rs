@@ -18,23 +18,24 @@ fn statement(storage: &Inner, revokes: &[&Revoke], longest: Duration) -> Stateme
         .bind(patience([], longest))
         .bind(storage.channel())
         .column(|revoke| key(&revoke.key))
+        .column(|revoke| revoke.term.map(i64::from))
         .into_statement()
 }
 
-/// The row is as it was before. There is none where nobody held the key.
+/// The row is as it was before. There is none where nobody held the key in the term that is meant.
 fn reply(revoke: &Revoke, row: Option<&PgRow>) -> Result<Reply, StorageError> {
     let reading = row::reading(row, revoke.key.as_str())?;
     Ok(Reply::Revoked(reading.record.map(|record| record.lease(reading.now_ms))))
 }
 
 pub(crate) fn text(table: &str) -> Text {
-    Text::new(3, &[("key", "text")], |keys| {
+    Text::new(3, &[("key", "text"), ("term", "bigint")], |keys| {
         format!(
             r#"WITH claim AS (
     {keys}
 ), locked AS MATERIALIZED (
     SELECT {COLUMNS} FROM claim AS c JOIN {table} AS l ON l.key = c.key AND l.session IS NOT NULL
-    WHERE {PATIENCE} ORDER BY l.key COLLATE "C" FOR NO KEY UPDATE OF l
+    WHERE l.term = coalesce(c.term, l.term) AND {PATIENCE} ORDER BY l.key COLLATE "C" FOR NO KEY UPDATE OF l
 ), revoked AS (
     UPDATE {table} AS l SET
         session = NULL, term = least(l.term + 1, {LAST}), version = l.version + 1, since = {CLOCK}

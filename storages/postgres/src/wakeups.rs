@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use lessor::Key;
-use lessor::storage::Topics;
+use lessor::storage::Subscribers;
 use lessor_kit::listener::{Channel, HEARTBEAT, PATIENCE, patiently};
 use lessor_kit::timeout::within;
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
@@ -22,14 +22,14 @@ impl Channel for Notifications {
     type Error = sqlx::Error;
     const THREAD: &'static str = "lessor-postgres";
 
-    async fn listen(&self, topics: &Topics) -> sqlx::Result<()> {
+    async fn listen(&self, subscribers: &Subscribers) -> sqlx::Result<()> {
         // A pool of its own: it takes nothing from the program's, and stays where that is closed.
         let options = PgPoolOptions::new().max_connections(1).acquire_timeout(PATIENCE);
         let options = options.max_lifetime(None).idle_timeout(None);
         let mut listener = PgListener::connect_with(&options.connect_lazy_with(self.options.clone())).await?;
         listener.eager_reconnect(false);
         patiently(listener.listen(&self.name)).await?;
-        topics.wake_all();
+        subscribers.wake_all();
         loop {
             let Ok(heard) = within(HEARTBEAT, listener.try_recv()).await else {
                 patiently(sqlx::query("SELECT 1").execute(&mut listener)).await?;
@@ -38,7 +38,7 @@ impl Channel for Notifications {
             let Some(notification) = heard? else { return Ok(()) };
             if let Ok(key) = Key::new(notification.payload()) {
                 self.held.set(&key, false);
-                topics.wake(&key);
+                subscribers.wake(&key);
             }
         }
     }

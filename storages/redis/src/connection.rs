@@ -28,7 +28,7 @@ impl Connection {
         // Nobody's timeout but the caller's: a storage is told how long to try.
         let config = AsyncConnectionConfig::new().set_response_timeout(None).set_connection_timeout(Some(PATIENCE));
         let driver = client.get_multiplexed_async_connection_with_config(&config).await.map_err(explain)?;
-        // Others wait for this one: it must not wait for ever.
+        // Others wait for this one: its wait has to end.
         let run_id = within(PATIENCE, run_id_of_primary(&driver)).await??;
         Ok(Self { driver, run_id, answers: AtomicU64::new(0) })
     }

@@ -92,7 +92,7 @@ mod tests {
         }
     }
 
-    /// Fixed for ever: a key that moved to another name would be granted beside its own live lease.
+    /// It may never change: a key that moved to another name would be granted beside its own live lease.
     #[test]
     fn names() {
         let layout = Layout::standard();

@@ -248,7 +248,7 @@
 //! for i = 2, #KEYS do
 //!     local term, version, ttl, expires, _, made, session, rest = string.match(stored[i] or '', fields)
 //!     local current = made == epoch and not lost
-//!     if current and session ~= '' then
+//!     if current and session ~= '' and (ARGV[i + 3] == '0' or ARGV[i + 3] == term) then
 //!         redis.call('SET', KEYS[i], string.format('%.0f\n%.0f\n%s\n%s\n%.0f\n%s\n',
 //!             math.min(term + 1, 9007199254740991), version + 1, ttl, expires, now, made) .. rest)
 //!         if channel ~= '' then
@@ -262,7 +262,7 @@
 //!
 //! It does not look at the freeze, since it grants nothing. While a freeze lasts there is nothing to revoke either: the
 //! records are of an older epoch, nobody holds them, and that is the answer. A revoke never begins a freeze. The answer
-//! shows the record as it was before.
+//! shows the record as it was before. A term of 0 is any.
 //!
 //! A release writes the record without its session, whatever the epoch; it needs no clock. A look is never the beginning
 //! of a freeze, but does not show what is before one as held.

@@ -70,6 +70,6 @@ fn scanned(value: Value) -> Result<(u64, Vec<Vec<u8>>), AdapterError> {
 /// The key of a name, if the list asks for it.
 fn wanted(list: &List, layout: &Layout, name: &[u8]) -> Option<Key> {
     let key = layout.key(str::from_utf8(name).ok()?)?;
-    let wanted = key.as_str().starts_with(&list.prefix) && list.from.as_ref().is_none_or(|from| key >= *from);
+    let wanted = key.as_str().starts_with(&list.prefix) && list.start.as_ref().is_none_or(|from| key >= *from);
     wanted.then_some(key)
 }

@@ -40,6 +40,9 @@ pub(crate) fn add_arguments(command: &mut Cmd, request: &Request) {
         Request::Release(release) => {
             command.arg(session_to_hex(release.session));
         }
+        Request::Revoke(revoke) => {
+            command.arg(revoke.term.map_or(0, Term::get));
+        }
         // The key is all there is to say.
         _ => {}
     }
@@ -55,10 +58,9 @@ pub(crate) fn reply(request: &Request, answer: Answer) -> Result<Reply, AdapterE
         (Request::Renew(_), answer) => renewed(answer).map(Reply::from),
         (Request::Release(_), Answer::Done(_)) => Ok(Reply::Released),
         (Request::Get(_), Answer::Seen { record, now_ms }) => Ok(Reply::Got(lease(record.as_ref(), now_ms))),
-        // What was there before. The script has acted if a session held it.
+        // What was there before: the script has judged it the same way.
         (Request::Revoke(_), Answer::Seen { record, now_ms }) => {
-            let held = record.filter(|record| record.session.is_some());
-            Ok(Reply::Revoked(lease(held.as_ref(), now_ms)))
+            Ok(Record::judge(record.as_ref(), request, now_ms, Term::FIRST).reply)
         }
         _ => Err(AdapterError::Unfit),
     }
@@ -71,13 +73,13 @@ fn acquired(request: &Request, answer: Answer) -> Result<Acquired, AdapterError>
             let term = Term::new(term).ok_or(AdapterError::Unfit)?;
             Ok(Acquired::granted(term, Version::new(version)))
         }
-        Answer::Frozen { left_ms } => Ok(Acquired::held(None, Duration::from_millis(left_ms))),
+        Answer::Frozen { left_ms } => Ok(Acquired::refused(None, Duration::from_millis(left_ms))),
         Answer::Seen { record, now_ms } => {
             let verdict = Record::judge(record.as_ref(), request, now_ms, Term::FIRST);
             match (verdict.reply, verdict.write) {
                 (Reply::Acquired(refused), None) => Ok(refused),
                 // The script and the record agree, or the claimant asks again.
-                _ => Ok(Acquired::held(lease(record.as_ref(), now_ms), Duration::ZERO)),
+                _ => Ok(Acquired::refused(lease(record.as_ref(), now_ms), Duration::ZERO)),
             }
         }
     }

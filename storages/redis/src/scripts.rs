@@ -113,7 +113,7 @@ return answers
 const REVOKE: &str = r"for i = 2, #KEYS do
     local term, version, ttl, expires, _, made, session, rest = string.match(stored[i] or '', fields)
     local current = made == epoch and not lost
-    if current and session ~= '' then
+    if current and session ~= '' and (ARGV[i + 3] == '0' or ARGV[i + 3] == term) then
         redis.call('SET', KEYS[i], string.format('%.0f\n%.0f\n%s\n%s\n%.0f\n%s\n',
             math.min(term + 1, 9007199254740991), version + 1, ttl, expires, now, made) .. rest)
         if channel ~= '' then

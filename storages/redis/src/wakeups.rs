@@ -1,7 +1,7 @@
 //! Wake-ups by pub/sub: the scripts publish the names of the records that they hand over.
 
 use futures::StreamExt;
-use lessor::storage::Topics;
+use lessor::storage::Subscribers;
 use lessor_kit::listener::{Channel, HEARTBEAT, patiently};
 use lessor_kit::timeout::within;
 use redis::{Client, RedisError, Value};
@@ -18,16 +18,16 @@ impl Channel for PubSub {
     type Error = RedisError;
     const THREAD: &'static str = "lessor-redis";
 
-    async fn listen(&self, topics: &Topics) -> Result<(), RedisError> {
+    async fn listen(&self, subscribers: &Subscribers) -> Result<(), RedisError> {
         let (mut sink, mut messages) = patiently(self.client.get_async_pubsub()).await?.split();
         patiently(sink.subscribe(self.layout.channel())).await?;
-        topics.wake_all();
+        subscribers.wake_all();
         loop {
             match within(HEARTBEAT, messages.next()).await {
                 Ok(Some(message)) => {
                     let record: String = message.get_payload().unwrap_or_default();
                     if let Some(key) = self.layout.key(&record) {
-                        topics.wake(&key);
+                        subscribers.wake(&key);
                     }
                 }
                 Ok(None) => return Ok(()),

@@ -79,7 +79,7 @@ impl SqliteBuilder {
         let Self { table, busy_timeout } = self;
         let path = path.as_ref().to_path_buf();
         let name = table.name.clone();
-        SqliteStorage::start(name, move |topics| Worker::open(&path, table, busy_timeout, topics)).await
+        SqliteStorage::start(name, move |subscribers| Worker::open(&path, table, busy_timeout, subscribers)).await
     }
 
     /// [`SqliteStorage::new`] with these settings.
@@ -92,6 +92,6 @@ impl SqliteBuilder {
     pub async fn build(self, connection: Connection) -> Result<SqliteStorage, StorageError> {
         let Self { table, busy_timeout } = self;
         let name = table.name.clone();
-        SqliteStorage::start(name, move |topics| Worker::new(connection, table, busy_timeout, topics)).await
+        SqliteStorage::start(name, move |subscribers| Worker::new(connection, table, busy_timeout, subscribers)).await
     }
 }

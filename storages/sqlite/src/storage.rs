@@ -5,7 +5,7 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use std::path::Path;
 use std::sync::Arc;
 
-use lessor::storage::{Reply, Request, Topics};
+use lessor::storage::{Reply, Request, Subscribers};
 use lessor::{Key, Storage, StorageError, Wakeups, async_trait};
 use lessor_kit::error::AdapterError;
 use rusqlite::Connection;
@@ -39,7 +39,7 @@ pub struct SqliteStorage(Arc<Inner>);
 
 struct Inner {
     thread: Thread,
-    topics: Arc<Topics>,
+    subscribers: Arc<Subscribers>,
     table: String,
 }
 
@@ -102,14 +102,14 @@ impl SqliteStorage {
 
     pub(crate) async fn start(
         table: String,
-        connect: impl FnOnce(Arc<Topics>) -> Result<Worker, StorageError> + Send + 'static,
+        connect: impl FnOnce(Arc<Subscribers>) -> Result<Worker, StorageError> + Send + 'static,
     ) -> Result<Self, StorageError> {
-        let topics = Arc::new(Topics::new());
+        let subscribers = Arc::new(Subscribers::new());
         let thread = Thread::start({
-            let topics = topics.clone();
-            move || connect(topics)
+            let subscribers = subscribers.clone();
+            move || connect(subscribers)
         });
-        Ok(Self(Arc::new(Inner { thread: thread.await?, topics, table })))
+        Ok(Self(Arc::new(Inner { thread: thread.await?, subscribers, table })))
     }
 
     /// Has the thread look for what others changed: once for all changes before it gets to it. Does not keep the
@@ -149,7 +149,7 @@ impl Storage for SqliteStorage {
     }
 
     fn subscribe(&self, key: &Key) -> Wakeups {
-        let wakeups = self.0.topics.subscribe(key);
+        let wakeups = self.0.subscribers.subscribe(key);
         let key = key.clone();
         let changed = self.look_later();
         self.0.thread.run_later(move |worker| worker.follow(key, changed));

@@ -91,7 +91,7 @@ impl Table {
         // are others than a key's, and have another order: there all rows are read and put in order here.
         let encoding = |row: &rusqlite::Row<'_>| row.get::<_, String>(0);
         let in_order = connection.pragma_query_value(None, "encoding", encoding)? == "UTF-8";
-        let from = list.from.as_ref().map_or("", Key::as_str).max(&list.prefix);
+        let from = list.start.as_ref().map_or("", Key::as_str).max(&list.prefix);
         let mut statement = connection.prepare_cached(&self.select_from)?;
         let mut rows = statement.query([if in_order { from } else { "" }])?;
         let mut leases = BTreeMap::new();

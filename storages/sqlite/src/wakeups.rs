@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use lessor::Key;
-use lessor::storage::{Record, Topics};
+use lessor::storage::{Record, Subscribers};
 use rusqlite::Connection;
 
 use crate::table::Table;
@@ -16,7 +16,7 @@ use signal::Signal;
 
 /// The keys that somebody follows, and what was seen of them last.
 pub(crate) struct Followed {
-    topics: Arc<Topics>,
+    subscribers: Arc<Subscribers>,
     /// How other processes are told, and tell. `None`: there are none, the database is in memory.
     signal: Option<Signal>,
     /// Without their values, which wake nobody. `None`: there was no record.
@@ -28,9 +28,9 @@ pub(crate) struct Followed {
 }
 
 impl Followed {
-    pub(crate) fn new(topics: Arc<Topics>, database: Option<&Path>) -> Self {
+    pub(crate) fn new(subscribers: Arc<Subscribers>, database: Option<&Path>) -> Self {
         let signal = database.map(Signal::beside);
-        Self { topics, signal, seen: BTreeMap::new(), room: 64, data_version: None }
+        Self { subscribers, signal, seen: BTreeMap::new(), room: 64, data_version: None }
     }
 
     /// Follows a key from what it is now. `changed` is called from another thread when the others may have changed
@@ -48,11 +48,11 @@ impl Followed {
         if let Ok(Ok(reading)) = table.read(connection, key.as_str()) {
             let before = self.seen.insert(key.clone(), reading.record.clone().map(without_value));
             if before.is_some_and(|before| wakes_followers(before.as_ref(), reading.record.as_ref())) {
-                self.topics.wake(&key);
+                self.subscribers.wake(&key);
             }
         }
         if self.seen.len() > self.room {
-            let followed: BTreeSet<_> = self.topics.keys().into_iter().collect();
+            let followed: BTreeSet<_> = self.subscribers.keys().into_iter().collect();
             self.seen.retain(|key, _| followed.contains(key));
             self.room = self.seen.len().saturating_mul(2).max(64);
         }
@@ -64,7 +64,7 @@ impl Followed {
             if let Some(seen) = self.seen.get_mut(key) {
                 *seen = Some(without_value(record.clone()));
             }
-            self.topics.wake(key);
+            self.subscribers.wake(key);
         }
         if let (Some(signal), [_, ..]) = (&self.signal, handed_over) {
             signal.send();
@@ -78,12 +78,12 @@ impl Followed {
             return;
         }
         self.data_version = None;
-        for key in self.topics.keys() {
+        for key in self.subscribers.keys() {
             let Ok(reading) = table.read(connection, key.as_str()) else { return };
             let Ok(reading) = reading else { continue };
             let before = self.seen.insert(key.clone(), reading.record.clone().map(without_value));
             if before.is_none_or(|before| wakes_followers(before.as_ref(), reading.record.as_ref())) {
-                self.topics.wake(&key);
+                self.subscribers.wake(&key);
             }
         }
         self.data_version = version;

@@ -4,7 +4,7 @@ use core::time::Duration;
 use std::path::Path;
 use std::sync::Arc;
 
-use lessor::storage::{Record, Reply, Request, Topics};
+use lessor::storage::{Record, Reply, Request, Subscribers};
 use lessor::{Key, StorageError, Term};
 use lessor_kit::batch::Batch;
 use lessor_kit::timeout::patience;
@@ -25,7 +25,12 @@ pub(crate) struct Worker {
 type Answer = Result<Reply, StorageError>;
 
 impl Worker {
-    pub(crate) fn open(path: &Path, table: Table, busy: Duration, topics: Arc<Topics>) -> Result<Self, StorageError> {
+    pub(crate) fn open(
+        path: &Path,
+        table: Table,
+        busy: Duration,
+        subscribers: Arc<Subscribers>,
+    ) -> Result<Self, StorageError> {
         let connect = || {
             let connection = Connection::open(path)?;
             connection.busy_timeout(busy)?;
@@ -33,14 +38,14 @@ impl Worker {
             Ok(connection)
         };
         let connection = connect().map_err(|error| explained(error, &table))?;
-        Self::new(connection, table, busy, topics)
+        Self::new(connection, table, busy, subscribers)
     }
 
     pub(crate) fn new(
         connection: Connection,
         table: Table,
         busy_timeout: Duration,
-        topics: Arc<Topics>,
+        subscribers: Arc<Subscribers>,
     ) -> Result<Self, StorageError> {
         if !connection.is_autocommit() {
             return Err(StorageError::permanent("the connection is in a transaction: end it before handing it over"));
@@ -51,7 +56,7 @@ impl Worker {
             .and_then(|()| connection.pragma_update(None, "synchronous", "EXTRA"))
             .map_err(|error| explained(error, &table))?;
         let path = connection.path().filter(|path| !path.is_empty()).map(Path::new);
-        let followed = Followed::new(topics, path);
+        let followed = Followed::new(subscribers, path);
         Ok(Self { connection, table, busy_timeout, followed })
     }
 
@@ -211,10 +216,10 @@ mod tests {
         let busy = Duration::from_millis(250);
         let own = Connection::open(&path).unwrap();
         own.pragma_update(None, "synchronous", "OFF").unwrap();
-        let topics = Arc::new(Topics::new());
+        let subscribers = Arc::new(Subscribers::new());
         let workers = [
-            Worker::open(&path, Table::standard(), busy, topics.clone()).unwrap(),
-            Worker::new(own, Table::standard(), busy, topics).unwrap(),
+            Worker::open(&path, Table::standard(), busy, subscribers.clone()).unwrap(),
+            Worker::new(own, Table::standard(), busy, subscribers).unwrap(),
         ];
         for worker in workers {
             let synchronous = |row: &rusqlite::Row<'_>| row.get::<_, i64>(0);

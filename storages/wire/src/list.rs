@@ -7,7 +7,7 @@ use lessor::storage::{Entry, List, Page};
 use lessor::{Key, Lease};
 use serde::{Deserialize, Serialize};
 
-/// A [`List`] as JSON: `{"prefix"?, "from"?, "limit"?}`.
+/// A [`List`] as JSON: `{"prefix"?, "start"?, "limit"?}`.
 ///
 /// ```
 /// use lessor::storage::List;
@@ -23,7 +23,7 @@ pub struct WireList {
     #[serde(skip_serializing_if = "String::is_empty")]
     prefix: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    from: Option<Key>,
+    start: Option<Key>,
     limit: u64,
 }
 
@@ -38,14 +38,14 @@ impl From<List> for WireList {
     fn from(list: List) -> Self {
         // What is beyond the most means the same; and JavaScript reads no number as large as it may be.
         let limit = u64::try_from(list.page_size()).unwrap_or(u64::MAX);
-        Self { prefix: list.prefix, from: list.from, limit }
+        Self { prefix: list.prefix, start: list.start, limit }
     }
 }
 
 impl From<WireList> for List {
     fn from(list: WireList) -> Self {
         let limit = usize::try_from(list.limit).unwrap_or(usize::MAX);
-        Self::new().prefix(list.prefix).from(list.from).limit(limit)
+        Self::new().prefix(list.prefix).start(list.start).limit(limit)
     }
 }
 
@@ -109,9 +109,9 @@ mod tests {
 
     #[test]
     fn a_list_there_and_back() {
-        let list = List::new().prefix("a").from(Some(key("ab"))).limit(7);
+        let list = List::new().prefix("a").start(Some(key("ab"))).limit(7);
         let written = serde_json::to_string(&WireList::from(list.clone())).unwrap();
-        assert_eq!(written, r#"{"prefix":"a","from":"ab","limit":7}"#);
+        assert_eq!(written, r#"{"prefix":"a","start":"ab","limit":7}"#);
         let read = |text: &str| serde_json::from_str::<WireList>(text).map(Into::<List>::into);
         assert_eq!(read(&written).unwrap(), list);
         assert_eq!(read("{}").unwrap(), List::new());

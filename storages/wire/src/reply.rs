@@ -14,7 +14,7 @@ use crate::whole_ms;
 ///
 /// | to | JSON |
 /// |---|---|
-/// | acquire | `{"granted": {"term", "version"}}` or `{"held": {"lease", "retry_after_ms"}}` |
+/// | acquire | `{"granted": {"term", "version"}}` or `{"refused": {"lease", "retry_after_ms"}}` |
 /// | renew | `{"extended": {"version"}}` or `{"lost": {"lease"}}` |
 /// | release | `{"released": {}}` |
 /// | get | `{"lease": Lease or null}` |
@@ -43,7 +43,7 @@ pub struct WireReply(Answered);
 #[serde(rename = "reply", rename_all = "snake_case")]
 enum Answered {
     Granted { term: Term, version: Version },
-    Held { lease: Option<Lease>, retry_after_ms: u64 },
+    Refused { lease: Option<Lease>, retry_after_ms: u64 },
     Extended { version: Version },
     Lost { lease: Option<Lease> },
     Released {},
@@ -62,8 +62,8 @@ impl WireReply {
     pub fn into_result(self) -> Result<Reply, Problem> {
         Ok(match self.0 {
             Answered::Granted { term, version } => Acquired::granted(term, version).into(),
-            Answered::Held { lease, retry_after_ms } => {
-                Acquired::held(lease, Duration::from_millis(retry_after_ms)).into()
+            Answered::Refused { lease, retry_after_ms } => {
+                Acquired::refused(lease, Duration::from_millis(retry_after_ms)).into()
             }
             Answered::Extended { version } => Renewed::extended(version).into(),
             Answered::Lost { lease } => Renewed::lost(lease).into(),
@@ -89,8 +89,8 @@ impl TryFrom<Reply> for WireReply {
     fn try_from(reply: Reply) -> Result<Self, StorageError> {
         Ok(Self(match reply {
             Reply::Acquired(Acquired::Granted { term, version, .. }) => Answered::Granted { term, version },
-            Reply::Acquired(Acquired::Held { lease, retry_after, .. }) => {
-                Answered::Held { lease, retry_after_ms: whole_ms(retry_after) }
+            Reply::Acquired(Acquired::Refused { lease, retry_after, .. }) => {
+                Answered::Refused { lease, retry_after_ms: whole_ms(retry_after) }
             }
             Reply::Renewed(Renewed::Extended { version, .. }) => Answered::Extended { version },
             Reply::Renewed(Renewed::Lost { lease, .. }) => Answered::Lost { lease },
@@ -125,10 +125,10 @@ mod tests {
         let replies: [(Reply, String); 11] = [
             (Acquired::granted(Term::FIRST, Version::new(3)).into(), r#"{"granted":{"term":1,"version":3}}"#.into()),
             (
-                Acquired::held(Some(lease()), Duration::from_millis(1)).into(),
-                format!(r#"{{"held":{{"lease":{shown},"retry_after_ms":1}}}}"#),
+                Acquired::refused(Some(lease()), Duration::from_millis(1)).into(),
+                format!(r#"{{"refused":{{"lease":{shown},"retry_after_ms":1}}}}"#),
             ),
-            (Acquired::held(None, Duration::ZERO).into(), r#"{"held":{"lease":null,"retry_after_ms":0}}"#.into()),
+            (Acquired::refused(None, Duration::ZERO).into(), r#"{"refused":{"lease":null,"retry_after_ms":0}}"#.into()),
             (Renewed::extended(Version::new(3)).into(), r#"{"extended":{"version":3}}"#.into()),
             (Renewed::lost(Some(lease())).into(), format!(r#"{{"lost":{{"lease":{shown}}}}}"#)),
             (Reply::Released, r#"{"released":{}}"#.into()),

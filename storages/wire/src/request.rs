@@ -16,8 +16,8 @@ use crate::session::WireSession;
 /// | renew | `{"renew": {"key", "claim", "term"}}` |
 /// | release | `{"release": {"key", "session"}}` |
 /// | get | `{"get": {"key"}}` |
-/// | revoke | `{"revoke": {"key"}}` |
-/// | list | `{"list": {"prefix"?, "from"?, "limit"?}}` |
+/// | revoke | `{"revoke": {"key", "term"?}}` |
+/// | list | `{"list": {"prefix"?, "start"?, "limit"?}}` |
 ///
 /// ```
 /// use lessor::Key;
@@ -35,19 +35,28 @@ pub struct WireRequest(Asked);
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename = "request", rename_all = "snake_case", deny_unknown_fields)]
 enum Asked {
-    Acquire { key: Key, claim: WireClaim },
-    Renew { key: Key, claim: WireClaim, term: Term },
-    Release { key: Key, session: WireSession },
-    Get(Keyed),
-    Revoke(Keyed),
+    Acquire {
+        key: Key,
+        claim: WireClaim,
+    },
+    Renew {
+        key: Key,
+        claim: WireClaim,
+        term: Term,
+    },
+    Release {
+        key: Key,
+        session: WireSession,
+    },
+    Get {
+        key: Key,
+    },
+    Revoke {
+        key: Key,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        term: Option<Term>,
+    },
     List(WireList),
-}
-
-/// What is about a key, and says no more.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Keyed {
-    key: Key,
 }
 
 impl From<WireRequest> for Request {
@@ -56,8 +65,8 @@ impl From<WireRequest> for Request {
             Asked::Acquire { key, claim } => claim.into_claim(key).into(),
             Asked::Renew { key, claim, term } => claim.into_renewal(key, term).into(),
             Asked::Release { key, session } => Release::new(key, session.into()).into(),
-            Asked::Get(Keyed { key }) => Get::new(key).into(),
-            Asked::Revoke(Keyed { key }) => Revoke::new(key).into(),
+            Asked::Get { key } => Get::new(key).into(),
+            Asked::Revoke { key, term } => Revoke::new(key).term(term).into(),
             Asked::List(list) => Self::List(list.into()),
         }
     }
@@ -75,8 +84,8 @@ impl TryFrom<Request> for WireRequest {
                 Asked::Renew { key, claim: renewal.into(), term }
             }
             Request::Release(release) => Asked::Release { key: release.key, session: release.session.into() },
-            Request::Get(get) => Asked::Get(Keyed { key: get.key }),
-            Request::Revoke(revoke) => Asked::Revoke(Keyed { key: revoke.key }),
+            Request::Get(get) => Asked::Get { key: get.key },
+            Request::Revoke(revoke) => Asked::Revoke { key: revoke.key, term: revoke.term },
             Request::List(list) => Asked::List(list.into()),
             unknown => return Err(StorageError::unsupported(&unknown)),
         }))
@@ -135,6 +144,7 @@ mod tests {
             ),
             (Get::new(key()).into(), r#"{"get":{"key":"nightly"}}"#.into()),
             (Revoke::new(key()).into(), r#"{"revoke":{"key":"nightly"}}"#.into()),
+            (Revoke::new(key()).term(Term::new(7)).into(), r#"{"revoke":{"key":"nightly","term":7}}"#.into()),
             (List::new().into(), r#"{"list":{"limit":100}}"#.into()),
         ];
         for (request, text) in requests {

@@ -1,7 +1,7 @@
 //! Batches as the fault has them.
 
 use lessor::StorageError;
-use lessor::storage::{Acquired, Distinct, Renewed, Reply, Request};
+use lessor::storage::{Acquired, Renewed, Reply, Request, UniqueKeys};
 
 use super::Handle;
 use crate::fault::Fault;
@@ -15,14 +15,14 @@ impl Handle {
         }
         let keys: Vec<_> = requests.iter().map(|request| (request.key().cloned(), request.operation())).collect();
         let mut replies = Vec::new();
-        let mut distinct = Distinct::default();
+        let mut unique = UniqueKeys::default();
         let mut asked = Vec::new();
         let mut stopped = false;
         for (request, (key, operation)) in requests.into_iter().zip(&keys) {
             let again = asked.contains(&(key, operation));
             asked.push((key, operation));
             let admitted = match key {
-                Some(key) => distinct.admit(key),
+                Some(key) => unique.first_time(key),
                 None if again && self.has(Fault::BatchTakesOneList) => Err(StorageError::permanent("two lists")),
                 None => Ok(()),
             };
@@ -51,7 +51,7 @@ impl Handle {
 }
 
 fn refuses(reply: &Reply) -> bool {
-    matches!(reply, Reply::Acquired(Acquired::Held { .. }) | Reply::Renewed(Renewed::Lost { .. }))
+    matches!(reply, Reply::Acquired(Acquired::Refused { .. }) | Reply::Renewed(Renewed::Lost { .. }))
 }
 
 /// Each claim of a batch publishes what the first one does.

@@ -174,15 +174,15 @@ impl Handle {
             state.ids.insert(claim.session, claim.id.clone());
             if now_ms < state.frozen_until_ms {
                 let retry_after = Duration::from_millis(state.frozen_until_ms - now_ms);
-                return (Acquired::held(None, retry_after), Write::Keep);
+                return (Acquired::refused(None, retry_after), Write::Keep);
             }
             let seed = self.seed(state, now_ms);
             let revoked = state.revoked.get(&claim.key).is_some_and(|(_, free)| *free);
             let (answer, write) =
                 self.counted(judge::acquire(self.shared.fault, record, revoked, &claim, now_ms, seed));
             let answer = match answer {
-                Acquired::Held { lease, retry_after, .. } => {
-                    Acquired::held(self.shown(record, lease, now_ms), retry_after)
+                Acquired::Refused { lease, retry_after, .. } => {
+                    Acquired::refused(self.shown(record, lease, now_ms), retry_after)
                 }
                 granted => granted,
             };
@@ -237,7 +237,7 @@ impl Handle {
     }
 
     async fn revoke(&self, revoke: Revoke) -> Result<Option<Lease>, StorageError> {
-        let revoke = Revoke::new(taken::key(self.shared.fault, &revoke.key));
+        let revoke = Revoke::new(taken::key(self.shared.fault, &revoke.key)).term(revoke.term);
         let get_then_put = |_: Option<&Record>, _| self.has(Fault::RevokeIsGetThenPut);
         self.step(&revoke.key, get_then_put, |_, record, now_ms| {
             let (before, write) = judge::revoke(self.shared.fault, record, &revoke, now_ms);

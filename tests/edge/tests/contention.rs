@@ -28,9 +28,9 @@ fn one_of(claims: usize) {
     });
     let granted: Vec<_> = answers.iter().filter(|answer| answer["granted"]["term"] == 1).collect();
     assert_eq!(granted.len(), 1, "{granted:?}");
-    let held: BTreeSet<_> = answers.iter().filter_map(|answer| answer["held"]["lease"]["id"].as_str()).collect();
+    let held: BTreeSet<_> = answers.iter().filter_map(|answer| answer["refused"]["lease"]["id"].as_str()).collect();
     assert_eq!(held.len(), 1, "all others are told of one and the same winner: {held:?}");
-    assert_eq!(answers.iter().filter(|answer| answer["held"]["lease"]["term"] == 1).count(), claims - 1);
+    assert_eq!(answers.iter().filter(|answer| answer["refused"]["lease"]["term"] == 1).count(), claims - 1);
 }
 
 #[test]

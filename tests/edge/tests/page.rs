@@ -42,8 +42,11 @@ struct Browser {
     _profile: TempDir,
 }
 
-impl Browser {
-    fn open(workerd: &Workerd) -> Self {
+/// A chromedriver, what it says, and the port on which it listens. It ends itself if another program takes that port while
+/// it begins: then there is another try.
+fn chromedriver() -> (Child, BufReader<ChildStdout>, u16) {
+    let mut complaints = String::new();
+    for _ in 0..5 {
         let mut chromedriver = Command::new("chromedriver")
             .arg("--port=0")
             .stdin(Stdio::null())
@@ -52,12 +55,22 @@ impl Browser {
             .spawn()
             .unwrap_or_else(|error| panic!("chromedriver: {error}; `tests/run edge` installs it"));
         let mut said = BufReader::new(chromedriver.stdout.take().unwrap());
-        let port = said
-            .by_ref()
-            .lines()
-            .map_while(Result::ok)
-            .find_map(|line| line.split_once("successfully on port ")?.1.trim_end_matches('.').parse::<u16>().ok())
-            .expect("chromedriver says where it listens");
+        for line in said.by_ref().lines().map_while(Result::ok) {
+            let port = line.split_once("successfully on port ").map(|(_, port)| port.trim_end_matches('.').parse());
+            if let Some(Ok(port)) = port {
+                return (chromedriver, said, port);
+            }
+            complaints += &line;
+            complaints.push('\n');
+        }
+        chromedriver.wait().unwrap();
+    }
+    panic!("chromedriver does not listen: {complaints}");
+}
+
+impl Browser {
+    fn open(workerd: &Workerd) -> Self {
+        let (chromedriver, said, port) = chromedriver();
         let url = format!("http://127.0.0.1:{port}");
         let mut browser = Self { chromedriver, _said: said, url, _profile: tempfile::tempdir().unwrap() };
         let profile = format!("--user-data-dir={}", browser._profile.path().display());

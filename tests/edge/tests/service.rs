@@ -148,13 +148,16 @@ fn a_lease_is_revoked() {
     assert_eq!(post("renew", &renewal), json!({"extended": {"version": 2}}));
     assert_eq!(post("renew", CLAIM)["type"], "invalid", "without a term");
     assert_eq!(post("renew", &renewal.replace('}', ", \"surprise\": 1}"))["type"], "invalid");
-    let revoked = post("revoke", "{}")["revoked"].clone();
+    assert_eq!(post("revoke", "{\"term\": 2}"), json!({"revoked": {"term": null, "lease": null}}), "another term");
+    assert_eq!(post("revoke", "{\"term\": 0}")["type"], "invalid");
+    assert_eq!(post("revoke", "{\"trem\": 1}")["type"], "invalid");
+    let revoked = post("revoke", "{\"term\": 1}")["revoked"].clone();
     assert_eq!(
         (&revoked["term"], &revoked["lease"]["term"], &revoked["lease"]["id"]),
         (&json!(2), &json!(1), &json!("a"))
     );
     assert_eq!(post("renew", &renewal)["lost"]["lease"]["term"], 2);
-    assert_eq!(post("acquire", CLAIM)["held"]["lease"]["term"], 2);
+    assert_eq!(post("acquire", CLAIM)["refused"]["lease"]["term"], 2);
     assert_eq!(post("acquire", &CLAIM.replace('}', ", \"after\": 2}"))["granted"]["term"], 3);
     let history = workerd.call("GET", "/v1/keys/k/history", Some(READER), None);
     let changes: Vec<_> = history.json()["history"]
@@ -212,7 +215,7 @@ fn survives_kill() {
     let first = "{\"id\": \"a\", \"session\": \"00000000000000000000000000000001\", \"ttl_ms\": 60000}";
     assert_eq!(workerd.call("POST", "/v1/keys/k/acquire", Some(CANDIDATE), Some(first)).json()["granted"]["term"], 1);
     workerd.kill_and_restart();
-    assert_eq!(acquire(&workerd, "2", 1)["held"]["lease"]["term"], 1);
+    assert_eq!(acquire(&workerd, "2", 1)["refused"]["lease"]["term"], 1);
     let release = "{\"session\": \"00000000000000000000000000000001\"}";
     assert_eq!(workerd.call("POST", "/v1/keys/k/release", Some(CANDIDATE), Some(release)).status, 200);
     workerd.kill_and_restart();

@@ -231,7 +231,7 @@ fn keys_are_listed() {
         (&Value::Null, &Value::Null, &json!("a"))
     );
     let odd: Vec<_> = (0..25).filter(|number| number % 2 == 1).map(|number| format!("team-1/{number:02}")).collect();
-    for (goes_on, with) in [("next", "from"), ("after", "after")] {
+    for (goes_on, with) in [("next", "start"), ("after", "after")] {
         let mut paged = Vec::new();
         let mut begin = String::new();
         loop {

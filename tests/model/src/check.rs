@@ -107,7 +107,7 @@ fn now() -> Instant {
 pub struct Report {
     /// States generated, repeats included.
     pub generated: usize,
-    /// Distinct states.
+    /// UniqueKeys states.
     pub unique: usize,
     /// The most actions in a row, and one.
     pub depth: usize,

@@ -86,7 +86,7 @@ fn answered(reply: &Reply) -> String {
     let shown = |lease: &Option<Lease>| lease.as_ref().map_or_else(|| "no lease".into(), Lease::to_string);
     match reply {
         Reply::Acquired(Acquired::Granted { term, .. }) => format!("granted term {term}"),
-        Reply::Acquired(Acquired::Held { lease, .. }) => format!("held: {}", shown(lease)),
+        Reply::Acquired(Acquired::Refused { lease, .. }) => format!("held: {}", shown(lease)),
         Reply::Renewed(Renewed::Extended { .. }) => "extended".into(),
         Reply::Renewed(Renewed::Lost { lease, .. }) => format!("lost: {}", shown(lease)),
         Reply::Released => "released".into(),

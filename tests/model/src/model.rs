@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use lessor::Config;
+use lessor::{Config, Ticket};
 use stateright::{Model, Property};
 
 use crate::action::Action;
@@ -87,7 +87,7 @@ impl ElectionModel {
             Instance::Awake(awake) => awake,
             Instance::Asleep(ticket) => {
                 actions.push(Action::Resume(index));
-                if ticket.led().is_some() {
+                if Ticket::from_bytes(ticket).is_some_and(|ticket| ticket.led().is_some()) {
                     actions.push(Action::Continue(index));
                 }
                 return;

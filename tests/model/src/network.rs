@@ -138,7 +138,7 @@ fn hash(message: &Message, state: &mut impl Hasher) {
             (1_u8, to, id, grant).hash(state);
             match reply {
                 Reply::Acquired(Acquired::Granted { term, version, .. }) => (0_u8, term, version).hash(state),
-                Reply::Acquired(Acquired::Held { lease, retry_after, .. }) => {
+                Reply::Acquired(Acquired::Refused { lease, retry_after, .. }) => {
                     (1_u8, retry_after).hash(state);
                     hash_lease(lease.as_ref(), state);
                 }

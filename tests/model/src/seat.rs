@@ -32,7 +32,8 @@ pub(crate) struct Seat {
 #[derive(Clone, Debug)]
 pub(crate) enum Instance {
     Awake(Arc<Awake>),
-    Asleep(Ticket),
+    /// The bytes of its ticket.
+    Asleep(Vec<u8>),
 }
 
 /// An election that has been polled until it waits, and what is often asked about it.
@@ -90,7 +91,7 @@ impl Seat {
                 } else {
                     ticket
                 };
-                (session, true, Election::resume(key, id, config, ticket, index.into(), moment.now)?)
+                (session, true, Election::resume(id, config, ticket, index.into(), moment.now)?)
             }
         };
         let awake = Awake::new(election, moment, false, moment.now);
@@ -177,7 +178,7 @@ impl Seat {
         (self.place, self.session, self.resumed, self.continued).hash(state);
         match &self.instance {
             Instance::Awake(awake) => (awake.fingerprint, awake.release_failed == Some(tick)).hash(state),
-            Instance::Asleep(ticket) => ticket.to_bytes().hash(state),
+            Instance::Asleep(ticket) => ticket.hash(state),
         }
     }
 
@@ -189,7 +190,7 @@ impl Seat {
 }
 
 /// How an instance begins.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) enum Start {
     New(u8),
     /// With the session of a ticket, and in the term of its reign if it is to.
@@ -223,7 +224,7 @@ impl Awake {
 
 /// Makes a request due, whether the candidate follows or leads.
 pub(crate) const fn nudge(election: &Election) -> [Input; 2] {
-    [Input::Wakeup, Input::SetValue { value: None, serial: election.value_set() + 1 }]
+    [Input::Wakeup, Input::SetValue { value: None, serial: election.serial_set() + 1 }]
 }
 
 /// The error that a planted failure carries.

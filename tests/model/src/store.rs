@@ -141,7 +141,9 @@ fn forget_ages(verdict: &mut Verdict) {
         record.since_ms = 0;
     }
     let shown: Option<&mut Lease> = match &mut verdict.reply {
-        Reply::Acquired(Acquired::Held { lease, .. }) | Reply::Renewed(Renewed::Lost { lease, .. }) => lease.as_mut(),
+        Reply::Acquired(Acquired::Refused { lease, .. }) | Reply::Renewed(Renewed::Lost { lease, .. }) => {
+            lease.as_mut()
+        }
         _ => None,
     };
     if let Some(lease) = shown {

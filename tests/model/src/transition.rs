@@ -1,5 +1,6 @@
 //! The transitions: each drives the shipped code once.
 
+use lessor::Ticket;
 use lessor::election::RequestId;
 use lessor::storage::{Claim, Release, Renewal, Request};
 
@@ -121,7 +122,7 @@ impl ElectionModel {
 
     pub(crate) fn sleep(&self, state: &mut State, index: u8) -> Option<()> {
         let seat = state.seats.get_mut(usize::from(index))?;
-        let ticket = seat.awake()?.election.clone().into_ticket()?;
+        let ticket = seat.awake()?.election.clone().into_ticket()?.into_bytes();
         if self.fault == Some(Fault::TicketCopied) {
             let copy = Seat { instance: Instance::Asleep(ticket), ..seat.clone() };
             state.seats.push(copy);
@@ -135,7 +136,7 @@ impl ElectionModel {
     pub(crate) fn resume(&self, state: &mut State, index: u8, continuing: bool) -> Option<()> {
         let seat = state.seats.get(usize::from(index))?;
         let Instance::Asleep(ticket) = &seat.instance else { return None };
-        let start = Start::Resume(seat.session, ticket.clone(), continuing);
+        let start = Start::Resume(seat.session, Ticket::from_bytes(ticket)?, continuing);
         let next = Seat::new(index, seat.place, &self.config, start, self.moment(state.tick, seat)).ok()?;
         *state.seats.get_mut(usize::from(index))? = next;
         Some(())

@@ -10,10 +10,10 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use futures::FutureExt;
 use futures::channel::oneshot;
 use futures::executor::block_on;
 use futures::future::{join, join_all, poll_fn, select};
-use futures::{FutureExt, StreamExt};
 use lessor::storage::Session;
 use lessor::{Builder, Candidate, Config, Event, Instant, Storage, SystemTimer, Term, Timer};
 

@@ -54,12 +54,15 @@ impl Drop for Node {
     }
 }
 
-/// The program of an example, built as this test is, with all storages.
+/// The program of an example: from the folder `LESSOR_EXAMPLES`, or else built as this test is, with all storages.
 ///
 /// # Panics
 /// If it does not build.
 #[must_use]
 pub fn built(example: &str) -> PathBuf {
+    if let Some(folder) = env::var_os("LESSOR_EXAMPLES") {
+        return Path::new(&folder).join(example);
+    }
     let test = env::current_exe().expect("this program");
     let profile_folder = test.ancestors().nth(2).expect("a folder for the profile");
     let mut build = Command::new(env!("CARGO"));

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use futures::StreamExt;
 use futures::future::join;
 use lessor::{Builder, Storage};
 

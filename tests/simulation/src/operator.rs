@@ -63,11 +63,11 @@ impl World {
         if let Err(why) = walk.take(page) {
             self.fail_listing(format!("{why}: {page:?}, {walk:?}"));
         } else if let Some(next) = &page.next {
-            walk.list.from = Some(next.clone());
+            walk.list.start = Some(next.clone());
             self.send_errand(process, walk.list.clone().into(), Errand::List(walk));
         } else if !walk.missing.is_empty() && walk.losses == self.store.losses {
             self.fail_listing(format!("some were not shown: {walk:?}"));
-        } else if walk.list.from.is_some() {
+        } else if walk.list.start.is_some() {
             self.reach(Situation::ListedInPages);
         }
     }

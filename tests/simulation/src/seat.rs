@@ -34,7 +34,7 @@ pub(crate) struct Seat {
     pub(crate) entropy: Random,
     pub(crate) program: Random,
     /// What an instance left for the next one.
-    pub(crate) ticket: Option<[u8; 32]>,
+    pub(crate) ticket: Option<Vec<u8>>,
     /// Counts those who took the seat.
     pub(crate) instance: u32,
     /// Somebody asked it to resign, or to stop, since the present instance began.

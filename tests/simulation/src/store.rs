@@ -134,7 +134,7 @@ impl Store {
         let key = key_of(request);
         let row = &mut self.rows.lessor[key];
         let reply = match request {
-            Request::Acquire(_) if frozen => Acquired::held(None, retry_after).into(),
+            Request::Acquire(_) if frozen => Acquired::refused(None, retry_after).into(),
             Request::Renew(_) if frozen => Renewed::lost(None).into(),
             _ => {
                 let verdict = Record::judge(row.as_ref(), request, now_ms, seed);
@@ -213,7 +213,7 @@ impl World {
         let after = self.store.rows.lessor[key].clone();
         let word = match &reply {
             Reply::Acquired(Acquired::Granted { .. }) => "granted",
-            Reply::Acquired(Acquired::Held { .. }) => "held",
+            Reply::Acquired(Acquired::Refused { .. }) => "held",
             Reply::Renewed(Renewed::Extended { .. }) => "extended",
             Reply::Renewed(Renewed::Lost { .. }) => "lost",
             Reply::Released => "released",
@@ -284,7 +284,7 @@ impl World {
         let live = before.is_some_and(|record| record.lease(now_ms).is_live());
         let situation =
             match (request, reply, before) {
-                (_, Reply::Acquired(Acquired::Held { lease: None, .. }), _) => Situation::Frozen,
+                (_, Reply::Acquired(Acquired::Refused { lease: None, .. }), _) => Situation::Frozen,
                 (Request::Acquire(claim), Reply::Acquired(Acquired::Granted { term, .. }), Some(before)) => {
                     let mine = before.session == Some(claim.session);
                     match (live, before.session) {

@@ -137,7 +137,7 @@ impl Task {
                 Happened::Said(text) => {
                     silence.set_after(limit);
                     if let Some(key) = self.follow.hear(&text) {
-                        self.shared.topics.wake(&key);
+                        self.shared.subscribers.wake(&key);
                     }
                 }
                 Happened::Alive => silence.set_after(limit),

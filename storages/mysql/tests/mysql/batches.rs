@@ -38,16 +38,16 @@ fn mixed() {
             Revoke::new(key("revoked")).into(),
             renewal(&claim("lost", 1), term(2)).into(),
             Revoke::new(key("nobody's")).into(),
-            List::new().from(Some(key("z"))).into(),
+            List::new().start(Some(key("z"))).into(),
         ];
         let replies = storage.call_all(batch).await;
         assert_eq!(replies.len(), 11);
         let mut replies = replies.into_iter();
         let mut next = || replies.next().unwrap();
         assert_eq!(next(), Ok(Reply::Got(None)));
-        assert!(matches!(next(), Ok(Reply::Acquired(Acquired::Held { lease: Some(_), .. }))));
+        assert!(matches!(next(), Ok(Reply::Acquired(Acquired::Refused { lease: Some(_), .. }))));
         assert_eq!(granted_reply(next()), Term::FIRST);
-        assert!(matches!(next(), Ok(Reply::Acquired(Acquired::Held { .. }))));
+        assert!(matches!(next(), Ok(Reply::Acquired(Acquired::Refused { .. }))));
         assert_eq!(next().unwrap_err().kind(), ErrorKind::Permanent, "the key occurs again");
         assert_eq!(next(), Ok(Reply::Released));
         let Ok(Reply::Listed(page)) = next() else { panic!("no page") };
@@ -85,7 +85,7 @@ fn in_opposite_orders() {
                             assert_eq!(term.get(), 1 + round);
                             false
                         }
-                        Reply::Acquired(Acquired::Held { retry_after: Duration::ZERO, .. }) => true,
+                        Reply::Acquired(Acquired::Refused { retry_after: Duration::ZERO, .. }) => true,
                         other => panic!("{other:?}"),
                     });
                     open = open.iter().zip(held).filter(|(_, held)| *held).map(|(claim, _)| claim.clone()).collect();

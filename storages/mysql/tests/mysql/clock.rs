@@ -44,7 +44,7 @@ fn time_goes_on_while_a_lock_is_waited_for() {
             assert_eq!(Some(second), first.next());
             let other = lock(&pool).await;
             let (repeated, ()) = join(storage.acquire(lasting(brief, HOUR)), unlock(other, WAIT)).await;
-            assert!(matches!(repeated.unwrap(), Acquired::Held { retry_after: Duration::ZERO, .. }));
+            assert!(matches!(repeated.unwrap(), Acquired::Refused { retry_after: Duration::ZERO, .. }));
             assert!(!is_live().await);
 
             // What is given lasts, and begins, when it is given.
@@ -82,10 +82,10 @@ fn an_hour_ahead() {
         assert_eq!(lease.time_left, TTL);
         let known = claim_for(TTL, "k", 2).after(Some(first));
         let held = storage.acquire(known.clone()).await.unwrap();
-        assert!(matches!(held, Acquired::Held { retry_after: TTL, .. }), "{held:?}");
+        assert!(matches!(held, Acquired::Refused { retry_after: TTL, .. }), "{held:?}");
         let watched = known.clone().takeover(Takeover::Unchanged(lease.version));
         let held = storage.acquire(watched.clone().after(None)).await.unwrap();
-        assert!(matches!(held, Acquired::Held { .. }), "{held:?}");
+        assert!(matches!(held, Acquired::Refused { .. }), "{held:?}");
         let second = granted(storage.acquire(watched).await);
         assert_eq!(Some(second), first.next());
         for sql_mode in ["", "SIMULTANEOUS_ASSIGNMENT"] {

@@ -32,7 +32,7 @@ fn contention() {
                             terms.push(term);
                             claim.after = Some(term);
                         }
-                        Ok(Acquired::Held { lease, .. }) => {
+                        Ok(Acquired::Refused { lease, .. }) => {
                             claim.after = claim.after.max(lease.map(|lease| lease.term));
                         }
                         Ok(other) => panic!("{other:?}"),

@@ -28,7 +28,7 @@ fn a_refused_claim_writes_nothing() {
         }
         for _ in 0..500 {
             let held = storage.acquire(refused.clone()).await.unwrap();
-            assert!(matches!(held, Acquired::Held { lease: Some(_), .. }));
+            assert!(matches!(held, Acquired::Refused { lease: Some(_), .. }));
             let _ = storage.renew(renewal(&refused, Term::FIRST)).await.unwrap();
             storage.release(release(&refused)).await.unwrap();
             let _ = storage.get(&refused.key).await.unwrap();
@@ -41,7 +41,7 @@ fn a_refused_claim_writes_nothing() {
 
         let other = lock(&pool).await;
         let began = now();
-        assert!(matches!(storage.acquire(refused).await.unwrap(), Acquired::Held { .. }));
+        assert!(matches!(storage.acquire(refused).await.unwrap(), Acquired::Refused { .. }));
         assert_eq!(storage.list(List::new()).await.unwrap().entries.len(), 1);
         assert_eq!(waiting(&pool).await, 0);
         for _ in 0..2 {

@@ -39,7 +39,11 @@ fn in_the_own_transaction() {
             assert!(matches!(refused, NotAdmitted::Stale(stale) if (stale.term, stale.newest) == (one, two)));
         };
         join(older, async {
-            smol::Timer::after(Duration::from_millis(100)).await;
+            const WAITING: &str = "SELECT COUNT(*) FROM information_schema.processlist
+                WHERE info LIKE 'INSERT INTO lessor_fences%'";
+            while number(&pool, WAITING).await == 0 {
+                smol::Timer::after(Duration::from_millis(5)).await;
+            }
             newer.commit().await.unwrap();
         })
         .await;

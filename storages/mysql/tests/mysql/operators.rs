@@ -19,7 +19,7 @@ async fn pages(storage: &MySqlStorage, list: List) -> Vec<String> {
         assert!(page.entries.len() <= list.page_size());
         keys.extend(page.entries.iter().map(|entry| entry.key.as_str().to_string()));
         match page.next {
-            Some(next) => list = list.from(Some(next)),
+            Some(next) => list = list.start(Some(next)),
             None => return keys,
         }
     }
@@ -47,9 +47,9 @@ fn lists() {
         assert_eq!(beginning("\u{10ffff}").await, ["\u{10ffff}"]);
         assert_eq!(beginning("nothing").await, [""; 0]);
         assert_eq!(beginning(&"x".repeat(10_000)).await, [""; 0]);
-        assert_eq!(pages(&storage, List::new().prefix("a").from(Some(key("a%a")))).await, ["a_b", "ab"]);
-        assert_eq!(pages(&storage, List::new().prefix("a").from(Some(key("A")))).await.len(), 5);
-        assert_eq!(pages(&storage, List::new().prefix("a").from(Some(key("b")))).await, [""; 0]);
+        assert_eq!(pages(&storage, List::new().prefix("a").start(Some(key("a%a")))).await, ["a_b", "ab"]);
+        assert_eq!(pages(&storage, List::new().prefix("a").start(Some(key("A")))).await.len(), 5);
+        assert_eq!(pages(&storage, List::new().prefix("a").start(Some(key("b")))).await, [""; 0]);
     });
 }
 

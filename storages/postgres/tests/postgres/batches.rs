@@ -99,7 +99,7 @@ fn mixed() {
         assert!(matches!(next(), Ok(Reply::Released)));
         let twice = next().unwrap_err();
         assert!(twice.kind() == ErrorKind::Permanent && twice.get_ref().is::<DuplicateKey>(), "{twice}");
-        assert!(matches!(next(), Ok(Reply::Acquired(Acquired::Held { lease: Some(_), .. }))));
+        assert!(matches!(next(), Ok(Reply::Acquired(Acquired::Refused { lease: Some(_), .. }))));
         assert!(is_extended(&next()));
         assert!(matches!(next(), Ok(Reply::Revoked(None))));
         assert!(matches!(next(), Ok(Reply::Listed(page)) if page.entries.len() == 1 && page.next.is_none()));

@@ -47,7 +47,7 @@ fn contention() {
                             grants.fetch_add(1, Ordering::Relaxed);
                             claim.after = Some(term);
                         }
-                        Ok(Acquired::Held { lease, .. }) => {
+                        Ok(Acquired::Refused { lease, .. }) => {
                             claim.after = claim.after.max(lease.map(|lease| lease.term));
                         }
                         Err(error) => assert_eq!(error.kind(), ErrorKind::Transient, "{error}"),

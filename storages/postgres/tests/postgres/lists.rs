@@ -47,7 +47,7 @@ fn order_and_prefix() {
             // Page after page.
             let (mut from, mut found) = (None, Vec::new());
             loop {
-                let page = storage.list(List::new().prefix(prefix).from(from).limit(2)).await.unwrap();
+                let page = storage.list(List::new().prefix(prefix).start(from).limit(2)).await.unwrap();
                 assert!(page.entries.len() <= 2);
                 found.extend(page.entries.iter().map(|entry| entry.key.to_string()));
                 from = page.next;
@@ -57,7 +57,7 @@ fn order_and_prefix() {
             }
             assert_eq!(found, expected, "{prefix:?}");
         }
-        let from = |name: &str| List::new().from(Some(key(name)));
+        let from = |name: &str| List::new().start(Some(key(name)));
         assert_eq!(names(&storage.list(from("ab")).await.unwrap())[0], "ab");
         assert_eq!(names(&storage.list(from("aa")).await.unwrap())[0], "ab");
         assert!(storage.list(from("b").prefix("a")).await.unwrap().entries.is_empty());

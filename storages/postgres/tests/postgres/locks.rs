@@ -28,7 +28,10 @@ fn a_refused_claim_writes_nothing() {
         run(&pool, "CHECKPOINT").await;
         let before = number(&pool, WRITTEN).await;
         for _ in 0..500 {
-            assert!(matches!(storage.acquire(refused.clone()).await.unwrap(), Acquired::Held { lease: Some(_), .. }));
+            assert!(matches!(
+                storage.acquire(refused.clone()).await.unwrap(),
+                Acquired::Refused { lease: Some(_), .. }
+            ));
             let _ = storage.renew(renewal(&refused, Term::FIRST)).await.unwrap();
             storage.release(release(&refused)).await.unwrap();
             let _ = storage.get(&refused.key).await.unwrap();
@@ -41,7 +44,7 @@ fn a_refused_claim_writes_nothing() {
         let mut other = pool.begin().await.unwrap();
         sqlx::query("SELECT FROM lessor_leases FOR UPDATE").execute(&mut *other).await.unwrap();
         let began = now();
-        assert!(matches!(storage.acquire(refused).await.unwrap(), Acquired::Held { .. }));
+        assert!(matches!(storage.acquire(refused).await.unwrap(), Acquired::Refused { .. }));
         assert_eq!(storage.revoke(&key("free")).await.unwrap(), None);
         assert!(storage.get(&key("k")).await.unwrap().is_some());
         let mine = storage.acquire(lasting(Duration::from_secs(2), claim("k", 1))).await.unwrap_err();
@@ -112,11 +115,11 @@ fn an_hour_ahead() {
         let known = short(2).after(Some(term));
         assert!(matches!(
             storage.acquire(known.clone()).await.unwrap(),
-            Acquired::Held { retry_after, .. } if retry_after == Duration::from_secs(5)
+            Acquired::Refused { retry_after, .. } if retry_after == Duration::from_secs(5)
         ));
         let watched = known.takeover(Takeover::Unchanged(lease.version));
         let knows_nothing = watched.clone().after(None);
-        assert!(matches!(storage.acquire(knows_nothing).await.unwrap(), Acquired::Held { .. }));
+        assert!(matches!(storage.acquire(knows_nothing).await.unwrap(), Acquired::Refused { .. }));
         assert_eq!(Some(granted(storage.acquire(watched).await)), term.next());
         run(&pool, "UPDATE lessor_leases SET expires = expires + 3600000").await;
         let renewed = storage.renew(renewal(&short(2), term.next().unwrap())).await.unwrap();

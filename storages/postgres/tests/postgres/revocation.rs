@@ -30,7 +30,7 @@ fn takes_the_lease() {
         assert!(matches!(storage.renew(renewal(&claim("k", 1), term)).await.unwrap(), Renewed::Lost { .. }));
         storage.release(release(&claim("k", 1))).await.unwrap();
         let known = claim("k", 1).after(Some(term));
-        assert!(matches!(storage.acquire(known).await.unwrap(), Acquired::Held { .. }), "outdated");
+        assert!(matches!(storage.acquire(known).await.unwrap(), Acquired::Refused { .. }), "outdated");
         assert_eq!(storage.get(&key("k")).await.unwrap().unwrap().version, after.version);
         let next = claim("k", 2).after(Some(after.term)).takeover(Takeover::ReleasedOnly);
         assert_eq!(Some(granted(storage.acquire(next).await)), after.term.next());

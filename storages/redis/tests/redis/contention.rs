@@ -30,7 +30,7 @@ fn contention() {
                             terms.push(term);
                             claim.after = Some(term);
                         }
-                        Acquired::Held { lease, .. } => claim.after = claim.after.max(lease.map(|lease| lease.term)),
+                        Acquired::Refused { lease, .. } => claim.after = claim.after.max(lease.map(|lease| lease.term)),
                         other => panic!("{other:?}"),
                     }
                 }
@@ -64,10 +64,10 @@ fn an_hour_ahead() {
         assert_eq!(seen.time_left, TTL);
         let known = short(2).after(Some(term));
         let refused = storage.acquire(known.clone()).await.unwrap();
-        assert!(matches!(refused, Acquired::Held { retry_after, .. } if retry_after == TTL));
+        assert!(matches!(refused, Acquired::Refused { retry_after, .. } if retry_after == TTL));
         let watched = known.takeover(Takeover::Unchanged(seen.version));
         let refused = storage.acquire(watched.clone().after(None)).await.unwrap();
-        assert!(matches!(refused, Acquired::Held { .. }));
+        assert!(matches!(refused, Acquired::Refused { .. }));
         let next = granted(storage.acquire(watched).await);
         assert!(next > term);
         server.push_expiries(HOUR);

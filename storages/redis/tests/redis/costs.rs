@@ -21,7 +21,10 @@ fn a_refused_claim_writes_nothing() {
         let refused = claim("k", 2);
         // Each script is sent once.
         let ask = async || {
-            assert!(matches!(storage.acquire(refused.clone()).await.unwrap(), Acquired::Held { lease: Some(_), .. }));
+            assert!(matches!(
+                storage.acquire(refused.clone()).await.unwrap(),
+                Acquired::Refused { lease: Some(_), .. }
+            ));
             let renewed = storage.renew(renewal(&refused, Term::FIRST)).await.unwrap();
             assert!(matches!(renewed, Renewed::Lost { lease: Some(_), .. }));
             storage.release(release(&refused)).await.unwrap();

@@ -44,7 +44,7 @@ fn pages() {
             seen.extend(page.entries.iter().map(|entry| entry.key.to_string()));
             assert!(page.entries.iter().all(|entry| entry.lease.is_live() && entry.lease.age.is_some()));
             match page.next {
-                Some(next) => list = list.from(Some(next)),
+                Some(next) => list = list.start(Some(next)),
                 None => break,
             }
         }
@@ -54,9 +54,9 @@ fn pages() {
         // A page that is just full is the last one; the first key need not be there.
         let page = storage.list(List::new().prefix("job 99").limit(11)).await.unwrap();
         assert_eq!((keys(&page).len(), page.next), (11, None));
-        let page = storage.list(List::new().from(Some(key("job 998x"))).limit(1)).await.unwrap();
+        let page = storage.list(List::new().start(Some(key("job 998x"))).limit(1)).await.unwrap();
         assert_eq!(keys(&page), ["job 999"]);
-        assert_eq!(storage.list(List::new().from(Some(key("k")))).await.unwrap(), Page::default());
+        assert_eq!(storage.list(List::new().start(Some(key("k")))).await.unwrap(), Page::default());
         assert_eq!(storage.list(List::new().limit(usize::MAX)).await.unwrap().entries.len(), List::MAX_LIMIT);
         assert_eq!(storage.list(List::new().limit(0)).await.unwrap().entries.len(), 1);
     });

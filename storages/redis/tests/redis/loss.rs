@@ -24,7 +24,7 @@ fn claim(key: &str, session: u128) -> Claim {
 #[track_caller]
 fn frozen(acquired: Result<Acquired, StorageError>) -> Duration {
     match acquired.unwrap() {
-        Acquired::Held { lease: None, retry_after, .. } if !retry_after.is_zero() && retry_after <= MAX_TTL => {
+        Acquired::Refused { lease: None, retry_after, .. } if !retry_after.is_zero() && retry_after <= MAX_TTL => {
             retry_after
         }
         other => panic!("it is not frozen: {other:?}"),
@@ -46,7 +46,7 @@ async fn thawed(storage: &RedisStorage, claim: &Claim, lost_after: Duration) -> 
                 assert!(frozen_for < MAX_TTL * 3, "{frozen_for:?}");
                 return term;
             }
-            Acquired::Held { lease, retry_after, .. } => {
+            Acquired::Refused { lease, retry_after, .. } => {
                 assert!(retry_after <= MAX_TTL, "{retry_after:?}");
                 claim.after = claim.after.max(lease.map(|lease| lease.term));
                 smol::Timer::after(retry_after).await;
@@ -121,7 +121,7 @@ fn durable_outlives_a_crash() {
         let term = granted(storage.acquire(claim("k", 1)).await);
         server.crash();
         extended(storage.renew(renewal(&claim("k", 1), term)).await);
-        assert!(matches!(storage.acquire(claim("k", 2)).await.unwrap(), Acquired::Held { lease: Some(_), .. }));
+        assert!(matches!(storage.acquire(claim("k", 2)).await.unwrap(), Acquired::Refused { lease: Some(_), .. }));
     });
 }
 
@@ -224,7 +224,7 @@ fn an_election_over_a_loss() {
             };
             server.crash();
             let lost = old.lost().await;
-            assert!(matches!(lost.reason, Some(LostReason::Superseded | LostReason::Expired)), "{lost:?}");
+            assert!(matches!(lost.reason, LostReason::Superseded | LostReason::Expired), "{lost:?}");
             assert!(!first.is_leader() && !second.is_leader());
             let next = match select(Box::pin(first.elected()), Box::pin(second.elected())).await {
                 Either::Left((leadership, _)) | Either::Right((leadership, _)) => leadership.unwrap(),

@@ -35,7 +35,7 @@ fn a_live_lease() {
         let renewed = storage.renew(renewal(&first, term)).await.unwrap();
         assert!(matches!(renewed, Renewed::Lost { lease: Some(_), .. }));
         let outdated = storage.acquire(first.clone().after(Some(term))).await.unwrap();
-        assert!(matches!(outdated, Acquired::Held { retry_after: Duration::ZERO, .. }), "{outdated:?}");
+        assert!(matches!(outdated, Acquired::Refused { retry_after: Duration::ZERO, .. }), "{outdated:?}");
         let next = claim("k", 2).after(Some(free.term)).takeover(Takeover::ReleasedOnly);
         assert!(granted(storage.acquire(next).await) > free.term);
 
@@ -105,7 +105,7 @@ fn after_a_loss() {
         assert_eq!(storage.revoke(&first.key).await.unwrap(), None, "nobody has noticed yet");
         assert_eq!(written(), before);
         let frozen = |acquired: Acquired| match acquired {
-            Acquired::Held { lease: None, retry_after, .. } => retry_after,
+            Acquired::Refused { lease: None, retry_after, .. } => retry_after,
             other => panic!("{other:?}"),
         };
         let left = frozen(storage.acquire(first.clone()).await.unwrap());
@@ -129,6 +129,6 @@ fn the_last_term() {
         assert!(storage.revoke(&claim.key).await.unwrap().is_some());
         let free = lease(&storage, &claim.key).await;
         assert_eq!((free.id, free.term), (None, last));
-        assert!(matches!(storage.acquire(claim.after(Some(last))).await.unwrap(), Acquired::Held { .. }));
+        assert!(matches!(storage.acquire(claim.after(Some(last))).await.unwrap(), Acquired::Refused { .. }));
     });
 }

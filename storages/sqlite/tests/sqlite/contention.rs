@@ -32,7 +32,7 @@ fn every_grant_has_its_own_term_under_contention() {
                     claim.after = Some(term);
                     total.fetch_add(1, Ordering::Relaxed);
                 }
-                Ok(Acquired::Held { lease, .. }) => claim.after = lease.map(|lease| lease.term),
+                Ok(Acquired::Refused { lease, .. }) => claim.after = lease.map(|lease| lease.term),
                 Ok(other) => panic!("{other:?}"),
                 Err(error) => assert_eq!(error.kind(), ErrorKind::Transient, "{error}"),
             }

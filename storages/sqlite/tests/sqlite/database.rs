@@ -95,7 +95,7 @@ pub(crate) fn granted(answer: Result<Acquired, StorageError>) -> Term {
 #[track_caller]
 pub(crate) fn held_by(answer: Result<Acquired, StorageError>) -> String {
     match answer.unwrap() {
-        Acquired::Held { lease: Some(lease), .. } => lease.id.unwrap().to_string(),
+        Acquired::Refused { lease: Some(lease), .. } => lease.id.unwrap().to_string(),
         other => panic!("not held: {other:?}"),
     }
 }

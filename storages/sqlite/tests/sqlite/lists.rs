@@ -15,9 +15,9 @@ fn names(page: &Page) -> Vec<&str> {
 /// All of it, page by page.
 async fn walk(storage: &SqliteStorage, list: &List) -> Vec<String> {
     let mut found = Vec::new();
-    let mut from = list.from.clone();
+    let mut from = list.start.clone();
     loop {
-        let page = storage.list(list.clone().from(from)).await.unwrap();
+        let page = storage.list(list.clone().start(from)).await.unwrap();
         assert!(page.entries.len() <= list.page_size());
         found.extend(names(&page).into_iter().map(str::to_owned));
         match page.next {
@@ -42,13 +42,13 @@ async fn lists_in_order(storage: &SqliteStorage) {
     for limit in [1, 2, 3, 8, 9, 10, 1000] {
         assert_eq!(walk(storage, &List::new().limit(limit)).await, KEYS, "{limit}");
         assert_eq!(walk(storage, &List::new().limit(limit).prefix("a")).await, ["a", "a/1", "a/2"], "{limit}");
-        let from = List::new().limit(limit).prefix("a").from(Some(key("a/")));
+        let from = List::new().limit(limit).prefix("a").start(Some(key("a/")));
         assert_eq!(walk(storage, &from).await, ["a/1", "a/2"], "{limit}");
     }
     let page = storage.list(List::new().prefix("a").limit(3)).await.unwrap();
     assert_eq!(page.next, None, "what follows is another's");
     for nothing in
-        [List::new().prefix("b"), List::new().prefix("a").from(Some(key("b"))), List::new().prefix("\u{10ffff}")]
+        [List::new().prefix("b"), List::new().prefix("a").start(Some(key("b"))), List::new().prefix("\u{10ffff}")]
     {
         assert_eq!(storage.list(nothing).await.unwrap(), Page::default());
     }
@@ -133,7 +133,7 @@ fn a_broken_row_breaks_its_own_page() {
         assert_eq!(names(&storage.list(List::new().prefix("A")).await.unwrap()), ["A"]);
         let page = storage.list(List::new().limit(3)).await.unwrap();
         assert_eq!((names(&page), &page.next), (vec!["A", "B", "Z"], &Some(key("a"))));
-        let rest = List::new().from(Key::new("a/2").ok());
+        let rest = List::new().start(Key::new("a/2").ok());
         assert_eq!(names(&storage.list(rest).await.unwrap()), KEYS[5..]);
     });
 }

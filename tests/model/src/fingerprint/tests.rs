@@ -54,7 +54,7 @@ fn leader(sent: u64, term: u64, version: u64) -> Election {
 fn held(ms: u64, term: u64, version: u64, left: u64) -> Election {
     let lease = lease(term, version, left);
     let retry_after = lease.time_left;
-    let mut election = answered(0, ms, Acquired::held(Some(lease), retry_after));
+    let mut election = answered(0, ms, Acquired::refused(Some(lease), retry_after));
     poll(&mut election, ms);
     election
 }
@@ -162,7 +162,7 @@ fn what_decides_is_seen() {
     // may_hold: a failed claim may have been applied, a refused one was not.
     let (failed, id) = asked(0);
     let failed = then(failed, 50, Input::Reply { id, reply: failed_reply() });
-    let refused = answered(0, 50, Acquired::held(None, Duration::ZERO));
+    let refused = answered(0, 50, Acquired::refused(None, Duration::ZERO));
     differ(&settled(failed), &settled(refused));
     // phase: of a reign that leads, that ends, whose work has ended, that is released; a cool-off, and its end.
     let ending = then(leader(0, 1, 1), 60, Input::Resign);
@@ -235,7 +235,7 @@ fn with_the_guard_more_decides() {
         let (key, id) = (Key::new("k").unwrap(), Id::new("a").unwrap());
         let mut election = Election::new(key, id, config, Session::from_bits(1), 1, at(0)).unwrap();
         let id = poll(&mut election, 0).unwrap();
-        let reply = Acquired::held(Some(lease(1, 1, left)), Duration::from_millis(left));
+        let reply = Acquired::refused(Some(lease(1, 1, left)), Duration::from_millis(left));
         settled(then(election, 0, Input::Reply { id, reply: Ok(reply.into()) }))
     };
     differ(&guarded(400), &guarded(500));

@@ -1,6 +1,5 @@
 use std::time::{Duration, Instant};
 
-use futures::StreamExt;
 use lessor::{Builder, Candidate, Storage};
 
 use crate::rounds::row;

@@ -76,7 +76,7 @@ async fn operations(name: &str, storage: &impl Storage, bare: &mut impl Bare) {
         measured.time(4, async || bare.look().await).await;
         measured
             .time(5, async || match storage.acquire(other.clone()).await {
-                Ok(Acquired::Held { lease: Some(_), .. }) => {}
+                Ok(Acquired::Refused { lease: Some(_), .. }) => {}
                 other => panic!("{other:?}"),
             })
             .await;

@@ -53,7 +53,7 @@ pub(crate) fn late<S: Faulty>() {
             (Some(old), Takeover::Unchanged(before.version)),
         ] {
             let acquired = block_on(storage.acquire(claim(after, takeover))).unwrap();
-            assert!(matches!(acquired, Acquired::Held { .. }), "{acquired:?}");
+            assert!(matches!(acquired, Acquired::Refused { .. }), "{acquired:?}");
         }
         let after = look();
         ((after.term, after.version) == (before.term, before.version)).then_some(())

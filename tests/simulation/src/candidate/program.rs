@@ -45,7 +45,7 @@ async fn guarded(place: &Place, leadership: &Leadership) {
     };
     let busy = Busy::begin(place, leadership);
     let _ = select(pin!(work(place, leadership, false)), pin!(leadership.ending())).await;
-    if let Err(lost) = place.sim.observe(|| leadership.check(Duration::MAX)) {
+    if let Err(lost) = place.sim.observe(|| leadership.guard().map(drop)) {
         place.heard(&lost);
     }
     let longest = place.sim.world().seats[place.seat].participant.config.drain_timeout.mul_f64(1.5);

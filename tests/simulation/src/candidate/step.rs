@@ -44,16 +44,16 @@ fn take_ticket(place: &Place) -> Option<Ticket> {
             .seats
             .iter()
             .filter(|seat| seat.key == key)
-            .find_map(|seat| seat.ticket)
+            .find_map(|seat| seat.ticket.as_deref())
             .and_then(Ticket::from_bytes);
     }
-    let ticket = world.seats[place.seat].ticket.take().and_then(Ticket::from_bytes)?;
+    let ticket = Ticket::from_bytes(&world.seats[place.seat].ticket.take()?)?;
     world.reach(Situation::TicketTaken);
     Some(ticket)
 }
 
 fn leave_ticket(place: &Place, ticket: Option<Ticket>) {
     if !place.is_dead() {
-        place.sim.world().seats[place.seat].ticket = ticket.map(|ticket| ticket.to_bytes());
+        place.sim.world().seats[place.seat].ticket = ticket.map(|ticket| ticket.into_bytes());
     }
 }

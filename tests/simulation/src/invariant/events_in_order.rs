@@ -112,8 +112,8 @@ impl World {
             return;
         }
         let told = state.lost.or_else(|| self.ending(seat));
-        let by_time = state.lost.is_none() && lost.remaining.is_zero() && lost.reason == Some(LostReason::Expired);
-        if lost.reason != told && !by_time {
+        let by_time = state.lost.is_none() && lost.remaining.is_zero() && lost.reason == LostReason::Expired;
+        if Some(lost.reason) != told && !by_time {
             let name = self.name(seat);
             self.fail(RULE, format!("{name}: a leadership says {lost:?}, the events told {told:?}"));
         }

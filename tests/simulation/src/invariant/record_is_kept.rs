@@ -25,7 +25,7 @@ impl Step<'_> {
     fn wrong(&self) -> Option<&'static str> {
         let wrote = self.before != self.after;
         match self.reply {
-            Reply::Acquired(Acquired::Held { .. })
+            Reply::Acquired(Acquired::Refused { .. })
             | Reply::Renewed(Renewed::Lost { .. })
             | Reply::Got(_)
             | Reply::Revoked(None)

@@ -28,8 +28,8 @@ const FOLLOW: &str = "src/election/follow.rs";
 const LEAD: &str = "src/election/lead.rs";
 const REQUEST: &str = "src/election/request.rs";
 const DRIVER: &str = "src/driver.rs";
-const STORAGE_REQUEST: &str = "src/storage/request.rs";
-const CELL: &str = "src/cell.rs";
+const STORAGE_LIST: &str = "src/storage/list.rs";
+const SHARED: &str = "src/shared.rs";
 const DEADLINE: &str = "src/deadline.rs";
 
 const fn edit(file: &'static str, find: &'static str, replace: &'static str) -> Edit {

@@ -1,6 +1,6 @@
 //! Faults of the candidate's half: the deadline, the end of a reign, requests.
 
-use super::{CELL, DEADLINE, DRIVER, ELECTION, END, LEAD, Mutant, REQUEST, edit};
+use super::{DEADLINE, DRIVER, ELECTION, END, LEAD, Mutant, REQUEST, SHARED, edit};
 
 pub(super) const MUTANTS: &[Mutant] = &[
     // === the deadline ===
@@ -59,7 +59,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         edits: &[
             edit(
                 ELECTION,
-                "self.look_at(now);\n        match input {",
+                "self.advance_to(now);\n        match input {",
                 "self.now = self.now.max(now);\n        match input {",
             ),
             edit(DEADLINE, "(old != 0).then_some(old.max(at))", "Some(old.max(at))"),
@@ -99,12 +99,12 @@ pub(super) const MUTANTS: &[Mutant] = &[
             ),
             edit(
                 END,
-                "        if let Phase::Releasing(Releasing { cool_off, .. }) = self.phase {",
+                "        if let Phase::Releasing(Releasing { then, .. }) = self.phase {",
                 "        if matches!(self.phase, Phase::Ending { .. }) {
             self.session = None;
             self.lose(if self.stopping { LostReason::Stopped } else { LostReason::Resigned });
         }
-        if let Phase::Releasing(Releasing { cool_off, .. }) = self.phase {",
+        if let Phase::Releasing(Releasing { then, .. }) = self.phase {",
             ),
         ],
     },
@@ -130,11 +130,11 @@ pub(super) const MUTANTS: &[Mutant] = &[
         why: "to stop renewing is enough, the lease runs out by itself",
         edits: &[edit(
             END,
-            "            self.phase = Phase::Releasing(Releasing { session, attempts: 0, cool_off });",
-            "            let _ = Releasing { session, attempts: 0, cool_off };
-            if cool_off {
-                return self.cool_off();
-            }",
+            "        self.phase = Phase::Releasing(Releasing { session, attempts: 0, then });
+        self.next_at = self.now;
+        true",
+            "        let _ = Releasing { session, attempts: 0, then };
+        false",
         )],
     },
     Mutant {
@@ -151,17 +151,13 @@ pub(super) const MUTANTS: &[Mutant] = &[
         name: "stop_forgets_the_release",
         breaks: "R9",
         why: "who stops stops, and the lease runs out by itself",
-        edits: &[edit(END, "            self.give_up(false);\n", "")],
+        edits: &[edit(END, " && !self.begin_release(AfterRelease::Stop)", "")],
     },
     Mutant {
         name: "cool_off_skipped",
         breaks: "R12",
         why: "once it is released everybody may claim",
-        edits: &[edit(
-            END,
-            "            self.phase = Phase::Following;\n            if cool_off {",
-            "            self.phase = Phase::Following;\n            if false {",
-        )],
+        edits: &[edit(END, "AfterRelease::CoolOff => self.cool_off(),", "AfterRelease::CoolOff => {}")],
     },
     Mutant {
         name: "wake_up_cuts_the_cool_off",
@@ -189,7 +185,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         name: "ending_reason_not_kept",
         breaks: "R16",
         why: "the reason is told at the end, and until then it is ending",
-        edits: &[edit(CELL, "grant.begin_ending(*reason);", "grant.begin_ending(LostReason::Expired);")],
+        edits: &[edit(SHARED, "reign.begin_ending(*reason);", "reign.begin_ending(LostReason::Expired);")],
     },
     Mutant {
         name: "jeopardy_omitted",
@@ -239,7 +235,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         name: "no_request_timeout",
         breaks: "R14",
         why: "the client library has a timeout of its own, surely",
-        edits: &[edit(REQUEST, "self.config.request_timeout.min(left)", "left")],
+        edits: &[edit(REQUEST, "saturating_add(self.config.request_timeout)", "saturating_add(Duration::MAX)")],
     },
     Mutant {
         name: "one_failure_ends_the_reign",

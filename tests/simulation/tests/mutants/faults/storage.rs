@@ -1,6 +1,6 @@
 //! Faults of the storage's half: the record, terms, its clock, operators.
 
-use super::{FOLLOW, LEAD, Mutant, RECORD, REQUEST, STORAGE_REQUEST, edit};
+use super::{FOLLOW, LEAD, Mutant, RECORD, REQUEST, STORAGE_LIST, edit};
 
 pub(super) const MUTANTS: &[Mutant] = &[
     // === the record ===
@@ -70,8 +70,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
         edits: &[
             edit(
                 RECORD,
-                "!(unchanged && !outdated && record.is_ahead_of_the_clock(now_ms))",
-                "!(unchanged && !outdated)",
+                "let stuck = unchanged && !outdated && record.is_ahead_of_the_clock(now_ms);",
+                "let stuck = unchanged && !outdated;",
             ),
             edit(FOLLOW, "seen.since.saturating_add(seen.ttl).saturating_add(self.config.margin)", "seen.since"),
         ],
@@ -82,9 +82,9 @@ pub(super) const MUTANTS: &[Mutant] = &[
         why: "an upsert that touches the row in any case is one statement",
         edits: &[edit(
             RECORD,
-            "Verdict::new(Acquired::held(Some(self.lease(now_ms)), Duration::from_millis(retry_after_ms)), None)",
+            "Verdict::new(Acquired::refused(Some(self.lease(now_ms)), Duration::from_millis(retry_after_ms)), None)",
             "let touched = Self { version: self.version.next(), ..self.clone() };
-        Verdict::new(Acquired::held(Some(self.lease(now_ms)), Duration::from_millis(retry_after_ms)), Some(touched))",
+        Verdict::new(Acquired::refused(Some(self.lease(now_ms)), Duration::from_millis(retry_after_ms)), Some(touched))",
         )],
     },
     // === operators ===
@@ -115,7 +115,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         breaks: "lists",
         why: "the next page begins after the last key that was shown, and this one is taken for that",
         edits: &[edit(
-            STORAGE_REQUEST,
+            STORAGE_LIST,
             "first.is_none_or(|first| key >= first)",
             "first.is_none_or(|first| key > first)",
         )],
@@ -127,7 +127,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         why: "the term is set when the row is inserted, and the upsert forgets it",
         edits: &[edit(
             RECORD,
-            "        following(claim.after.max(Some(self.term)), seed)",
+            "        term_after(claim.after.max(Some(self.term)), seed)",
             "        claim.after.max(Some(self.term)).max(Some(seed))",
         )],
     },
@@ -161,10 +161,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         name: "known_not_recorded",
         breaks: "R6",
         why: "the term lives in the reign, and the reign is gone",
-        edits: &[
-            edit(LEAD, "        self.known = self.known.max(Some(term));\n", ""),
-            edit(LEAD, "        self.known = self.known.max(Some(reign.term));\n", ""),
-        ],
+        edits: &[edit(LEAD, "        self.known = self.known.max(Some(term));\n", "")],
     },
     Mutant {
         name: "seed_ignored",
@@ -186,7 +183,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
                 "self.expires_ms.saturating_sub(now_ms).min(self.ttl_ms)",
                 "self.expires_ms.saturating_sub(now_ms)",
             ),
-            edit(RECORD, "if live && !(unchanged && !outdated && record.is_ahead_of_the_clock(now_ms)) {", "if live {"),
+            edit(RECORD, "if live && !stuck {", "if live {"),
         ],
     },
     Mutant {
@@ -195,8 +192,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
         why: "the storage says that it has expired, and the option is forgotten where it counts",
         edits: &[edit(
             FOLLOW,
-            "let own_choice = self.config.takeover_guard || !self.config.takeover_delay.is_zero();",
-            "let own_choice = false;",
+            "let judges_itself = self.config.takeover_guard || !self.config.takeover_delay.is_zero();",
+            "let judges_itself = false;",
         )],
     },
     Mutant {

@@ -8,7 +8,7 @@ use core::pin::Pin;
 use core::sync::atomic::{AtomicUsize, Ordering};
 use core::task::{Context, Poll};
 
-use event_listener::{Event, EventListener};
+use event_listener::{Event as Signal, EventListener};
 use futures::{Stream, ready};
 
 use super::Wakeups;
@@ -23,19 +23,19 @@ use crate::text::Key;
 /// ```
 /// use futures::{FutureExt, StreamExt};
 /// use lessor::Key;
-/// use lessor::storage::Topics;
+/// use lessor::storage::Subscribers;
 ///
-/// let topics = Topics::new();
+/// let subscribers = Subscribers::new();
 /// let key = Key::new("k")?;
-/// let mut wakeups = topics.subscribe(&key);
-/// topics.wake(&key);
-/// topics.wake(&key);
+/// let mut wakeups = subscribers.subscribe(&key);
+/// subscribers.wake(&key);
+/// subscribers.wake(&key);
 /// assert_eq!(wakeups.next().now_or_never(), Some(Some(())));
 /// assert_eq!(wakeups.next().now_or_never(), None, "they coalesce");
 /// # Ok::<(), lessor::InvalidText>(())
 /// ```
 #[derive(Debug, Default)]
-pub struct Topics(Mutex<Followed>);
+pub struct Subscribers(Mutex<Followed>);
 
 #[derive(Debug, Default)]
 struct Followed {
@@ -44,13 +44,15 @@ struct Followed {
     room: usize,
 }
 
+/// Those who wait for one key.
 #[derive(Debug, Default)]
 struct Topic {
-    rounds: AtomicUsize,
-    event: Event,
+    /// How often it was woken.
+    wakes: AtomicUsize,
+    signal: Signal,
 }
 
-impl Topics {
+impl Subscribers {
     /// No subscriptions yet.
     #[must_use]
     pub const fn new() -> Self {
@@ -61,7 +63,7 @@ impl Topics {
     pub fn subscribe(&self, key: &Key) -> Wakeups {
         let mut followed = self.0.lock();
         let topic = followed.topics.get(key).and_then(Weak::upgrade).unwrap_or_else(|| followed.begin(key));
-        let seen = topic.rounds.load(Ordering::Acquire);
+        let seen = topic.wakes.load(Ordering::Acquire);
         Wakeups::new(Subscription { topic, seen, listener: None })
     }
 
@@ -102,8 +104,8 @@ impl Followed {
 
 impl Topic {
     fn wake(&self) {
-        self.rounds.fetch_add(1, Ordering::AcqRel);
-        self.event.notify(usize::MAX);
+        self.wakes.fetch_add(1, Ordering::AcqRel);
+        self.signal.notify(usize::MAX);
     }
 }
 
@@ -119,15 +121,15 @@ impl Stream for Subscription {
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<()>> {
         let this = &mut *self;
         loop {
-            let rounds = this.topic.rounds.load(Ordering::Acquire);
-            if rounds != this.seen {
-                this.seen = rounds;
+            let wakes = this.topic.wakes.load(Ordering::Acquire);
+            if wakes != this.seen {
+                this.seen = wakes;
                 this.listener = None;
                 return Poll::Ready(Some(()));
             }
             // Listen first, look again, then wait: else a wake-up in between is lost.
             match &mut this.listener {
-                None => this.listener = Some(this.topic.event.listen()),
+                None => this.listener = Some(this.topic.signal.listen()),
                 Some(listener) => {
                     ready!(Pin::new(listener).poll(cx));
                     this.listener = None;
@@ -145,13 +147,13 @@ mod tests {
     /// What nobody waits for any more does not pile up, and what somebody waits for stays.
     #[test]
     fn keys_are_forgotten_in_time() {
-        let topics = Topics::new();
+        let subscribers = Subscribers::new();
         let kept = Key::new("kept").unwrap();
-        let _wakeups = topics.subscribe(&kept);
+        let _wakeups = subscribers.subscribe(&kept);
         for number in 0..1000 {
-            let _ = topics.subscribe(&Key::new(format!("{number}")).unwrap());
-            assert!(topics.0.lock().topics.len() <= 16);
+            let _ = subscribers.subscribe(&Key::new(format!("{number}")).unwrap());
+            assert!(subscribers.0.lock().topics.len() <= 16);
         }
-        assert_eq!(topics.keys(), [kept]);
+        assert_eq!(subscribers.keys(), [kept]);
     }
 }

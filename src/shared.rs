@@ -1,4 +1,4 @@
-//! What a driver and its handles share: the driver publishes, the handles read and ask.
+//! What a driver and its handles share: the driver tells what happened, the handles read and ask.
 
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
@@ -6,19 +6,24 @@ use core::fmt;
 
 use event_listener::{Event as Signal, EventListener};
 
+use crate::config::Config;
 use crate::deadline::Deadline;
 use crate::election::{Election, Event, Input, Leader, LostReason, Role, Status};
 use crate::events::{Events, Queue};
-use crate::grant::Grant;
 use crate::lease::Lease;
 use crate::mutex::{Mutex, MutexGuard};
+use crate::shared_reign::SharedReign;
+use crate::stopped::Stopped;
 use crate::term::Term;
-use crate::text::Value;
+use crate::text::{Key, Value};
 use crate::time::{Instant, Timer};
 
-pub(crate) struct Cell<T> {
+pub(crate) struct Shared<T> {
     pub(crate) timer: T,
-    /// Until when the candidate leads and takes on new work.
+    pub(crate) key: Key,
+    pub(crate) config: Config,
+    /// Until when the candidate leads and takes on new work: one for all its reigns. Each [`SharedReign`] has a deadline of
+    /// its own beside it, which lasts through the hand-over.
     pub(crate) leading: Deadline,
     pub(crate) state: Mutex<State>,
     /// Something in the state changed: the handles wait for this.
@@ -31,18 +36,18 @@ pub(crate) struct Cell<T> {
 pub(crate) struct State {
     status: Status,
     leader: Option<Leader>,
-    pub(crate) grant: Option<Arc<Grant>>,
+    pub(crate) reign: Option<Arc<SharedReign>>,
     /// How often the leader changed.
     leader_changes: usize,
     wishes: Wishes,
-    pub(crate) closed: Option<Closed>,
+    pub(crate) closed: Option<Stopped>,
     queues: Vec<Weak<Queue>>,
 }
 
 impl State {
     /// Whether a term is held, whatever the driver last had time to say.
     pub(crate) fn holds_a_term(&self, now: Instant) -> bool {
-        self.grant.as_ref().is_some_and(|grant| grant.deadline().is_ahead(|| now))
+        self.reign.as_ref().is_some_and(|reign| reign.deadline().is_ahead(|| now))
     }
 
     /// Whether the hand-over of this number is done.
@@ -109,7 +114,7 @@ impl Wishes {
     }
 
     /// The value's serial, for [`State::value`].
-    pub(crate) fn publish(&mut self, value: Option<Value>) -> u64 {
+    pub(crate) fn set_value(&mut self, value: Option<Value>) -> u64 {
         self.value = Some(value);
         self.value_asked += 1;
         self.value_asked
@@ -118,8 +123,8 @@ impl Wishes {
     /// Takes note of how far the election is. Whether that is news for somebody who waits.
     fn progress(&mut self, election: &Election) -> bool {
         let before = (self.value_stored, self.value_set, self.resign.done);
-        self.value_stored = election.value_stored();
-        self.value_set = election.value_set();
+        self.value_stored = election.serial_stored();
+        self.value_set = election.serial_set();
         if !election.is_handing_over() {
             self.resign.done = self.resign.taken;
         }
@@ -138,27 +143,26 @@ pub(crate) enum ValueState {
     Stored,
 }
 
-/// How it ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Closed {
-    Stopped,
-    Dropped,
-}
-
-impl<T: Timer> Cell<T> {
+impl<T: Timer> Shared<T> {
     pub(crate) fn new(timer: T, election: &Election) -> Self {
         let state = State {
             status: election.status(),
             leader: None,
-            grant: None,
+            reign: None,
             leader_changes: 0,
-            wishes: Wishes { value_asked: election.value_set(), value_set: election.value_set(), ..Wishes::default() },
+            wishes: Wishes {
+                value_asked: election.serial_set(),
+                value_set: election.serial_set(),
+                ..Wishes::default()
+            },
             closed: None,
             queues: Vec::new(),
         };
         Self {
             timer,
-            leading: Deadline::passed(),
+            key: election.key().clone(),
+            config: election.config().clone(),
+            leading: Deadline::none(),
             state: Mutex::new(state),
             changed: Signal::new(),
             asked: Signal::new(),
@@ -204,10 +208,10 @@ impl<T: Timer> Cell<T> {
     }
 
     /// Who leads, once that has changed since `seen`.
-    pub(crate) async fn leader_changed(&self, seen: usize) -> Option<(usize, Option<Lease>)> {
+    async fn leader_changed(&self, seen: usize) -> Result<(usize, Option<Lease>), Stopped> {
         self.wait_for(|state, now| match state.leader_changes {
-            changes if changes != seen => Some(Some((changes, state.leader(now)))),
-            _ => state.closed.map(|_| None),
+            changes if changes != seen => Some(Ok((changes, state.leader(now)))),
+            _ => state.closed.map(Err),
         })
         .await
     }
@@ -216,7 +220,7 @@ impl<T: Timer> Cell<T> {
         let queue = Arc::new(Queue::default());
         let now = self.timer.now();
         let mut state = self.state.lock();
-        present(&state, now).into_iter().flatten().for_each(|event| queue.push(event));
+        present_as_events(&state, now).into_iter().flatten().for_each(|event| queue.push(event));
         if state.closed.is_none() {
             state.queues.retain(|queue| queue.strong_count() > 0);
             state.queues.push(Arc::downgrade(&queue));
@@ -226,10 +230,10 @@ impl<T: Timer> Cell<T> {
 
     // === the driver's side ===
 
-    /// What was asked for since the last time, for the election.
+    /// What was asked for since the last time, for the election. A stop, and a drained term, are told each time.
     pub(crate) fn take_wishes(&self) -> impl Iterator<Item = Input> + use<T> {
         let mut state = self.state.lock();
-        let drained = state.grant.as_ref().filter(|grant| grant.is_drained()).map(|grant| grant.term());
+        let drained = state.reign.as_ref().filter(|reign| reign.is_drained()).map(|reign| reign.term());
         let wishes = &mut state.wishes;
         let serial = wishes.value_asked;
         let value = wishes.value.take().map(|value| Input::SetValue { value, serial });
@@ -241,12 +245,12 @@ impl<T: Timer> Cell<T> {
 
     /// Lets the handles see what happened and the state after it, in one step. To be called before a request that
     /// follows is sent.
-    pub(crate) fn publish(&self, events: Vec<Event>, election: &Election) -> Published {
+    pub(crate) fn tell(&self, events: Vec<Event>, election: &Election) -> Told {
         let mut state = self.state.lock();
         let progressed = state.wishes.progress(election);
         state.status = Status { driver_alive: state.closed.is_none(), ..election.status() };
         state.leader = election.leader().cloned();
-        if progressed || !events.is_empty() { self.announce(state, events) } else { Published { events, over: None } }
+        if progressed || !events.is_empty() { self.announce(state, events) } else { Told { events, over: None } }
     }
 
     /// The driver is gone: nothing stays true, and nobody waits any longer. Answers what happened thereby.
@@ -256,18 +260,18 @@ impl<T: Timer> Cell<T> {
         if state.closed.is_some() {
             return events;
         }
-        if let Some(grant) = &state.grant {
-            events.push(Event::Lost { term: grant.term(), reason: LostReason::DriverDropped });
+        if let Some(reign) = &state.reign {
+            events.push(Event::Lost { term: reign.term(), reason: LostReason::DriverDropped });
         }
         if state.leader.take().is_some() {
             events.push(Event::LeaderChanged(None));
         }
         events.push(Event::Stopped);
-        state.closed = Some(Closed::Dropped);
+        state.closed = Some(Stopped::DriverDropped);
         self.announce(state, events).events
     }
 
-    fn announce(&self, mut state: MutexGuard<'_, State>, events: Vec<Event>) -> Published {
+    fn announce(&self, mut state: MutexGuard<'_, State>, events: Vec<Event>) -> Told {
         let queues: Vec<_> = state.queues.iter().filter_map(Weak::upgrade).collect();
         let (mut told, mut over) = (Vec::with_capacity(events.len()), None);
         for event in events {
@@ -282,38 +286,39 @@ impl<T: Timer> Cell<T> {
         drop(state);
         queues.iter().for_each(|queue| queue.notify());
         self.changed.notify(usize::MAX);
-        Published { events: told, over }
+        Told { events: told, over }
     }
 
     /// Answers a term that was renewed after somebody had seen its end: it is over, and nobody hears of the renewal. The
-    /// driver hands it back to the election as [`Input::Expired`], which ends the grant here too.
+    /// driver hands it back to the election as [`Input::Expired`], which ends the reign here too.
     fn apply(&self, state: &mut State, event: &Event) -> Option<Term> {
         match event {
             Event::Elected { term, deadline } => {
-                state.grant = Some(Arc::new(Grant::new(*term, state.status.at, *deadline)));
+                // `status.at` is the election's now: `tell` has just set it.
+                state.reign = Some(Arc::new(SharedReign::new(*term, state.status.at, *deadline)));
                 self.leading.set(*deadline);
             }
             Event::Renewed { term, deadline } => {
-                let extended = state.grant.as_ref().is_some_and(|grant| {
-                    grant.deadline().extend(*deadline) && (grant.is_ending() || self.leading.extend(*deadline))
+                let extended = state.reign.as_ref().is_some_and(|reign| {
+                    reign.deadline().extend(*deadline) && (reign.is_ending() || self.leading.extend(*deadline))
                 });
                 return (!extended).then_some(*term);
             }
             Event::Ending { reason, .. } => {
                 self.leading.clear();
-                if let Some(grant) = &state.grant {
-                    grant.begin_ending(*reason);
+                if let Some(reign) = &state.reign {
+                    reign.begin_ending(*reason);
                 }
             }
             Event::Lost { reason, .. } => {
                 self.leading.clear();
-                if let Some(grant) = state.grant.take() {
-                    grant.lose(*reason);
+                if let Some(reign) = state.reign.take() {
+                    reign.lose(*reason);
                 }
             }
             Event::LeaderChanged(_) => state.leader_changes = state.leader_changes.wrapping_add(1),
             Event::Stopped => {
-                state.closed.get_or_insert(Closed::Stopped);
+                state.closed.get_or_insert(Stopped::Shutdown);
                 state.leader = None;
                 let status = state.status.clone();
                 state.status = Status {
@@ -332,9 +337,9 @@ impl<T: Timer> Cell<T> {
     }
 }
 
-/// What came of publishing.
+/// What came of telling the handles.
 #[must_use]
-pub(crate) struct Published {
+pub(crate) struct Told {
     /// What the handles were told.
     pub(crate) events: Vec<Event>,
     /// A term that was renewed after somebody had seen its end: it is over.
@@ -342,10 +347,10 @@ pub(crate) struct Published {
 }
 
 /// What a new listener has to know.
-fn present(state: &State, now: Instant) -> [Option<Event>; 5] {
+fn present_as_events(state: &State, now: Instant) -> [Option<Event>; 5] {
     let Status { role, term, deadline, jeopardy, leader, .. } = state.status(now);
     let reign = term.zip(deadline);
-    let reason = state.grant.as_ref().map(|grant| grant.reason());
+    let reason = state.reign.as_ref().map(|reign| reign.reason());
     let ending = term.filter(|_| role == Role::Ending).zip(reason);
     [
         Some(Event::LeaderChanged(leader)),
@@ -356,41 +361,41 @@ fn present(state: &State, now: Instant) -> [Option<Event>; 5] {
     ]
 }
 
-impl<T> fmt::Debug for Cell<T> {
+impl<T> fmt::Debug for Shared<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Cell").field("status", &self.state.lock().status).finish_non_exhaustive()
+        f.debug_struct("Shared").field("status", &self.state.lock().status).finish_non_exhaustive()
     }
 }
 
 /// A handle: keeps its driver going, and remembers which change of leader it reported last.
 pub(crate) struct Handle<T: Timer> {
-    pub(crate) cell: Arc<Cell<T>>,
+    pub(crate) shared: Arc<Shared<T>>,
     pub(crate) alive: Arc<Alive<T>>,
     seen: usize,
 }
 
 impl<T: Timer> Handle<T> {
-    pub(crate) fn new(cell: Arc<Cell<T>>) -> Self {
-        let alive = Arc::new(Alive(cell.clone()));
-        Self { cell, alive, seen: 0 }
+    pub(crate) fn new(shared: Arc<Shared<T>>) -> Self {
+        let alive = Arc::new(Alive(shared.clone()));
+        Self { shared, alive, seen: 0 }
     }
 
-    /// Who leads, once that is another than this handle last reported. `None`: there will be no more changes.
-    pub(crate) async fn leader_changed(&mut self) -> Option<Option<Lease>> {
-        let (seen, lease) = self.cell.leader_changed(self.seen).await?;
+    /// Who leads, once that is another than this handle last reported.
+    pub(crate) async fn leader_changed(&mut self) -> Result<Option<Lease>, Stopped> {
+        let (seen, lease) = self.shared.leader_changed(self.seen).await?;
         self.seen = seen;
-        Some(lease)
+        Ok(lease)
     }
 }
 
 impl<T: Timer> Clone for Handle<T> {
     fn clone(&self) -> Self {
-        Self { cell: self.cell.clone(), alive: self.alive.clone(), seen: self.seen }
+        Self { shared: self.shared.clone(), alive: self.alive.clone(), seen: self.seen }
     }
 }
 
 /// The driver stops when the last of these is gone.
-pub(crate) struct Alive<T: Timer>(Arc<Cell<T>>);
+pub(crate) struct Alive<T: Timer>(Arc<Shared<T>>);
 
 impl<T: Timer> Drop for Alive<T> {
     fn drop(&mut self) {

@@ -1,4 +1,4 @@
-//! One reign, between the driver, which grants and ends it, and its leaderships.
+//! One reign, between the driver, which begins and ends it, and its leaderships.
 //!
 //! Atomics only, and checked by loom: see `deadline`.
 
@@ -14,27 +14,27 @@ use crate::time::Instant;
 
 /// One reign, as its leaderships see it.
 #[derive(Debug)]
-pub(crate) struct Grant {
+pub(crate) struct SharedReign {
     term: Term,
     began: Instant,
     deadline: Deadline,
-    /// How many holds there are, and `ENDING`.
-    holds: AtomicU32,
+    /// How many guards there are, and `ENDING`.
+    guards: AtomicU32,
     /// Why it ended or is ending, as its place in `LostReason::ALL`.
     reason: AtomicU8,
 }
 
-/// No new holds. Set once, never taken back.
+/// No new guards. Set once, never taken back.
 const ENDING: u32 = 1 << 31;
 
-impl Grant {
+impl SharedReign {
     pub(crate) fn new(term: Term, began: Instant, deadline: Instant) -> Self {
-        // What holds if nobody says otherwise: the deadline simply passed.
+        // What is so if nobody says otherwise: the deadline simply passed.
         let reason = AtomicU8::new(LostReason::Expired as u8);
-        let holds = AtomicU32::new(0);
-        let grant = Self { term, began, deadline: Deadline::passed(), holds, reason };
-        grant.deadline.set(deadline);
-        grant
+        let guards = AtomicU32::new(0);
+        let reign = Self { term, began, deadline: Deadline::none(), guards, reason };
+        reign.deadline.set(deadline);
+        reign
     }
 
     pub(crate) const fn term(&self) -> Term {
@@ -49,30 +49,30 @@ impl Grant {
         &self.deadline
     }
 
-    /// From here on there are no new holds.
+    /// From here on there are no new guards.
     pub(crate) fn begin_ending(&self, reason: LostReason) {
         self.reason.store(reason as u8, Ordering::Release);
-        self.holds.fetch_or(ENDING, Ordering::AcqRel);
+        self.guards.fetch_or(ENDING, Ordering::AcqRel);
     }
 
     pub(crate) fn is_ending(&self) -> bool {
-        self.holds.load(Ordering::Acquire) & ENDING != 0
+        self.guards.load(Ordering::Acquire) & ENDING != 0
     }
 
-    /// Whether it is ending and nothing holds it any more. Once true it stays so.
+    /// Whether it is ending and there are no guards any more. Once true it stays so.
     pub(crate) fn is_drained(&self) -> bool {
-        self.holds.load(Ordering::Acquire) == ENDING
+        self.guards.load(Ordering::Acquire) == ENDING
     }
 
-    /// Takes a hold, unless the term is ending.
-    pub(crate) fn hold(&self) -> bool {
-        let add = |holds: u32| holds.checked_add(1).filter(|more| more & ENDING == 0);
-        self.holds.fetch_update(Ordering::AcqRel, Ordering::Acquire, add).is_ok()
+    /// Adds a guard, unless the term is ending.
+    pub(crate) fn add_guard(&self) -> bool {
+        let add = |guards: u32| guards.checked_add(1).filter(|more| more & ENDING == 0);
+        self.guards.fetch_update(Ordering::AcqRel, Ordering::Acquire, add).is_ok()
     }
 
-    /// Gives a hold back; true if it was the last of an ending term.
-    pub(crate) fn unhold(&self) -> bool {
-        self.holds.fetch_sub(1, Ordering::AcqRel) == ENDING + 1
+    /// Removes one; true if it was the last of an ending term.
+    pub(crate) fn remove_guard(&self) -> bool {
+        self.guards.fetch_sub(1, Ordering::AcqRel) == ENDING + 1
     }
 
     pub(crate) fn lose(&self, reason: LostReason) {
@@ -96,27 +96,27 @@ mod tests {
         Instant::from_origin(Duration::from_secs(seconds))
     }
 
-    /// R9: an ending term takes no new holds and is drained when the last one is gone.
+    /// R9: an ending term takes no new guards and is drained when the last one is gone.
     #[test]
     fn an_ending_term_drains() {
-        let grant = Grant::new(Term::FIRST, at(1), at(10));
-        assert!(grant.hold() && grant.hold() && !grant.is_drained());
-        assert!(!grant.unhold());
-        grant.begin_ending(LostReason::Resigned);
-        assert!(!grant.hold() && !grant.is_drained());
-        assert!(grant.deadline().is_ahead(|| at(9)), "it is held until it is released");
-        assert!(grant.unhold() && grant.is_drained());
-        assert!(!grant.hold() && grant.is_drained(), "once drained it stays so");
+        let reign = SharedReign::new(Term::FIRST, at(1), at(10));
+        assert!(reign.add_guard() && reign.add_guard() && !reign.is_drained());
+        assert!(!reign.remove_guard());
+        reign.begin_ending(LostReason::Resigned);
+        assert!(!reign.add_guard() && !reign.is_drained());
+        assert!(reign.deadline().is_ahead(|| at(9)), "it is held until it is released");
+        assert!(reign.remove_guard() && reign.is_drained());
+        assert!(!reign.add_guard() && reign.is_drained(), "once drained it stays so");
     }
 
-    /// A lost grant says why.
+    /// A lost reign says why.
     #[test]
-    fn a_lost_grant_says_why() {
+    fn a_lost_reign_says_why() {
         for &reason in LostReason::ALL {
-            let grant = Grant::new(Term::FIRST, at(1), at(10));
-            grant.lose(reason);
-            assert_eq!((grant.reason(), grant.is_ending()), (reason, true));
-            assert!(!grant.deadline().is_ahead(|| at(0)));
+            let reign = SharedReign::new(Term::FIRST, at(1), at(10));
+            reign.lose(reason);
+            assert_eq!((reign.reason(), reign.is_ending()), (reason, true));
+            assert!(!reign.deadline().is_ahead(|| at(0)));
         }
     }
 }
@@ -132,34 +132,34 @@ mod loom_tests {
         Instant::from_origin(Duration::from_secs(seconds))
     }
 
-    /// R9: once a term is drained nothing holds it, whenever a hold was taken, and what its work did can be seen.
+    /// R9: once a term is drained there are no guards, whenever one was added, and what its work did can be seen.
     #[test]
-    fn no_hold_outlives_the_drain() {
+    fn no_guard_outlives_the_drain() {
         loom::model(|| {
             let work_done = loom::sync::Arc::new(AtomicU64::new(0));
-            let grant = loom::sync::Arc::new(Grant::new(Term::FIRST, at(1), at(10)));
+            let reign = loom::sync::Arc::new(SharedReign::new(Term::FIRST, at(1), at(10)));
             let released = loom::sync::Arc::new(AtomicBool::new(false));
             let work = {
-                let (grant, released, work_done) = (grant.clone(), released.clone(), work_done.clone());
+                let (reign, released, work_done) = (reign.clone(), released.clone(), work_done.clone());
                 thread::spawn(move || {
-                    if grant.hold() {
-                        assert!(!released.load(Ordering::Acquire), "released under a hold");
+                    if reign.add_guard() {
+                        assert!(!released.load(Ordering::Acquire), "released under a guard");
                         work_done.store(1, Ordering::Relaxed);
                         work_done.store(2, Ordering::Relaxed);
-                        if grant.unhold() {
-                            assert!(grant.is_drained());
+                        if reign.remove_guard() {
+                            assert!(reign.is_drained());
                         }
                     }
                 })
             };
-            grant.begin_ending(LostReason::Resigned);
-            if grant.is_drained() {
+            reign.begin_ending(LostReason::Resigned);
+            if reign.is_drained() {
                 assert_ne!(work_done.load(Ordering::Relaxed), 1, "half of the work");
                 released.store(true, Ordering::Release);
-                assert!(!grant.hold());
+                assert!(!reign.add_guard());
             }
             work.join().unwrap();
-            assert!(grant.is_drained());
+            assert!(reign.is_drained());
         });
     }
 
@@ -167,23 +167,23 @@ mod loom_tests {
     #[test]
     fn a_demotion_is_seen_before_what_follows_it() {
         loom::model(|| {
-            let leading = loom::sync::Arc::new(Deadline::passed());
-            let grant = loom::sync::Arc::new(Grant::new(Term::FIRST, at(1), at(10)));
+            let leading = loom::sync::Arc::new(Deadline::none());
+            let reign = loom::sync::Arc::new(SharedReign::new(Term::FIRST, at(1), at(10)));
             leading.set(at(10));
             let next_leads = loom::sync::Arc::new(AtomicBool::new(false));
             let reader = {
-                let (leading, grant, next_leads) = (leading.clone(), grant.clone(), next_leads.clone());
+                let (leading, reign, next_leads) = (leading.clone(), reign.clone(), next_leads.clone());
                 thread::spawn(move || {
                     let next_leads = next_leads.load(Ordering::Acquire);
-                    let believes = leading.is_ahead(|| at(5)) || grant.deadline().is_ahead(|| at(5));
+                    let believes = leading.is_ahead(|| at(5)) || reign.deadline().is_ahead(|| at(5));
                     assert!(!(next_leads && believes));
                     if next_leads {
-                        assert_eq!(grant.reason(), LostReason::Resigned);
+                        assert_eq!(reign.reason(), LostReason::Resigned);
                     }
                 })
             };
             leading.clear();
-            grant.lose(LostReason::Resigned);
+            reign.lose(LostReason::Resigned);
             next_leads.store(true, Ordering::Release);
             reader.join().unwrap();
         });
