@@ -1,19 +1,19 @@
-//! A command line tool that does its job only if it leads: started by cron on many machines in the same minute, it does
-//! the job on one of them. On smol.
+//! A command line tool that does its job only if it leads: cron starts it on many machines in the same minute, and it
+//! does the job on one of them. On smol.
 //!
 //! `cargo run --example cli & cargo run --example cli`: one writes the report. The exit status is 0 for the one that
 //! did it, 3 for one that left it to another, 1 for an error. They share `leases.db` in the current folder, or what
 //! the URL in `LESSOR_STORAGE` names (see `lessor_any::open`; an engine other than SQLite needs its feature:
 //! `--features postgres`, say).
 //!
-//! A quick job is over before the next machine starts, whose clock is a second late. So a term is held for at least
-//! `MIN_HOLD`, and nobody waits for longer than `PATIENCE`: whoever starts less than the difference of the two after
-//! the first leaves the job to it. If the one that leads dies amidst the job, its lease lasts for the ttl, and the
-//! others have gone by then: the job is not done this time.
+//! A quick job may be over before the next machine starts, whose clock is a second late. So the leader holds its lease
+//! for at least `MIN_HOLD`, and nobody waits longer than `PATIENCE`: a process that starts less than
+//! `MIN_HOLD - PATIENCE` after the first leaves the job to it. If the leader dies during the job, its lease lasts for
+//! the ttl, and the others have ended by then: the job is not done this time.
 //!
-//! It is no memory. A machine that is later than that does the job once more, in the next term. Where that must not
-//! happen the job itself has to remember: a row for each date, say, written in the transaction of its result and
-//! guarded by the term (`fenced_write`).
+//! The election does not remember what was done. A machine that is later than that does the job again, in the next
+//! term. Where that must not happen, the job itself has to remember: a row for each date, say, written in the
+//! transaction of its result and guarded by the term (`fenced_write`).
 
 use std::env;
 use std::error::Error;
@@ -24,9 +24,9 @@ use lessor::{Builder, Leadership};
 use smol::Timer;
 use smol::future::or;
 
-/// In earnest: a minute, or by how much clocks and starts may differ.
+/// In production: a minute, or as much as clocks and starts may differ.
 const MIN_HOLD: Duration = Duration::from_secs(5);
-/// For as long the storage may be slow to answer.
+/// How long the storage may take to answer.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 fn main() -> Result<ExitCode, Box<dyn Error>> {

@@ -2,11 +2,10 @@
 //!
 //! `cargo run --example fenced_write`
 //!
-//! `first` leads, is asked whether it may write, and its thread is really stopped between that answer and the write,
-//! as a machine that swaps or a virtual machine that is moved would stop it. Its lease runs out, `second` leads and
-//! writes. Then `first` goes on: it was true when it asked. No lease can prevent that; the term that goes along with
-//! each write can. The database remembers the newest one it has seen and admits no older one, in the transaction of
-//! the write.
+//! `first` leads and checks that it may write. Then its thread is stopped before the write, as a machine that swaps or
+//! a virtual machine that is moved would stop it. Its lease runs out, `second` leads and writes. Then `first` goes on,
+//! with a check that was true when it was made. No lease can prevent that; the term that goes along with each write
+//! can. The database remembers the newest term it has seen and admits no older one, in the transaction of the write.
 
 use std::error::Error;
 use std::path::Path;

@@ -3,11 +3,12 @@
 //! `cargo run --example many_keys -- 1`, and in other terminals `.. -- 2` and `.. -- 3`. They share `leases.db` in the
 //! current folder, or what the URL in `LESSOR_STORAGE` names (see `lessor_any::open`; an engine other than SQLite needs
 //! its feature: `--features postgres`, say). Each prints how many shards it leads: start the others, stop one with
-//! Ctrl-C, kill one, start it again, and look how the shares move.
+//! Ctrl-C, kill one, start it again, and watch the shards move.
 //!
-//! Each process holds the lease of its seat, which nobody else campaigns for, and observes the seats of the others:
-//! that says who is there. From this each computes which shards are its own, and campaigns for those alone. Where two
-//! disagree for a moment, since one saw it sooner, the lease of the shard decides: never do two lead it.
+//! Each process leads a key of its own, its seat, for which nobody else campaigns, and observes the seats of the
+//! others: so it knows which processes are there. From that each computes which shards are its own, and campaigns for
+//! those alone. Where two disagree for a moment, since one saw a change sooner, the lease of the shard decides: two
+//! never lead it.
 
 use std::collections::BTreeMap;
 use std::env;

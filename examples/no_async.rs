@@ -3,8 +3,8 @@
 //!
 //! `cargo run --example no_async`
 //!
-//! Two threads campaign over one record. One of them leads, works for longer than its lease of a second (so it renews)
-//! and stops; the other, which waited, leads in the next term.
+//! Two threads campaign for one key. One of them leads, works for longer than its ttl of a second (so it renews), and
+//! stops; the other, which waited, leads in the next term.
 
 use std::error::Error;
 use std::sync::{Mutex, PoisonError};

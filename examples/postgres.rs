@@ -3,7 +3,7 @@
 //!
 //! `DATABASE_URL=postgres://user:password@localhost/database cargo run --features postgres --example postgres`
 //!
-//! Run it in two terminals and end the one that leads with Ctrl-C: the other goes on at once.
+//! Run it in two terminals and end the one that leads with Ctrl-C: the other leads at once.
 
 use std::env;
 use std::error::Error;

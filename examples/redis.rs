@@ -2,9 +2,9 @@
 //!
 //! `REDIS_URL=redis://:password@localhost cargo run --features redis --example redis`
 //!
-//! Run it in two terminals and end the one that leads with Ctrl-C: the other goes on at once. The first time it waits
-//! for a minute, as after a loss of data. `cargo run --features redis --example redis -- initialise` says once that
-//! nobody leads.
+//! Run it in two terminals and end the one that leads with Ctrl-C: the other leads at once. The first time it waits for
+//! a minute, as after a loss of data. To skip that, `cargo run --features redis --example redis -- initialise` declares
+//! once that nobody leads.
 
 use std::env;
 use std::error::Error;

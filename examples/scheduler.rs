@@ -7,11 +7,11 @@
 //! needs its feature: `--features scheduler,postgres`, say).
 //!
 //! One of them prints each run with its term. Stop it with Ctrl-C or SIGTERM: the other goes on with the next run, and
-//! does none that was done. Kill it: the runs of the next 10 s, the ttl, are left out.
+//! repeats none. Kill it: the runs of the next 10 s, the ttl, are left out.
 //!
-//! A run is done by who led when it was due, and leads when it begins. So no run is done twice, as far as the
-//! wall clocks of the machines agree; one that is due while nobody leads is left out. To catch up on those the job
-//! has to remember what was done, in the transaction of its result (`fenced_write`).
+//! A run is done by the process that led when it was due, if that still leads when the run begins. So no run is done
+//! twice, as far as the machines' wall clocks agree; a run that is due while nobody leads is left out. To catch up on
+//! those, the job has to remember what was done, in the transaction of its result (`fenced_write`).
 
 use std::env;
 use std::error::Error;

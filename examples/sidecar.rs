@@ -1,4 +1,5 @@
-//! Who leads, over HTTP, for a program in any language that runs beside it; as Kubernetes' leader-elector did. On smol.
+//! Says over HTTP who leads, for a program in any language that runs beside it, as Kubernetes' leader-elector did. On
+//! smol.
 //!
 //! `cargo run --features sidecar --example sidecar -- node-a`, and in another terminal `.. -- node-b`. They share
 //! `leases.db` in the current folder, or what the URL in `LESSOR_STORAGE` names (see `lessor_any::open`; an engine
@@ -9,9 +10,9 @@
 //! {"address":"127.0.0.1:40123","leader":"node-a","leads":true,"term":1}
 //! ```
 //!
-//! `leads` is whether the one that was asked leads; it compares its deadline with the clock. The rest is what it last
-//! saw, and `null` if nobody leads or it does not know. Stop the leader with Ctrl-C, or kill it: the other answers with
-//! its own address, at once or when the lease has run out (3 s).
+//! `leads` says whether the asked process itself leads: it compares its deadline with the clock. The rest is what it
+//! saw last, or `null` if nobody leads or it does not know. Stop the leader with Ctrl-C, or kill it: the other answers
+//! with its own address, at once or when the lease has run out (3 s).
 
 use std::env;
 use std::error::Error;

@@ -2,8 +2,8 @@
 //!
 //! `cargo test --example testing_failover` runs the tests below, `cargo run --example testing_failover` the service.
 //!
-//! `Service` stands for yours. It has fields for its candidate and its leadership, and no parameter for a timer: in
-//! production it is built on the system's clock, in a test on one that the test moves.
+//! `Service` stands for yours. It has fields for its candidate and its leadership, and no type parameter for a timer:
+//! in production it is built on the system's clock, in a test on a clock that the test moves.
 
 use std::error::Error;
 use std::sync::{Arc, Mutex, PoisonError};

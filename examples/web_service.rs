@@ -1,11 +1,11 @@
-//! A web service of which any number of copies answer, and one leads: who leads, probes for whatever runs it, and a
-//! graceful end. On tokio and axum.
+//! A web service: any number of copies answer, and one leads. It says who leads, has health probes, and ends
+//! gracefully. On tokio and axum.
 //!
 //! `cargo run --features web --example web_service -- 8001`, and in another terminal `.. -- 8002`. Without a port it
 //! takes a free one. They share `leases.db` in the current folder, or what the URL in `LESSOR_STORAGE` names (see
 //! `lessor_any::open`; an engine other than SQLite needs its feature: `--features web,postgres`, say).
 //!
-//! * `curl localhost:8001` says who leads, in which term and where: of the leader and of the others alike.
+//! * `curl localhost:8001` says who leads, in which term and where; each copy answers that.
 //! * `/health/live` and `/health/ready` answer 200 or 503. Followers are ready too.
 //! * End the leader with Ctrl-C or SIGTERM: the other one leads at once. Kill it: after the ttl, 10 s.
 

@@ -4,8 +4,8 @@
 //! timer and a storage of its own. It builds for a Cortex-M4:
 //! `cargo build -p lessor-embedded --target thumbv7em-none-eabihf`.
 //!
-//! This file is the world around them, tick by tick, the same each time: crystals that differ by two per cent, a main
-//! loop that hangs, a cable that is cut.
+//! This file simulates the world around them, tick by tick, the same in each run: crystals that differ by two per cent,
+//! a main loop that hangs, a cable that is cut.
 //!
 //! `cargo run --example embedded`
 

@@ -1,9 +1,9 @@
-//! Real processes lose their leader in every way there is, and the program proves that nothing went wrong.
+//! Real processes lose their leader in several ways, and the program checks that nothing went wrong.
 //!
-//! Some processes of one machine share an SQLite file and campaign for one key. In each round their leader is killed,
-//! the next one resigns, and the next one is frozen beyond its ttl and woken. All the while whoever leads writes into a
-//! table through a fence, and notes down when it believes that it leads. At the end this program prints for how long
-//! nobody led, and checks all of the notes.
+//! Some processes on one machine share an SQLite file and campaign for one key. In each round their leader is killed,
+//! the next one resigns, and the next one is frozen beyond its ttl and woken. Meanwhile each leader writes into a table
+//! through a fence, and notes when it believes that it leads. At the end this program prints for how long nobody led,
+//! and checks all notes.
 //!
 //! `cargo run --example failover`, or `cargo run --example failover -- --help`
 //!

@@ -4,29 +4,29 @@
 //! $ cargo run --example run -- --key nightly --storage leases.db -- ./backup.sh
 //! ```
 //!
-//! The command hears its term in `LESSOR_TERM`, its key in `LESSOR_KEY`, and who it is in `LESSOR_ID`. Signals are
-//! passed on to it. `--help` tells the options and the exit codes.
+//! The command finds the term in `LESSOR_TERM`, the key in `LESSOR_KEY`, and the candidate's id in `LESSOR_ID`. Signals
+//! are passed on to it. `--help` shows the options and the exit codes.
 //!
 //! # The command never runs beyond the lease
-//! Three lines of defence, each earlier than the next one's need:
+//! Three lines of defence, each there in case the one before fails:
 //!
 //! | when | who | what |
 //! |---|---|---|
-//! | the grace before the last moment | this process | SIGTERM to the command's process group |
+//! | the grace period before the last moment | this process | SIGTERM to the command's process group |
 //! | a twentieth of the ttl before the deadline | this process | SIGKILL to the group |
 //! | the same moment, or when this process is gone | the leash, a second process | SIGKILL to the group |
 //!
-//! The leash is for when this process cannot: it is killed, or stopped, or starves. The deadline comes from the
-//! library, and lies a margin before the end of the lease. The lease is released only after every process of the group
-//! has ended.
+//! The leash is for when this process cannot act: it is killed, stopped, or gets no CPU time. The deadline comes from
+//! the library, and lies a margin before the end of the lease. The lease is released only after every process of the
+//! group has ended.
 //!
 //! # What it does not do
-//! * **Who leaves the process group is out of reach** (`setsid`, daemons, jobs of an interactive shell).
-//! * **A machine that stands still, with all of its processes, is late in everything.** When it goes on, the command
-//!   does so too, until the leash notices. Whatever the command changes has to refuse an older `LESSOR_TERM`.
+//! * **It cannot reach processes that leave the group** (`setsid`, daemons, jobs of an interactive shell).
+//! * **It cannot act while the whole machine stands still.** When that goes on, so does the command, until the leash
+//!   notices. What the command writes to has to refuse an older `LESSOR_TERM`.
 //! * **The command cannot read from the terminal**: it is no foreground process, so that Ctrl-C reaches it once,
 //!   through this one.
-//! * Only on Linux it waits for what the command left running to end before it releases the lease; elsewhere
+//! * Only on Linux it waits until all that the command left running has ended before it releases the lease; elsewhere
 //!   it waits for the command, and kills the rest.
 //!
 //! Read on in `options.rs`, `campaign.rs` (waits, runs, runs again), `command.rs` (one run, from its start to its end),

@@ -7,7 +7,7 @@ use lessor::StorageError;
 
 use crate::url::SCHEMES;
 
-/// Why [`open`](crate::open) did not. It shows no secret of the URL.
+/// Why [`open`](crate::open) failed. It shows no secret of the URL.
 ///
 /// ```
 /// use lessor_any::{OpenError, open};
@@ -33,7 +33,7 @@ pub enum OpenError {
         /// The feature of `lessor-any` that has it.
         feature: &'static str,
     },
-    /// The URL is not as it has to be.
+    /// The URL cannot be used.
     #[non_exhaustive]
     InvalidUrl {
         /// What is wrong with it.

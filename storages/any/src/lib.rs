@@ -1,6 +1,6 @@
-//! Opens the storage of [lessor] that a URL names: for programs that leave the choice to whoever runs them.
+//! Opens the storage of [lessor] that a URL names: for programs that leave the choice of storage to their operators.
 //!
-//! There is one function, [`open`]. What it can open is a matter of features, one an engine; none is on by itself:
+//! There is one function, [`open`]. Features say what it can open, one for each engine; none is on by default:
 //!
 //! | feature | crate | |
 //! |---|---|---|
@@ -9,7 +9,7 @@
 //! | `redis` | `lessor-redis` | |
 //! | `http` | `lessor-http` | always with TLS |
 //! | `tls-rustls` | | TLS for those of `postgres`, `mysql` and `redis` that are on |
-//! | `tokio` | | those of the same three that are on take tokio's sockets within tokio, instead of smol's |
+//! | `tokio` | | those of the same three that are on use tokio's sockets within tokio, instead of smol's |
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
@@ -27,22 +27,22 @@ pub use error::OpenError;
 #[doc = include_str!("../README.md")]
 mod readme {}
 
-/// Opens the storage that a URL names. Makes its table where it is missing, and [checks](Storage::check) it.
+/// Opens the storage that a URL names. Creates its table if it is missing, and [checks](Storage::check) it.
 ///
 /// | URL | storage | feature |
 /// |---|---|---|
-/// | `leases.db`, `sqlite:leases.db`, `file:leases.db?..` | [`SqliteStorage`](lessor_sqlite::SqliteStorage): a file, made if it is missing | `sqlite` |
+/// | `leases.db`, `sqlite:leases.db`, `file:leases.db?..` | [`SqliteStorage`](lessor_sqlite::SqliteStorage): a file, created if it is missing | `sqlite` |
 /// | `postgres://user:password@host/database` | [`PostgresStorage`](lessor_postgres::PostgresStorage) | `postgres` |
 /// | `mysql://user:password@host/database` | [`MySqlStorage`](lessor_mysql::MySqlStorage) | `mysql` |
 /// | `redis://user:password@host` | [`RedisStorage`](lessor_redis::RedisStorage): the first candidates wait for its `max_ttl` | `redis` |
 /// | `https://token@host`, `http://token@localhost:8787` | [`HttpStorage`](lessor_http::HttpStorage): a lease service | `http` |
 ///
-/// What needs escapes in a URL is written as `%` and two hexadecimal digits. `postgresql:` and `mariadb:` are other
-/// names, `rediss:` is with TLS. All settings are the defaults; pools have up to four connections. TLS to databases
-/// and to Redis is feature `tls-rustls`; what is asked of it (`sslmode=verify-full`, say) stands in the URL, as each
-/// driver has it.
+/// Special characters in a URL are written as `%` and two hexadecimal digits. `postgresql:` is another name of
+/// `postgres:`, `mariadb:` of `mysql:`; `rediss:` is Redis with TLS. All settings are the defaults; pools have up to
+/// four connections. TLS to databases and to Redis needs feature `tls-rustls`; its settings (`sslmode=verify-full`,
+/// say) are in the URL, in each driver's words.
 ///
-/// Clones of what it answers are the same storage.
+/// Clones of the `Arc` are the same storage.
 ///
 #[cfg_attr(feature = "sqlite", doc = "```")]
 #[cfg_attr(not(feature = "sqlite"), doc = "```ignore")]
@@ -59,10 +59,10 @@ mod readme {}
 /// ```
 ///
 /// # Errors
-/// [`OpenError`]; it shows no secret.
+/// [`OpenError`]: the URL is wrong, its feature is off, or the storage cannot be reached or used. It shows no secret.
 ///
 /// # Cancel safety
-/// A dropped call may have made the table, nothing else.
+/// A dropped call may have created the SQLite file, or the table; it does nothing else.
 #[cfg_attr(
     not(all(feature = "http", feature = "mysql", feature = "postgres", feature = "redis", feature = "sqlite")),
     allow(rustdoc::broken_intra_doc_links, reason = "a storage that is not there is named without a link")

@@ -42,21 +42,21 @@ impl HttpBuilder {
 
     /// The bearer token: one or more visible ASCII characters without spaces. A secret: nothing prints it.
     ///
-    /// There is no default. A service serves nobody without one.
+    /// There is no default.
     pub fn token(self, token: impl Into<String>) -> Self {
         Self { token: Some(token.into()), ..self }
     }
 
-    /// After how long a request is given up altogether, the making of a connection included. Default 30 s; more than
-    /// zero.
+    /// How long a request may take, connecting included. Default 30 s; has to be more than zero.
     ///
-    /// It only ends the wait for a connection that hangs: how long a candidate waits is its
+    /// It only ends requests on a connection that hangs: how long a candidate waits is its
     /// [`request_timeout`](lessor::Config::request_timeout).
     pub fn timeout(self, timeout: Duration) -> Self {
         Self { timeout, ..self }
     }
 
-    /// Whether followers are woken, which takes one more connection and a thread. Default `true`.
+    /// Whether followers are woken, which takes one more connection and a thread from the first follower on. Default
+    /// `true`.
     ///
     /// Without, a follower asks at its [retry interval](lessor::Config::retry_interval) and when the lease ends.
     pub fn wakeups(self, wakeups: bool) -> Self {

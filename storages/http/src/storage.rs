@@ -16,11 +16,11 @@ use crate::parts::{Part, Parts};
 use crate::service::{Service, refused};
 use crate::watch::Watch;
 
-/// Leases of a service that is reached over HTTP. Clones share its connections.
+/// Leases in a lease service, over HTTP. Clones share its connections.
 ///
-/// The [crate](crate) says how it wakes followers, and what its errors are.
+/// The [crate's documentation](crate) says how it wakes followers, and what its errors are.
 ///
-/// The operations of candidates take a token of the role `candidate`, [`revoke`](lessor::StorageExt::revoke) and
+/// The operations of candidates need a token of the role `candidate`, [`revoke`](lessor::StorageExt::revoke) and
 /// [`list`](lessor::StorageExt::list) one of the role `admin`.
 ///
 /// ```
@@ -37,19 +37,19 @@ pub struct HttpStorage {
 }
 
 impl HttpStorage {
-    /// With this token at the service of this URL: `https`, or `http` on the machine itself. The defaults of
-    /// [`builder`](Self::builder) for the rest.
+    /// The service at this URL (`https`, or `http` on this machine), with this token, and the defaults of
+    /// [`builder`](Self::builder) for everything else.
     ///
     /// Nothing is sent yet: see [`check`](Storage::check).
     ///
     /// # Errors
-    /// [`AdapterError`] names what does not fit.
+    /// [`AdapterError::InvalidSetting`] says which is wrong, the URL or the token, and what is allowed.
     pub fn new(url: impl Into<String>, token: impl Into<String>) -> Result<Self, AdapterError> {
         Self::builder(url).token(token).build()
     }
 
-    /// For the service at this URL: `https`, or `http` on the machine itself. Before it [builds](HttpBuilder::build) it
-    /// wants a [token](HttpBuilder::token).
+    /// Settings for the service at this URL: `https`, or `http` on this machine. They need a
+    /// [token](HttpBuilder::token) before [`build`](HttpBuilder::build).
     pub fn builder(url: impl Into<String>) -> HttpBuilder {
         HttpBuilder::new(url.into())
     }
@@ -71,7 +71,7 @@ impl Storage for HttpStorage {
         self.call_all(vec![request]).await.pop().unwrap_or_else(|| Err(AdapterError::Unfit.into()))
     }
 
-    /// One request over HTTP for up to 256 operations, more of them at the same time.
+    /// One request over HTTP for up to 256 operations; more than one are sent at the same time.
     async fn call_all(&self, requests: Vec<Request>) -> Vec<Result<Reply, StorageError>> {
         let mut batch = Batch::new(requests.iter().map(Request::key));
         let mut parts = Parts::default();
@@ -99,7 +99,7 @@ impl Storage for HttpStorage {
         self.watch.as_ref().map_or(Wakeups::never(), |watch| watch.subscribe(key))
     }
 
-    /// Whether the service answers, and the token may campaign.
+    /// Whether the service answers, and the token has a role that may campaign. Changes nothing.
     async fn check(&self) -> Result<(), StorageError> {
         let service = self.service.clone();
         let about: About = blocking::unblock(move || service.about()).await?;

@@ -4,7 +4,7 @@ use core::time::Duration;
 
 /// The pauses between attempts: each twice as long as the one before, up to a longest one.
 ///
-/// Half of each pause is random, so that those who lost their connections together do not come back together.
+/// Half of each pause is random, so that clients that lost their connections together do not come back together.
 ///
 /// ```
 /// use lessor_kit::backoff::Backoff;
@@ -31,7 +31,7 @@ impl Backoff {
         Self { first, longest, next: first }
     }
 
-    /// The longest pause. Whatever has worked for as long may count as working: see [`reset`](Self::reset).
+    /// The longest pause. What has worked for as long counts as working: see [`reset`](Self::reset).
     #[must_use]
     pub const fn longest(&self) -> Duration {
         self.longest
@@ -39,7 +39,8 @@ impl Backoff {
 
     /// It has worked for a while: the next pause is the first one again.
     ///
-    /// Not as soon as it works: a server that takes connections and breaks them would be asked without a pause.
+    /// Do not call it as soon as something works: a server that accepts connections and breaks them would be asked
+    /// without a pause.
     pub const fn reset(&mut self) {
         self.next = self.first;
     }
@@ -52,7 +53,7 @@ impl Backoff {
 
     /// How long to wait now: half of the pause, and of its other half as much as `random` is of [`u32::MAX`].
     ///
-    /// Where there is no randomness to be had, `u32::MAX` will do.
+    /// Without a source of randomness, `u32::MAX` will do.
     #[must_use]
     pub fn pause(&mut self, random: u32) -> Duration {
         let half = self.next / 2;
@@ -61,7 +62,7 @@ impl Backoff {
     }
 }
 
-/// 250 ms at first, 30 s at last: what the storages of this project take for the connections that wake.
+/// 250 ms at first, up to 30 s: the pauses of this project's storages between connections for wake-ups.
 impl Default for Backoff {
     fn default() -> Self {
         Self::new(Duration::from_millis(250), Duration::from_secs(30))

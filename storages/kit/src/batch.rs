@@ -8,17 +8,17 @@ use lessor::{Key, StorageError};
 
 use crate::error::AdapterError;
 
-/// The answers of a batch, each in the place of its request.
+/// The replies of a batch, each in the place of its request.
 ///
-/// Each key is asked once: where it occurs again an error is the answer. What is still open can be grouped (by
-/// operation, by server, by shard), and the answers may come in any order. What is never answered is
+/// Each key is asked for once: where it occurs again the answer is an error. Open requests can be grouped (by
+/// operation, by server, by shard), and the answers may come in any order. A request that is never answered gets
 /// [`AdapterError::Unfit`].
 ///
 /// ```
 /// use lessor::{Key, StorageError};
 /// use lessor_kit::batch::Batch;
 ///
-/// // In earnest the requests are `lessor::storage::Request`, and `Request::key` gives their keys.
+/// // In a storage the requests are `lessor::storage::Request`, and `Request::key` gives their keys.
 /// let keys = [Key::new("a")?, Key::new("b")?, Key::new("a")?];
 /// let mut batch = Batch::new(keys.iter().map(Some));
 /// for (place, key) in batch.open(&keys) {
@@ -34,8 +34,8 @@ use crate::error::AdapterError;
 pub struct Batch<A>(Vec<Option<Result<A, StorageError>>>);
 
 impl<A> Batch<A> {
-    /// For requests about these keys, in their order. `None` is a request that is about no single key, as a list: it is
-    /// never a duplicate.
+    /// For requests about these keys, in their order. `None` is a request that is about no single key, such as a list:
+    /// it is never a duplicate.
     pub fn new<'k>(keys: impl IntoIterator<Item = Option<&'k Key>>) -> Self {
         let mut unique = UniqueKeys::default();
         let mut admit = |key: Option<&'k Key>| unique.first_time(key?).err().map(Err);
@@ -71,7 +71,7 @@ impl<A> Batch<A> {
         groups
     }
 
-    /// Puts an answer in its place. The first one stays: a second one, and one for no place, is nothing.
+    /// Puts an answer in its place. The first one stays: a second one is ignored, and so is one for no place.
     pub fn answer(&mut self, place: usize, answer: Result<A, StorageError>) {
         if let Some(open @ None) = self.0.get_mut(place) {
             *open = Some(answer);

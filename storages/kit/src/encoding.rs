@@ -1,4 +1,4 @@
-//! How the vocabulary is written down in tables and messages.
+//! How sessions, durations and numbers are written in tables and messages.
 //!
 //! None of it may ever change: what one version writes another reads.
 
@@ -11,7 +11,7 @@ const LONGEST_TTL: u64 = (1 << 53) - 1;
 
 /// The session as 16 bytes, the highest first: for binary columns.
 ///
-/// It is a secret: whoever has it holds the lease.
+/// It is a secret: it proves who holds the lease.
 #[must_use]
 pub const fn session_to_bytes(session: Session) -> [u8; 16] {
     session.to_bits().to_be_bytes()
@@ -34,7 +34,7 @@ pub fn session_from_bytes(bytes: &[u8]) -> Option<Session> {
 
 /// The session as 32 hexadecimal digits in lower case: for texts.
 ///
-/// It is a secret: whoever has it holds the lease.
+/// It is a secret: it proves who holds the lease.
 ///
 /// ```
 /// use lessor::storage::Session;
@@ -78,14 +78,14 @@ pub fn ttl_ms(ttl: Duration) -> i64 {
     whole_ms(ttl).clamp(1, LONGEST_TTL).cast_signed()
 }
 
-/// A number for a signed column: the largest that it holds stands for everything beyond.
+/// A number for a signed column: larger numbers become the largest that fits.
 #[must_use]
 pub fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-/// FNV-1a, 64 bits: where processes of different versions have to agree on a number for a name. No protection against
-/// names that were made to collide.
+/// FNV-1a, 64 bits: a number for a name on which processes of different versions agree. It does not protect against
+/// names that are made to collide.
 ///
 /// ```
 /// assert_eq!(lessor_kit::encoding::fingerprint(b"foobar"), 0x8594_4171_f739_67e8);

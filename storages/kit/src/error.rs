@@ -1,4 +1,4 @@
-//! Why a storage refuses: one type for all adapters.
+//! Why a setting or an operation failed: one type for all adapters.
 
 use core::error::Error;
 use core::fmt;
@@ -12,8 +12,7 @@ const SHOWN: usize = 80;
 
 /// What is wrong, for a program to match on and for a person to read.
 ///
-/// A builder answers with it; an operation has it inside a [`StorageError`], which it becomes with `?`, of its
-/// [kind](Self::kind):
+/// Builders return it. Operations return it inside a [`StorageError`] of its [kind](Self::kind); `?` converts it:
 ///
 /// ```
 /// use lessor::StorageError;
@@ -76,7 +75,7 @@ pub enum AdapterError {
     /// The server is a replica, or the session is set to read only.
     #[non_exhaustive]
     ReadOnly {
-        /// How to come to the one that writes.
+        /// How to reach a server that takes writes.
         remedy: &'static str,
     },
     /// The server, the table or the connection is set up so that leases would not be safe.
@@ -91,7 +90,7 @@ pub enum AdapterError {
         /// What to do about it.
         remedy: String,
     },
-    /// The server said no. What it quotes of statements and rows is left out: that may be a session.
+    /// The server answered with an error. What it quotes of statements and rows is left out: that may be a session.
     #[non_exhaustive]
     Refused {
         /// Which server: `PostgreSQL`, `MySQL`, `Redis`, ..
@@ -100,10 +99,10 @@ pub enum AdapterError {
         code: String,
         /// What it said.
         message: String,
-        /// Whether it may say otherwise the next time.
+        /// Whether trying again may help.
         kind: ErrorKind,
     },
-    /// Another transaction holds the row's lock, for too long.
+    /// Another transaction held the row's lock for too long.
     Locked,
     /// A record that no storage wrote. Its key is not granted to anyone until somebody mends or deletes it.
     #[non_exhaustive]
@@ -115,9 +114,9 @@ pub enum AdapterError {
         /// What it should hold. What it holds is not told: it may be a session.
         expected: &'static str,
     },
-    /// The server's answer does not fit the request, or is missing. What was done is open.
+    /// The server's answer does not fit the request, or is missing. The request may have been applied or not.
     Unfit,
-    /// The storage's own thread has ended, by a fault that should not exist: make a new storage.
+    /// The storage's own thread has ended because of a bug: make a new storage.
     Ended,
 }
 
@@ -161,7 +160,7 @@ impl AdapterError {
         Self::NoRight { right: None, about: said.into() }
     }
 
-    /// [`ReadOnly`](Self::ReadOnly): `remedy` says how to come to the server that writes.
+    /// [`ReadOnly`](Self::ReadOnly): `remedy` says how to reach a server that takes writes.
     #[must_use]
     pub const fn read_only(remedy: &'static str) -> Self {
         Self::ReadOnly { remedy }
@@ -190,7 +189,8 @@ impl AdapterError {
         Self::WrongSetup { setting, found: found.into(), problem: problem.into(), remedy: remedy.into() }
     }
 
-    /// [`Refused`](Self::Refused). Of the message only the first line is kept. The adapter has to leave out what it quotes.
+    /// [`Refused`](Self::Refused). Only the first line of `message` is kept. The adapter has to leave out what the
+    /// server quotes.
     pub fn refused(server: &'static str, code: impl Into<String>, message: &str, kind: ErrorKind) -> Self {
         let message = message.lines().next().unwrap_or_default().into();
         Self::Refused { server, code: code.into(), message, kind }
@@ -202,8 +202,8 @@ impl AdapterError {
         Self::Unreadable { key: key.into(), field, expected }
     }
 
-    /// Whether trying again may help by itself: so for [`Locked`](Self::Locked), [`Unfit`](Self::Unfit), and what the
-    /// server [refused](Self::Refused) only for now.
+    /// Whether trying again may help: transient for [`Locked`](Self::Locked), [`Unfit`](Self::Unfit), and a
+    /// [`Refused`](Self::Refused) of the transient kind; permanent for all others.
     #[must_use]
     pub const fn kind(&self) -> ErrorKind {
         match self {

@@ -10,28 +10,27 @@ use crate::error::AdapterError;
 /// The table that remembers the newest term of each resource. The statements of [`Fence`] name it.
 pub const TABLE: &str = "lessor_fences";
 
-/// Why a write has to be rolled back: what an adapter's `admit` answers.
+/// Why a write has to be rolled back: the error of an adapter's `admit`.
 ///
 /// ```
 /// use lessor::Term;
 /// use lessor_kit::fence::NotAdmitted;
 ///
 /// let error = NotAdmitted::stale(Term::FIRST, 7);
-/// assert_eq!(error.to_string(), "term 1 is outdated: term 7 has been seen");
+/// assert_eq!(error.to_string(), "term 1 is outdated: term 7 has been seen; never send it again");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum NotAdmitted {
-    /// A newer term was here.
+    /// A newer term was admitted before.
     Stale(Stale),
     /// The fence could not be asked.
     Failed(StorageError),
 }
 
 impl NotAdmitted {
-    /// A write of this term was refused, since the table has a newer one: the term of this number. A number that is no
-    /// term counts as the last there is. One that is not newer does not fit a refusal, and makes a
-    /// [failure](Self::Failed) of it.
+    /// A write of `term` was not admitted, since the table has a newer one, `newest`. A number that is no term counts
+    /// as the last term. One that is not newer than `term` makes a [failure](Self::Failed) of it.
     #[must_use]
     pub fn stale(term: Term, newest: i64) -> Self {
         let newest = u64::try_from(newest).ok().and_then(Term::new).unwrap_or(Term::LAST);

@@ -1,7 +1,7 @@
-//! What storages of [lessor] share, and what authors of other storages may use.
+//! What the storages of [lessor] share, and what authors of other storages may use.
 //!
-//! Nothing here has to be used: a storage needs no more than [`lessor::Storage`]. These are the parts that five storages
-//! had in common. The README has a table of the modules.
+//! Nothing here has to be used: a storage needs no more than [`lessor::Storage`]. These are the parts that five
+//! storages have in common. The README has a table of the modules.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 // A library does not panic.
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]

@@ -22,31 +22,31 @@ use crate::timeout::within;
 /// sign.
 pub const HEARTBEAT: Duration = Duration::from_secs(30);
 
-/// How long the server may take for it, and for a connection too: see [`patiently`].
+/// How long the server may take for a sign of life, or to connect: see [`patiently`].
 pub const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A way to hear of grants and releases: the part of a [`Listener`] that knows the server.
 pub trait Channel: Send + Sync + 'static {
-    /// Why a connection ended. Nobody is told: whatever it was, there will be another one.
+    /// Why a connection ended. It is not reported: whatever it was, the next connection follows.
     type Error;
 
     /// What the thread is called.
     const THREAD: &'static str;
 
-    /// One connection, from its beginning to its end: [wakes](Subscribers::wake) the followers of each key that is heard of.
+    /// One connection, from its beginning to its end: [wakes](Subscribers::wake) the followers of each key it hears of.
     ///
-    /// When it begins it has to [wake all](Subscribers::wake_all): what came before it was missed. It is dropped where it
-    /// stands when the listener is.
+    /// When it begins it has to [wake all](Subscribers::wake_all): what came before it was missed. Its future is
+    /// dropped where it waits when the listener is dropped.
     ///
     /// An `async fn` will do.
     fn listen(&self, subscribers: &Subscribers) -> impl Future<Output = Result<(), Self::Error>>;
 }
 
-/// Who waits for wake-ups of which key, and the thread that brings them.
+/// The subscribers of each key, and the thread that wakes them.
 ///
-/// The thread is there from the first [`subscribe`](Self::subscribe) on, and ends with the listener, whoever still waits:
-/// a [`Wakeups`] does not keep it alive. A lost connection is made anew after a [pause](Backoff::default), which is the
-/// first one again once a connection has lasted for the longest.
+/// The thread runs from the first [`subscribe`](Self::subscribe) on, and ends with the listener, even if somebody still
+/// waits: a [`Wakeups`] does not keep it alive. A lost connection is replaced after a [pause](Backoff::default). The
+/// pauses begin again once a connection has lasted as long as the longest pause.
 ///
 /// ```
 /// use lessor::Key;
@@ -96,7 +96,7 @@ impl<C: Channel> Listener<C> {
 
     /// Wake-ups of a key: what [`Storage::subscribe`](lessor::Storage::subscribe) answers.
     ///
-    /// Where there is no thread to be had there are none for now: the next to subscribe tries again.
+    /// If no thread can be started there are none for now: the next `subscribe` tries again.
     pub fn subscribe(&self, key: &Key) -> Wakeups {
         let wakeups = self.shared.subscribers.subscribe(key);
         let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
@@ -144,10 +144,10 @@ impl<C: Channel> Shared<C> {
     }
 }
 
-/// What a driver answers, or its timeout after [`PATIENCE`].
+/// Waits for a server's answer, at most [`PATIENCE`].
 ///
 /// # Errors
-/// The future's, or an [`io::Error`] of the kind [`TimedOut`](io::ErrorKind::TimedOut) as such.
+/// The future's own, or an [`io::Error`] of the kind [`TimedOut`](io::ErrorKind::TimedOut), converted into `E`.
 pub async fn patiently<T, E: From<io::Error>>(future: impl Future<Output = Result<T, E>>) -> Result<T, E> {
     within(PATIENCE, future).await.map_err(io::Error::from)?
 }

@@ -5,7 +5,7 @@ use crate::error::AdapterError;
 /// The longest [`identifier`], in bytes: as many as PostgreSQL keeps.
 pub const MAX_IDENTIFIER: usize = 63;
 
-/// Takes a name that the rule allows.
+/// The name, if the rule allows it.
 ///
 /// ```
 /// use lessor_kit::name::{checked, fits};
@@ -29,9 +29,9 @@ pub fn checked(
     if rule(given) { Ok(given.to_string()) } else { Err(AdapterError::invalid(field, given, allowed)) }
 }
 
-/// Takes a name that [fits] an identifier of SQL: 1 to 63 bytes of UTF-8 without control characters.
+/// The name, if it [fits] an identifier of SQL: 1 to 63 bytes of UTF-8 without control characters.
 ///
-/// It has to be [quoted]: upper case, spaces and words of SQL are as good as any.
+/// It has to be [quoted] in statements: upper case, spaces and SQL keywords are allowed.
 ///
 /// # Errors
 /// [`AdapterError::InvalidSetting`] with the `field`, what was given, and what is allowed.
@@ -39,14 +39,14 @@ pub fn identifier(field: &'static str, given: &str) -> Result<String, AdapterErr
     checked(field, given, |given| fits(given, MAX_IDENTIFIER), "1 to 63 bytes of UTF-8 without control characters")
 }
 
-/// Whether it has 1 to `max` bytes, none of them of a control character.
+/// Whether the text has 1 to `max` bytes, and no control character.
 #[must_use]
 pub fn fits(text: &str, max: usize) -> bool {
     (1..=max).contains(&text.len()) && !text.chars().any(char::is_control)
 }
 
-/// A delimited identifier: any text between quotes, those in it doubled. The quote is `"` in the standard, and `` ` ``
-/// for MySQL.
+/// A quoted identifier: the text between quotes, and quotes in it doubled. The quote is `"` in the standard, `` ` `` in
+/// MySQL.
 ///
 /// ```
 /// assert_eq!(lessor_kit::name::quoted(r#"x"; DROP TABLE y; --"#, '"'), r#""x""; DROP TABLE y; --""#);

@@ -1,4 +1,4 @@
-//! The row of a key, under suspicion: another program may have written it.
+//! The row of a key, read with checks: another program may have written it.
 
 use lessor::storage::{Record, Session, Version};
 use lessor::{Id, Term, Value};
@@ -41,7 +41,7 @@ impl<'r> From<Option<&'r [u8]>> for Field<'r> {
     }
 }
 
-/// The columns of a row as they came, and the clock that was read with them. Set those that there are; the others are
+/// The columns of a row as they came, and the clock that was read with them. Columns that are not set are
 /// [`Field::Null`].
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
@@ -77,7 +77,7 @@ pub struct Reading {
 }
 
 impl Reading {
-    /// There is no row for the key. Where the clock is not known then, 0 will do: nothing is reckoned with it.
+    /// There is no row for the key. If the clock is not known, 0 will do: nothing is computed from it.
     #[must_use]
     pub const fn absent(now_ms: u64) -> Self {
         Self { record: None, now_ms }

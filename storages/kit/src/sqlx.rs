@@ -1,18 +1,18 @@
-//! Connections of servers that are reached through sqlx (feature `sqlx`). The crate's types are sqlx 0.9's.
+//! Connections through sqlx (feature `sqlx`). The types are those of sqlx 0.9.
 
 use core::fmt;
 
 use ::sqlx::pool::PoolConnection;
 use ::sqlx::{Database, Error, Pool, Result};
 
-/// PostgreSQL: the columns of a prepared statement have changed. [`Connection::end`] then closes the connection, and with
-/// it the statement: asked again it works.
+/// PostgreSQL's code for a prepared statement whose columns have changed. [`Connection::end`] then closes the
+/// connection, and the statement with it: the next try works.
 pub const STALE_STATEMENT: &str = "0A000";
 
 /// A connection that is closed unless what was asked on it came to an [end](Self::end).
 ///
-/// The pool would hand it on in the middle of a transaction, or while it waits for a lock; and before that wait for a sign
-/// of life, for a quarter of an hour where the other side has gone silently.
+/// The pool would hand it on in the middle of a transaction, or while it waits for a lock; or first wait for a sign of
+/// life, up to a quarter of an hour if the server is gone without a word.
 ///
 /// ```no_run
 /// use lessor_kit::sqlx::Connection;
@@ -36,7 +36,7 @@ pub struct Connection<D: Database> {
 }
 
 impl<D: Database> Connection<D> {
-    /// One of the pool's, as soon as there is one.
+    /// Takes a connection from the pool, as soon as there is one.
     ///
     /// # Errors
     /// As [`Pool::acquire`].
@@ -44,13 +44,13 @@ impl<D: Database> Connection<D> {
         Ok(Self { lent: pool.acquire().await?, over: false })
     }
 
-    /// To ask something on it.
+    /// The connection, to run statements on.
     pub fn get(&mut self) -> &mut D::Connection {
         &mut self.lent
     }
 
-    /// The pool has it back after an answer, and after an error of the server, which has undone the statement. Any other
-    /// error closes it.
+    /// Gives it back to the pool after an answer, and after an error of the server, which has undone the statement. Any
+    /// other error closes it.
     ///
     /// # Errors
     /// The answer's.

@@ -35,7 +35,7 @@ mod within {
     use futures::future::{Either, select};
     use lessor::StorageError;
 
-    /// What the future gives, if it does so in time. Works under every executor.
+    /// The future's output, if it is ready within `limit`. Works under every executor.
     ///
     /// A future that is ready at once wins, however short the limit.
     ///
@@ -66,7 +66,7 @@ mod within {
     pub struct TimedOut(Duration);
 
     impl TimedOut {
-        /// How long it was waited for.
+        /// The limit that has passed.
         #[must_use]
         pub const fn after(self) -> Duration {
             self.0

@@ -27,7 +27,8 @@ use crate::error::explain;
 /// ```
 ///
 /// # Errors
-/// [`NotAdmitted::Stale`] if a newer term was admitted. Then, and after a failure, roll the transaction back.
+/// [`NotAdmitted::Stale`] if a newer term was admitted, [`NotAdmitted::Failed`] if the fence could not be asked. Roll
+/// the transaction back in both cases.
 ///
 /// # Cancel safety
 /// A dropped call leaves the transaction as it is: roll it back.

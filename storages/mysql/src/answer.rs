@@ -10,7 +10,7 @@ use crate::storage::{LEAST_PATIENCE, Leases};
 use crate::write::Outcome;
 
 /// How often a request is judged, where what was seen is gone when it is to be written. For a renewal two are enough.
-/// Only a revocation meets more: where somebody renews without a pause, which no candidate does.
+/// Only a revoke meets more: where somebody renews without a pause, which no candidate does.
 const MOST_ROUNDS: usize = 32;
 
 impl Leases {

@@ -59,7 +59,7 @@ impl MySqlStorage {
     /// Creates the table if it is missing, and its database if one was [named](MySqlBuilder::database). Any number of
     /// processes may do that at any time.
     ///
-    /// Where it is there it asks for no right to create anything.
+    /// Where the table is there it needs no right to create anything.
     ///
     /// # Errors
     /// [`StorageError`], permanent if this user may not create them.
@@ -89,7 +89,7 @@ impl Storage for MySqlStorage {
         self.0.answer(&requests).await
     }
 
-    /// Told of grants, releases and revocations by this storage and its clones alone.
+    /// Woken by grants, releases and revokes of this storage and its clones alone.
     fn subscribe(&self, key: &Key) -> Wakeups {
         self.0.subscribers.subscribe(key)
     }

@@ -16,7 +16,7 @@ use crate::storage::Inner;
 pub(crate) const ACQUIRE: Keyed<Claim> = Keyed { statement, reply };
 
 impl Inner {
-    /// A key that is still held is asked for in vain: a look is the cheapest way to be refused.
+    /// A claim for a key that is still live will be refused: a look is the cheapest way to find out.
     pub(crate) async fn acquire(&self, claim: &Claim) -> Result<Reply, StorageError> {
         if self.held.contains(&claim.key)
             && let Some(refused) = self.refused(claim).await?

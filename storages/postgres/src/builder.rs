@@ -76,7 +76,7 @@ impl PostgresBuilder {
         Self { lock_timeout: timeout.min(Duration::from_secs(60)), ..self }
     }
 
-    /// Whether this storage tells followers of grants, releases and revocations (`NOTIFY`) and wakes its own (`LISTEN`,
+    /// Whether this storage tells followers of grants, releases and revokes (`NOTIFY`) and wakes its own (`LISTEN`,
     /// one more connection and a thread from the first follower on). Default `true`.
     ///
     /// Without, a follower asks at its [retry interval](lessor::Config::retry_interval) and when the lease ends.
@@ -86,7 +86,7 @@ impl PostgresBuilder {
 
     /// How to connect for `LISTEN`. By default as the pool does.
     ///
-    /// A connection pooler in transaction mode forgets who listens: name the server itself here.
+    /// A connection pooler in transaction mode does not pass `LISTEN` on: name the server itself here.
     pub fn listen_with(self, options: PgConnectOptions) -> Self {
         Self { listen_with: Some(options), ..self }
     }

@@ -1,7 +1,7 @@
 //! Leases in a PostgreSQL database: for processes anywhere that reach one primary server.
 //!
 //! [`PostgresStorage`] keeps one small row for each key in a table, and works on the [`sqlx`] pool that your program
-//! has anyway:
+//! already has:
 //!
 //! ```no_run
 //! use lessor::Builder;
@@ -17,17 +17,17 @@
 //! # }
 //! ```
 //!
-//! PostgreSQL 12 or later, tested with 15. Rust 1.94 or later, as sqlx. This crate's types are those of sqlx 0.9, which
-//! it exports as [`sqlx`].
+//! PostgreSQL 12 or later, tested with 15. Rust 1.94 or later, as sqlx. This crate takes the types of sqlx 0.9, which
+//! it re-exports as [`sqlx`].
 //!
 //! # Executors
-//! It works under every executor. sqlx looks at each call whether it runs within tokio: with feature `tokio` it then
-//! uses tokio's sockets, otherwise and everywhere else those of smol, which need nobody to run them.
+//! It works under every executor. At each call sqlx checks whether it runs within tokio: with feature `tokio` it then
+//! uses tokio's sockets, in all other cases smol's, which need no runtime.
 //!
 //! # TLS
-//! Feature `tls-rustls` lets the pool connect under TLS: rustls with ring, and nothing of the system's. It trusts
-//! Mozilla's root certificates, and those of a file that you name. Ask for it in the URL, since sqlx by default goes on
-//! without TLS where it cannot be had:
+//! With feature `tls-rustls` the pool can use TLS: rustls with ring, not the system's library. It trusts Mozilla's root
+//! certificates, and those of a file that you name. Ask for it in the URL: by default sqlx connects without TLS where
+//! the server has none.
 //!
 //! ```no_run
 //! use lessor_postgres::sqlx::PgPool;
@@ -40,44 +40,43 @@
 //! ```
 //!
 //! # What survives
-//! A grant, a renewal, a release or a revocation is on the primary's disk before it is answered: each statement turns
+//! A grant, a renewal, a release or a revoke is on the primary's disk before it is answered: each statement turns
 //! `synchronous_commit` on where it is off. A crash of the server loses nothing. A failover to an *asynchronous*
-//! replica may: then a term may be granted twice, and no lease is worth more than what was copied. Have the replica
-//! confirm (`synchronous_standby_names`), or wait out the longest ttl before the replica serves.
+//! replica loses what was not copied: then a term may be granted twice, and two may lead. Have the replica confirm
+//! (`synchronous_standby_names`), or wait for the longest ttl before the replica serves.
 //!
 //! # Time
 //! Expiry is judged by the server's wall clock, in whole milliseconds, read by each statement after any wait for a
-//! lock. After a step back a lease shows no more than its ttl, and a leader that is gone is replaced by a candidate
-//! that saw its version unchanged for a ttl and margin on its own clock. A step forward ends leases early, so that two
-//! may lead: where that can happen, set [`takeover_guard`](lessor::Config::takeover_guard).
+//! lock. After the clock steps back, a lease shows at most its ttl as time left, and a leader that is gone is replaced
+//! by a candidate that saw the version unchanged for the ttl and a margin on its own clock. A step forward ends leases
+//! early, so that two may lead: where that can happen, set [`takeover_guard`](lessor::Config::takeover_guard).
 //!
 //! # What it costs
-//! Each operation is one statement in its own transaction: one round trip, after the first of a connection, which
-//! prepares it. Two take a second one: a claim that is granted though the last one was refused, unless a wake-up came
-//! between, and a renewal that finds its row locked or its lease lost. A pool that tests its connections before it
-//! hands them out (`test_before_acquire`, which sqlx sets by default) adds one; without it the first operation after a
-//! broken connection fails, and the candidate tries again. A batch is one statement for each operation in it, on up to
-//! 256 keys.
+//! Each operation is one statement in its own transaction: one round trip, after the first time on a connection, which
+//! prepares the statement. Two cases take a second round trip: a claim that is granted after a refused one, unless a
+//! wake-up came between, and a renewal that finds its row locked or its lease lost. A pool that tests its connections
+//! before it hands them out (`test_before_acquire`, which sqlx sets by default) adds a round trip; without it the first
+//! operation after a broken connection fails, and the candidate tries again. A batch is one statement for each kind of
+//! operation in it, on up to 256 keys; each list is a statement of its own.
 //!
-//! A look and a refused claim write nothing, not a byte of the log, and wait for nobody's lock. Everything else waits
-//! for the commit of another transaction on the same row during the [lock timeout](PostgresBuilder::lock_timeout), a
-//! claim or a renewal at most a tenth of its ttl, so that the answer comes before the candidate gives up. (A release
-//! has no ttl: below a ttl of 5 s set the lock timeout below the request timeout.) Then it fails with a
-//! [transient](lessor::storage::ErrorKind::Transient) error and the candidate tries again.
+//! A look and a refused claim write nothing, not even to the write-ahead log, and wait for no lock. Everything else
+//! waits for another transaction on the same row, up to the [lock timeout](PostgresBuilder::lock_timeout); a claim or a
+//! renewal waits at most a tenth of its ttl, so that the reply comes before the candidate gives up. (A release has no
+//! ttl: if the candidate's ttl is below 5 s, set the lock timeout below its request timeout.) After that the request
+//! fails with a [transient](lessor::storage::ErrorKind::Transient) error, and the candidate tries again.
 //!
 //! # Wake-ups
 //! Followers are woken when a key is granted, released or revoked (`NOTIFY` in the statement that does it); renewals
 //! wake nobody. One connection of its own, beside the pool, listens for all keys of a storage and its clones, on a
 //! thread of its own: from the first [`subscribe`](lessor::Storage::subscribe) on, until the last clone is gone. A lost
-//! connection is made anew, after 250 ms at first and 30 s at last. Whenever it begins to listen, all followers are
-//! woken: something may have passed meanwhile. Nothing relies on wake-ups: a follower that is not woken asks at its
+//! connection is replaced after a pause: 250 ms at first, up to 30 s. Each new one wakes all followers, since they may
+//! have missed a wake-up. Nothing relies on wake-ups: a follower that is not woken asks at its
 //! [retry interval](lessor::Config::retry_interval).
 //!
 //! # Connection poolers
-//! PgBouncer and its like in *transaction* mode keep the operations as they are, if they know prepared statements
-//! (PgBouncer 1.21, or `statement_cache_capacity(0)` in the pool's options). They forget who listens: give
-//! [`listen_with`](PostgresBuilder::listen_with) a way to the server itself, or turn
-//! [wake-ups](PostgresBuilder::wakeups) off.
+//! PgBouncer and similar poolers work in *transaction* mode, if they support prepared statements (PgBouncer 1.21 or
+//! later; otherwise set `statement_cache_capacity(0)` in the pool's options). They do not pass `LISTEN` on: name the
+//! server itself in [`listen_with`](PostgresBuilder::listen_with), or turn [wake-ups](PostgresBuilder::wakeups) off.
 //!
 //! # The table
 //! [`migrate`](PostgresStorage::migrate) creates it; [`migration_sql`](PostgresBuilder::migration_sql) is its SQL, for
@@ -109,12 +108,12 @@
 //!
 //! # The statements, and why they are safe
 //! They mirror [`Record::judge`](lessor::storage::Record::judge). In them
-//! `clock` stands for `(date_part('epoch', clock_timestamp()) * 1000)::bigint`: the time of asking, while `now()` is when
-//! the transaction began. All of it is for READ COMMITTED, PostgreSQL's default; in the stricter levels an operation that
-//! meets another fails as transient.
+//! `clock` stands for `(date_part('epoch', clock_timestamp()) * 1000)::bigint`: the time of the call, while `now()` is
+//! when the transaction began. All of it is for READ COMMITTED, PostgreSQL's default; in the stricter levels an
+//! operation that conflicts with another fails as transient.
 //!
 //! ## A claim
-//! `$1` is the lock timeout, `$2` the channel of the followers.
+//! `$1` is the lock timeout, `$2` the channel on which followers listen.
 //!
 //! ```sql
 //! WITH seen AS MATERIALIZED (
@@ -148,20 +147,20 @@
 //! FROM (SELECT) AS one LEFT JOIN granted AS g ON true LEFT JOIN seen AS l ON true
 //! ```
 //!
-//! * *Refused*: the first condition, on the row as it was last committed. No row is proposed, so none is written, locked
-//!   or waited for. The answer is made from that row.
-//! * *Granted*: the conflict locks the row in its newest version, after any wait, and the second condition decides on
-//!   that version by the clock of that moment. What was seen before has no say, and no time that was computed before
-//!   the wait is written. The clock is read more than once, always while the row is locked: each alternative that grants
-//!   holds when it is read, and nobody can have come between.
+//! * *Refused*: by the first condition, on the row as it was last committed. No row is proposed, so none is written,
+//!   locked or waited for. The reply is made from that row.
+//! * *Granted*: the conflict locks the row in its newest state, after any wait, and the second condition decides on
+//!   that state by the clock of that moment. What was seen before does not count, and no time that was computed before
+//!   the wait is written. The clock is read more than once, always while the row is locked: a condition that grants is
+//!   true when its clock is read, and nobody can change the row in between.
 //! * *Two first claims*: the second waits for the first's commit, meets its row, and is judged by it. If the first
-//!   comes to nothing, the second's row is inserted as it was proposed: its lease ends a ttl after it was asked for.
-//! * *A race lost* in the second condition is answered with what was seen before; the candidate asks again.
-//! * The new term is the greater of the row's and `after + 1`. The row's is as great only where an earlier try of the
-//!   same claim was granted: that is repeated, and the reign is as old as it was.
+//!   rolls back, the second's row is inserted as it was proposed: its lease ends a ttl after it was asked for.
+//! * *Refused late*, by the second condition only: the reply shows what was seen before; the candidate asks again.
+//! * The new term is the greater of the row's and `after + 1`. The row's is not smaller only where an earlier try of
+//!   the same claim was granted: then that grant is repeated, and the reign's age goes on.
 //!
-//! A claim on a key that was another's when it was last asked for begins with a plain `SELECT` of the row, and that is
-//! the answer if it refuses.
+//! A claim for a key that another held at the last claim begins with a plain `SELECT` of the row; if that refuses, it
+//! is the reply.
 //!
 //! ## A renewal
 //!
@@ -175,8 +174,8 @@
 //! RETURNING l.version AS new_version, CASE current_setting('synchronous_commit') WHEN 'off' THEN set_config('synchronous_commit', 'on', true) END
 //! ```
 //!
-//! It waits for nobody: a row that is locked it does not find. Where it finds none, for that or because the lease is
-//! not the claimant's any more, a second statement follows, which waits and says why:
+//! It waits for nobody: it skips a locked row. Where it finds no row, because it is locked or the lease is no longer
+//! the claimant's, a second statement follows, which waits and says why:
 //!
 //! ```sql
 //! WITH claim AS (
@@ -199,9 +198,9 @@
 //! FROM claim AS c LEFT JOIN renewed AS n ON n.key = c.key LEFT JOIN lessor_leases AS l ON l.key = c.key
 //! ```
 //!
-//! The row is locked first, and the clock is read when the lock is there. A plain `UPDATE .. WHERE .. RETURNING` would
-//! not do: after a wait PostgreSQL looks at its conditions again only where the row has changed. Behind a transaction
-//! that just holds the lock, or rolls back, it would revive an expired lease. Rows that are not the claimant's are not
+//! The row is locked first, and the clock is read once the lock is there. A plain `UPDATE .. WHERE .. RETURNING` would
+//! not do: after a wait PostgreSQL checks its conditions again only if the row has changed. After a transaction that
+//! only held the lock, or rolled back, it would revive an expired lease. Rows that are not the claimant's are not
 //! locked.
 //!
 //! ## A release
@@ -212,10 +211,10 @@
 //! RETURNING 1::bigint AS place, CASE current_setting('synchronous_commit') WHEN 'off' THEN set_config('synchronous_commit', 'on', true) END, CASE WHEN $2::text IS NOT NULL THEN pg_notify($2, l.key)::text END
 //! ```
 //!
-//! It is decided by no clock: a session is this one or another, also after a wait, since PostgreSQL looks at its
-//! conditions again where the row has changed.
+//! It needs no clock: only the session counts, also after a wait, since PostgreSQL checks its conditions again if the
+//! row has changed.
 //!
-//! ## A revocation
+//! ## A revoke
 //!
 //! ```sql
 //! WITH claim AS (
@@ -233,10 +232,10 @@
 //! FROM claim AS c JOIN locked AS k ON k.key = c.key JOIN revoked AS n ON n.key = c.key
 //! ```
 //!
-//! The row is locked first, in its newest version: what is answered is the lease that is taken, also where it passed to
-//! another during the wait. From then on nobody changes it before the `UPDATE`, which finds it by its key alone: a
-//! condition on its session would be about the version from before the wait. The clock is read when the lock is there.
-//! Where nobody holds the key in the term that is meant nothing is locked or written.
+//! The row is locked first, in its newest state: the reply shows the lease that is taken, even if another was granted
+//! it during the wait. Then nobody changes the row before the `UPDATE`, which finds it by its key alone: a condition on
+//! its session would see the state from before the wait. The clock is read once the lock is there. Where nobody holds
+//! the key in the term that is meant, nothing is locked or written.
 //!
 //! ## A list
 //!
@@ -247,13 +246,12 @@
 //! ORDER BY l.key COLLATE "C" LIMIT $3
 //! ```
 //!
-//! `$1` is the first key, `$2` the first one beyond the prefix. Both are compared byte by byte, so that the index
-//! serves them and no letter of a prefix has a meaning of its own. One lease more is read than the page has: the next
-//! page begins with it.
+//! `$1` is the first key, `$2` the first one beyond the prefix. Both are compared byte by byte, so that the index is
+//! used and no character of a prefix is special. One lease more than the page is read: the next page begins with it.
 //!
 //! ## A batch
-//! It is the same for the rows of `unnest(..)`: they are proposed and locked in the order of their keys, so that no two
-//! of them wait for one another.
+//! The same statements, over the rows of `unnest(..)`. Rows are proposed and locked in the order of their keys, so that
+//! no two batches wait for one another.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 // A library does not panic.
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]

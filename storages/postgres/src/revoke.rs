@@ -1,4 +1,4 @@
-//! Revocations.
+//! Revokes.
 
 use core::time::Duration;
 

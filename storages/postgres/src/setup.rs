@@ -13,7 +13,7 @@ use crate::storage::{Inner, PostgresStorage, REMEDY};
 impl PostgresStorage {
     /// Creates schema and table if they are missing. Any number of processes may do that at any time.
     ///
-    /// Where both are there it asks for no right to create anything.
+    /// Where both are there it needs no right to create anything.
     ///
     /// # Errors
     /// [`StorageError`], permanent if this user may not create them.

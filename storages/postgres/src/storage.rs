@@ -30,8 +30,8 @@ pub(crate) const REMEDY: &str = "call PostgresStorage::migrate() once to create 
 
 /// Leases in a PostgreSQL table, through your own pool.
 ///
-/// The [crate](crate) says what it runs and what survives. Clones share the pool, and the connection on which they
-/// listen; that ends with the last clone.
+/// The [crate's documentation](crate) says what it runs and what survives. Clones share the pool, and the connection
+/// for wake-ups, which is closed with the last clone.
 #[derive(Clone)]
 pub struct PostgresStorage(pub(crate) Arc<Inner>);
 
@@ -52,14 +52,14 @@ impl PostgresStorage {
         Self::builder().build(pool)
     }
 
-    /// Begins with what [`new`](Self::new) takes: the table `public.lessor_leases`, a lock timeout of 1 s, wake-ups.
+    /// Settings to change: at first the table `public.lessor_leases`, a lock timeout of 1 s, and wake-ups.
     pub fn builder() -> PostgresBuilder {
         PostgresBuilder::new()
     }
 }
 
 impl Inner {
-    /// Where to tell of a grant, a release or a revocation.
+    /// Where to tell of a grant, a release or a revoke.
     pub(crate) fn channel(&self) -> Option<String> {
         self.listener.is_some().then(|| self.table.channel())
     }

@@ -40,7 +40,7 @@ impl RedisBuilder {
         Self { layout: Layout::standard(), max_ttl: Duration::from_secs(60), durable: false, wakeups: true }
     }
 
-    /// How all keys in Redis begin, and the name of the channel. Default `lessor`.
+    /// The beginning of all keys in Redis, and the name of the channel. Default `lessor`.
     ///
     /// Two prefixes are independent: the same key may be led in each.
     ///
@@ -52,9 +52,9 @@ impl RedisBuilder {
 
     /// The longest ttl of any candidate, and for how long nothing is granted after a loss of data. Default 60 s.
     ///
-    /// A claim for longer fails with [`AdapterError::TtlTooLong`]. The shorter it is, the sooner somebody leads after a
-    /// restart or a failover of the server. No process may have a longer one than another: the leases of that one could
-    /// outlive the freeze of the other.
+    /// A claim or a renewal with a longer ttl fails with [`AdapterError::TtlTooLong`]. The shorter, the sooner somebody
+    /// leads after a restart or a failover of the server. Give all processes the same: a lease granted by one with a
+    /// longer `max_ttl` could outlive the freeze of another.
     ///
     /// # Errors
     /// [`AdapterError::InvalidSetting`] unless it is from 100 ms to one day.
@@ -67,9 +67,10 @@ impl RedisBuilder {
 
     /// Whether a restarted server still knows everything that it acknowledged. Default `false`.
     ///
-    /// If so, a restart freezes nothing, and leases outlive it. It is true of `appendonly yes` with
-    /// `appendfsync always`, on one server whose place nobody takes. It is not true with a replica to fail over to, with
-    /// any other `appendfsync`, or with RDB files. A server that comes back without its data is frozen all the same.
+    /// If so, a restart causes no freeze, and leases outlive it. That is true with `appendonly yes` and
+    /// `appendfsync always`, on one server that no replica replaces. It is not true with a replica to fail over to,
+    /// with any other `appendfsync`, or with RDB files. A server that comes back without its data still causes a
+    /// freeze.
     pub fn durable(self, durable: bool) -> Self {
         Self { durable, ..self }
     }

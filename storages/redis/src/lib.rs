@@ -1,6 +1,6 @@
 //! Leases in a Redis server: a storage for [lessor], for processes anywhere that reach one primary.
 //!
-//! [`RedisStorage`] keeps one small string for each key, and takes the [`redis`] client that your program has anyway:
+//! [`RedisStorage`] keeps one small string for each key, and takes the [`redis`] client that your program already has:
 //!
 //! ```no_run
 //! use lessor::Builder;
@@ -15,41 +15,42 @@
 //! # }
 //! ```
 //!
-//! Redis 7.0 or later, tested with 7.0. (Older ones, from 5.0 on, run the scripts too, but word errors in them
-//! otherwise: that a primary became a replica is then noticed only when the connection breaks.)
+//! Redis 7.0 or later, tested with 7.0. (Older ones, from 5.0 on, run the scripts too, but word errors differently: a
+//! primary that became a replica is then noticed only when the connection breaks.)
 //!
 //! **Redis is fast and may forget.** What it acknowledged can be gone after a crash, and after a failover. So this
-//! storage never trusts a server that it does not know: [after a loss](#what-survives) nothing is granted for the
-//! longest ttl. Where seconds without a leader matter more than a moment's work of a disk, take a database that keeps
-//! what it says.
+//! storage never trusts a server process that it does not know: [after a loss](#what-survives) nothing is granted for
+//! the longest ttl. If such a pause costs you more than a disk write at each renewal, take a database that keeps what
+//! it acknowledged.
 //!
 //! # Executors and TLS
-//! It works under every executor. redis-rs looks at each connection whether it is made within tokio: with feature
-//! `tokio` it then uses tokio's sockets, otherwise and everywhere else those of smol, which need nobody to run them. A
-//! connection ends with the tokio runtime that it was made in; the next operation makes a new one.
+//! It works under every executor. For each connection redis-rs checks whether it is made within tokio: with feature
+//! `tokio` it then uses tokio's sockets, in all other cases smol's, which need no runtime. A connection ends with the
+//! tokio runtime that it was made in; the next operation makes a new one.
 //!
 //! Feature `tls-rustls` is for `rediss://`, on both kinds of sockets: rustls with ring, and the root certificates of
-//! Mozilla. For other roots or a client's certificate make the client by `redis::Client::build_with_tls`. A program that
-//! has another provider of rustls beside ring installs one of them (`CryptoProvider::install_default`) before it
-//! connects, as rustls wants it.
+//! Mozilla. For other roots or a client certificate make the client with `redis::Client::build_with_tls`. A program
+//! that links another rustls provider beside ring has to install one of them (`CryptoProvider::install_default`) before
+//! it connects.
 //!
 //! # What survives
 //! | the server | after a crash it has | what happens |
 //! |---|---|---|
 //! | `appendonly yes`, `appendfsync always`, no replica takes over, and [`durable`](RedisBuilder::durable) | everything | leases go on |
-//! | the same, without `durable` | everything | a freeze: it cannot be told that nothing is missing |
+//! | the same, without `durable` | everything | a freeze: nothing shows that no data is missing |
 //! | `appendfsync everysec` (Redis's default with `appendonly yes`) | all but the last second or two | a freeze |
 //! | RDB files only (Redis's default) | what the last file has | a freeze |
 //! | no persistence | nothing | a freeze |
 //! | a replica takes over | what was copied; Redis copies after it answers | a freeze |
 //!
-//! A *freeze*: for [`max_ttl`](RedisBuilder::max_ttl), 60 s by default, claims are answered with when it ends, and
-//! renewals with "lost". Then every lease that may have been forgotten has run out. It begins when the first claim or
-//! renewal reaches a server process that is not the one that made the grants (another `run_id`) or whose keys are gone
-//! (`FLUSHALL`). Each shard has its own: there are 16. Terms go on growing: a new one is at least the server's clock in
-//! ms. That is also what the first term of a key is.
+//! A *freeze*: for [`max_ttl`](RedisBuilder::max_ttl), 60 s by default, claims are refused with the time until its end,
+//! and renewals are lost. After it every lease that may have been forgotten has run out. It begins when the first claim
+//! or renewal reaches a server process that is not the one that made the grants (another `run_id`) or whose keys are
+//! gone (`FLUSHALL`). Each of the 16 shards has its own freeze. Terms go on growing: a new term is at least the
+//! server's clock in ms since 1970. So is the first term of a key.
 //!
-//! So a **first deployment** waits for `max_ttl` too. [`initialise`](RedisStorage::initialise) spares it that, once.
+//! So a **first deployment** waits for `max_ttl` too, unless an operator calls
+//! [`initialise`](RedisStorage::initialise).
 //!
 //! What a freeze does not cover:
 //!
@@ -57,67 +58,68 @@
 //!   none: `maxmemory-policy noeviction` (Redis's default) or one of the `volatile` policies.
 //!   [`check`](lessor::Storage::check) refuses the others where `maxmemory` is set. With `durable` it also refuses a
 //!   server without an append-only file; it does not look at `appendfsync`.
-//! * **Two primaries.** One that was cut off and does not know that a replica took its place goes on granting to those
-//!   who still reach it. Let it stop by itself (`min-replicas-to-write 1`), and before the failover
+//! * **Two primaries.** A primary that was cut off and does not know that a replica took its place goes on granting to
+//!   candidates that still reach it. Let it stop by itself (`min-replicas-to-write 1`), and before the failover
 //!   (`min-replicas-max-lag` below the time after which Sentinel or the cluster acts).
-//! * **There and back.** A replica takes over and is replaced again by the process that was the primary before, which
-//!   has not been restarted: what was granted in between is gone, and if no claim or renewal of the shard came in
-//!   between, nothing shows it. Restart a server before it becomes primary again.
-//! * **A proxy that moves a connection from one server to another.** Who the server is, is asked once a connection. A
-//!   proxy that passes connections on as they are is fine.
-//! * **Processes of different settings**: give all the same `max_ttl`.
+//! * **There and back.** A replica takes over, and then the process that was the primary before takes over again
+//!   without a restart. Grants that were not copied may be gone, and if no claim or renewal of the shard reached the
+//!   replica meanwhile, nothing shows it. Restart a server before it becomes primary again.
+//! * **A proxy that moves a connection from one server to another.** The storage asks for the server's `run_id` once
+//!   for each connection. A proxy that passes connections on as they are is fine.
+//! * **Processes with different settings**: give all the same `max_ttl`.
 //!
 //! Replicas are never read. There is no quorum of several servers (Redlock): it needs bounds on delays and on the steps
-//! of all their clocks, and gives no number to fence with (Kleppmann, "How to do distributed locking", 2016). If one
-//! server that may forget is not enough, a consensus system or a database with synchronous replicas is.
+//! of all their clocks, and gives no fencing token (Kleppmann, "How to do distributed locking", 2016). If one server
+//! that may forget is not enough, take a consensus system or a database with synchronous replicas.
 //!
 //! # Time
-//! Expiry is judged by the server's wall clock, in whole milliseconds, which stands still while a script runs. After a
-//! step back a lease shows no more than its ttl, and a freeze lasts no longer than `max_ttl`; a leader that is gone is
-//! replaced by a candidate that saw its version unchanged for a ttl and margin on its own clock. A step forward ends
-//! leases and freezes early, so that two may lead: where that can happen, set
-//! [`takeover_guard`](lessor::Config::takeover_guard). A replica that takes over has another clock: one that is behind
-//! by more than the freeze may give terms again that were given before, to keys whose last grants it never saw.
+//! Expiry is judged by the server's wall clock, in whole milliseconds, which stands still while a script runs. After
+//! the clock steps back, a lease shows at most its ttl as time left, and a freeze lasts no longer than `max_ttl`; a
+//! leader that is gone is replaced by a candidate that saw the version unchanged for the ttl and a margin on its own
+//! clock. A step forward ends leases and freezes early, so that two may lead: where that can happen, set
+//! [`takeover_guard`](lessor::Config::takeover_guard). A replica that takes over has another clock: if that is behind
+//! by more than the freeze, a term may be granted twice, for keys whose last grants the replica never saw.
 //!
 //! # What it costs
-//! Each operation is one `EVALSHA`: one round trip, on one connection for all keys of a storage and its clones. A server
-//! that does not know a script (restarted, `SCRIPT FLUSH`) is sent it once. A batch is one call for each operation and
-//! shard, sent together. A look and a refused claim write nothing, neither to memory nor to the log. A key takes about
-//! 200 bytes.
+//! Each operation is one `EVALSHA`: one round trip, on one connection for all keys of a storage and its clones. A
+//! server that does not know a script (restarted, `SCRIPT FLUSH`) is sent it once. A batch is one call for each
+//! operation and shard, sent together. A look and a refused claim write nothing, neither to memory nor to the
+//! append-only file. A key takes about 200 bytes.
 //!
-//! A list is dear: Redis keeps its names in no order, so each page looks at all names of the database, other programs'
-//! too (`SCAN`, 1,000 names a call, one call after the other), and then at the leases that it shows. It never blocks the
-//! server for long (`KEYS` is not used), and it is for people, not for a loop. A record that is there all the time is
-//! found; one that is granted for the first time meanwhile may be missing.
+//! A list is expensive: Redis keeps its keys in no order, so each page goes through all keys of the database, other
+//! programs' too (`SCAN`, 1,000 keys a call, one call after the other), and then reads the leases that it shows. It
+//! never blocks the server for long (`KEYS` is not used), but it is for people, not for a loop. A record that is there
+//! all the time is found; a key that is granted for the first time meanwhile may be missing.
 //!
 //! No timeout of redis-rs applies: the candidate's [request timeout](lessor::Config::request_timeout) decides. A
 //! connection that broke is replaced at once and the operation repeated, which is harmless; one that stays silent until
-//! somebody gives up is replaced by the next operation. redis-rs may lose a request in the moment in which its
-//! connection breaks: then too it is the timeout that ends the wait. So give one to what you ask outside of a candidate.
+//! its caller gives up is replaced by the next operation. redis-rs may lose a request at the moment when its connection
+//! breaks: then too only the timeout ends the wait. So set a timeout around requests that you make yourself.
 //!
 //! # Wake-ups
 //! Followers are woken when a key is granted, released or revoked (`PUBLISH` in the script that does it); renewals wake
 //! nobody. One connection of its own listens for all keys of a storage and its clones, on a thread of its own: from the
-//! first [`subscribe`](lessor::Storage::subscribe) on, until the last clone is gone. A lost connection is made anew,
-//! after 250 ms at first and 30 s at last. Whenever it begins to listen, all followers are woken: something may have
-//! passed meanwhile. Nothing relies on wake-ups: a follower that is not woken asks at its
+//! first [`subscribe`](lessor::Storage::subscribe) on, until the last clone is gone. A lost connection is replaced
+//! after a pause: 250 ms at first, up to 30 s. Each new one wakes all followers, since they may have missed a wake-up.
+//! Nothing relies on wake-ups: a follower that is not woken asks at its
 //! [retry interval](lessor::Config::retry_interval).
 //!
 //! # Rights
-//! Candidates need `EVALSHA`, `EVAL`, `INFO`, `TIME`, `MGET` and `SET` on keys that begin with the prefix, and with
-//! wake-ups `PUBLISH`, `SUBSCRIBE` and `PING` on the channel of its name; `SELECT` for a database other than 0:
+//! Candidates need `EVALSHA`, `EVAL`, `INFO`, `TIME`, `MGET` and `SET` on keys that begin with the prefix; with
+//! wake-ups also `PUBLISH`, `SUBSCRIBE` and `PING`, on the channel named as the prefix; `SELECT` for a database other
+//! than 0:
 //!
 //! ```text
 //! ACL SETUSER app on >password ~lessor:* &lessor +evalsha +eval +info +time +mget +set +publish +subscribe +ping
 //! ```
 //!
-//! Lists need `+scan` too, which shows the names of all keys, not only of these.
-//! [`check`](lessor::Storage::check) says what is missing, but for `SET`, which only a grant needs, and `SCAN`.
+//! Lists need `+scan` too, which shows the names of all keys, not only of these. [`check`](lessor::Storage::check) says
+//! what is missing, except `SET`, which it cannot try without writing, and `SCAN`.
 //!
 //! # Clusters
-//! One primary is supported, with what leads to it (a name, a managed endpoint, a proxy of connections). All keys of a
-//! call are in one hash slot (`{0}` to `{15}`), as a cluster wants it, so a cluster of one primary works; the client
-//! that follows slots from node to node is not part of this.
+//! One primary is supported, reached by a name, a managed endpoint or a proxy of connections. All keys of a call are in
+//! one hash slot (`{0}` to `{15}`), as a cluster requires, so a cluster of one primary works; a client that follows
+//! slots from node to node is not supported.
 //!
 //! # The keys
 //! | key | holds |
@@ -125,17 +127,19 @@
 //! | `lessor:{3}` | the marker of shard 3: the server's `run_id`, an epoch, and when its freeze ends (ms since 1970; 0: it has) |
 //! | `lessor:{3}:some-key` | a record: term, version, ttl (ms), when it ends and when its term was granted (ms since 1970), epoch, session (a secret; empty: released), id, and the value if there is one |
 //!
-//! Each is a string of lines. The shard of a key is its FNV-1a hash (64 bits) modulo 16. Records are never deleted: they
-//! keep the terms. You may read them; the term comes first: `tonumber(string.match(redis.call('GET', record), '^%d+'))`.
+//! Each is a string of lines. The shard of a key is its FNV-1a hash (64 bits) modulo 16. Records are never deleted:
+//! they keep the terms. You may read them; the term comes first:
+//! `tonumber(string.match(redis.call('GET', record), '^%d+'))`.
 //!
 //! # Fencing
 //! A write to the same server that only the newest leader can do is a script that keeps the newest term it has seen
-//! beside what it writes, and refuses a lower one; the example `redis` of this project has it. The lease's record is not
-//! the place to ask: what it forgot, the resource must not.
+//! beside what it writes, and refuses a lower one: see the example `redis` of this project. Do not compare with the
+//! lease's record instead: the server may forget that, while the resource stays.
 //!
 //! # The scripts, and why they are safe
-//! They mirror [`Record`](lessor::storage::Record). Redis runs a script as one step, with nothing in between, so
-//! reading, judging and writing need no lock. Each begins with a look at the clock and at everything it is about:
+//! They mirror [`Record::judge`](lessor::storage::Record::judge). Redis runs a script as one step, with nothing in
+//! between, so reading, judging and writing need no lock. Each script first reads the clock and all records it is
+//! about:
 //!
 //! ```lua
 //! local run, longest, durable, channel = ARGV[1], tonumber(ARGV[2]), ARGV[3] == '1', ARGV[4]
@@ -148,7 +152,7 @@
 //! local answers = {}
 //! ```
 //!
-//! A claim and a renewal then see to the freeze:
+//! A claim and a renewal then handle the freeze:
 //!
 //! ```lua
 //! local frozen = tonumber(thaw or 0)
@@ -167,10 +171,10 @@
 //! end
 //! ```
 //!
-//! * *Lost*: the marker is gone, or another server's. A new epoch begins, later than any before, so that whatever a
-//!   record of an older one says of a holder is over: it counts as released, and keeps its term.
+//! * *Lost*: the marker is gone, or another server's. A new epoch begins, later than any before: a record of an older
+//!   epoch counts as released, and keeps its term.
 //! * A freeze that ends later than `max_ttl` from now was written before the clock stepped back.
-//! * The end of a freeze is struck out by the first grant, so that a step back does not bring it back.
+//! * The first grant erases the end of the freeze, so that the freeze does not return when the clock steps back.
 //!
 //! A claim:
 //!
@@ -217,11 +221,11 @@
 //! return answers
 //! ```
 //!
-//! * A key without a record is a released one of term 0.
-//! * *Refused*: nothing is written, and the answer is made from the record.
-//! * The new term is beyond the record's and what the claimant knows of, and at least the clock. Only where an earlier
-//!   try of the same claim was granted is the term the same: that is repeated, and nobody is woken.
-//! * Numbers stay below 2^53, which Lua's doubles hold exactly, and are written as whole ones.
+//! * A key without a record counts as released, with term 0.
+//! * *Refused*: nothing is written, and the reply is made from the record.
+//! * The new term is greater than the record's and than the newest that the claimant knows, and at least the clock. It
+//!   stays the same only where an earlier try of the same claim was granted: that is repeated, and nobody is woken.
+//! * Numbers stay below 2^53, so that Lua's doubles hold them exactly, and are written as whole numbers.
 //!
 //! A renewal:
 //!
@@ -260,12 +264,12 @@
 //! return answers
 //! ```
 //!
-//! It does not look at the freeze, since it grants nothing. While a freeze lasts there is nothing to revoke either: the
-//! records are of an older epoch, nobody holds them, and that is the answer. A revoke never begins a freeze. The answer
-//! shows the record as it was before. A term of 0 is any.
+//! It ignores the freeze, since it grants nothing. While a freeze lasts there is nothing to revoke either: the records
+//! are of an older epoch, so nobody holds their leases, and the reply says so. A revoke never begins a freeze. The
+//! reply shows the record as it was before. A term of 0 means any.
 //!
-//! A release writes the record without its session, whatever the epoch; it needs no clock. A look is never the beginning
-//! of a freeze, but does not show what is before one as held.
+//! A release writes the record without its session, whatever the epoch; it needs no clock. A look never begins a
+//! freeze, and shows the leases of an older epoch as released.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 // A library does not panic.
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]

@@ -14,13 +14,13 @@ use crate::storage::{Inner, RedisStorage};
 impl RedisStorage {
     /// Declares that nobody leads: every lease under this prefix ends, and so does a freeze. Terms go on.
     ///
-    /// For the first deployment, which otherwise is taken for a loss of data: nothing is granted for
+    /// For the first deployment, which otherwise counts as a loss of data: nothing is granted for
     /// [`max_ttl`](crate::RedisBuilder::max_ttl) from the first claim on. And for an operator who knows that all
     /// processes are stopped.
     ///
-    /// **Not for the start of a program.** Redis has no tables to create, and a server that has no keys yet looks like one
-    /// that lost them. After a real loss this call would let a second leader in beside one that does not know yet. That is
-    /// why there is no `migrate` here, which the storages in databases have and programs may call at each start.
+    /// **Not for the start of a program.** A server that has no keys yet looks like one that lost them. After a real
+    /// loss this call would let a second leader in beside one that has not heard of the loss. That is why this storage,
+    /// unlike those in databases, has no `migrate` for programs to call at each start.
     ///
     /// ```no_run
     /// # async fn example(storage: lessor_redis::RedisStorage) -> Result<(), lessor::StorageError> {
@@ -31,10 +31,10 @@ impl RedisStorage {
     /// ```
     ///
     /// # Errors
-    /// [`StorageError`]; some of the leases may then be ended and others not. It can be repeated.
+    /// [`StorageError`]; then some of the leases may be ended and others not. Call it again.
     ///
     /// # Cancel safety
-    /// As an error.
+    /// A dropped call may have ended some of the leases and not others, too.
     pub async fn initialise(&self) -> Result<(), StorageError> {
         let inner = &*self.0;
         let shards = (0..SHARDS).map(|shard| {

@@ -145,8 +145,8 @@ impl Storage for RedisStorage {
         replies.into_iter().next().unwrap_or_else(|| Err(AdapterError::Unfit.into()))
     }
 
-    /// One call for each operation and shard that occur, and for every 256 keys of those. All are sent at once; an error
-    /// in one is no verdict on what the others asked. A list is calls of its own.
+    /// One call for each operation and shard that occur, and for every 256 keys of those. All are sent at once; an
+    /// error in one says nothing about the others. Each list makes calls of its own.
     async fn call_all(&self, requests: Vec<Request>) -> Vec<Result<Reply, StorageError>> {
         let inner = &*self.0;
         let mut batch = Batch::new(requests.iter().map(Request::key));
@@ -178,8 +178,8 @@ impl Storage for RedisStorage {
         self.0.wakeups.as_ref().map_or(Wakeups::never(), |wakeups| wakeups.subscribe(key))
     }
 
-    /// Whether the server is a primary that keeps what it is given, and this user may run scripts and tell followers.
-    /// Writes nothing. A storage that is frozen passes.
+    /// Whether the server is a primary that evicts no records, and this user may run scripts and tell followers. Writes
+    /// nothing. It passes during a freeze.
     async fn check(&self) -> Result<(), StorageError> {
         self.0.check().await
     }

@@ -8,13 +8,13 @@ use crate::error::explain;
 
 /// Admits a write of this term to the resource, within the write's own transaction: [`Fence::ADMIT`].
 ///
-/// Call it first, and commit only what it admitted. It takes the database's write lock, which keeps a newer term waiting
-/// until then; an older one is refused from then on, whatever its clock says and however long it was paused.
-/// [`Fence::CREATE_TABLE`] makes the table, in the database that has what is written: that need not be the one with the
-/// leases, nor need these be in SQLite at all.
+/// Call it first, and commit only what it admitted. It takes the database's write lock, which keeps a newer term
+/// waiting until then; an older one is refused from then on, whatever its clock says and however long it was paused.
+/// [`Fence::CREATE_TABLE`] creates the table, in the database that the write is for. The leases may be in another one,
+/// or not in SQLite at all.
 ///
-/// It waits for the write lock as long as the connection's own busy timeout says, and blocks the thread meanwhile, as
-/// all of rusqlite does.
+/// It waits for the write lock up to the connection's own busy timeout, and blocks the thread meanwhile, as all of
+/// rusqlite does.
 ///
 /// ```
 /// use lessor::{Builder, Fence};
@@ -40,8 +40,8 @@ use crate::error::explain;
 /// ```
 ///
 /// # Errors
-/// [`NotAdmitted::Stale`] if a newer term was admitted. Then, and after a failure, roll the transaction back: dropped,
-/// it does so by itself.
+/// [`NotAdmitted::Stale`] if a newer term was admitted, [`NotAdmitted::Failed`] if the fence could not be asked. Roll
+/// the transaction back in both cases: dropping it does.
 pub fn admit(transaction: &Transaction<'_>, resource: &str, term: Term) -> Result<(), NotAdmitted> {
     let failed =
         |error| NotAdmitted::Failed(explain(error, TABLE, "run lessor::Fence::CREATE_TABLE once to create it"));

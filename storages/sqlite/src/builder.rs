@@ -54,9 +54,9 @@ impl SqliteBuilder {
 
     /// How long to wait for the lock of another connection. Default 250 ms; longer than a minute counts as a minute.
     ///
-    /// A claim and a renewal wait at most a tenth of their ttl. Shorter: more
-    /// [transient](lessor::storage::ErrorKind::Transient) errors beside programs that write a lot. Longer: one stuck
-    /// writer holds up the other keys of this storage.
+    /// A claim and a renewal wait at most a tenth of their ttl. A shorter timeout means more
+    /// [transient](lessor::storage::ErrorKind::Transient) errors beside programs that write a lot; with a longer one, a
+    /// stuck writer delays the other keys of this storage.
     pub fn busy_timeout(self, timeout: Duration) -> Self {
         Self { busy_timeout: timeout.min(Duration::from_secs(60)), ..self }
     }

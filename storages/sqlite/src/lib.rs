@@ -1,7 +1,7 @@
 //! Leases in an SQLite file: a storage for [lessor], for the processes of one machine.
 //!
-//! [`SqliteStorage`] keeps one small row for each key in a table of an SQLite database, its own file or one that your
-//! program has anyway. It needs no server and no async runtime.
+//! [`SqliteStorage`] keeps one small row for each key in a table of an SQLite database: its own file, or one that your
+//! program already has. It needs no server and no async runtime.
 //!
 //! ```
 //! use lessor::Builder;
@@ -23,48 +23,49 @@
 //!
 //! # One machine, local disks
 //! All candidates have to run on one machine and open the file on a local file system. SQLite keeps processes apart
-//! by file locks, which network file systems (NFS, SMB, and most of what is shared into containers and virtual
-//! machines) do not keep well enough: two leaders and a broken file are to be expected there
+//! by file locks, which do not work reliably on network file systems (NFS, SMB, and most of what is shared into
+//! containers and virtual machines): expect two leaders and a corrupt file there
 //! (<https://sqlite.org/howtocorrupt.html>). Containers of one host may share a volume of that host. Do not delete,
-//! replace or restore the file while candidates run: those that have the old file open would go on in it.
+//! replace or restore the file while candidates run: those that have the old file open would go on using it.
 //!
 //! # What survives
 //! A grant, a renewal or a release is on the disk before it is answered: [`open`](SqliteStorage::open) sets WAL mode,
 //! and every connection `synchronous` to `EXTRA` (which is `FULL` in WAL mode). Terms go on growing after a crash of
-//! a process, of the machine, or a power loss, as far as the disk keeps what it says it has written. A leader that
+//! a process, of the machine, or a power loss, if the disk keeps what it reports as written. A leader that
 //! crashes is replaced when its lease expires; the file needs no clean-up.
 //!
 //! # Time
 //! Expiry is judged by the machine's wall clock, which SQLite reads in the same statement as the row, in whole
-//! milliseconds. After a step back a lease shows no more than its ttl, and a leader that is gone is replaced by a
-//! candidate that saw its version unchanged for a ttl and margin on its own clock. A step forward ends leases early, so
-//! that two may lead: where that can happen, set [`takeover_guard`](lessor::Config::takeover_guard).
+//! milliseconds. After the clock steps back, a lease shows at most its ttl as time left, and a leader that is gone is
+//! replaced by a candidate that saw the version unchanged for the ttl and a margin on its own clock. A step forward
+//! ends leases early, so that two may lead: where that can happen, set
+//! [`takeover_guard`](lessor::Config::takeover_guard).
 //!
 //! # Locks
 //! A refused claim, a look and a list read the last commit and take no lock that others would wait for. Everything else
-//! is one short `BEGIN IMMEDIATE` transaction, in a batch one for all of it. Where another connection holds the write
-//! lock, it is waited for during the [busy timeout](SqliteBuilder::busy_timeout): 250 ms by default, and at most a tenth
-//! of the ttl of a claim or a renewal, so that the answer comes before the candidate gives up. Then the operation fails
-//! with a [transient](lessor::storage::ErrorKind::Transient) error and the candidate tries again. Keep your own write
-//! transactions in this file shorter than that.
+//! is one short `BEGIN IMMEDIATE` transaction; a batch is one for all its requests. Where another connection holds the
+//! write lock, the transaction waits for the [busy timeout](SqliteBuilder::busy_timeout): 250 ms by default, and at
+//! most a tenth of the ttl of a claim or a renewal, so that the reply comes before the candidate gives up. After that
+//! the request fails with a [transient](lessor::storage::ErrorKind::Transient) error, and the candidate tries again.
+//! Keep your own write transactions in this file shorter than that.
 //!
 //! # Wake-ups
-//! Followers are woken when a key is granted, released or revoked; renewals wake nobody. Within clones of one storage
-//! that always works. Other storages, in this and in other processes, are told through the file system: who commits
-//! makes and at once removes an empty file (`<database>-lessor-wakeup`), and who follows watches the directory. The
-//! watch begins with the first follower, and for each key before the answer to whatever is asked after its
-//! [`subscribe`](lessor::Storage::subscribe).
+//! Followers are woken when a key is granted, released or revoked; renewals wake nobody. Among clones of one storage
+//! that always works. Other storages, in this and in other processes, are told through the file system: the storage
+//! that commits makes and at once removes an empty file (`<database>-lessor-wakeup`), and those with followers watch
+//! the directory. The watch begins with the first follower. It covers a key before any request is answered that was
+//! made after the [`subscribe`](lessor::Storage::subscribe) to it.
 //!
 //! | where the file is | followers in other processes |
 //! |---|---|
 //! | Linux, local file system | woken (inotify), unless the limits on watches are used up |
-//! | macOS, Windows, BSD | should be woken (by what crate `notify` uses there); not tested |
-//! | overlay of another layer, FUSE, shares into a virtual machine | often not woken |
+//! | macOS, Windows, BSD | should be woken (through the crate `notify`); not tested |
+//! | lower layers of an overlay, FUSE, shares into a virtual machine | often not woken |
 //! | a directory that the processes may not write | not woken (SQLite itself hardly works there) |
 //! | in memory | there are no other processes |
 //!
-//! A follower that is not woken asks at its [retry interval](lessor::Config::retry_interval): wake-ups make a hand-over
-//! faster, nothing relies on them.
+//! A follower that is not woken asks at its [retry interval](lessor::Config::retry_interval): wake-ups make hand-overs
+//! faster, but nothing relies on them.
 //!
 //! # The table
 //! [`migrate`](SqliteStorage::migrate) creates it; [`migration_sql`](SqliteBuilder::migration_sql) is its SQL, for your
@@ -90,17 +91,16 @@
 //!
 //! # Fencing
 //! A write to an SQLite database that only the newest leader can do, whatever its clock and its pauses, begins with
-//! [`admit`]. Where your own data is in the same file as the leases, one statement is enough (`?3` is the leader's
-//! term):
+//! [`admit`]. Where your data is in the same file as the leases, one statement is enough (`?3` is the leader's term):
 //!
 //! ```sql
 //! UPDATE report SET body = ?1 WHERE id = ?2 AND ?3 = (SELECT term FROM lessor_leases WHERE key = 'nightly-report')
 //! ```
 //!
 //! # Versions
-//! The driver is [`rusqlite`], public here since the storage takes your connection: any version from 0.38 to 0.43, and
-//! your program may choose which. Feature `bundled`, which is set by default, compiles SQLite in. Without it the
-//! system's SQLite is linked; that has to be 3.37 or later.
+//! [`rusqlite`] is re-exported, since the storage takes your connection: any version from 0.38 to 0.43, and your
+//! program may choose which. Feature `bundled`, on by default, compiles SQLite in. Without it the system's SQLite is
+//! linked, which has to be 3.37 or later.
 // A library does not panic.
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 

@@ -54,15 +54,15 @@ impl SqliteStorage {
     /// it locked.
     ///
     /// # Cancel safety
-    /// A dropped call opens nothing for long; the file may have been created.
+    /// A dropped call closes what it opened; the file may have been created.
     pub async fn open(path: impl AsRef<Path>) -> Result<Self, StorageError> {
         Self::builder().open(path).await
     }
 
-    /// Uses your own connection, to a database that your program has anyway, say.
+    /// Uses your own connection, for example to a database that your program already has.
     ///
     /// Its busy timeout is changed, and `synchronous` is set to `EXTRA`. The journal mode stays as it is; set WAL mode
-    /// unless you have a reason not to, since in the others a reader and a writer wait for each other.
+    /// unless you have a reason not to: in other modes readers and writers wait for each other.
     ///
     /// ```
     /// use lessor_sqlite::SqliteStorage;
@@ -92,7 +92,7 @@ impl SqliteStorage {
     /// Creates the table if it is missing. Any number of processes may do that at any time.
     ///
     /// # Errors
-    /// [`StorageError`].
+    /// [`StorageError`]: transient if others kept the file locked, permanent if it cannot be written.
     ///
     /// # Cancel safety
     /// A dropped call may or may not create the table.
@@ -156,8 +156,7 @@ impl Storage for SqliteStorage {
         wakeups
     }
 
-    /// Whether the file can be written and the table keeps what is written: writes a row, reads it back and takes it
-    /// back.
+    /// Whether the file can be written and the table keeps what is written: writes a row, reads it, and rolls it back.
     async fn check(&self) -> Result<(), StorageError> {
         self.0.thread.run(Worker::check).await?
     }

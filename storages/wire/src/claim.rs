@@ -11,7 +11,7 @@ use crate::whole_ms;
 
 /// What a [`Claim`] or a [`Renewal`] says besides its key and its term: the body of `POST /v1/keys/{key}/acquire`.
 ///
-/// `{"id", "session", "ttl_ms", "value"?, "after"?, "takeover"?}`; in a renewal the last two say nothing.
+/// `{"id", "session", "ttl_ms", "value"?, "after"?, "takeover"?}`; in a renewal the last two are ignored.
 ///
 /// ```
 /// use lessor::{Key, Term};

@@ -1,7 +1,7 @@
-//! The JSON between a lease service and its clients: [`Request`] and [`Reply`] of [`lessor::storage`], written down.
+//! The JSON between a lease service and its clients: [`Request`] and [`Reply`] of [`lessor::storage`] as JSON types.
 //!
-//! The service of this project and `lessor-http` speak it; whoever writes another service or another client can take it
-//! from here. `wasm/API.md` specifies the whole API, version 1, of which this is the vocabulary.
+//! This project's service and `lessor-http` speak it; another service or another client can use it too. `wasm/API.md`
+//! specifies the whole API, version 1.
 //!
 //! ```
 //! use lessor::storage::{Get, Reply, Request};
@@ -28,10 +28,10 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Durations travel, in whole milliseconds, rounded up; dates never do. A [`Session`](lessor::storage::Session) travels
-//! towards the service only. What is read is checked as everywhere else: a key of 257 bytes, a term of 0 or an unknown
-//! field of a request is an error that names the field. Unknown fields of an answer are skipped, so that a service may
-//! say more than its clients know.
+//! Times are sent as durations, in whole milliseconds, rounded up; never as dates. A
+//! [`Session`](lessor::storage::Session) is only sent to the service, never back. Everything is checked when it is
+//! read: a key of 257 bytes, a term of 0 or an unknown field of a request is an error that names the field. Unknown
+//! fields of a reply are skipped, so that a service may send more than its clients know.
 //!
 //! [`Request`]: lessor::storage::Request
 //! [`Reply`]: lessor::storage::Reply

@@ -17,17 +17,17 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Problem {
-    /// Which kind of problem: one word of a fixed list, `wasm/API.md` has it.
+    /// Which kind of problem: one word of the list in `wasm/API.md`.
     #[serde(rename = "type")]
     pub kind: String,
     /// The HTTP status.
     pub status: u16,
-    /// What is wrong with this very request, for people.
+    /// What is wrong with this request, for people.
     pub detail: String,
 }
 
 impl Problem {
-    /// Of this kind, with this HTTP status; and what is wrong with this very request.
+    /// A problem of this kind, with this HTTP status; `detail` says what is wrong with this request.
     #[must_use]
     pub fn new(kind: impl Into<String>, status: u16, detail: impl Into<String>) -> Self {
         Self { kind: kind.into(), status, detail: detail.into() }

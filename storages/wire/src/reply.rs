@@ -57,8 +57,8 @@ impl WireReply {
     /// The reply, or what went wrong.
     ///
     /// # Errors
-    /// The [`Problem`] that stands in its place. Whether the request was applied is then open, unless its status says
-    /// otherwise.
+    /// The [`Problem`] that stands in its place. Whether the request was applied is then open, unless the problem's
+    /// status says otherwise.
     pub fn into_result(self) -> Result<Reply, Problem> {
         Ok(match self.0 {
             Answered::Granted { term, version } => Acquired::granted(term, version).into(),
@@ -145,7 +145,7 @@ mod tests {
         }
     }
 
-    /// After the last term there is none for a revocation.
+    /// After the last term there is none for a revoke.
     #[test]
     fn the_last_term() {
         let last = Lease::new(Term::LAST, Version::FIRST, Duration::ZERO);

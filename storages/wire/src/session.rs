@@ -7,7 +7,7 @@ use lessor::storage::Session;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// A [`Session`] as 32 hexadecimal digits. Never in an answer: whoever has it holds the lease.
+/// A [`Session`] as 32 hexadecimal digits. Never in a reply: it is a secret that proves who holds the lease.
 ///
 /// ```
 /// use lessor::storage::Session;
