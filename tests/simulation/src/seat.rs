@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use lessor::storage::{Renewed, Reply};
+use lessor::storage::{Acquired, Renewed, Reply};
 use lessor::{Event, LostReason};
 
 use crate::clock::Nanos;
@@ -133,7 +133,13 @@ impl World {
 
     /// A candidate is told this, and waits for it.
     pub(crate) fn hears(&mut self, seat: usize, reply: &Reply) {
-        self.seats[seat].told_lost |= matches!(reply, Reply::Renewed(Renewed::Lost { .. }));
+        match reply {
+            Reply::Renewed(Renewed::Lost { .. }) => self.seats[seat].told_lost = true,
+            // Here, not where the event is seen: whoever stood still is looked at late, and may have heard of the loss of
+            // that very term by then.
+            Reply::Acquired(Acquired::Granted { .. }) => self.seats[seat].told_lost = false,
+            _ => {}
+        }
     }
 
     /// A candidate said this.
@@ -146,7 +152,6 @@ impl World {
             Event::Elected { term, deadline, .. } => {
                 state.deadline = nanos(deadline.since_origin());
                 (state.term, state.ending_since, state.lost) = (term.get(), None, None);
-                state.told_lost = false;
                 self.tally.counts.elections += 1;
             }
             Event::Renewed { deadline, .. } => state.deadline = nanos(deadline.since_origin()),
