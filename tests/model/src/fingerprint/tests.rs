@@ -123,12 +123,12 @@ fn every_field_is_known() {
         seen.extend(fields.into.0);
     }
     let expected = [
-        ("Election", "phase stopping session may_hold known continues sighting in_flight last_id events"),
-        ("InFlight", "id operation sent timeout_at"),
+        ("Election", "phase stopping session may_hold known to_continue sighting in_flight last_id events"),
+        ("InFlight", "id operation sent overdue_at"),
         ("Reign", "term deadline"),
         ("Sighting", "term version since vacant_at"),
         // Of the structs of which nothing is left out: an ending with its reign, a release, a cool-off.
-        ("", "reign ending drain_until drained session attempts cool_off until"),
+        ("", "reign ending drain_until drained session attempts then until"),
     ];
     let fields = |(parent, names): (&str, &str)| {
         names.split(' ').map(|name| (parent.to_string(), name.to_string())).collect::<Vec<_>>()
