@@ -92,8 +92,10 @@ impl<S: Storage + 'static, T: Timer> Driver<S, T> {
     ///
     /// # Cancel safety
     /// Dropping the future drops the driver, which is safe at any point.
-    pub async fn run(mut self) {
-        self.drive().await;
+    // No `async fn`: that would hold the driver twice, as its argument and as its variable. Where there are many, it counts.
+    #[expect(clippy::manual_async_fn, reason = "so that the future holds the driver once")]
+    pub fn run(mut self) -> impl Future<Output = ()> {
+        async move { self.drive().await }
     }
 
     /// Runs until `stop` ends; then ends the term, releases the lease and returns. What a service spawns and joins.
@@ -105,19 +107,22 @@ impl<S: Storage + 'static, T: Timer> Driver<S, T> {
     ///
     /// # Cancel safety
     /// Dropping the future drops the driver, which is safe at any point.
-    pub async fn run_until(mut self, stop: impl Future) {
-        let shared = self.shared.clone();
-        let mut stop = pin!(stop);
-        let mut drive = pin!(self.drive());
-        let mut stopping = false;
-        poll_fn(|cx| {
-            if !stopping && stop.as_mut().poll(cx).is_ready() {
-                stopping = true;
-                shared.ask(Wishes::stop);
-            }
-            drive.as_mut().poll(cx)
-        })
-        .await;
+    #[expect(clippy::manual_async_fn, reason = "so that the future holds the driver once")]
+    pub fn run_until(mut self, stop: impl Future) -> impl Future<Output = ()> {
+        async move {
+            let shared = self.shared.clone();
+            let mut stop = pin!(stop);
+            let mut drive = pin!(self.drive());
+            let mut stopping = false;
+            poll_fn(|cx| {
+                if !stopping && stop.as_mut().poll(cx).is_ready() {
+                    stopping = true;
+                    shared.ask(Wishes::stop);
+                }
+                drive.as_mut().poll(cx)
+            })
+            .await;
+        }
     }
 
     /// Does what is due now, waits for the storage's answer, and says when to come back.
@@ -259,9 +264,20 @@ impl<S: Storage + 'static, T: Timer> Driver<S, T> {
 
     /// Until `at`, or until something happens.
     async fn wait(&mut self, at: Instant) {
-        let sleep = self.shared.timer.sleep(at.saturating_duration_since(self.shared.timer.now()));
-        let mut sleep = pin!(sleep);
-        poll_fn(|cx| if self.poll_happening(cx) { Poll::Ready(()) } else { sleep.as_mut().poll(cx).map(drop) }).await;
+        // Made only when there is something to wait for: an answer that is there at once needs no sleep, and each one costs
+        // an allocation and a timer's work.
+        let mut sleep = pin!(None);
+        poll_fn(|cx| {
+            if self.poll_happening(cx) {
+                return Poll::Ready(());
+            }
+            if sleep.is_none() {
+                let timer = &self.shared.timer;
+                sleep.set(Some(timer.sleep(at.saturating_duration_since(timer.now()))));
+            }
+            sleep.as_mut().as_pin_mut().map_or(Poll::Pending, |sleep| sleep.poll(cx).map(drop))
+        })
+        .await;
     }
 
     fn poll_happening(&mut self, cx: &mut Context<'_>) -> bool {

@@ -355,6 +355,8 @@ impl Election {
         if let Some(event) = self.events.pop_front() {
             return Output::Event(event);
         }
+        // Most of the time there are none: their room is given back, since there may be many candidates.
+        self.events = VecDeque::new();
         if self.phase == Phase::Stopped {
             return Output::Done;
         }
