@@ -5,9 +5,11 @@ use core::pin::Pin;
 use core::task::{Context, Poll};
 use core::time::Duration;
 
-use futures_timer::Delay;
+use alarm::{Alarm, Sleeper};
 
 use super::{Instant, Timer};
+
+mod alarm;
 
 /// The operating system's clock, and a sleep that works under every executor.
 ///
@@ -37,7 +39,8 @@ use super::{Instant, Timer};
 /// ```
 ///
 /// Sleeping costs one thread for the whole process (crate `futures-timer`), which starts at the first sleep. Where
-/// the system refuses a thread, sleeping panics.
+/// the system refuses a thread, sleeping panics. Sleeps end with the millisecond in which they are over, so that many
+/// of them cost the thread little.
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
 pub struct SystemTimer;
@@ -58,20 +61,26 @@ impl Timer for SystemTimer {
     }
 
     fn sleep(&self, duration: Duration) -> SystemSleep {
-        SystemSleep(Delay::new(duration))
+        SystemSleep(Alarm::of_the_process().sleeper(duration))
     }
 }
 
 /// The sleep of a [`SystemTimer`].
 #[derive(Debug)]
 #[must_use = "a sleep does nothing unless it is awaited"]
-pub struct SystemSleep(Delay);
+pub struct SystemSleep(Sleeper);
 
 impl Future for SystemSleep {
     type Output = ();
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        Pin::new(&mut self.0).poll(cx)
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if Alarm::of_the_process().is_over(self.0, cx) { Poll::Ready(()) } else { Poll::Pending }
+    }
+}
+
+impl Drop for SystemSleep {
+    fn drop(&mut self) {
+        Alarm::of_the_process().forget(self.0);
     }
 }
 
