@@ -27,8 +27,9 @@ pub use system::system_entropy;
 
 /// Describes a candidate or an observer.
 ///
-/// Only the key is required. Durations that are not set follow from the ttl as [`Config::with_ttl`] has them. Nothing
-/// is checked before `build`, which names whatever does not fit. Clones have no [ticket](Self::resume).
+/// Only the key is required. Durations that are not set follow from the ttl as [`Config::with_ttl`] has them, but for the
+/// [retry interval](Self::retry_interval), which follows from the storage too. Nothing is checked before `build`, which
+/// names whatever does not fit. Clones have no [ticket](Self::resume).
 ///
 /// ```
 /// use core::time::Duration;
@@ -101,8 +102,9 @@ settings! {
     /// From the beginning of one renewal of a leader to that of the next.
     #[doc(alias = "WithHoldRate")]
     renew_interval: Duration;
-    /// The longest that a follower waits before it asks again, a tenth more or less. Unless a configuration was given as
-    /// a whole, the cool-off follows from it.
+    /// The longest that a follower waits before it asks again, a tenth more or less. By default a fifth of the ttl, or all of it
+    /// where the storage [tells of everything](crate::Wakeups::complete). Unless a configuration was given as a whole, the
+    /// cool-off follows from what is set here.
     #[doc(alias = "WithFollowRate")]
     retry_interval: Duration;
     /// How long one request may take before it counts as failed.
@@ -201,12 +203,13 @@ impl Builder {
         entropy: impl FnMut() -> u64 + MaybeSend + 'static,
     ) -> Result<(Candidate<T>, Driver<S, T>), BuildError> {
         let mut entropy: Entropy = Box::new(entropy);
-        let config = resolved(self.config, self.changes);
         let id = match self.id {
             Some(id) => Id::new(id),
             None => Id::new(format!("{:016x}", entropy())),
         }?;
         let key = Key::new(self.key)?;
+        let wakeups = storage.subscribe(&key);
+        let config = resolved(self.config, self.changes, wakeups.is_complete());
         let now = timer.now();
         let mut election = match self.ticket {
             Some(ticket) if ticket.key != key => return Err(BuildError::TicketOfAnother { ticket: ticket.key, key }),
@@ -220,7 +223,7 @@ impl Builder {
             election.handle_input(now, Input::SetValue { value: Some(Value::new(value)?), serial: 1 });
         }
         let shared = Arc::new(Shared::new(timer, &election));
-        Ok((Candidate::new(shared.clone(), id), Driver::new(shared, storage, election, entropy)))
+        Ok((Candidate::new(shared.clone(), id), Driver::new(shared, storage, wakeups, election, entropy)))
     }
 
     /// An observer on this timer. `entropy` only varies its pauses.
@@ -251,10 +254,13 @@ impl Builder {
             return Err(BuildError::NotForObservers { setting });
         }
         let mut entropy: Entropy = Box::new(entropy);
-        let config = resolved(self.config, self.changes);
-        let election = Election::observer(Key::new(self.key)?, config, entropy(), timer.now())?;
+        let key = Key::new(self.key)?;
+        let wakeups = storage.subscribe(&key);
+        // As if nobody told it: it is there to see who leads, also where a wake-up is missing.
+        let config = resolved(self.config, self.changes, false);
+        let election = Election::observer(key, config, entropy(), timer.now())?;
         let shared = Arc::new(Shared::new(timer, &election));
-        Ok((Observer::new(shared.clone()), Driver::new(shared, storage, election, entropy)))
+        Ok((Observer::new(shared.clone()), Driver::new(shared, storage, wakeups, election, entropy)))
     }
 }
 
@@ -274,11 +280,16 @@ impl Clone for Builder {
 }
 
 /// The configuration that was given, or else the defaults for the ttl that was set; then the single settings on top.
-fn resolved(given: Option<Config>, changes: Changes) -> Config {
+///
+/// `told`: who follows is told of every release and grant.
+fn resolved(given: Option<Config>, changes: Changes, told: bool) -> Config {
     let mut config = given.unwrap_or_else(|| {
         let mut derived = changes.ttl.map_or_else(Config::default, Config::with_ttl);
         if let Some(retry_interval) = changes.retry_interval {
             derived.cool_off = Config::cool_off_for(retry_interval);
+        } else if told {
+            // The cool-off stays: in that time every follower is told, and asks.
+            derived.retry_interval = derived.ttl;
         }
         derived
     });

@@ -33,8 +33,13 @@ pub struct Config {
 
     /// The longest a follower waits before it asks again, a tenth more or less. Default a fifth of the ttl.
     ///
-    /// It asks sooner when the lease is about to run out or the storage wakes it. Where the storage wakes its followers
-    /// this may be as long as the ttl: they then hardly read at all. It also caps the backoff when the storage fails.
+    /// It asks sooner when the lease has run out and when the storage wakes it. A longer interval saves reads; a hand-over of
+    /// which it is not told, and a new [value](crate::Candidate::set_value) of the leader, are seen after it at the latest.
+    /// Where it is not set, a [`Builder`](crate::Builder) makes it the ttl for candidates whose storage tells them of
+    /// [everything](crate::Wakeups::complete): these ask about once per ttl.
+    ///
+    /// While nobody holds the lease, or the storage fails, a follower waits for no more than a fifth of the ttl, or this if it is
+    /// shorter.
     #[doc(alias = "WithFollowRate")]
     pub retry_interval: Duration,
 
@@ -57,8 +62,8 @@ pub struct Config {
     /// Renewals go on meanwhile. Zero: release at once.
     pub drain_timeout: Duration,
 
-    /// For how long a candidate that resigned does not campaign. Default twice the retry interval, so that every
-    /// follower asks once.
+    /// For how long a candidate that resigned does not campaign. Default twice the retry interval that was set, else two fifths
+    /// of the ttl, so that every follower asks once.
     pub cool_off: Duration,
 
     /// A term that began is not released before this has passed, even if its leader resigns or stops at once. Default
@@ -163,6 +168,12 @@ impl Config {
             return Err(ConfigError::NoRoomToRenew { needed, ttl: self.ttl });
         }
         Ok(())
+    }
+
+    /// The longest pause of a follower where no wake-up is to be expected: nobody tells of a lease that has run out, nor of a
+    /// storage that answers again.
+    pub(crate) fn untold_pause(&self) -> Duration {
+        self.retry_interval.min(self.ttl / 5)
     }
 
     /// The longest pause before a leader repeats a failed renewal, and where the backoff of others begins: 500 ms, or

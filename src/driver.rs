@@ -60,7 +60,7 @@ pub struct Driver<S, T: Timer = AnyTimer> {
     storage: Arc<S>,
     election: Election,
     entropy: Entropy,
-    wakeups: Option<Wakeups>,
+    wakeups: Wakeups,
     asked: Option<EventListener>,
     call: Option<(RequestId, BoxFuture<Answer>)>,
     report: Report,
@@ -82,9 +82,16 @@ enum Next {
 }
 
 impl<S: Storage + 'static, T: Timer> Driver<S, T> {
-    pub(crate) fn new(shared: Arc<Shared<T>>, storage: S, election: Election, entropy: Entropy) -> Self {
+    /// The wake-ups begin before the first claim: a release right after it must not be missed.
+    pub(crate) fn new(
+        shared: Arc<Shared<T>>,
+        storage: S,
+        wakeups: Wakeups,
+        election: Election,
+        entropy: Entropy,
+    ) -> Self {
         let report = Report::new(&election);
-        Self { shared, storage: Arc::new(storage), election, entropy, wakeups: None, asked: None, call: None, report }
+        Self { shared, storage: Arc::new(storage), election, entropy, wakeups, asked: None, call: None, report }
     }
 
     /// Runs until the candidate is stopped. Spawn it, and keep a handle: when the last one is dropped, the driver stops and
@@ -153,7 +160,7 @@ impl<S: Storage + 'static, T: Timer> Driver<S, T> {
     /// A request that was under way goes on in the next step.
     pub async fn step(&mut self) -> Step {
         // Without a call in flight the loop below polls nothing: so here is looked once, without waiting, at what came since
-        // the last step (wake-ups, wishes). `settle` has subscribed before.
+        // the last step (wake-ups, wishes).
         if let Next::At(_) = self.settle() {
             poll_fn(|cx| Poll::Ready(self.poll_happening(cx))).await;
         }
@@ -205,9 +212,6 @@ impl<S: Storage + 'static, T: Timer> Driver<S, T> {
 
     /// Carries out what the election asks for, until it has to wait.
     fn settle(&mut self) -> Next {
-        // Before the first claim: a release right after it must not be missed.
-        let (storage, election) = (&self.storage, &self.election);
-        self.wakeups.get_or_insert_with(|| storage.subscribe(election.key()));
         self.asked.get_or_insert_with(|| self.shared.asked.listen());
         let mut events = Vec::new();
         loop {
@@ -291,9 +295,7 @@ impl<S: Storage + 'static, T: Timer> Driver<S, T> {
             self.input(Input::Reply { id, reply });
             happened = true;
         }
-        if let Some(wakeups) = &mut self.wakeups
-            && let Poll::Ready(Some(())) = Pin::new(wakeups).poll_next(cx)
-        {
+        if let Poll::Ready(Some(())) = Pin::new(&mut self.wakeups).poll_next(cx) {
             self.input(Input::Wakeup);
             happened = true;
         }

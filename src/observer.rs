@@ -16,7 +16,7 @@ use crate::time::{AnyTimer, Timer};
 ///
 /// Made by `observe` and its like of a [`Builder`](crate::Builder::observe_with), together with its
 /// [`Driver`](crate::Driver), which stops when the last clone is gone. It costs one read per retry interval (a tenth more
-/// or less), and one at each wake-up and at the end of each lease that it sees; more, with growing pauses, while the storage
+/// or less; by default a fifth of the ttl, however well the storage wakes it), and one at each wake-up and at the end of each lease that it sees; more, with growing pauses, while the storage
 /// fails.
 ///
 /// ```

@@ -134,7 +134,11 @@ pub trait Storage: MaybeSendSync {
     /// missed. They coalesce, and one is kept while nobody polls. A subscription does not keep the storage alive: its
     /// wake-ups end with it.
     ///
-    /// Subscribe, then ask: a subscription may take effect only when a request that was sent after it is answered.
+    /// Where they tell of all that, whoever does it, the storage says so with [`Wakeups::complete`], and a follower hardly asks
+    /// any more. A storage that hears only of its own process's grants and releases must not say it.
+    ///
+    /// Subscribe, then ask: a subscription may take effect only when a request that was sent after it is answered. A
+    /// builder subscribes when it builds.
     fn subscribe(&self, key: &Key) -> Wakeups;
 
     /// Whether the storage can be reached, may be used and has what it needs (its table, say): for programs that want

@@ -72,7 +72,7 @@ fn an_operator_sees_what_matters() {
         assert_lines(log, &[r#"INFO lessor: elected key="k" id="a" term=1 time_left=9s"#]);
         let b = spawned("b", &storage, &timer);
         wait(&timer, secs(24 * 3600));
-        assert!(way.renewals() > 40_000 && storage.acquires() > 40_000);
+        assert!(way.renewals() > 40_000 && storage.acquires() > 8_000);
         assert_lines(log, &[]);
 
         // Two renewals fail.

@@ -31,15 +31,15 @@ impl Election {
     /// cases:
     ///
     /// * `retry_after` zero, and it learnt of a newer term: somebody was faster. It asks again at once, with that term.
-    /// * `retry_after` zero, and nothing new: after the retry interval. A storage that repeats itself is not asked in a
-    ///   busy loop.
-    /// * Else the claim's `takeover` spared the lease: when the own delay or guard is over, at the latest after the retry
-    ///   interval.
+    /// * `retry_after` zero, and nothing new: after a while. A storage that repeats itself is not asked in a busy loop.
+    /// * Else the claim's `takeover` spared the lease: when the own delay or guard is over, at the latest after a while.
+    ///
+    /// A while is the retry interval, and not longer than a fifth of the ttl: nobody tells of a lease that has run out.
     fn pause_before_takeover(&mut self, retry_after: Duration, learnt: bool) -> Duration {
         if retry_after.is_zero() && learnt {
             return Duration::ZERO;
         }
-        let wait = self.pace.around(self.config.retry_interval);
+        let wait = self.pace.around(self.config.untold_pause());
         match self.takes_over_at() {
             Some(at) if !retry_after.is_zero() && at > self.now => at.saturating_duration_since(self.now).min(wait),
             _ => wait,
@@ -52,7 +52,11 @@ impl Election {
         if retry_after.is_zero() {
             return interval;
         }
-        retry_after.saturating_add(self.pace.spread(&self.config)).min(interval)
+        let lease_ends = retry_after.saturating_add(self.pace.spread(&self.config));
+        // The claim names the version from then on, and that may be the only one that is granted.
+        let stood_still = self.sighting.as_ref().map(|seen| self.seen_still_until(seen)).filter(|at| *at > self.now);
+        let stood_still = stood_still.map_or(Duration::MAX, |at| at.saturating_duration_since(self.now));
+        lease_ends.min(stood_still.max(self.config.untold_pause())).min(interval)
     }
 
     fn sight(&mut self, lease: &Lease) {

@@ -33,11 +33,11 @@ impl Pace {
         self.between(interval.mul_f64(1.0 - Config::JITTER), interval.mul_f64(1.0 + Config::JITTER))
     }
 
-    /// After `failures` in a row: twice as long each time, up to the retry interval, never less than half of that
-    /// bound.
+    /// After `failures` in a row: twice as long each time, up to a fifth of the ttl or the retry interval, never less than
+    /// half of that bound.
     pub(super) fn backoff(&mut self, config: &Config, failures: u32) -> Duration {
         let doublings = failures.saturating_sub(1).min(20);
-        let bound = config.retry_pause().saturating_mul(1 << doublings).min(config.retry_interval);
+        let bound = config.retry_pause().saturating_mul(1 << doublings).min(config.untold_pause());
         self.between(bound / 2, bound)
     }
 
@@ -85,14 +85,21 @@ mod tests {
         assert!(low >= Duration::from_micros(2500) && high <= Duration::from_millis(5));
     }
 
-    /// R14: backoff grows and is capped at the retry interval.
+    /// R14: backoff grows and is capped at the retry interval, or a fifth of the ttl if that is shorter.
     #[test]
-    fn backoff_is_capped_at_the_retry_interval() {
-        let config = Config::default();
+    fn backoff_is_capped() {
+        backs_off(&Config::default());
+        backs_off(&Config { retry_interval: Duration::from_secs(10), ..Config::default() });
+        let (low, high) =
+            draws(|pace| pace.backoff(&Config { retry_interval: Duration::from_millis(600), ..Config::default() }, 9));
+        assert!(low >= Duration::from_millis(300) && high <= Duration::from_millis(600));
+    }
+
+    fn backs_off(config: &Config) {
         for (failures, low, high) in
             [(1, 250, 500), (2, 500, 1000), (3, 1000, 2000), (4, 1000, 2000), (u32::MAX, 1000, 2000)]
         {
-            let range = draws(|pace| pace.backoff(&config, failures));
+            let range = draws(|pace| pace.backoff(config, failures));
             assert!(
                 range.0 >= Duration::from_millis(low) && range.1 <= Duration::from_millis(high),
                 "{failures} {range:?}"

@@ -17,7 +17,7 @@ use crate::time::{AnyTimer, Timer};
 
 /// Leases in the memory of one process: for tests, and for candidates that are tasks of one program.
 ///
-/// Clones share the leases. Followers are woken at once. A key that was granted once keeps a small record for as long
+/// Clones share the leases. Followers are woken at once, by whatever happens. A key that was granted once keeps a small record for as long
 /// as the storage lives, so that its terms only grow.
 ///
 /// ```
@@ -98,7 +98,7 @@ impl Storage for MemoryStorage {
     }
 
     fn subscribe(&self, key: &Key) -> Wakeups {
-        self.0.subscribers.subscribe(key)
+        self.0.subscribers.subscribe(key).complete()
     }
 
     async fn check(&self) -> Result<(), StorageError> {

@@ -20,6 +20,8 @@ use crate::text::Key;
 /// A subscription starts with nothing kept; each [`wake`](Self::wake) after it is seen, several as one.
 /// A key whose subscriptions are all dropped is forgotten in time.
 ///
+/// Whether it is woken by whatever happens only the adapter knows, and says with [`Wakeups::complete`].
+///
 /// ```
 /// use futures::{FutureExt, StreamExt};
 /// use lessor::Key;

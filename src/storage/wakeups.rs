@@ -18,24 +18,55 @@ type Inner = Pin<Box<dyn Stream<Item = ()>>>;
 ///
 /// See [`Storage::subscribe`](crate::Storage::subscribe) for when they come.
 #[must_use = "streams do nothing unless polled"]
-pub struct Wakeups(Option<Inner>);
+pub struct Wakeups {
+    stream: Option<Inner>,
+    complete: bool,
+}
 
 impl Wakeups {
     /// No wake-ups, ever.
     pub const fn never() -> Self {
-        Self(None)
+        Self { stream: None, complete: false }
     }
 
     /// The items of this stream. When it ends there are no more wake-ups, and this one
     /// stays pending.
     pub fn new(stream: impl Stream<Item = ()> + MaybeSend + 'static) -> Self {
-        Self(Some(Box::pin(stream)))
+        Self { stream: Some(Box::pin(stream)), complete: false }
+    }
+
+    /// Says that they are complete: they tell of every release, revoke and grant of the key, whoever makes it, in whatever
+    /// process, as long as the way from the storage is open; and they come once when it is open again.
+    ///
+    /// A follower then need not ask in between: its default [retry interval](crate::Config::retry_interval) is the ttl. They
+    /// are hints all the same: one that is missing costs time, at most that interval.
+    ///
+    /// ```
+    /// use lessor::storage::Subscribers;
+    /// use lessor::{Key, Wakeups};
+    ///
+    /// let subscribers = Subscribers::new(); // whom a connection to the server wakes, say
+    /// let wakeups = subscribers.subscribe(&Key::new("k")?);
+    /// assert!(!wakeups.is_complete(), "nobody said so");
+    /// assert!(wakeups.complete().is_complete());
+    /// assert!(!Wakeups::never().complete().is_complete());
+    /// # Ok::<(), lessor::InvalidText>(())
+    /// ```
+    pub const fn complete(mut self) -> Self {
+        self.complete = true;
+        self
     }
 
     /// Whether no wake-up will ever come.
     #[must_use]
     pub const fn is_never(&self) -> bool {
-        self.0.is_none()
+        self.stream.is_none()
+    }
+
+    /// Whether they tell of every release, revoke and grant, as somebody [said](Self::complete).
+    #[must_use]
+    pub const fn is_complete(&self) -> bool {
+        self.complete && !self.is_never()
     }
 }
 
@@ -43,10 +74,10 @@ impl Stream for Wakeups {
     type Item = ();
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<()>> {
-        let Some(inner) = &mut self.0 else { return Poll::Pending };
-        let item = ready!(inner.as_mut().poll_next(cx));
+        let Some(stream) = &mut self.stream else { return Poll::Pending };
+        let item = ready!(stream.as_mut().poll_next(cx));
         if item.is_none() {
-            self.0 = None;
+            self.stream = None;
             return Poll::Pending;
         }
         Poll::Ready(item)
@@ -55,6 +86,6 @@ impl Stream for Wakeups {
 
 impl fmt::Debug for Wakeups {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Wakeups").field("never", &self.is_never()).finish()
+        f.debug_struct("Wakeups").field("never", &self.is_never()).field("complete", &self.is_complete()).finish()
     }
 }

@@ -32,6 +32,33 @@ fn a_follower_polls_at_its_retry_interval() {
     assert!(different.len() > 190, "fresh each time");
 }
 
+/// R10: a storage whose clock has stepped back says again and again that there is a ttl left. A follower that is told of
+/// everything else comes when it has seen the version unchanged for the ttl and margin, and names it.
+#[test]
+fn a_follower_comes_when_a_lease_has_stood_still() {
+    let mut config = Config::default();
+    config.retry_interval = config.ttl;
+    let mut bench = Bench::new(config);
+    bench.to(ms(0)).held(lease("other", 1, 1, secs(3)), secs(3));
+    bench.until_request().held(lease("other", 1, 1, secs(10)), secs(10));
+    let at = bench.until_request().sent().1;
+    assert_eq!((at, bench.claim().takeover), (secs(11), Takeover::Unchanged(Version::new(1))));
+}
+
+/// R12: nobody tells of a lease that has run out, so a follower does not rely on being told while nobody holds one.
+#[test]
+fn a_follower_asks_more_often_while_nobody_leads() {
+    let mut config = Config::default();
+    config.retry_interval = config.ttl;
+    let mut bench = Bench::new(config);
+    bench.to(ms(0)).held(lease("other", 1, 1, secs(0)), secs(0)).held(lease("other", 1, 1, secs(0)), secs(0));
+    for _ in 0..20 {
+        bench.until_request().held(lease("other", 1, 1, secs(0)), secs(0));
+    }
+    let pauses: Vec<_> = bench.requests.windows(2).skip(1).map(|pair| pair[1].2 - pair[0].2).collect();
+    assert!(pauses.iter().all(|pause| (ms(1800)..=ms(2200)).contains(pause)), "{pauses:?}");
+}
+
 /// R13: nothing but `acquire` is sent while following, and one request at a time.
 #[test]
 fn a_follower_only_acquires() {

@@ -36,8 +36,9 @@
 //! meanwhile. A key that is watched for the first time wakes once too: its holder may have changed before the watch
 //! began.
 //!
-//! Nothing relies on wake-ups: a failure of that connection fails no request, and followers then ask at their
-//! [retry interval](lessor::Config::retry_interval). There are none
+//! They are [complete](lessor::Wakeups::complete), so the default [retry interval](lessor::Config::retry_interval) is
+//! the ttl. Nothing relies on them: a failure of that connection fails no request, and followers then ask at their retry
+//! interval. Set a shorter one where hand-overs have to be quick and there are no wake-ups:
 //!
 //! * where the only way out is a proxy: requests use the one that the environment names, the socket uses none;
 //! * for more than 1,000 keys of one storage: the service watches no more for one socket;

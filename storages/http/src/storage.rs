@@ -96,7 +96,7 @@ impl Storage for HttpStorage {
     }
 
     fn subscribe(&self, key: &Key) -> Wakeups {
-        self.watch.as_ref().map_or(Wakeups::never(), |watch| watch.subscribe(key))
+        self.watch.as_ref().map_or(Wakeups::never(), |watch| watch.subscribe(key).complete())
     }
 
     /// Whether the service answers, and the token has a role that may campaign. Changes nothing.

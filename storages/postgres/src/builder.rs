@@ -79,7 +79,8 @@ impl PostgresBuilder {
     /// Whether this storage tells followers of grants, releases and revokes (`NOTIFY`) and wakes its own (`LISTEN`,
     /// one more connection and a thread from the first follower on). Default `true`.
     ///
-    /// Without, a follower asks at its [retry interval](lessor::Config::retry_interval) and when the lease ends.
+    /// Without, a follower asks at its [retry interval](lessor::Config::retry_interval) and when the lease ends. Set it
+    /// alike in all processes: those with wake-ups count on being told, and ask about once per ttl.
     pub fn wakeups(self, wakeups: bool) -> Self {
         Self { wakeups, ..self }
     }

@@ -70,13 +70,15 @@
 //! wake nobody. One connection of its own, beside the pool, listens for all keys of a storage and its clones, on a
 //! thread of its own: from the first [`subscribe`](lessor::Storage::subscribe) on, until the last clone is gone. A lost
 //! connection is replaced after a pause: 250 ms at first, up to 30 s. Each new one wakes all followers, since they may
-//! have missed a wake-up. Nothing relies on wake-ups: a follower that is not woken asks at its
-//! [retry interval](lessor::Config::retry_interval).
+//! have missed a wake-up. They are [complete](lessor::Wakeups::complete), so the default
+//! [retry interval](lessor::Config::retry_interval) is the ttl. Nothing relies on them: a follower that is not woken,
+//! since that connection is down, asks at its retry interval.
 //!
 //! # Connection poolers
 //! PgBouncer and similar poolers work in *transaction* mode, if they support prepared statements (PgBouncer 1.21 or
 //! later; otherwise set `statement_cache_capacity(0)` in the pool's options). They do not pass `LISTEN` on: name the
-//! server itself in [`listen_with`](PostgresBuilder::listen_with), or turn [wake-ups](PostgresBuilder::wakeups) off.
+//! server itself in [`listen_with`](PostgresBuilder::listen_with), or turn [wake-ups](PostgresBuilder::wakeups) off
+//! in all processes: else followers count on being told, and a hand-over takes up to a ttl.
 //!
 //! # The table
 //! [`migrate`](PostgresStorage::migrate) creates it; [`migration_sql`](PostgresBuilder::migration_sql) is its SQL, for

@@ -118,7 +118,7 @@ impl Storage for PostgresStorage {
     }
 
     fn subscribe(&self, key: &Key) -> Wakeups {
-        self.0.listener.as_ref().map_or(Wakeups::never(), |listener| listener.subscribe(key))
+        self.0.listener.as_ref().map_or(Wakeups::never(), |listener| listener.subscribe(key).complete())
     }
 
     /// Whether the table is there and fits, may be read and written, and the server is the primary. Writes nothing.

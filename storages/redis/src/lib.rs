@@ -101,8 +101,9 @@
 //! nobody. One connection of its own listens for all keys of a storage and its clones, on a thread of its own: from the
 //! first [`subscribe`](lessor::Storage::subscribe) on, until the last clone is gone. A lost connection is replaced
 //! after a pause: 250 ms at first, up to 30 s. Each new one wakes all followers, since they may have missed a wake-up.
-//! Nothing relies on wake-ups: a follower that is not woken asks at its
-//! [retry interval](lessor::Config::retry_interval).
+//! They are [complete](lessor::Wakeups::complete), so the default [retry interval](lessor::Config::retry_interval) is
+//! the ttl. Nothing relies on them: a follower that is not woken, since that connection is down, asks at its retry
+//! interval.
 //!
 //! # Rights
 //! Candidates need `EVALSHA`, `EVAL`, `INFO`, `TIME`, `MGET` and `SET` on keys that begin with the prefix; with

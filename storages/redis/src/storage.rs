@@ -175,7 +175,7 @@ impl Storage for RedisStorage {
     }
 
     fn subscribe(&self, key: &Key) -> Wakeups {
-        self.0.wakeups.as_ref().map_or(Wakeups::never(), |wakeups| wakeups.subscribe(key))
+        self.0.wakeups.as_ref().map_or(Wakeups::never(), |wakeups| wakeups.subscribe(key).complete())
     }
 
     /// Whether the server is a primary that evicts no records, and this user may run scripts and tell followers. Writes

@@ -65,7 +65,8 @@
 //! | in memory | there are no other processes |
 //!
 //! A follower that is not woken asks at its [retry interval](lessor::Config::retry_interval): wake-ups make hand-overs
-//! faster, but nothing relies on them.
+//! faster, but nothing relies on them. Since no file system says whether it tells, followers here ask every fifth of the
+//! ttl unless you set it otherwise; a poll is a read of the file.
 //!
 //! # The table
 //! [`migrate`](SqliteStorage::migrate) creates it; [`migration_sql`](SqliteBuilder::migration_sql) is its SQL, for your
