@@ -22,16 +22,20 @@ impl Election {
         if self.in_flight.is_some() || self.now < self.due_at() {
             return None;
         }
-        let key = self.key.clone();
+        let (key, patience) = (self.key.clone(), self.config.request_timeout);
         if let Phase::Releasing(Releasing { session, .. }) = self.phase {
-            return Some(Release::new(key, session).into());
+            return Some(Release::new(key, session).patience(patience).into());
         }
-        let Some(id) = self.id.clone() else { return Some(Get::new(key).into()) };
+        let Some(id) = self.id.clone() else { return Some(Get::new(key).patience(patience).into()) };
         let (session, ttl, value) = (self.session?, self.config.ttl, self.value.value.clone());
         Some(match self.phase.reign() {
-            Some(reign) => Renewal::new(key, id, session, reign.term, ttl).value(value).into(),
+            Some(reign) => {
+                let time_left = reign.deadline.saturating_duration_since(self.now);
+                let renewal = Renewal::new(key, id, session, reign.term, ttl).value(value);
+                renewal.patience(patience).time_left(time_left).into()
+            }
             None => {
-                let claim = Claim::new(key, id, session, ttl).value(value);
+                let claim = Claim::new(key, id, session, ttl).value(value).patience(patience);
                 claim.after(self.claims_after()).takeover(self.takeover()).into()
             }
         })
@@ -111,7 +115,10 @@ impl Election {
     }
 
     pub(super) fn fail(&mut self, operation: Operation, error: StorageError) {
-        self.failures = self.failures.saturating_add(1);
+        // What was not sent says nothing of the storage: it does not count towards `fall_back_after`.
+        if !error.is_not_sent() {
+            self.failures = self.failures.saturating_add(1);
+        }
         self.last_error = Some(error.clone());
         self.events.push_back(Event::StorageFailed { operation, error });
         let pause = if self.phase.reign().is_some() || operation == Operation::Release {

@@ -83,6 +83,33 @@ impl StorageError {
         Self::transient(TooLate(after))
     }
 
+    /// The request waited for its turn for so long that its answer would have come too late, and was not sent: nothing was
+    /// applied. For storages that let requests wait; of the kind of `because`, which says what it waited for.
+    ///
+    /// It says nothing of the server: a leader does not [step down](crate::Config::fall_back_after) because of it.
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use lessor::StorageError;
+    ///
+    /// let error = StorageError::not_sent(Duration::from_secs(2), StorageError::transient("connection refused"));
+    /// assert!(error.is_not_sent());
+    /// assert_eq!(
+    ///     error.to_string(),
+    ///     "transient storage error: it waited for its turn for 2s, and was not sent: connection refused"
+    /// );
+    /// ```
+    #[must_use]
+    pub fn not_sent(waited: Duration, because: Self) -> Self {
+        Self { kind: because.kind, cause: Arc::new(NotSent { waited, because }) }
+    }
+
+    /// Whether it is [`not_sent`](Self::not_sent).
+    #[must_use]
+    pub fn is_not_sent(&self) -> bool {
+        self.cause.is::<NotSent>()
+    }
+
     /// This storage does not know this operation: what to answer to a [`Request`] that a later version brought.
     #[must_use]
     pub fn unsupported(request: &Request) -> Self {
@@ -182,3 +209,21 @@ impl fmt::Display for TooLate {
 }
 
 impl Error for TooLate {}
+
+#[derive(Debug)]
+struct NotSent {
+    waited: Duration,
+    because: StorageError,
+}
+
+impl fmt::Display for NotSent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "it waited for its turn for {:?}, and was not sent: {}", self.waited, self.because.cause)
+    }
+}
+
+impl Error for NotSent {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.because.source()
+    }
+}

@@ -38,9 +38,23 @@ impl Request {
             Self::Acquire(Claim { key, .. })
             | Self::Renew(Renewal { key, .. })
             | Self::Release(Release { key, .. })
-            | Self::Get(Get { key })
+            | Self::Get(Get { key, .. })
             | Self::Revoke(Revoke { key, .. }) => Some(key),
             Self::List(_) => None,
+        }
+    }
+
+    /// For how long its sender waits for the reply: after that nobody hears it. `None`: it did not say.
+    ///
+    /// A storage that lets requests wait for their turn goes by it: what can no longer be answered in time is not sent.
+    #[must_use]
+    pub const fn patience(&self) -> Option<Duration> {
+        match self {
+            Self::Acquire(Claim { patience, .. })
+            | Self::Renew(Renewal { patience, .. })
+            | Self::Release(Release { patience, .. })
+            | Self::Get(Get { patience, .. }) => *patience,
+            Self::Revoke(_) | Self::List(_) => None,
         }
     }
 
@@ -141,13 +155,15 @@ pub struct Claim {
     pub after: Option<Term>,
     /// Whether an expired lease of another may be taken over.
     pub takeover: Takeover,
+    /// For how long the sender waits for the reply. `None`: it does not say. See [`Request::patience`].
+    pub patience: Option<Duration>,
 }
 
 impl Claim {
     /// A claim that publishes nothing, knows of no term, and takes over whatever has expired.
     #[must_use]
     pub const fn new(key: Key, id: Id, session: Session, ttl: Duration) -> Self {
-        Self { key, id, session, ttl, value: None, after: None, takeover: Takeover::Expired }
+        Self { key, id, session, ttl, value: None, after: None, takeover: Takeover::Expired, patience: None }
     }
 
     /// Sets [`value`](Self::value).
@@ -166,6 +182,12 @@ impl Claim {
     #[must_use]
     pub fn takeover(self, takeover: Takeover) -> Self {
         Self { takeover, ..self }
+    }
+
+    /// Sets [`patience`](Self::patience).
+    #[must_use]
+    pub fn patience(self, patience: Duration) -> Self {
+        Self { patience: Some(patience), ..self }
     }
 }
 
@@ -199,19 +221,37 @@ pub struct Renewal {
     pub ttl: Duration,
     /// What to publish with the lease from now on.
     pub value: Option<Value>,
+    /// For how long the sender waits for the reply. `None`: it does not say. See [`Request::patience`].
+    pub patience: Option<Duration>,
+    /// How much of the reign is left when this is handed over, by the leader's own clock. `None`: it does not say.
+    ///
+    /// A storage that lets requests wait for their turn takes the one first that has the least left.
+    pub time_left: Option<Duration>,
 }
 
 impl Renewal {
     /// A renewal that publishes nothing.
     #[must_use]
     pub const fn new(key: Key, id: Id, session: Session, term: Term, ttl: Duration) -> Self {
-        Self { key, id, session, term, ttl, value: None }
+        Self { key, id, session, term, ttl, value: None, patience: None, time_left: None }
     }
 
     /// Sets [`value`](Self::value).
     #[must_use]
     pub fn value(self, value: Option<Value>) -> Self {
         Self { value, ..self }
+    }
+
+    /// Sets [`patience`](Self::patience).
+    #[must_use]
+    pub fn patience(self, patience: Duration) -> Self {
+        Self { patience: Some(patience), ..self }
+    }
+
+    /// Sets [`time_left`](Self::time_left).
+    #[must_use]
+    pub fn time_left(self, time_left: Duration) -> Self {
+        Self { time_left: Some(time_left), ..self }
     }
 }
 
@@ -223,13 +263,21 @@ pub struct Release {
     pub key: Key,
     /// Whose lease.
     pub session: Session,
+    /// For how long the sender waits for the reply. `None`: it does not say. See [`Request::patience`].
+    pub patience: Option<Duration>,
 }
 
 impl Release {
     /// The release of a key by a session.
     #[must_use]
     pub const fn new(key: Key, session: Session) -> Self {
-        Self { key, session }
+        Self { key, session, patience: None }
+    }
+
+    /// Sets [`patience`](Self::patience).
+    #[must_use]
+    pub fn patience(self, patience: Duration) -> Self {
+        Self { patience: Some(patience), ..self }
     }
 }
 
@@ -239,13 +287,21 @@ impl Release {
 pub struct Get {
     /// The election.
     pub key: Key,
+    /// For how long the sender waits for the reply. `None`: it does not say. See [`Request::patience`].
+    pub patience: Option<Duration>,
 }
 
 impl Get {
     /// A look at this key.
     #[must_use]
     pub const fn new(key: Key) -> Self {
-        Self { key }
+        Self { key, patience: None }
+    }
+
+    /// Sets [`patience`](Self::patience).
+    #[must_use]
+    pub fn patience(self, patience: Duration) -> Self {
+        Self { patience: Some(patience), ..self }
     }
 }
 

@@ -77,10 +77,8 @@ pub async fn open(url: &str) -> Result<Arc<dyn Storage>, OpenError> {
         }
         #[cfg(feature = "postgres")]
         "postgres" => {
-            use lessor_postgres::sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-            let options = url.parse::<PgConnectOptions>().map_err(OpenError::invalid)?;
-            let pool = PgPoolOptions::new().max_connections(CONNECTIONS).test_before_acquire(false);
-            let storage = lessor_postgres::PostgresStorage::new(pool.connect_lazy_with(options));
+            let server: lessor_postgres::sqlx::postgres::PgConnectOptions = url.parse().map_err(OpenError::invalid)?;
+            let storage = lessor_postgres::PostgresStorage::new(server);
             storage.migrate().await?;
             ready(storage).await
         }

@@ -12,6 +12,8 @@ pub mod encoding;
 pub mod error;
 pub mod fence;
 #[cfg(feature = "io")]
+pub mod lane;
+#[cfg(feature = "io")]
 pub mod listener;
 pub mod name;
 pub mod row;

@@ -1,78 +1,139 @@
 //! Claims.
 
 use core::time::Duration;
+use std::collections::HashMap;
 
-use lessor::storage::{Acquired, Claim, Get, Record, Reply, Takeover};
-use lessor::{StorageError, Term};
+use lessor::storage::{Acquired, Claim, Reply, Takeover};
+use lessor::{Key, StorageError};
 use lessor_kit::encoding::ttl_ms;
-use sqlx::postgres::PgRow;
+use lessor_kit::lane::Answer;
+use sqlx::postgres::{PgConnection, PgRow};
 
-use crate::get::GET;
-use crate::keyed::{Binding, Keyed, LEAST_PATIENCE, Statement, bytes, key, patience, value};
+use crate::binding::{Columns, bytes, key, limit, statement, value};
+use crate::error::Failure;
 use crate::row;
-use crate::statements::{CLOCK, COLUMNS, FLUSHED, LAST, PATIENCE, Text};
-use crate::storage::Inner;
+use crate::server::{Primary, settled};
+use crate::statements::{CLOCK, COLUMNS, FLUSHED, LAST, PATIENCE, Text, many};
 
-pub(crate) const ACQUIRE: Keyed<Claim> = Keyed { statement, reply };
-
-impl Inner {
+impl Primary {
     /// A claim for a key that is still live will be refused: a look is the cheapest way to find out.
-    pub(crate) async fn acquire(&self, claim: &Claim) -> Result<Reply, StorageError> {
+    pub(crate) async fn acquire(
+        &self,
+        connection: &mut PgConnection,
+        claim: &Claim,
+        patience: Option<Duration>,
+    ) -> Result<Answer, Failure> {
         if self.held.contains(&claim.key)
-            && let Some(refused) = self.refused(claim).await?
+            && let Some(refused) = self.refuse(connection, &[claim]).await?.pop().flatten()
         {
             return Ok(refused);
         }
-        let reply = self.ask_one(&ACQUIRE, claim).await?;
+        let statement = statement(&self.statements.acquire.one)
+            .bind(limit(self.limit(patience)))
+            .bind(key(&claim.key))
+            .bind(bytes(claim.session))
+            .bind(String::from(claim.id.as_str()))
+            .bind(ttl_ms(claim.ttl))
+            .bind(value(claim.value.as_ref()))
+            .bind(after(claim))
+            .bind(claim.takeover == Takeover::Expired)
+            .bind(unchanged(claim));
+        let rows = self.fetch(connection, statement).await?;
+        let row = rows.first();
+        let answer = match self.judged(claim, row)? {
+            Answer::Locked => {
+                // Another was faster: what was read is what was there before.
+                let reading = row::reading(row, claim.key.as_str())?;
+                let lease = reading.record.map(|record| record.lease(reading.now_ms));
+                Answer::done(Ok(Acquired::refused(lease, Duration::ZERO).into()))
+            }
+            answer => answer,
+        };
+        Ok(answer)
+    }
+
+    /// Without a wait. What is neither granted nor refused has met a lock, or another who was faster.
+    pub(crate) async fn acquire_all(
+        &self,
+        connection: &mut PgConnection,
+        claims: &[&Claim],
+    ) -> Result<Vec<Answer>, Failure> {
+        let all_are_held = claims.iter().all(|claim| self.held.contains(&claim.key));
+        let mut answers: Vec<Option<Answer>> =
+            if all_are_held { self.refuse(connection, claims).await? } else { claims.iter().map(|_| None).collect() };
+        let open = claims.iter().zip(&answers).filter(|(_, answer)| answer.is_none());
+        let open: Vec<&Claim> = open.map(|(claim, _)| *claim).collect();
+        if !open.is_empty() {
+            let statement = Columns::new(&self.statements.acquire.many, &open)
+                .bind(limit(self.limit(None)))
+                .column(|claim| key(&claim.key))
+                .column(|claim| bytes(claim.session))
+                .column(|claim| String::from(claim.id.as_str()))
+                .column(|claim| ttl_ms(claim.ttl))
+                .column(|claim| value(claim.value.as_ref()))
+                .column(after)
+                .column(|claim| claim.takeover == Takeover::Expired)
+                .column(unchanged)
+                .into_statement();
+            let rows = self.fetch(connection, statement).await?;
+            let mut found = HashMap::new();
+            for row in &rows {
+                found.insert(row::key(row)?, row);
+            }
+            for (claim, answer) in claims.iter().zip(&mut answers).filter(|(_, answer)| answer.is_none()) {
+                *answer = Some(match found.get(&claim.key) {
+                    Some(row) => self.judged(claim, Some(row))?,
+                    None => Answer::Locked,
+                });
+            }
+        }
+        Ok(answers.into_iter().flatten().collect())
+    }
+
+    /// The answers to those that a look refuses.
+    async fn refuse(&self, connection: &mut PgConnection, claims: &[&Claim]) -> Result<Vec<Option<Answer>>, Failure> {
+        let keys: Vec<&Key> = claims.iter().map(|claim| &claim.key).collect();
+        let readings = self.look(connection, &keys).await?;
+        let answers = claims.iter().zip(readings).map(|(claim, reading)| match reading {
+            Ok(reading) => settled(&(*claim).clone().into(), &reading).map(|reply| Answer::seen(reply, reading)),
+            Err(error) => Some(Answer::done(Err(error))),
+        });
+        Ok(answers.collect())
+    }
+
+    /// Granted, or refused by what the row says. [`Answer::Locked`]: neither.
+    fn judged(&self, claim: &Claim, row: Option<&PgRow>) -> Result<Answer, StorageError> {
+        if let Some(row) = row
+            && let Some(term) = row::term(row, "new_term")?
+            && let Some(version) = row::version(row, "new_version")?
+        {
+            self.held.set(&claim.key, false);
+            if row::column(row, "is_new")? == Some(true) {
+                self.tell_later(&claim.key);
+            }
+            return Ok(Answer::done(Ok(Acquired::granted(term, version).into())));
+        }
+        let reading = match row::reading(row, claim.key.as_str()) {
+            Ok(reading) => reading,
+            Err(error) => return Ok(Answer::done(Err(error))),
+        };
+        let Some(reply) = settled(&claim.clone().into(), &reading) else { return Ok(Answer::Locked) };
         let held = matches!(&reply, Reply::Acquired(Acquired::Refused { retry_after, .. }) if !retry_after.is_zero());
         self.held.set(&claim.key, held);
-        Ok(reply)
-    }
-
-    /// The answer, if it is a refusal.
-    async fn refused(&self, claim: &Claim) -> Result<Option<Reply>, StorageError> {
-        let rows = self.fetch((GET.statement)(self, &[&Get::new(claim.key.clone())], LEAST_PATIENCE)).await?;
-        let Some(row) = rows.first() else { return Ok(None) };
-        let reading = row::reading(Some(row), claim.key.as_str())?;
-        let verdict = Record::judge(reading.record.as_ref(), &claim.clone().into(), reading.now_ms, Term::FIRST);
-        Ok(verdict.write.is_none().then_some(verdict.reply))
+        Ok(Answer::seen(reply, reading))
     }
 }
 
-fn statement(storage: &Inner, claims: &[&Claim], longest: Duration) -> Statement {
-    let unchanged = |claim: &Claim| match claim.takeover {
+fn after(claim: &Claim) -> i64 {
+    claim.after.map_or(0, i64::from)
+}
+
+/// The version that the candidate saw unchanged.
+fn unchanged(claim: &Claim) -> Option<i64> {
+    match claim.takeover {
         Takeover::Unchanged(version) => i64::try_from(version.get()).ok(),
         _ => None,
-    };
-    Binding::new(&storage.statements.acquire, claims)
-        .bind(patience(claims.iter().map(|claim| claim.ttl), longest))
-        .bind(storage.channel())
-        .column(|claim| key(&claim.key))
-        .column(|claim| bytes(claim.session))
-        .column(|claim| String::from(claim.id.as_str()))
-        .column(|claim| ttl_ms(claim.ttl))
-        .column(|claim| value(claim.value.as_ref()))
-        .column(|claim| claim.after.map_or(0, i64::from))
-        .column(|claim| claim.takeover == Takeover::Expired)
-        .column(unchanged)
-        .into_statement()
-}
-
-fn reply(claim: &Claim, row: Option<&PgRow>) -> Result<Reply, StorageError> {
-    if let Some(row) = row
-        && let Some(term) = row::term(row, "new_term")?
-        && let Some(version) = row::version(row, "new_version")?
-    {
-        return Ok(Acquired::granted(term, version).into());
     }
-    let reading = row::reading(row, claim.key.as_str())?;
-    let verdict = Record::judge(reading.record.as_ref(), &claim.clone().into(), reading.now_ms, Term::FIRST);
-    if verdict.write.is_none() {
-        return Ok(verdict.reply);
-    }
-    // Another was faster: what was read is what was there before.
-    let lease = reading.record.map(|record| record.lease(reading.now_ms));
-    Ok(Acquired::refused(lease, Duration::ZERO).into())
 }
 
 /// A claim's values, as a statement writes them.
@@ -91,23 +152,23 @@ struct Values {
 
 /// For one key: parameters.
 const ONE: Values = Values {
-    key: "$3::text",
-    session: "$4::bytea",
-    id: "$5::text",
-    ttl: "$6::bigint",
-    value: "$7::text",
-    after: "$8::bigint",
-    expired: "$9::boolean",
-    unchanged: "$10::bigint",
+    key: "$2::text",
+    session: "$3::bytea",
+    id: "$4::text",
+    ttl: "$5::bigint",
+    value: "$6::text",
+    after: "$7::bigint",
+    expired: "$8::boolean",
+    unchanged: "$9::bigint",
 };
 
-/// For many: the columns of row `c`.
+/// For many: the columns of row `c`, under names that the table does not have.
 const EACH: Values = Values {
-    key: "c.key",
-    session: "c.session",
-    id: "c.id",
-    ttl: "c.ttl",
-    value: "c.value",
+    key: "c.name",
+    session: "c.by",
+    id: "c.who",
+    ttl: "c.wanted",
+    value: "c.shown",
     after: "c.after",
     expired: "c.expired",
     unchanged: "c.unchanged",
@@ -116,13 +177,17 @@ const EACH: Values = Values {
 impl Values {
     /// Whether it is granted on row `l`: a reign is begun, or one that was begun is repeated.
     fn grantable(&self, now: &str) -> String {
+        self.grantable_on("l", now)
+    }
+
+    fn grantable_on(&self, row: &str, now: &str) -> String {
         let Self { session, after, expired, unchanged, .. } = self;
         format!(
-            "CASE WHEN l.expires > {now}
-            THEN l.session = {session} OR {after} >= l.term
-                AND (l.session IS NULL OR l.version = {unchanged} AND l.expires - {now} > l.ttl)
-            ELSE {after} >= l.term
-                AND ({expired} OR l.session IS NULL OR l.session = {session} OR l.version = {unchanged})
+            "CASE WHEN {row}.expires > {now}
+            THEN {row}.session = {session} OR {after} >= {row}.term
+                AND ({row}.session IS NULL OR {row}.version = {unchanged} AND {row}.expires - {now} > {row}.ttl)
+            ELSE {after} >= {row}.term
+                AND ({expired} OR {row}.session IS NULL OR {row}.session = {session} OR {row}.version = {unchanged})
         END"
         )
     }
@@ -134,21 +199,24 @@ impl Values {
             "{key}, {session}, {id}, {after} + 1, 1, {ttl}, {CLOCK} + {ttl}, {CLOCK}, CASE WHEN {PATIENCE} THEN {value} END"
         )
     }
-
-    /// Tells the followers, but not where an earlier try of the same claim was granted.
-    fn notified(&self) -> String {
-        let key = self.key;
-        format!("CASE WHEN $2::text IS NOT NULL AND g.term <> coalesce(l.term, 0) THEN pg_notify($2, {key})::text END")
-    }
 }
 
 /// For one key in a form of its own: most of what a refused claim costs the server is to set the statement up.
 pub(crate) fn text(table: &str) -> Text {
+    Text { one: one(table).into(), many: each(table).into() }
+}
+
+fn one(table: &str) -> String {
     let kept = format!("CASE l.session WHEN excluded.session THEN least(l.expires - {CLOCK}, l.ttl) END");
-    let granted = |row: &str, second: &str| {
-        format!(
-            "INSERT INTO {table} AS l (key, session, id, term, version, ttl, expires, since, value)
-    {row}
+    format!(
+        "WITH seen AS MATERIALIZED (
+    SELECT {COLUMNS}, {CLOCK} AS now FROM {table} AS l WHERE l.key = $2::text
+), granted AS (
+    INSERT INTO {table} AS l (key, session, id, term, version, ttl, expires, since, value)
+    SELECT {row}
+    WHERE {after} < {LAST} AND NOT EXISTS (
+        SELECT FROM seen AS l WHERE ({first}) IS NOT TRUE
+    )
     ON CONFLICT (key) DO UPDATE SET
         session = excluded.session, id = excluded.id, value = excluded.value,
         term = greatest(l.term, excluded.term), version = l.version + 1,
@@ -156,62 +224,71 @@ pub(crate) fn text(table: &str) -> Text {
         ttl = greatest(excluded.ttl, {kept}),
         expires = {CLOCK} + greatest(excluded.ttl, {kept})
     WHERE {second}
-    RETURNING l.key, l.term, l.version, {FLUSHED}"
-        )
-    };
-    let row = format!(
-        "SELECT {}
-    WHERE {} < {LAST} AND NOT EXISTS (
-        SELECT FROM seen AS l WHERE ({}) IS NOT TRUE
-    )",
-        ONE.row(),
-        ONE.after,
-        ONE.grantable("l.now"),
-    );
-    let one = format!(
-        "WITH seen AS MATERIALIZED (
-    SELECT {COLUMNS}, {CLOCK} AS now FROM {table} AS l WHERE l.key = $3::text
-), granted AS (
-    {}
+    RETURNING l.term, l.version, {FLUSHED}
 )
-SELECT 1::bigint AS place, g.term AS new_term, g.version AS new_version, l.*, {}
+SELECT g.term AS new_term, g.version AS new_version, g.term IS DISTINCT FROM l.term AS is_new, l.*
 FROM (SELECT) AS one LEFT JOIN granted AS g ON true LEFT JOIN seen AS l ON true",
-        granted(&row, &ONE.grantable(CLOCK)),
-        ONE.notified(),
-    );
+        row = ONE.row(),
+        after = ONE.after,
+        first = ONE.grantable("l.now"),
+        second = ONE.grantable(CLOCK),
+    )
+}
+
+/// The rows that are there are locked and updated, where nobody else holds their lock; those that are missing are
+/// inserted.
+fn each(table: &str) -> String {
     let columns = [
-        ("key", "text"),
-        ("session", "bytea"),
-        ("id", "text"),
-        ("ttl", "bigint"),
-        ("value", "text"),
+        ("name", "text"),
+        ("by", "bytea"),
+        ("who", "text"),
+        ("wanted", "bigint"),
+        ("shown", "text"),
         ("after", "bigint"),
         ("expired", "boolean"),
         ("unchanged", "bigint"),
     ];
-    let rows = format!(
-        "SELECT {} FROM claim AS c LEFT JOIN seen AS l ON l.key = c.key
-    WHERE {} < {LAST} AND (l.key IS NULL OR {})
-    ORDER BY c.key COLLATE \"C\"",
-        EACH.row(),
-        EACH.after,
-        EACH.grantable("l.now"),
-    );
-    let second = format!("EXISTS (SELECT FROM claim AS c WHERE c.key = excluded.key AND {})", EACH.grantable(CLOCK));
-    let many = Text::many(3, &columns, |claims| {
-        format!(
-            "WITH claim AS (
+    let kept = "greatest(c.wanted, CASE l.session WHEN c.by THEN least(l.expires - c.now, l.ttl) END)";
+    format!(
+        "WITH claim AS (
     {claims}
 ), seen AS MATERIALIZED (
-    SELECT {COLUMNS}, {CLOCK} AS now FROM claim AS c JOIN {table} AS l ON l.key = c.key
-), granted AS (
-    {}
+    SELECT c.*, {COLUMNS}, {CLOCK} AS now FROM claim AS c LEFT JOIN {table} AS l ON l.key = c.name
+), locked AS MATERIALIZED (
+    SELECT l.ctid AS at, c.* FROM claim AS c JOIN {table} AS l ON l.key = c.name
+    WHERE c.after < {LAST} AND {looked}
+    FOR NO KEY UPDATE OF l SKIP LOCKED
+), got AS MATERIALIZED (
+    SELECT k.*, {CLOCK} AS now FROM locked AS k
+), taken AS (
+    UPDATE {table} AS l SET
+        session = c.by, id = c.who, value = c.shown,
+        term = greatest(l.term, c.after + 1), version = l.version + 1,
+        since = CASE WHEN c.after >= l.term THEN c.now ELSE l.since END,
+        ttl = {kept}, expires = c.now + {kept}
+    FROM got AS c WHERE l.ctid = c.at AND {had}
+    RETURNING l.key, l.term, l.version, l.since = c.now AS is_new, {FLUSHED}
+), created AS (
+    INSERT INTO {table} AS l (key, session, id, term, version, ttl, expires, since, value)
+    SELECT {row} FROM seen AS c
+    WHERE c.key IS NULL AND c.after < {LAST}
+    ORDER BY c.name COLLATE \"C\"
+    ON CONFLICT (key) DO NOTHING
+    RETURNING l.key, l.term, l.version, {FLUSHED}
 )
-SELECT c.place, g.term AS new_term, g.version AS new_version, l.*, {}
-FROM claim AS c LEFT JOIN granted AS g ON g.key = c.key LEFT JOIN seen AS l ON l.key = c.key",
-            granted(&rows, &second),
-            EACH.notified(),
-        )
-    });
-    Text { one: one.into(), many }
+SELECT key, term AS new_term, version AS new_version, is_new, NULL::bytea AS session, NULL::text AS id,
+    NULL::bigint AS term, NULL::bigint AS version, NULL::bigint AS ttl, NULL::bigint AS expires, NULL::bigint AS since,
+    NULL::text AS value, NULL::bigint AS now
+FROM taken
+UNION ALL
+SELECT key, term, version, true, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM created
+UNION ALL
+SELECT c.key, NULL, NULL, NULL, c.session, c.id, c.term, c.version, c.ttl, c.expires, c.since, c.value, c.now
+FROM seen AS c WHERE c.key IS NOT NULL AND ({refused}) IS NOT TRUE",
+        claims = many(2, &columns),
+        looked = EACH.grantable(CLOCK),
+        had = EACH.grantable("c.now"),
+        row = EACH.row(),
+        refused = EACH.grantable_on("c", "c.now"),
+    )
 }

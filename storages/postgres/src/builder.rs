@@ -5,11 +5,13 @@ use core::time::Duration;
 use std::sync::Arc;
 
 use lessor_kit::error::AdapterError;
+use lessor_kit::lane::Lane;
 use lessor_kit::listener::Listener;
-use sqlx::postgres::{PgConnectOptions, PgPool};
+use sqlx::postgres::PgConnectOptions;
 
+use crate::address::{Address, Door};
 use crate::held::Held;
-use crate::statements::Statements;
+use crate::server::Primary;
 use crate::storage::{Inner, PostgresStorage};
 use crate::table::Table;
 use crate::wakeups::Notifications;
@@ -19,15 +21,15 @@ use crate::wakeups::Notifications;
 /// ```no_run
 /// use core::time::Duration;
 /// use lessor_postgres::PostgresStorage;
-/// use lessor_postgres::sqlx::PgPool;
+/// use lessor_postgres::sqlx::postgres::PgConnectOptions;
 ///
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-/// let pool = PgPool::connect("postgres://app@db.example.com/app").await?;
+/// let server: PgConnectOptions = "postgres://app@db.example.com/app".parse()?;
 /// let storage = PostgresStorage::builder()
 ///     .schema("scheduler")?
 ///     .table("leases")?
 ///     .lock_timeout(Duration::from_millis(500))
-///     .build(pool);
+///     .build(server);
 /// storage.migrate().await?;
 /// # Ok(())
 /// # }
@@ -36,6 +38,7 @@ use crate::wakeups::Notifications;
 #[must_use = "a builder does nothing until it makes a storage"]
 pub struct PostgresBuilder {
     table: Table,
+    connections: usize,
     lock_timeout: Duration,
     wakeups: bool,
     listen_with: Option<PgConnectOptions>,
@@ -43,7 +46,13 @@ pub struct PostgresBuilder {
 
 impl PostgresBuilder {
     pub(crate) fn new() -> Self {
-        Self { table: Table::standard(), lock_timeout: Duration::from_secs(1), wakeups: true, listen_with: None }
+        Self {
+            table: Table::standard(),
+            connections: 2,
+            lock_timeout: Duration::from_secs(1),
+            wakeups: true,
+            listen_with: None,
+        }
     }
 
     /// The schema that has the table. Default `public`.
@@ -67,13 +76,22 @@ impl PostgresBuilder {
         Ok(Self { table: self.table.named(name)?, ..self })
     }
 
-    /// How long a statement waits for the lock of another transaction on a row. Default 1 s; 10 ms at least, a minute
+    /// How many connections the storage and its clones open, from 1 to 8. Default 2. (One more is for
+    /// [wake-ups](Self::wakeups).)
+    ///
+    /// Requests that wait together travel together: two connections serve ten thousand keys. With one, a flight that
+    /// takes long holds up all others.
+    pub fn connections(self, connections: usize) -> Self {
+        Self { connections: connections.clamp(1, 8), ..self }
+    }
+
+    /// How long a statement waits for the lock of another transaction, at most. Default 1 s; 10 ms at least, a minute
     /// at most.
     ///
-    /// A claim and a renewal wait at most a tenth of their ttl. Others hold a row for as long as their commit takes:
-    /// only a slow disk or a transaction of your own on this table makes anyone wait.
+    /// A request waits for a row's lock for at most half of the time that its candidate waits for the answer. Others hold a row
+    /// for as long as their commit takes: only a slow disk or a transaction of your own on this table makes anyone wait.
     pub fn lock_timeout(self, timeout: Duration) -> Self {
-        Self { lock_timeout: timeout.min(Duration::from_secs(60)), ..self }
+        Self { lock_timeout: timeout.clamp(Duration::from_millis(10), Duration::from_secs(60)), ..self }
     }
 
     /// Whether this storage tells followers of grants, releases and revokes (`NOTIFY`) and wakes its own (`LISTEN`,
@@ -98,15 +116,17 @@ impl PostgresBuilder {
         format!("{}\n{}", self.table.create_schema(), self.table.create())
     }
 
-    /// The storage on this pool. Nothing is sent yet: see [`check`](lessor::Storage::check).
-    pub fn build(self, pool: PgPool) -> PostgresStorage {
-        let Self { table, lock_timeout, wakeups, listen_with } = self;
-        let options = listen_with.unwrap_or_else(|| (*pool.connect_options()).clone());
+    /// The storage of the server there: options to connect with, or a pool whose options are taken. Nothing is sent yet:
+    /// see [`check`](lessor::Storage::check).
+    pub fn build(self, address: impl Into<Address>) -> PostgresStorage {
+        let Self { table, connections, lock_timeout, wakeups, listen_with } = self;
+        let address = address.into();
         let held = Arc::new(Held::default());
-        let notifications = || Notifications { options, name: table.channel(), held: held.clone() };
+        let listen_with = listen_with.map_or_else(|| address.clone(), Address::from);
+        let notifications = || Notifications { address: listen_with, name: table.channel(), held: held.clone() };
         let listener = wakeups.then(|| Listener::new(notifications()));
-        let statements = Statements::new(&table.quoted());
-        PostgresStorage(Arc::new(Inner { pool, table, statements, lock_timeout, held, listener }))
+        let primary = Primary::new(Door::new(address, lock_timeout), table, lock_timeout, held, wakeups);
+        PostgresStorage(Arc::new(Inner { lane: Lane::new(primary, connections), listener }))
     }
 }
 
@@ -115,6 +135,7 @@ impl fmt::Debug for PostgresBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PostgresBuilder")
             .field("table", &self.table)
+            .field("connections", &self.connections)
             .field("lock_timeout", &self.lock_timeout)
             .field("wakeups", &self.wakeups)
             .finish_non_exhaustive()

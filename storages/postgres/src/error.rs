@@ -8,6 +8,57 @@ use lessor_kit::error::AdapterError;
 use lessor_kit::sqlx::STALE_STATEMENT;
 use sqlx::Error;
 
+/// What a statement ends with instead of rows.
+#[derive(Clone, Debug)]
+pub(crate) enum Failure {
+    /// Another holds a lock. Nothing was done.
+    Locked,
+    /// The server refused it, and would refuse it on another connection too. Nothing was done.
+    Refused(StorageError),
+    /// The connection cannot be used any more. What was done is open.
+    Broken(StorageError),
+}
+
+impl Failure {
+    pub(crate) fn of(error: Error, table: &str, remedy: &str) -> Self {
+        let code = error.as_database_error().map(|error| error.code().unwrap_or_default().into_owned());
+        let explained = explain(error, table, remedy);
+        match code.as_deref() {
+            Some("55P03") => Self::Locked,
+            Some(code) if !ends_the_session(code) => Self::Refused(explained),
+            _ => Self::Broken(explained),
+        }
+    }
+}
+
+impl From<StorageError> for Failure {
+    fn from(error: StorageError) -> Self {
+        Self::Refused(error)
+    }
+}
+
+/// Whether another session may fare better: this one is over, is read-only (its server may be a replica now, while the
+/// address leads elsewhere), or has statements that are not what was prepared.
+fn ends_the_session(code: &str) -> bool {
+    code.starts_with("08") || matches!(code, "25006" | "57P01" | "57P02" | "57P03" | STALE_STATEMENT) || is_pooled(code)
+}
+
+/// A prepared statement that is there, or not there, though the session has not prepared it: it changes its server's
+/// session from one statement to the next.
+fn is_pooled(code: &str) -> bool {
+    matches!(code, "26000" | "42P05")
+}
+
+fn pooled(code: &str) -> AdapterError {
+    AdapterError::wrong_setup(
+        "prepared statements",
+        code,
+        "a connection pooler in transaction mode mixes up the prepared statements of its clients",
+        "name the server itself, or use the pooler's session mode, or a pooler that keeps prepared statements apart \
+         (PgBouncer 1.21 or later with max_prepared_statements)",
+    )
+}
+
 /// The driver's error of an operation on this table, sorted by whether waiting may help. `remedy`: how to create the
 /// table, if it is missing.
 ///
@@ -21,6 +72,7 @@ pub(crate) fn explain(error: Error, table: &str, remedy: &str) -> StorageError {
                 "42501" => AdapterError::forbidden(message).into(),
                 "42P01" => AdapterError::no_table(table, remedy).into(),
                 "55P03" => AdapterError::Locked.into(),
+                code if is_pooled(code) => pooled(code).into(),
                 code => AdapterError::refused("PostgreSQL", code, message, kind(code)).into(),
             }
         }

@@ -1,35 +1,60 @@
-//! Looks at a key.
+//! Looks at keys.
 
-use core::time::Duration;
-
-use lessor::StorageError;
 use lessor::storage::{Get, Reply};
-use sqlx::postgres::PgRow;
+use lessor::{Key, StorageError};
+use lessor_kit::lane::Answer;
+use lessor_kit::row::Reading;
+use sqlx::postgres::PgConnection;
 
-use crate::keyed::{Binding, Keyed, Statement, key};
+use crate::binding::{Columns, key, statement};
+use crate::error::Failure;
 use crate::row;
-use crate::statements::{CLOCK, COLUMNS, Text};
-use crate::storage::Inner;
+use crate::server::Primary;
+use crate::statements::{CLOCK, COLUMNS, Text, many};
 
-pub(crate) const GET: Keyed<Get> = Keyed { statement, reply };
+impl Primary {
+    /// What is there, in the order of the keys. Locks nothing, and waits for nobody.
+    pub(crate) async fn look(
+        &self,
+        connection: &mut PgConnection,
+        keys: &[&Key],
+    ) -> Result<Vec<Result<Reading, StorageError>>, Failure> {
+        let text = &self.statements.get;
+        let statement = match keys {
+            [one] => statement(&text.one).bind(key(one)),
+            keys => Columns::new(&text.many, keys).column(key).into_statement(),
+        };
+        let rows = self.fetch(connection, statement).await?;
+        let placed = row::placed(&rows, keys.len())?;
+        Ok(keys.iter().zip(placed).map(|(key, row)| row::reading(row, key.as_str())).collect())
+    }
 
-fn statement(storage: &Inner, gets: &[&Get], _: Duration) -> Statement {
-    Binding::new(&storage.statements.get, gets).column(|get| key(&get.key)).into_statement()
+    pub(crate) async fn get(&self, connection: &mut PgConnection, gets: &[&Get]) -> Result<Vec<Answer>, Failure> {
+        let keys: Vec<_> = gets.iter().map(|get| &get.key).collect();
+        let readings = self.look(connection, &keys).await?;
+        Ok(readings.into_iter().map(answer).collect())
+    }
 }
 
-fn reply(get: &Get, row: Option<&PgRow>) -> Result<Reply, StorageError> {
-    let reading = row::reading(row, get.key.as_str())?;
-    Ok(Reply::Got(reading.record.map(|record| record.lease(reading.now_ms))))
+fn answer(reading: Result<Reading, StorageError>) -> Answer {
+    match reading {
+        Ok(reading) => {
+            let lease = reading.record.as_ref().map(|record| record.lease(reading.now_ms));
+            Answer::seen(Reply::Got(lease), reading)
+        }
+        Err(error) => Answer::done(Err(error)),
+    }
 }
 
 pub(crate) fn text(table: &str) -> Text {
-    Text::new(1, &[("key", "text")], |keys| {
-        format!(
-            "WITH claim AS (
-    {keys}
+    let one = format!("SELECT 1::bigint AS place, {COLUMNS}, {CLOCK} AS now\nFROM {table} AS l WHERE l.key = $1");
+    let many = format!(
+        "WITH claim AS (
+    {}
 )
 SELECT c.place, {COLUMNS}, {CLOCK} AS now
-FROM claim AS c JOIN {table} AS l ON l.key = c.key"
-        )
-    })
+FROM claim AS c JOIN {table} AS l ON l.key = c.key",
+        many(1, &[("key", "text")])
+    );
+    Text { one: one.into(), many: many.into() }
 }

@@ -1,15 +1,16 @@
 //! Leases in a PostgreSQL database: for processes anywhere that reach one primary server.
 //!
-//! [`PostgresStorage`] keeps one small row for each key in a table, and works on the [`sqlx`] pool that your program
-//! already has:
+//! [`PostgresStorage`] keeps one small row for each key in a table. All candidates of a process share two connections
+//! of the storage's own, however many there are:
 //!
 //! ```no_run
 //! use lessor::Builder;
 //! use lessor_postgres::PostgresStorage;
-//! use lessor_postgres::sqlx::PgPool;
+//! use lessor_postgres::sqlx::postgres::PgConnectOptions;
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-//! let storage = PostgresStorage::new(PgPool::connect("postgres://app@db.example.com/app").await?);
+//! let server: PgConnectOptions = "postgres://app@db.example.com/app".parse()?;
+//! let storage = PostgresStorage::new(server);
 //! storage.migrate().await?;
 //! let (candidate, driver) = Builder::new("nightly-report").build(storage)?;
 //! # let _ = (candidate, driver);
@@ -21,22 +22,21 @@
 //! it re-exports as [`sqlx`].
 //!
 //! # Executors
-//! It works under every executor. At each call sqlx checks whether it runs within tokio: with feature `tokio` it then
-//! uses tokio's sockets, in all other cases smol's, which need no runtime.
+//! It works under every executor: the connections are on a thread of the storage's own, over smol's sockets, which need
+//! no runtime. Only [`migrate`](PostgresStorage::migrate) and [`check`](lessor::Storage::check) connect where they are
+//! called; with feature `tokio` they use tokio's sockets within tokio.
 //!
 //! # TLS
-//! With feature `tls-rustls` the pool can use TLS: rustls with ring, not the system's library. It trusts Mozilla's root
-//! certificates, and those of a file that you name. Ask for it in the URL: by default sqlx connects without TLS where
-//! the server has none.
+//! With feature `tls-rustls` connections can use TLS: rustls with ring, not the system's library. It trusts Mozilla's
+//! root certificates, and those of a file that you name. Ask for it in the URL: by default sqlx connects without TLS
+//! where the server has none.
 //!
-//! ```no_run
-//! use lessor_postgres::sqlx::PgPool;
+//! ```
+//! use lessor_postgres::sqlx::postgres::PgConnectOptions;
 //!
-//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! let url = "postgres://app@db.example.com/app?sslmode=verify-full&sslrootcert=/etc/ssl/db-ca.pem";
-//! let pool = PgPool::connect(url).await?;
-//! # Ok(())
-//! # }
+//! let server: PgConnectOptions = url.parse()?;
+//! # Ok::<(), lessor_postgres::sqlx::Error>(())
 //! ```
 //!
 //! # What survives
@@ -51,34 +51,55 @@
 //! by a candidate that saw the version unchanged for the ttl and a margin on its own clock. A step forward ends leases
 //! early, so that two may lead: where that can happen, set [`takeover_guard`](lessor::Config::takeover_guard).
 //!
-//! # What it costs
-//! Each operation is one statement in its own transaction: one round trip, after the first time on a connection, which
-//! prepares the statement. Two cases take a second round trip: a claim that is granted after a refused one, unless a
-//! wake-up came between, and a renewal that finds its row locked or its lease lost. A pool that tests its connections
-//! before it hands them out (`test_before_acquire`, which sqlx sets by default) adds a round trip; without it the first
-//! operation after a broken connection fails, and the candidate tries again. A batch is one statement for each kind of
-//! operation in it, on up to 256 keys; each list is a statement of its own.
+//! # Connections
+//! The storage and its clones share two connections, or [as many as you say](PostgresBuilder::connections). They are
+//! opened at the first request, one at a time, and stay open. Requests that wait together travel together, in one
+//! statement: those of leaders first, by how little time their leases have left; then releases, claims, looks. So ten
+//! thousand keys of a process are some twenty-five statements a second, and where the server cannot keep up, leases
+//! that are held are kept. The [kit](lessor_kit::lane) has all the rules, [`traffic`](PostgresStorage::traffic) the
+//! figures.
 //!
-//! A look and a refused claim write nothing, not even to the write-ahead log, and wait for no lock. Everything else
-//! waits for another transaction on the same row, up to the [lock timeout](PostgresBuilder::lock_timeout); a claim or a
-//! renewal waits at most a tenth of its ttl, so that the reply comes before the candidate gives up. (A release has no
-//! ttl: if the candidate's ttl is below 5 s, set the lock timeout below its request timeout.) After that the request
-//! fails with a [transient](lessor::storage::ErrorKind::Transient) error, and the candidate tries again.
+//! Connecting takes no request's time, but requests wait for it: a connection costs five round trips, nine with TLS,
+//! and four more for the statements that are prepared on it. What cannot be answered in time is not sent, and fails
+//! with an error that [says so](lessor::StorageError::is_not_sent), and why there is no connection. After an error on a
+//! connection that had worked before (it was closed while it was idle; its server is read-only since a switchover) the
+//! requests on it are sent once more, on a new one. Where a connection falls silent, all that were idle since are
+//! suspected too, and replaced.
+//!
+//! A [pool](sqlx::PgPool) that your program has can be given instead of options. Its options are used as they are when
+//! a connection is opened; its connections are not. Use it for your own work, and for [fenced writes](admit).
+//!
+//! # What it costs
+//! Each operation is one statement in its own transaction: one round trip. A second one follows a claim that is granted
+//! after a refused one, unless a wake-up came between, and a renewal that finds its row locked or its lease lost. A
+//! flight of up to 1,024 keys is one statement, and a look at those that it could not serve. Each list and each revoke
+//! is a statement of its own.
+//!
+//! # Locks
+//! A look and a refused claim write nothing, not even to the write-ahead log, and wait for no lock. Nor does anything
+//! that travels together: a row that another transaction has locked is skipped, and asked for again alone, when nothing
+//! else waits, one at a time. That waits for at most half of the time for which its candidate waits, and for the [lock
+//! timeout](PostgresBuilder::lock_timeout) at most; then the request fails with a
+//! [transient](lessor::storage::ErrorKind::Transient) error, and the candidate tries again. The lock timeout is set for
+//! each session, so that it also goes for a lock on the whole table.
 //!
 //! # Wake-ups
-//! Followers are woken when a key is granted, released or revoked (`NOTIFY` in the statement that does it); renewals
-//! wake nobody. One connection of its own, beside the pool, listens for all keys of a storage and its clones, on a
-//! thread of its own: from the first [`subscribe`](lessor::Storage::subscribe) on, until the last clone is gone. A lost
-//! connection is replaced after a pause: 250 ms at first, up to 30 s. Each new one wakes all followers, since they may
-//! have missed a wake-up. They are [complete](lessor::Wakeups::complete), so the default
-//! [retry interval](lessor::Config::retry_interval) is the ttl. Nothing relies on them: a follower that is not woken,
-//! since that connection is down, asks at its retry interval.
+//! Followers are woken at once when a key is released or revoked (`NOTIFY` in the statement that does it). Of a grant
+//! they hear a little later, when a connection has nothing else to do, and under load perhaps not at all: a `NOTIFY`
+//! within the grant would take a lock of the whole database until the grant is on the disk, and make grants to
+//! different keys wait for one another. Renewals wake nobody. One more connection listens for all keys of a storage and
+//! its clones, on a thread of its own: from the first [`subscribe`](lessor::Storage::subscribe) on, until the last
+//! clone is gone. When it is lost it is replaced after a pause: 250 ms at first, up to 30 s. Each new one wakes all
+//! followers, since they may have missed a wake-up. Since all that matters is told, by whomever it is done, followers
+//! ask by themselves only about once per ttl, and when the lease ends: that is the bound while nothing is told. So turn
+//! wake-ups off in all processes or in none.
 //!
 //! # Connection poolers
-//! PgBouncer and similar poolers work in *transaction* mode, if they support prepared statements (PgBouncer 1.21 or
-//! later; otherwise set `statement_cache_capacity(0)` in the pool's options). They do not pass `LISTEN` on: name the
-//! server itself in [`listen_with`](PostgresBuilder::listen_with), or turn [wake-ups](PostgresBuilder::wakeups) off
-//! in all processes: else followers count on being told, and a hand-over takes up to a ttl.
+//! PgBouncer and its kin work in *session* mode. In *transaction* mode they do if they keep the prepared statements of
+//! their clients apart (PgBouncer 1.21 or later, with `max_prepared_statements`); otherwise requests fail with an error
+//! that says so. The limit for locks on the whole table does not reach the server through most poolers. In transaction
+//! mode they do not pass `LISTEN` on: name the server itself in [`listen_with`](PostgresBuilder::listen_with), or turn
+//! [wake-ups](PostgresBuilder::wakeups) off.
 //!
 //! # The table
 //! [`migrate`](PostgresStorage::migrate) creates it; [`migration_sql`](PostgresBuilder::migration_sql) is its SQL, for
@@ -109,26 +130,26 @@
 //! [`admit`]. Do not lock the lease's row for that: its leader could not renew meanwhile.
 //!
 //! # The statements, and why they are safe
-//! They mirror [`Record::judge`](lessor::storage::Record::judge). In them
-//! `clock` stands for `(date_part('epoch', clock_timestamp()) * 1000)::bigint`: the time of the call, while `now()` is
-//! when the transaction began. All of it is for READ COMMITTED, PostgreSQL's default; in the stricter levels an
-//! operation that conflicts with another fails as transient.
+//! They mirror [`Record::judge`](lessor::storage::Record::judge). In them `clock` stands for `(date_part('epoch',
+//! clock_timestamp()) * 1000)::bigint`: the time of the call, while `now()` is when the transaction began. All of it is
+//! for READ COMMITTED, PostgreSQL's default; in the stricter levels an operation that conflicts with another fails as
+//! transient.
 //!
 //! ## A claim
-//! `$1` is the lock timeout, `$2` the channel on which followers listen.
+//! `$1` is the lock timeout.
 //!
 //! ```sql
 //! WITH seen AS MATERIALIZED (
-//!     SELECT l.key, l.session, l.id, l.term, l.version, l.ttl, l.expires, l.since, l.value, clock AS now FROM lessor_leases AS l WHERE l.key = $3::text
+//!     SELECT l.key, l.session, l.id, l.term, l.version, l.ttl, l.expires, l.since, l.value, clock AS now FROM lessor_leases AS l WHERE l.key = $2::text
 //! ), granted AS (
 //!     INSERT INTO lessor_leases AS l (key, session, id, term, version, ttl, expires, since, value)
-//!     SELECT $3::text, $4::bytea, $5::text, $8::bigint + 1, 1, $6::bigint, clock + $6::bigint, clock, CASE WHEN (SELECT set_config('lock_timeout', $1, true)) IS NOT NULL THEN $7::text END
-//!     WHERE $8::bigint < 9007199254740991 AND NOT EXISTS (
+//!     SELECT $2::text, $3::bytea, $4::text, $7::bigint + 1, 1, $5::bigint, clock + $5::bigint, clock, CASE WHEN (SELECT set_config('lock_timeout', $1, true)) IS NOT NULL THEN $6::text END
+//!     WHERE $7::bigint < 9007199254740991 AND NOT EXISTS (
 //!         SELECT FROM seen AS l WHERE (CASE WHEN l.expires > l.now
-//!             THEN l.session = $4::bytea OR $8::bigint >= l.term
-//!                 AND (l.session IS NULL OR l.version = $10::bigint AND l.expires - l.now > l.ttl)
-//!             ELSE $8::bigint >= l.term
-//!                 AND ($9::boolean OR l.session IS NULL OR l.session = $4::bytea OR l.version = $10::bigint)
+//!             THEN l.session = $3::bytea OR $7::bigint >= l.term
+//!                 AND (l.session IS NULL OR l.version = $9::bigint AND l.expires - l.now > l.ttl)
+//!             ELSE $7::bigint >= l.term
+//!                 AND ($8::boolean OR l.session IS NULL OR l.session = $3::bytea OR l.version = $9::bigint)
 //!         END) IS NOT TRUE
 //!     )
 //!     ON CONFLICT (key) DO UPDATE SET
@@ -138,14 +159,14 @@
 //!         ttl = greatest(excluded.ttl, CASE l.session WHEN excluded.session THEN least(l.expires - clock, l.ttl) END),
 //!         expires = clock + greatest(excluded.ttl, CASE l.session WHEN excluded.session THEN least(l.expires - clock, l.ttl) END)
 //!     WHERE CASE WHEN l.expires > clock
-//!             THEN l.session = $4::bytea OR $8::bigint >= l.term
-//!                 AND (l.session IS NULL OR l.version = $10::bigint AND l.expires - clock > l.ttl)
-//!             ELSE $8::bigint >= l.term
-//!                 AND ($9::boolean OR l.session IS NULL OR l.session = $4::bytea OR l.version = $10::bigint)
+//!             THEN l.session = $3::bytea OR $7::bigint >= l.term
+//!                 AND (l.session IS NULL OR l.version = $9::bigint AND l.expires - clock > l.ttl)
+//!             ELSE $7::bigint >= l.term
+//!                 AND ($8::boolean OR l.session IS NULL OR l.session = $3::bytea OR l.version = $9::bigint)
 //!         END
-//!     RETURNING l.key, l.term, l.version, CASE current_setting('synchronous_commit') WHEN 'off' THEN set_config('synchronous_commit', 'on', true) END
+//!     RETURNING l.term, l.version, (SELECT CASE current_setting('synchronous_commit') WHEN 'off' THEN set_config('synchronous_commit', 'on', true) END)
 //! )
-//! SELECT 1::bigint AS place, g.term AS new_term, g.version AS new_version, l.*, CASE WHEN $2::text IS NOT NULL AND g.term <> coalesce(l.term, 0) THEN pg_notify($2, $3::text)::text END
+//! SELECT g.term AS new_term, g.version AS new_version, g.term IS DISTINCT FROM l.term AS is_new, l.*
 //! FROM (SELECT) AS one LEFT JOIN granted AS g ON true LEFT JOIN seen AS l ON true
 //! ```
 //!
@@ -164,6 +185,67 @@
 //! A claim for a key that another held at the last claim begins with a plain `SELECT` of the row; if that refuses, it
 //! is the reply.
 //!
+//! Many claims together:
+//!
+//! ```sql
+//! WITH claim AS (
+//!     SELECT * FROM unnest($2::text[], $3::bytea[], $4::text[], $5::bigint[], $6::text[], $7::bigint[], $8::boolean[], $9::bigint[]) WITH ORDINALITY AS c (name, by, who, wanted, shown, after, expired, unchanged, place)
+//! ), seen AS MATERIALIZED (
+//!     SELECT c.*, l.key, l.session, l.id, l.term, l.version, l.ttl, l.expires, l.since, l.value, clock AS now FROM claim AS c LEFT JOIN lessor_leases AS l ON l.key = c.name
+//! ), locked AS MATERIALIZED (
+//!     SELECT l.ctid AS at, c.* FROM claim AS c JOIN lessor_leases AS l ON l.key = c.name
+//!     WHERE c.after < 9007199254740991 AND CASE WHEN l.expires > clock
+//!             THEN l.session = c.by OR c.after >= l.term
+//!                 AND (l.session IS NULL OR l.version = c.unchanged AND l.expires - clock > l.ttl)
+//!             ELSE c.after >= l.term
+//!                 AND (c.expired OR l.session IS NULL OR l.session = c.by OR l.version = c.unchanged)
+//!         END
+//!     FOR NO KEY UPDATE OF l SKIP LOCKED
+//! ), got AS MATERIALIZED (
+//!     SELECT k.*, clock AS now FROM locked AS k
+//! ), taken AS (
+//!     UPDATE lessor_leases AS l SET
+//!         session = c.by, id = c.who, value = c.shown,
+//!         term = greatest(l.term, c.after + 1), version = l.version + 1,
+//!         since = CASE WHEN c.after >= l.term THEN c.now ELSE l.since END,
+//!         ttl = greatest(c.wanted, CASE l.session WHEN c.by THEN least(l.expires - c.now, l.ttl) END), expires = c.now + greatest(c.wanted, CASE l.session WHEN c.by THEN least(l.expires - c.now, l.ttl) END)
+//!     FROM got AS c WHERE l.ctid = c.at AND CASE WHEN l.expires > c.now
+//!             THEN l.session = c.by OR c.after >= l.term
+//!                 AND (l.session IS NULL OR l.version = c.unchanged AND l.expires - c.now > l.ttl)
+//!             ELSE c.after >= l.term
+//!                 AND (c.expired OR l.session IS NULL OR l.session = c.by OR l.version = c.unchanged)
+//!         END
+//!     RETURNING l.key, l.term, l.version, l.since = c.now AS is_new, (SELECT CASE current_setting('synchronous_commit') WHEN 'off' THEN set_config('synchronous_commit', 'on', true) END)
+//! ), created AS (
+//!     INSERT INTO lessor_leases AS l (key, session, id, term, version, ttl, expires, since, value)
+//!     SELECT c.name, c.by, c.who, c.after + 1, 1, c.wanted, clock + c.wanted, clock, CASE WHEN (SELECT set_config('lock_timeout', $1, true)) IS NOT NULL THEN c.shown END FROM seen AS c
+//!     WHERE c.key IS NULL AND c.after < 9007199254740991
+//!     ORDER BY c.name COLLATE "C"
+//!     ON CONFLICT (key) DO NOTHING
+//!     RETURNING l.key, l.term, l.version, (SELECT CASE current_setting('synchronous_commit') WHEN 'off' THEN set_config('synchronous_commit', 'on', true) END)
+//! )
+//! SELECT key, term AS new_term, version AS new_version, is_new, NULL::bytea AS session, NULL::text AS id,
+//!     NULL::bigint AS term, NULL::bigint AS version, NULL::bigint AS ttl, NULL::bigint AS expires, NULL::bigint AS since,
+//!     NULL::text AS value, NULL::bigint AS now
+//! FROM taken
+//! UNION ALL
+//! SELECT key, term, version, true, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM created
+//! UNION ALL
+//! SELECT c.key, NULL, NULL, NULL, c.session, c.id, c.term, c.version, c.ttl, c.expires, c.since, c.value, c.now
+//! FROM seen AS c WHERE c.key IS NOT NULL AND (CASE WHEN c.expires > c.now
+//!             THEN c.session = c.by OR c.after >= c.term
+//!                 AND (c.session IS NULL OR c.version = c.unchanged AND c.expires - c.now > c.ttl)
+//!             ELSE c.after >= c.term
+//!                 AND (c.expired OR c.session IS NULL OR c.session = c.by OR c.version = c.unchanged)
+//!         END) IS NOT TRUE
+//! ```
+//!
+//! Rows that are there and would be granted are locked, and those that another has locked are skipped. The clock is
+//! read again once the lock is there, and decides; what is written is computed from that reading. Keys without a row
+//! get one, in the order of their keys, so that no two statements wait for one another; where another inserts the same
+//! key this one waits for it for 10 ms at most, and then inserts nothing. A key in no row of the answer was neither
+//! granted nor refused: it is asked for again alone, by the statement above.
+//!
 //! ## A renewal
 //!
 //! ```sql
@@ -173,31 +255,26 @@
 //!     SELECT ctid FROM lessor_leases WHERE key = $1 AND session = $2 AND term = $6 AND expires > clock
 //!     FOR NO KEY UPDATE SKIP LOCKED
 //! )
-//! RETURNING l.version AS new_version, CASE current_setting('synchronous_commit') WHEN 'off' THEN set_config('synchronous_commit', 'on', true) END
+//! RETURNING l.version AS new_version, (SELECT CASE current_setting('synchronous_commit') WHEN 'off' THEN set_config('synchronous_commit', 'on', true) END)
 //! ```
 //!
-//! It waits for nobody: it skips a locked row. Where it finds no row, because it is locked or the lease is no longer
-//! the claimant's, a second statement follows, which waits and says why:
+//! It waits for nobody: it skips a locked row. Where it finds no row a look says why: the lease is no longer the
+//! claimant's, or the row is locked. Then a statement follows that waits, alone:
 //!
 //! ```sql
-//! WITH claim AS (
-//!     SELECT $2::text AS key, $3::bytea AS session, $4::text AS id, $5::bigint AS ttl, $6::text AS value, $7::bigint AS term, 1::bigint AS place
-//! ), locked AS MATERIALIZED (
-//!     SELECT l.key FROM claim AS c JOIN lessor_leases AS l ON l.key = c.key AND l.session = c.session AND l.term = c.term AND l.expires > clock
-//!     WHERE (SELECT set_config('lock_timeout', $1, true)) IS NOT NULL ORDER BY l.key COLLATE "C" FOR NO KEY UPDATE OF l
+//! WITH locked AS MATERIALIZED (
+//!     SELECT l.key FROM lessor_leases AS l
+//!     WHERE l.key = $2 AND l.session = $3 AND l.term = $7 AND l.expires > clock AND (SELECT set_config('lock_timeout', $1, true)) IS NOT NULL FOR NO KEY UPDATE
 //! ), got AS MATERIALIZED (
 //!     SELECT key, clock AS now FROM locked
 //! ), renewed AS (
 //!     UPDATE lessor_leases AS l SET
-//!         id = c.id, value = c.value, version = l.version + 1,
-//!         ttl = greatest(c.ttl, least(l.expires - k.now, l.ttl)), expires = k.now + greatest(c.ttl, least(l.expires - k.now, l.ttl))
-//!     FROM got AS k JOIN claim AS c ON c.key = k.key
-//!     WHERE l.key = c.key AND l.session = c.session AND l.term = c.term AND l.expires > k.now
-//!     RETURNING l.key, l.version, CASE current_setting('synchronous_commit') WHEN 'off' THEN set_config('synchronous_commit', 'on', true) END
+//!         id = $4, value = $6, version = l.version + 1, ttl = greatest($5::bigint, least(l.expires - k.now, l.ttl)), expires = k.now + greatest($5::bigint, least(l.expires - k.now, l.ttl))
+//!     FROM got AS k WHERE l.key = k.key AND l.expires > k.now
+//!     RETURNING l.version, (SELECT CASE current_setting('synchronous_commit') WHEN 'off' THEN set_config('synchronous_commit', 'on', true) END)
 //! )
-//! SELECT c.place, n.version AS new_version,
-//!        l.session, l.id, l.term, l.version, l.ttl, l.expires, l.since, l.value, clock AS now
-//! FROM claim AS c LEFT JOIN renewed AS n ON n.key = c.key LEFT JOIN lessor_leases AS l ON l.key = c.key
+//! SELECT n.version AS new_version, l.session, l.id, l.term, l.version, l.ttl, l.expires, l.since, l.value, clock AS now
+//! FROM (SELECT) AS one LEFT JOIN renewed AS n ON true LEFT JOIN lessor_leases AS l ON l.key = $2
 //! ```
 //!
 //! The row is locked first, and the clock is read once the lock is there. A plain `UPDATE .. WHERE .. RETURNING` would
@@ -205,33 +282,68 @@
 //! only held the lock, or rolled back, it would revive an expired lease. Rows that are not the claimant's are not
 //! locked.
 //!
+//! Many renewals together, without a wait:
+//!
+//! ```sql
+//! WITH claim AS (
+//!     SELECT * FROM unnest($1::text[], $2::bytea[], $3::text[], $4::bigint[], $5::text[], $6::bigint[]) WITH ORDINALITY AS c (key, session, id, ttl, value, term, place)
+//! ), locked AS MATERIALIZED (
+//!     SELECT l.ctid AS at, c.id, c.ttl, c.value, c.place FROM claim AS c JOIN lessor_leases AS l ON l.key = c.key AND l.session = c.session AND l.term = c.term AND l.expires > clock
+//!     FOR NO KEY UPDATE OF l SKIP LOCKED
+//! ), got AS MATERIALIZED (
+//!     SELECT k.*, clock AS now FROM locked AS k
+//! ), renewed AS (
+//!     UPDATE lessor_leases AS l SET
+//!         id = k.id, value = k.value, version = l.version + 1, ttl = greatest(k.ttl, least(l.expires - k.now, l.ttl)), expires = k.now + greatest(k.ttl, least(l.expires - k.now, l.ttl))
+//!     FROM got AS k WHERE l.ctid = k.at AND l.expires > k.now
+//!     RETURNING k.place, l.version, (SELECT CASE current_setting('synchronous_commit') WHEN 'off' THEN set_config('synchronous_commit', 'on', true) END)
+//! )
+//! SELECT place, version AS new_version FROM renewed
+//! ```
+//!
+//! A row is updated by its place in the table (`ctid`), which stays as it is while the row is locked. Where the row had
+//! been written since the statement began, that place is not visible to it: nothing is done, and the renewal is asked
+//! for again alone.
+//!
 //! ## A release
 //!
 //! ```sql
 //! UPDATE lessor_leases AS l SET session = NULL, version = l.version + 1
 //! WHERE l.key = $3 AND l.session = $4 AND (SELECT set_config('lock_timeout', $1, true)) IS NOT NULL
-//! RETURNING 1::bigint AS place, CASE current_setting('synchronous_commit') WHEN 'off' THEN set_config('synchronous_commit', 'on', true) END, CASE WHEN $2::text IS NOT NULL THEN pg_notify($2, l.key)::text END
+//! RETURNING (SELECT CASE current_setting('synchronous_commit') WHEN 'off' THEN set_config('synchronous_commit', 'on', true) END), CASE WHEN $2::text IS NOT NULL THEN pg_notify($2, l.key)::text END
 //! ```
 //!
 //! It needs no clock: only the session counts, also after a wait, since PostgreSQL checks its conditions again if the
-//! row has changed.
+//! row has changed. Many together:
+//!
+//! ```sql
+//! WITH claim AS (
+//!     SELECT * FROM unnest($2::text[], $3::bytea[]) WITH ORDINALITY AS c (key, session, place)
+//! ), locked AS MATERIALIZED (
+//!     SELECT l.ctid AS at, c.place FROM claim AS c JOIN lessor_leases AS l ON l.key = c.key AND l.session = c.session
+//!     FOR NO KEY UPDATE OF l SKIP LOCKED
+//! ), released AS (
+//!     UPDATE lessor_leases AS l SET session = NULL, version = l.version + 1
+//!     FROM locked AS k WHERE l.ctid = k.at
+//!     RETURNING k.place, (SELECT CASE current_setting('synchronous_commit') WHEN 'off' THEN set_config('synchronous_commit', 'on', true) END), CASE WHEN $1::text IS NOT NULL THEN pg_notify($1, l.key)::text END
+//! )
+//! SELECT place FROM released
+//! ```
 //!
 //! ## A revoke
 //!
 //! ```sql
-//! WITH claim AS (
-//!     SELECT $3::text AS key, $4::bigint AS term, 1::bigint AS place
-//! ), locked AS MATERIALIZED (
-//!     SELECT l.key, l.session, l.id, l.term, l.version, l.ttl, l.expires, l.since, l.value FROM claim AS c JOIN lessor_leases AS l ON l.key = c.key AND l.session IS NOT NULL
-//!     WHERE l.term = coalesce(c.term, l.term) AND (SELECT set_config('lock_timeout', $1, true)) IS NOT NULL ORDER BY l.key COLLATE "C" FOR NO KEY UPDATE OF l
+//! WITH locked AS MATERIALIZED (
+//!     SELECT l.key, l.session, l.id, l.term, l.version, l.ttl, l.expires, l.since, l.value FROM lessor_leases AS l
+//!     WHERE l.key = $3 AND l.session IS NOT NULL AND l.term = coalesce($4::bigint, l.term) AND (SELECT set_config('lock_timeout', $1, true)) IS NOT NULL
+//!     FOR NO KEY UPDATE
 //! ), revoked AS (
 //!     UPDATE lessor_leases AS l SET
 //!         session = NULL, term = least(l.term + 1, 9007199254740991), version = l.version + 1, since = clock
 //!     FROM locked AS k WHERE l.key = k.key
-//!     RETURNING l.key, CASE current_setting('synchronous_commit') WHEN 'off' THEN set_config('synchronous_commit', 'on', true) END
+//!     RETURNING l.key, (SELECT CASE current_setting('synchronous_commit') WHEN 'off' THEN set_config('synchronous_commit', 'on', true) END), CASE WHEN $2::text IS NOT NULL THEN pg_notify($2, l.key)::text END
 //! )
-//! SELECT c.place, k.*, clock AS now, CASE WHEN $2::text IS NOT NULL THEN pg_notify($2, c.key)::text END
-//! FROM claim AS c JOIN locked AS k ON k.key = c.key JOIN revoked AS n ON n.key = c.key
+//! SELECT k.*, clock AS now FROM locked AS k JOIN revoked AS n ON n.key = k.key
 //! ```
 //!
 //! The row is locked first, in its newest state: the reply shows the lease that is taken, even if another was granted
@@ -250,26 +362,24 @@
 //!
 //! `$1` is the first key, `$2` the first one beyond the prefix. Both are compared byte by byte, so that the index is
 //! used and no character of a prefix is special. One lease more than the page is read: the next page begins with it.
-//!
-//! ## A batch
-//! The same statements, over the rows of `unnest(..)`. Rows are proposed and locked in the order of their keys, so that
-//! no two batches wait for one another.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 // A library does not panic.
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod acquire;
+mod address;
 mod admit;
+mod binding;
 mod builder;
 mod error;
 mod get;
 mod held;
-mod keyed;
 mod list;
 mod release;
 mod renew;
 mod revoke;
 mod row;
+mod server;
 mod setup;
 mod statements;
 mod storage;
@@ -278,8 +388,10 @@ mod wakeups;
 
 pub use lessor_kit::error::AdapterError;
 pub use lessor_kit::fence::NotAdmitted;
+pub use lessor_kit::lane::Traffic;
 pub use sqlx;
 
+pub use address::Address;
 pub use admit::admit;
 pub use builder::PostgresBuilder;
 pub use storage::PostgresStorage;

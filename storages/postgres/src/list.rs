@@ -1,17 +1,19 @@
 //! Looks at many keys.
 
+use lessor::Key;
 use lessor::storage::{List, Page, Reply};
-use lessor::{Key, StorageError};
 use lessor_kit::encoding::signed;
+use sqlx::postgres::PgConnection;
 
-use crate::keyed::statement;
+use crate::binding::statement;
+use crate::error::Failure;
 use crate::row;
+use crate::server::Primary;
 use crate::statements::{CLOCK, COLUMNS};
-use crate::storage::Inner;
 
-impl Inner {
+impl Primary {
     /// One statement, which reads a lease more than the page has: the next page begins there.
-    pub(crate) async fn list(&self, list: &List) -> Result<Reply, StorageError> {
+    pub(crate) async fn list(&self, connection: &mut PgConnection, list: &List) -> Result<Reply, Failure> {
         // No key has this character, and the server takes no text with it.
         if list.prefix.contains('\0') {
             return Ok(Reply::Listed(Page::default()));
@@ -22,7 +24,7 @@ impl Inner {
             .bind(after_all(&list.prefix))
             .bind(signed(list.page_size().saturating_add(1) as u64));
         let mut leases = Vec::new();
-        for row in self.fetch(rows).await? {
+        for row in self.fetch(connection, rows).await? {
             let key = row::key(&row)?;
             let reading = row::reading(Some(&row), key.as_str())?;
             leases.extend(reading.record.map(|record| (key, record.lease(reading.now_ms))));

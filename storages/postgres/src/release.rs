@@ -1,52 +1,88 @@
 //! Releases.
 
 use core::time::Duration;
+use std::collections::BTreeSet;
 
-use lessor::StorageError;
 use lessor::storage::{Release, Reply};
-use sqlx::postgres::PgRow;
+use lessor_kit::lane::Answer;
+use sqlx::postgres::PgConnection;
 
-use crate::keyed::{Binding, Keyed, Statement, bytes, key, patience};
-use crate::statements::{FLUSHED, PATIENCE, Text, notified};
-use crate::storage::Inner;
+use crate::binding::{Columns, bytes, key, limit, statement};
+use crate::error::Failure;
+use crate::row;
+use crate::server::Primary;
+use crate::statements::{FLUSHED, PATIENCE, Text, many, notified};
 
-pub(crate) const RELEASE: Keyed<Release> = Keyed { statement, reply };
+impl Primary {
+    /// Where no row has the session there is nothing to release.
+    pub(crate) async fn release(
+        &self,
+        connection: &mut PgConnection,
+        release: &Release,
+        patience: Option<Duration>,
+    ) -> Result<Answer, Failure> {
+        let release = statement(&self.statements.release.one)
+            .bind(limit(self.limit(patience)))
+            .bind(self.channel())
+            .bind(key(&release.key))
+            .bind(bytes(release.session));
+        self.fetch(connection, release).await?;
+        Ok(Answer::done(Ok(Reply::Released)))
+    }
 
-fn statement(storage: &Inner, releases: &[&Release], longest: Duration) -> Statement {
-    Binding::new(&storage.statements.release, releases)
-        .bind(patience([], longest))
-        .bind(storage.channel())
-        .column(|release| key(&release.key))
-        .column(|release| bytes(release.session))
-        .into_statement()
-}
-
-fn reply(_: &Release, _: Option<&PgRow>) -> Result<Reply, StorageError> {
-    Ok(Reply::Released)
+    /// Without a wait. What was not released is looked at: another may hold the row's lock.
+    pub(crate) async fn release_all(
+        &self,
+        connection: &mut PgConnection,
+        releases: &[&Release],
+    ) -> Result<Vec<Answer>, Failure> {
+        let statement = Columns::new(&self.statements.release.many, releases)
+            .bind(self.channel())
+            .column(|release| key(&release.key))
+            .column(|release| bytes(release.session))
+            .into_statement();
+        let rows = self.fetch(connection, statement).await?;
+        let placed = row::placed(&rows, releases.len())?;
+        let missing: Vec<_> =
+            releases.iter().zip(placed).filter(|(_, row)| row.is_none()).map(|(one, _)| *one).collect();
+        let mut locked = BTreeSet::new();
+        if !missing.is_empty() {
+            let keys: Vec<_> = missing.iter().map(|release| &release.key).collect();
+            for (release, reading) in missing.iter().zip(self.look(connection, &keys).await?) {
+                let session = reading.ok().and_then(|reading| reading.record).and_then(|record| record.session);
+                if session == Some(release.session) {
+                    locked.insert(&release.key);
+                }
+            }
+        }
+        let answer = |release: &&Release| {
+            if locked.contains(&release.key) { Answer::Locked } else { Answer::done(Ok(Reply::Released)) }
+        };
+        Ok(releases.iter().map(answer).collect())
+    }
 }
 
 pub(crate) fn text(table: &str) -> Text {
     let one = format!(
         "UPDATE {table} AS l SET session = NULL, version = l.version + 1
 WHERE l.key = $3 AND l.session = $4 AND {PATIENCE}
-RETURNING 1::bigint AS place, {FLUSHED}, {}",
-        notified("l.key")
+RETURNING {FLUSHED}, {}",
+        notified("$2", "l.key")
     );
-    let many = Text::many(3, &[("key", "text"), ("session", "bytea")], |releases| {
-        format!(
-            r#"WITH claim AS (
-    {releases}
+    let many = format!(
+        "WITH claim AS (
+    {}
 ), locked AS MATERIALIZED (
-    SELECT l.key, l.session FROM claim AS c JOIN {table} AS l ON l.key = c.key AND l.session = c.session
-    WHERE {PATIENCE} ORDER BY l.key COLLATE "C" FOR NO KEY UPDATE OF l
+    SELECT l.ctid AS at, c.place FROM claim AS c JOIN {table} AS l ON l.key = c.key AND l.session = c.session
+    FOR NO KEY UPDATE OF l SKIP LOCKED
 ), released AS (
     UPDATE {table} AS l SET session = NULL, version = l.version + 1
-    FROM locked AS k WHERE l.key = k.key AND l.session = k.session
-    RETURNING l.key, {FLUSHED}
+    FROM locked AS k WHERE l.ctid = k.at
+    RETURNING k.place, {FLUSHED}, {}
 )
-SELECT c.place, {} FROM claim AS c JOIN released AS n ON n.key = c.key"#,
-            notified("c.key")
-        )
-    });
-    Text { one: one.into(), many }
+SELECT place FROM released",
+        many(2, &[("key", "text"), ("session", "bytea")]),
+        notified("$1", "l.key")
+    );
+    Text { one: one.into(), many: many.into() }
 }

@@ -2,66 +2,133 @@
 
 use core::time::Duration;
 
-use lessor::storage::{Record, Renewal, Renewed, Reply};
-use lessor::{StorageError, Term};
+use lessor::StorageError;
+use lessor::storage::{Renewal, Renewed, Reply};
 use lessor_kit::encoding::ttl_ms;
-use sqlx::postgres::PgRow;
+use lessor_kit::lane::Answer;
+use lessor_kit::row::Reading;
+use sqlx::postgres::{PgConnection, PgRow};
+use std::sync::Arc;
 
-use crate::keyed::{self, Binding, Keyed, Statement, bytes, key, patience, value};
+use crate::binding::{Columns, bytes, key, limit, statement, value};
+use crate::error::Failure;
 use crate::row;
-use crate::statements::{CLOCK, FLUSHED, PATIENCE, Text};
-use crate::storage::Inner;
+use crate::server::{Primary, settled};
+use crate::statements::{CLOCK, FLUSHED, PATIENCE, many};
 
-pub(crate) const RENEW: Keyed<Renewal> = Keyed { statement, reply };
+/// The statements of renewals.
+#[derive(Clone, Debug)]
+pub(crate) struct Renew {
+    /// Where nobody holds the row's lock and the lease is the claimant's: all but a few.
+    pub(crate) extend: Arc<str>,
+    pub(crate) many: Arc<str>,
+    /// Waits for the lock.
+    pub(crate) wait: Arc<str>,
+}
 
-impl Inner {
-    /// A short statement that mostly does. Without a row of it nothing was done, and the other one says why.
-    pub(crate) async fn renew(&self, renewal: &Renewal) -> Result<Reply, StorageError> {
-        let extend = keyed::statement(&self.statements.extend)
+impl Primary {
+    /// A short statement that mostly does. Without a row of it nothing was done, and a look says why.
+    pub(crate) async fn renew(
+        &self,
+        connection: &mut PgConnection,
+        renewal: &Renewal,
+        patience: Option<Duration>,
+    ) -> Result<Answer, Failure> {
+        if let Some(patience) = patience {
+            return self.renew_after_a_wait(connection, renewal, patience).await;
+        }
+        let extend = statement(&self.statements.renew.extend)
             .bind(key(&renewal.key))
             .bind(bytes(renewal.session))
             .bind(String::from(renewal.id.as_str()))
             .bind(ttl_ms(renewal.ttl))
             .bind(value(renewal.value.as_ref()))
             .bind(i64::from(renewal.term));
-        match self.fetch(extend).await?.first() {
-            Some(row) => reply(renewal, Some(row)),
-            None => self.ask_one(&RENEW, renewal).await,
+        if let Some(extended) = extended(self.fetch(connection, extend).await?.first())? {
+            return Ok(extended);
         }
+        let mut readings = self.look(connection, &[&renewal.key]).await?;
+        Ok(readings.pop().map_or(Answer::Locked, |reading| not_extended(renewal, reading)))
+    }
+
+    /// Without a wait. What was not extended is looked at: it is lost, or another holds the row's lock.
+    pub(crate) async fn renew_all(
+        &self,
+        connection: &mut PgConnection,
+        renewals: &[&Renewal],
+    ) -> Result<Vec<Answer>, Failure> {
+        let statement = Columns::new(&self.statements.renew.many, renewals)
+            .column(|renewal| key(&renewal.key))
+            .column(|renewal| bytes(renewal.session))
+            .column(|renewal| String::from(renewal.id.as_str()))
+            .column(|renewal| ttl_ms(renewal.ttl))
+            .column(|renewal| value(renewal.value.as_ref()))
+            .column(|renewal| i64::from(renewal.term))
+            .into_statement();
+        let rows = self.fetch(connection, statement).await?;
+        let mut answers = Vec::with_capacity(renewals.len());
+        for row in row::placed(&rows, renewals.len())? {
+            answers.push(extended(row)?);
+        }
+        let open = || renewals.iter().zip(&answers).filter(|(_, answer)| answer.is_none()).map(|(renewal, _)| *renewal);
+        let missing: Vec<_> = open().collect();
+        let keys: Vec<_> = missing.iter().map(|renewal| &renewal.key).collect();
+        let readings = if keys.is_empty() { Vec::new() } else { self.look(connection, &keys).await? };
+        let mut looked = missing.iter().zip(readings).map(|(renewal, reading)| not_extended(renewal, reading));
+        Ok(answers.into_iter().map(|answer| answer.or_else(|| looked.next()).unwrap_or(Answer::Locked)).collect())
+    }
+
+    async fn renew_after_a_wait(
+        &self,
+        connection: &mut PgConnection,
+        renewal: &Renewal,
+        patience: Duration,
+    ) -> Result<Answer, Failure> {
+        let statement = statement(&self.statements.renew.wait)
+            .bind(limit(self.limit(Some(patience))))
+            .bind(key(&renewal.key))
+            .bind(bytes(renewal.session))
+            .bind(String::from(renewal.id.as_str()))
+            .bind(ttl_ms(renewal.ttl))
+            .bind(value(renewal.value.as_ref()))
+            .bind(i64::from(renewal.term));
+        let rows = self.fetch(connection, statement).await?;
+        if let Some(extended) = extended(rows.first())? {
+            return Ok(extended);
+        }
+        let reading = row::reading(rows.first(), renewal.key.as_str());
+        Ok(match not_extended(renewal, reading.clone()) {
+            // Another was faster, or it expired while the lock was waited for.
+            Answer::Locked => {
+                Answer::done(reading.map(|Reading { record, now_ms, .. }| {
+                    Renewed::lost(record.map(|record| record.lease(now_ms))).into()
+                }))
+            }
+            answer => answer,
+        })
     }
 }
 
-fn statement(storage: &Inner, renewals: &[&Renewal], longest: Duration) -> Statement {
-    Binding::new(&storage.statements.renew, renewals)
-        .bind(patience(renewals.iter().map(|renewal| renewal.ttl), longest))
-        .column(|renewal| key(&renewal.key))
-        .column(|renewal| bytes(renewal.session))
-        .column(|renewal| String::from(renewal.id.as_str()))
-        .column(|renewal| ttl_ms(renewal.ttl))
-        .column(|renewal| value(renewal.value.as_ref()))
-        .column(|renewal| i64::from(renewal.term))
-        .into_statement()
+fn extended(row: Option<&PgRow>) -> Result<Option<Answer>, StorageError> {
+    let Some(row) = row else { return Ok(None) };
+    let version = row::version(row, "new_version")?;
+    Ok(version.map(|version| Answer::done(Ok(Renewed::extended(version).into()))))
 }
 
-fn reply(renewal: &Renewal, row: Option<&PgRow>) -> Result<Reply, StorageError> {
-    if let Some(row) = row
-        && let Some(version) = row::version(row, "new_version")?
-    {
-        return Ok(Renewed::extended(version).into());
+/// By what was seen after it: lost, or still the claimant's, but locked.
+fn not_extended(renewal: &Renewal, reading: Result<Reading, StorageError>) -> Answer {
+    match reading {
+        Ok(reading) => {
+            let lost = settled(&renewal.clone().into(), &reading);
+            lost.map_or(Answer::Locked, |reply: Reply| Answer::seen(reply, reading))
+        }
+        Err(error) => Answer::done(Err(error)),
     }
-    let reading = row::reading(row, renewal.key.as_str())?;
-    let verdict = Record::judge(reading.record.as_ref(), &renewal.clone().into(), reading.now_ms, Term::FIRST);
-    if verdict.write.is_none() {
-        return Ok(verdict.reply);
-    }
-    // Another was faster, or it expired while the lock was waited for.
-    Ok(Renewed::lost(reading.record.map(|record| record.lease(reading.now_ms))).into())
 }
 
-/// Where nobody holds the row's lock and the lease is the claimant's.
-pub(crate) fn extend(table: &str) -> String {
+pub(crate) fn texts(table: &str) -> Renew {
     let kept = format!("greatest($4::bigint, least(l.expires - {CLOCK}, l.ttl))");
-    format!(
+    let extend = format!(
         "UPDATE {table} AS l SET
     id = $3, value = $5, version = l.version + 1, ttl = {kept}, expires = {CLOCK} + {kept}
 WHERE l.ctid = (
@@ -69,12 +136,7 @@ WHERE l.ctid = (
     FOR NO KEY UPDATE SKIP LOCKED
 )
 RETURNING l.version AS new_version, {FLUSHED}"
-    )
-}
-
-pub(crate) fn text(table: &str) -> Text {
-    let mine = |now: &str| format!("l.key = c.key AND l.session = c.session AND l.term = c.term AND l.expires > {now}");
-    let kept = "greatest(c.ttl, least(l.expires - k.now, l.ttl))";
+    );
     let columns = [
         ("key", "text"),
         ("session", "bytea"),
@@ -83,28 +145,40 @@ pub(crate) fn text(table: &str) -> Text {
         ("value", "text"),
         ("term", "bigint"),
     ];
-    Text::new(2, &columns, |claims| {
-        format!(
-            r#"WITH claim AS (
-    {claims}
+    let mine = "l.key = c.key AND l.session = c.session AND l.term = c.term";
+    let kept = "greatest(k.ttl, least(l.expires - k.now, l.ttl))";
+    let many = format!(
+        "WITH claim AS (
+    {}
 ), locked AS MATERIALIZED (
-    SELECT l.key FROM claim AS c JOIN {table} AS l ON {looked}
-    WHERE {PATIENCE} ORDER BY l.key COLLATE "C" FOR NO KEY UPDATE OF l
+    SELECT l.ctid AS at, c.id, c.ttl, c.value, c.place FROM claim AS c JOIN {table} AS l ON {mine} AND l.expires > {CLOCK}
+    FOR NO KEY UPDATE OF l SKIP LOCKED
+), got AS MATERIALIZED (
+    SELECT k.*, {CLOCK} AS now FROM locked AS k
+), renewed AS (
+    UPDATE {table} AS l SET
+        id = k.id, value = k.value, version = l.version + 1, ttl = {kept}, expires = k.now + {kept}
+    FROM got AS k WHERE l.ctid = k.at AND l.expires > k.now
+    RETURNING k.place, l.version, {FLUSHED}
+)
+SELECT place, version AS new_version FROM renewed",
+        many(1, &columns)
+    );
+    let kept = "greatest($5::bigint, least(l.expires - k.now, l.ttl))";
+    let wait = format!(
+        "WITH locked AS MATERIALIZED (
+    SELECT l.key FROM {table} AS l
+    WHERE l.key = $2 AND l.session = $3 AND l.term = $7 AND l.expires > {CLOCK} AND {PATIENCE} FOR NO KEY UPDATE
 ), got AS MATERIALIZED (
     SELECT key, {CLOCK} AS now FROM locked
 ), renewed AS (
     UPDATE {table} AS l SET
-        id = c.id, value = c.value, version = l.version + 1,
-        ttl = {kept}, expires = k.now + {kept}
-    FROM got AS k JOIN claim AS c ON c.key = k.key
-    WHERE {locked}
-    RETURNING l.key, l.version, {FLUSHED}
+        id = $4, value = $6, version = l.version + 1, ttl = {kept}, expires = k.now + {kept}
+    FROM got AS k WHERE l.key = k.key AND l.expires > k.now
+    RETURNING l.version, {FLUSHED}
 )
-SELECT c.place, n.version AS new_version,
-       l.session, l.id, l.term, l.version, l.ttl, l.expires, l.since, l.value, {CLOCK} AS now
-FROM claim AS c LEFT JOIN renewed AS n ON n.key = c.key LEFT JOIN {table} AS l ON l.key = c.key"#,
-            looked = mine(CLOCK),
-            locked = mine("k.now"),
-        )
-    })
+SELECT n.version AS new_version, l.session, l.id, l.term, l.version, l.ttl, l.expires, l.since, l.value, {CLOCK} AS now
+FROM (SELECT) AS one LEFT JOIN renewed AS n ON true LEFT JOIN {table} AS l ON l.key = $2"
+    );
+    Renew { extend: extend.into(), many: many.into(), wait: wait.into() }
 }

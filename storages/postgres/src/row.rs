@@ -43,10 +43,16 @@ pub(crate) fn version(row: &PgRow, name: &str) -> Result<Option<Version>, Storag
     Ok(column::<i64>(row, name)?.map(|version| Version::new(version.cast_unsigned())))
 }
 
-/// For which request the row is, from 0 on.
-pub(crate) fn place(row: &PgRow) -> Result<Option<usize>, StorageError> {
-    let place: Option<i64> = column(row, "place")?;
-    Ok(place.and_then(|place| usize::try_from(place).ok()?.checked_sub(1)))
+/// The row of each of so many requests, told apart by their `place`, from 1 on.
+pub(crate) fn placed(rows: &[PgRow], requests: usize) -> Result<Vec<Option<&PgRow>>, StorageError> {
+    let mut placed = vec![None; requests];
+    for row in rows {
+        let place = column::<i64>(row, "place")?.and_then(|place| usize::try_from(place).ok()?.checked_sub(1));
+        if let Some(open) = place.and_then(|place| placed.get_mut(place)) {
+            *open = Some(row);
+        }
+    }
+    Ok(placed)
 }
 
 /// A column of another type, or a missing one, does not mend by itself.

@@ -4,11 +4,11 @@ use lessor::StorageError;
 use lessor_kit::encoding::fingerprint;
 use lessor_kit::error::AdapterError;
 use sqlx::postgres::PgRow;
-use sqlx::{AssertSqlSafe, Row};
+use sqlx::{AssertSqlSafe, Connection, Executor, Row, SqlSafeStr};
 
-use crate::acquire::ACQUIRE;
 use crate::error::read_only;
-use crate::storage::{Inner, PostgresStorage, REMEDY};
+use crate::server::{Primary, REMEDY};
+use crate::storage::PostgresStorage;
 
 impl PostgresStorage {
     /// Creates schema and table if they are missing. Any number of processes may do that at any time.
@@ -21,8 +21,10 @@ impl PostgresStorage {
     /// # Cancel safety
     /// A dropped call creates both or nothing.
     pub async fn migrate(&self) -> Result<(), StorageError> {
-        let Inner { pool, table, .. } = &*self.0;
-        let explain = |error| self.0.explain(error);
+        let primary = self.primary();
+        let table = &primary.table;
+        let explain = |error| primary.explain(error);
+        let mut connection = primary.door.open().await.map_err(explain)?;
         let found: PgRow = sqlx::query(
             "SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1) AS in_schema,
                     EXISTS (SELECT FROM pg_class JOIN pg_namespace AS n ON n.oid = relnamespace
@@ -30,7 +32,7 @@ impl PostgresStorage {
         )
         .bind(table.schema())
         .bind(table.name())
-        .fetch_one(pool)
+        .fetch_one(&mut connection)
         .await
         .map_err(explain)?;
         if found.try_get("is_there").map_err(explain)? {
@@ -38,7 +40,7 @@ impl PostgresStorage {
         }
         // Two that create the same at the same time would collide, IF NOT EXISTS or not.
         let lock = fingerprint(table.quoted().as_bytes()).cast_signed();
-        let mut transaction = pool.begin().await.map_err(explain)?;
+        let mut transaction = connection.begin().await.map_err(explain)?;
         sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(lock).execute(&mut *transaction).await.map_err(explain)?;
         if !found.try_get::<bool, _>("in_schema").map_err(explain)? {
             sqlx::raw_sql(AssertSqlSafe(table.create_schema())).execute(&mut *transaction).await.map_err(explain)?;
@@ -48,20 +50,23 @@ impl PostgresStorage {
     }
 }
 
-impl Inner {
+impl Primary {
     /// Whether everything is there, and this user may use it.
     pub(crate) async fn check(&self) -> Result<(), StorageError> {
         let explain = |error| self.explain(error);
-        let found = sqlx::query(
+        let mut connection = self.door.open().await.map_err(explain)?;
+        let found: Option<PgRow> = sqlx::query(
             "SELECT has_schema_privilege(n.oid, 'USAGE') AS \"USAGE\", has_table_privilege(c.oid, 'SELECT') AS \"SELECT\",
                     has_table_privilege(c.oid, 'INSERT') AS \"INSERT\", has_table_privilege(c.oid, 'UPDATE') AS \"UPDATE\",
                     current_setting('transaction_read_only')::boolean AS read_only
              FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE nspname = $1 AND relname = $2",
         )
-        .bind(String::from(self.table.schema()))
-        .bind(String::from(self.table.name()));
-        let found = self.fetch(found).await?;
-        let found = found.first().ok_or_else(|| AdapterError::no_table(self.table.quoted(), REMEDY))?;
+        .bind(self.table.schema())
+        .bind(self.table.name())
+        .fetch_optional(&mut connection)
+        .await
+        .map_err(explain)?;
+        let found = found.ok_or_else(|| AdapterError::no_table(self.table.quoted(), REMEDY))?;
         for right in ["USAGE", "SELECT", "INSERT", "UPDATE"] {
             if !found.try_get::<bool, _>(right).map_err(explain)? {
                 return Err(AdapterError::no_right(right, self.table.quoted()).into());
@@ -70,7 +75,10 @@ impl Inner {
         if found.try_get("read_only").map_err(explain)? {
             return Err(read_only().into());
         }
-        // The statement for no keys at all: the columns are there, and one row for each key.
-        self.ask(&ACQUIRE, &[], self.lock_timeout).await.map(drop)
+        // The columns are there, and one row for each key.
+        for text in [&self.statements.acquire.one, &self.statements.acquire.many] {
+            connection.prepare(AssertSqlSafe(text.clone()).into_sql_str()).await.map_err(explain)?;
+        }
+        Ok(())
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::renew::Renew;
 use crate::{acquire, get, list, release, renew, revoke};
 
 /// The server's clock when it is asked, in whole ms. Not `now()`, which is when the transaction began: before any
@@ -17,20 +18,17 @@ pub(crate) const LAST: &str = "9007199254740991";
 /// Set for this statement alone, where it is going to lock a row: how long it waits for another's lock.
 pub(crate) const PATIENCE: &str = "(SELECT set_config('lock_timeout', $1, true)) IS NOT NULL";
 
-/// What is answered is on the disk.
-pub(crate) const FLUSHED: &str =
-    "CASE current_setting('synchronous_commit') WHEN 'off' THEN set_config('synchronous_commit', 'on', true) END";
+/// What is answered is on the disk. Asked once for all rows of a statement.
+pub(crate) const FLUSHED: &str = "(SELECT CASE current_setting('synchronous_commit') WHEN 'off' THEN set_config('synchronous_commit', 'on', true) END)";
 
 /// The texts for one table, which is named as a statement has it.
 #[derive(Clone, Debug)]
 pub(crate) struct Statements {
     pub(crate) acquire: Text,
-    /// A renewal where nobody holds the row's lock and the lease is the claimant's: all but a few.
-    pub(crate) extend: Arc<str>,
-    pub(crate) renew: Text,
+    pub(crate) renew: Renew,
     pub(crate) release: Text,
     pub(crate) get: Text,
-    pub(crate) revoke: Text,
+    pub(crate) revoke: Arc<str>,
     pub(crate) list: Arc<str>,
 }
 
@@ -38,17 +36,16 @@ impl Statements {
     pub(crate) fn new(table: &str) -> Self {
         Self {
             acquire: acquire::text(table),
-            extend: renew::extend(table).into(),
-            renew: renew::text(table),
+            renew: renew::texts(table),
             release: release::text(table),
             get: get::text(table),
-            revoke: revoke::text(table),
+            revoke: revoke::text(table).into(),
             list: list::text(table).into(),
         }
     }
 }
 
-/// One statement, for one key and for many: the first has its parameters one by one, the second in arrays.
+/// A statement for one key, and one for many: the first has its parameters one by one, the second in arrays.
 #[derive(Clone, Debug)]
 pub(crate) struct Text {
     pub(crate) one: Arc<str>,
@@ -58,28 +55,18 @@ pub(crate) struct Text {
 /// A column of a request: its name, and its type.
 pub(crate) type Column = (&'static str, &'static str);
 
-impl Text {
-    /// One text for both, on where the requests are: a query of `columns` and the request's `place`, from 1 on.
-    ///
-    /// The columns' parameters are numbered from `first` on.
-    pub(crate) fn new(first: usize, columns: &[Column], text: impl Fn(&str) -> String) -> Self {
-        let one = columns.iter().zip(first..).map(|((name, kind), number)| format!("${number}::{kind} AS {name}, "));
-        let one = format!("SELECT {}1::bigint AS place", one.collect::<String>());
-        Self { one: text(&one).into(), many: Self::many(first, columns, text) }
-    }
-
-    /// The text for many.
-    pub(crate) fn many(first: usize, columns: &[Column], text: impl Fn(&str) -> String) -> Arc<str> {
-        let arrays = columns.iter().zip(first..).map(|((_, kind), number)| format!("${number}::{kind}[]"));
-        let arrays = arrays.collect::<Vec<_>>().join(", ");
-        let names = columns.iter().map(|(name, _)| format!("{name}, ")).collect::<String>();
-        text(&format!("SELECT * FROM unnest({arrays}) WITH ORDINALITY AS c ({names}place)")).into()
-    }
+/// The requests as rows: their columns, and the `place` of each, from 1 on. The columns' parameters are numbered from
+/// `first` on.
+pub(crate) fn many(first: usize, columns: &[Column]) -> String {
+    let arrays = columns.iter().zip(first..).map(|((_, kind), number)| format!("${number}::{kind}[]"));
+    let arrays = arrays.collect::<Vec<_>>().join(", ");
+    let names = columns.iter().map(|(name, _)| format!("{name}, ")).collect::<String>();
+    format!("SELECT * FROM unnest({arrays}) WITH ORDINALITY AS c ({names}place)")
 }
 
 /// Tells the followers of a key, if there is a channel.
-pub(crate) fn notified(key: &str) -> String {
-    format!("CASE WHEN $2::text IS NOT NULL THEN pg_notify($2, {key})::text END")
+pub(crate) fn notified(channel: &str, key: &str) -> String {
+    format!("CASE WHEN {channel}::text IS NOT NULL THEN pg_notify({channel}, {key})::text END")
 }
 
 #[cfg(test)]
@@ -93,8 +80,9 @@ mod tests {
         let documented: Vec<_> = lines.iter().map(|line| line.strip_prefix(' ').unwrap_or(line)).collect();
         let documented = documented.join("\n");
         assert!(documented.contains(&format!("`clock` stands for `{CLOCK}`")));
-        let Statements { acquire, extend, renew, release, revoke, list, .. } = Statements::new("lessor_leases");
-        for statement in [acquire.one, extend, renew.one, release.one, revoke.one, list] {
+        let Statements { acquire, renew, release, revoke, list, .. } = Statements::new("lessor_leases");
+        let Renew { extend, many, wait } = renew;
+        for statement in [acquire.one, acquire.many, extend, many, wait, release.one, release.many, revoke, list] {
             let shown = statement.replace(CLOCK, "clock");
             assert!(documented.contains(&format!("```sql\n{shown}\n```")), "{shown}");
         }

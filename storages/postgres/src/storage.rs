@@ -1,134 +1,83 @@
 //! The storage itself.
 
 use core::fmt;
-use core::time::Duration;
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use lessor::storage::{Reply, Request};
-use lessor::{Key, Storage, StorageError, Wakeups};
-use lessor_kit::batch::Batch;
+use lessor::{Key, Storage, StorageError, Wakeups, async_trait};
+use lessor_kit::lane::{Lane, Traffic};
 use lessor_kit::listener::Listener;
-use lessor_kit::sqlx::Connection;
-use sqlx::postgres::{PgPool, PgRow};
 
-use crate::acquire::ACQUIRE;
+use crate::address::Address;
 use crate::builder::PostgresBuilder;
-use crate::error::explain;
-use crate::get::GET;
-use crate::held::Held;
-use crate::keyed::Statement;
-use crate::release::RELEASE;
-use crate::renew::RENEW;
-use crate::revoke::REVOKE;
-use crate::statements::Statements;
-use crate::table::Table;
+use crate::server::Primary;
 use crate::wakeups::Notifications;
 
-/// How to create the table.
-pub(crate) const REMEDY: &str = "call PostgresStorage::migrate() once to create it";
-
-/// Leases in a PostgreSQL table, through your own pool.
+/// Leases in a PostgreSQL table, on connections of the storage's own.
 ///
-/// The [crate's documentation](crate) says what it runs and what survives. Clones share the pool, and the connection
-/// for wake-ups, which is closed with the last clone.
+/// The [crate's documentation](crate) says what it runs and what survives. Clones share the connections, which are
+/// closed with the last clone.
 #[derive(Clone)]
 pub struct PostgresStorage(pub(crate) Arc<Inner>);
 
 pub(crate) struct Inner {
-    pub(crate) pool: PgPool,
-    pub(crate) table: Table,
-    pub(crate) statements: Statements,
-    pub(crate) lock_timeout: Duration,
-    pub(crate) held: Arc<Held>,
+    pub(crate) lane: Lane<Primary>,
     /// `None`: there are no wake-ups.
     pub(crate) listener: Option<Listener<Notifications>>,
 }
 
 impl PostgresStorage {
-    /// Uses your pool, and the table `public.lessor_leases`. Nothing is sent yet.
+    /// Connects there, as soon as something is asked, and uses the table `public.lessor_leases`.
     #[must_use]
-    pub fn new(pool: PgPool) -> Self {
-        Self::builder().build(pool)
+    pub fn new(address: impl Into<Address>) -> Self {
+        Self::builder().build(address)
     }
 
-    /// Settings to change: at first the table `public.lessor_leases`, a lock timeout of 1 s, and wake-ups.
+    /// Settings to change: at first the table `public.lessor_leases`, two connections, a lock timeout of 1 s, and
+    /// wake-ups.
     pub fn builder() -> PostgresBuilder {
         PostgresBuilder::new()
     }
-}
 
-impl Inner {
-    /// Where to tell of a grant, a release or a revoke.
-    pub(crate) fn channel(&self) -> Option<String> {
-        self.listener.is_some().then(|| self.table.channel())
+    /// How busy the connections are.
+    #[must_use]
+    pub fn traffic(&self) -> Traffic {
+        self.0.lane.traffic()
     }
 
-    pub(crate) fn explain(&self, error: sqlx::Error) -> StorageError {
-        explain(error, &self.table.quoted(), REMEDY)
-    }
-
-    pub(crate) async fn fetch(&self, statement: Statement) -> Result<Vec<PgRow>, StorageError> {
-        let explain = |error| self.explain(error);
-        let mut connection = Connection::of(&self.pool).await.map_err(explain)?;
-        let rows = statement.fetch_all(connection.get()).await;
-        connection.end(rows).map_err(explain)
+    pub(crate) fn primary(&self) -> &Primary {
+        self.0.lane.server()
     }
 }
 
 #[async_trait]
 impl Storage for PostgresStorage {
     async fn call(&self, request: Request) -> Result<Reply, StorageError> {
-        match &request {
-            Request::Acquire(claim) => self.0.acquire(claim).await,
-            Request::Renew(renewal) => self.0.renew(renewal).await,
-            Request::Release(release) => self.0.ask_one(&RELEASE, release).await,
-            Request::Get(get) => self.0.ask_one(&GET, get).await,
-            Request::Revoke(revoke) => self.0.ask_one(&REVOKE, revoke).await,
-            Request::List(list) => self.0.list(list).await,
-            unknown => Err(StorageError::unsupported(unknown)),
-        }
+        self.0.lane.ask(request).await
     }
 
-    /// A statement for each operation that occurs, on up to 256 keys. Lists are asked for one by one.
+    /// One statement for each operation, on up to 1,024 keys; one for each revoke and each list.
     async fn call_all(&self, requests: Vec<Request>) -> Vec<Result<Reply, StorageError>> {
-        let mut batch = Batch::new(requests.iter().map(Request::key));
-        let (mut claims, mut renewals, mut releases) = (Vec::new(), Vec::new(), Vec::new());
-        let (mut gets, mut revokes, mut others) = (Vec::new(), Vec::new(), Vec::new());
-        for (place, request) in batch.open(&requests) {
-            match request {
-                Request::Acquire(claim) => claims.push((place, claim)),
-                Request::Renew(renewal) => renewals.push((place, renewal)),
-                Request::Release(release) => releases.push((place, release)),
-                Request::Get(get) => gets.push((place, get)),
-                Request::Revoke(revoke) => revokes.push((place, revoke)),
-                other => others.push((place, other)),
-            }
-        }
-        self.0.ask_all(&ACQUIRE, &claims, &mut batch).await;
-        self.0.ask_all(&RENEW, &renewals, &mut batch).await;
-        self.0.ask_all(&RELEASE, &releases, &mut batch).await;
-        self.0.ask_all(&GET, &gets, &mut batch).await;
-        self.0.ask_all(&REVOKE, &revokes, &mut batch).await;
-        for (place, other) in others {
-            let reply = self.call(other.clone()).await;
-            batch.answer(place, reply);
-        }
-        batch.into_answers()
+        self.0.lane.ask_all(requests).await
     }
 
     fn subscribe(&self, key: &Key) -> Wakeups {
         self.0.listener.as_ref().map_or(Wakeups::never(), |listener| listener.subscribe(key).complete())
     }
 
-    /// Whether the table is there and fits, may be read and written, and the server is the primary. Writes nothing.
+    /// Whether the table is there and fits, may be read and written, and the server is the primary. Writes nothing. It
+    /// opens a connection for that.
     async fn check(&self) -> Result<(), StorageError> {
-        self.0.check().await
+        self.primary().check().await
     }
 }
 
 impl fmt::Debug for PostgresStorage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PostgresStorage").field("table", &self.0.table.quoted()).finish_non_exhaustive()
+        let Inner { lane, .. } = &*self.0;
+        f.debug_struct("PostgresStorage")
+            .field("table", &lane.server().table.quoted())
+            .field("traffic", &lane.traffic())
+            .finish_non_exhaustive()
     }
 }

@@ -1,0 +1,195 @@
+//! Requests of many candidates, together on few connections: what an adapter puts before a server that is asked over
+//! connections of its own.
+//!
+//! Where each candidate takes a connection for itself, and throws it away when its time is over, a process with many
+//! keys collapses under load: connecting is most of what the server does, each attempt is given up before it is done,
+//! and nobody leads. In a [`Lane`] all requests of a storage and its clones wait in one line, for two connections or so
+//! that stay open; what waits together travels together.
+//!
+//! ```text
+//!  candidates ── Lane::ask ──▶ hub: queue and answers ◀──▶ dispatcher, on a thread ──▶ Server::send, on 2 connections
+//! ```
+//!
+//! # What goes first
+//! Renewals, the one first whose reign ends first; then releases; then claims; then looks. Strictly: where the server is
+//! too slow for everything, leases that are held are kept, and nobody is elected in vain. So **a process that its own
+//! renewals keep busy takes nothing over**; its requests fail with an error that [says so](StorageError::is_not_sent).
+//!
+//! # What is not sent
+//! What nobody waits for any more, and what could not be answered before its sender
+//! [gives up](lessor::storage::Request::patience). A key is in flight once: a second request for it waits for the first
+//! to land, and is answered with it if what was read of the key answers both.
+//!
+//! # What travels together
+//! Requests of one operation, whose senders wait about equally long (within a power of four): up to 1,024 keys and 1 MiB, and
+//! fewer where the server takes longer than an eighth of their patience. A flight hangs for as long as the most patient of its senders at worst. While a shorter class of patience is about, one
+//! connection stays free for it: no long flight ends a short lease.
+//!
+//! A flight that others share never waits for a row's lock. What meets one travels alone later, one at a time, and may
+//! wait then for half of its patience.
+//!
+//! Renewals are held back for up to 20 ms and a 500th of their ttl where others are about to come, so that a thousand
+//! keys are a handful of commits. One key alone is sent at once.
+//!
+//! # Connections
+//! They are opened one at a time, outside of any request's patience, and tried again after a pause of 50 ms to 1 s. A
+//! flight that is not answered before all its senders have given up makes its connection suspect, and all that have been idle
+//! since: new ones are opened, and whichever is there first goes on, the answer or the new connection. An error on a
+//! connection that had answered before sends its flight again, once, on another.
+//!
+//! # Progress
+//! A thread of the lane's own does all of it: it does not depend on anybody being polled. It starts with the first
+//! request and ends with the last handle. A panic of the [`Server`] answers all who wait with an error; the next request
+//! starts a new thread.
+
+mod dispatcher;
+mod hub;
+mod order;
+mod pace;
+mod queue;
+mod server;
+mod sync;
+mod thread;
+mod track;
+mod traffic;
+
+use core::convert::Infallible;
+use core::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures::channel::oneshot;
+use futures::future::join_all;
+use lessor::storage::{Reply, Request};
+use lessor::time::AnyTimer;
+use lessor::{StorageError, Timer};
+
+pub use dispatcher::CONNECT_PATIENCE;
+pub use server::{Answer, Broken, Flight, Server};
+pub use traffic::Traffic;
+
+use crate::batch::Batch;
+use dispatcher::Dispatcher;
+use hub::Hub;
+
+/// All requests of a storage and its clones, on few connections: see the [module](self).
+///
+/// The storage keeps it behind an `Arc`. Dropping it ends the thread and closes the connections; whoever still waits
+/// gets an error.
+pub struct Lane<S: Server> {
+    server: Arc<S>,
+    hub: Arc<Hub>,
+    connections: usize,
+    timer: AnyTimer,
+    /// `None`: whoever made the lane drives it.
+    thread: Option<Mutex<Running>>,
+}
+
+/// Cancelled when the thread is over. `None`: there was none.
+type Running = Option<oneshot::Receiver<Infallible>>;
+
+impl<S: Server> Lane<S> {
+    /// With so many connections, at least one. Nothing is opened before the first request.
+    ///
+    /// Two are right for nearly everybody: a server that takes long over one flight, or a connection that died, then
+    /// holds up only that. More help where its disk takes many commits at once.
+    pub fn new(server: S, connections: usize) -> Self {
+        let timer = AnyTimer::new(thread::ThreadTimer);
+        Self::with(server, connections, timer, Some(Mutex::new(None)))
+    }
+
+    /// Without a thread: whoever polls the future drives all, by this timer. For deterministic tests, and for where there
+    /// are no threads. A future that is kept but not polled stalls everybody. It ends when the lane is dropped.
+    pub fn driven(
+        server: S,
+        connections: usize,
+        timer: AnyTimer,
+        random: fn() -> u32,
+    ) -> (Self, impl Future<Output = ()> + Send + use<S>) {
+        let lane = Self::with(server, connections, timer.clone(), None);
+        let dispatcher = Dispatcher::new(lane.server.clone(), lane.hub.clone(), timer, connections, random);
+        (lane, dispatcher.run())
+    }
+
+    fn with(server: S, connections: usize, timer: AnyTimer, thread: Option<Mutex<Running>>) -> Self {
+        Self { server: Arc::new(server), hub: Arc::new(Hub::new()), connections, timer, thread }
+    }
+
+    /// What knows the server.
+    pub fn server(&self) -> &S {
+        &self.server
+    }
+
+    /// Asks, as soon as it is its turn.
+    ///
+    /// # Errors
+    /// The server's; [`StorageError::not_sent`] if its turn did not come in time.
+    ///
+    /// # Cancel safety
+    /// Dropped before its turn the request is not sent. Dropped later it may still be applied.
+    pub fn ask(&self, request: Request) -> impl Future<Output = Result<Reply, StorageError>> + Send + use<S> {
+        let asked = self.ask_each([request]).pop();
+        async move {
+            match asked {
+                Some(asked) => asked.await,
+                None => Err(StorageError::unfit()),
+            }
+        }
+    }
+
+    /// Asks all of it, and answers in the order of the requests: what [`Storage::call_all`](lessor::Storage::call_all)
+    /// promises. Each is a request like any other: they wait for their turn with those of everybody else.
+    ///
+    /// # Cancel safety
+    /// As [`ask`](Self::ask), each for itself.
+    pub fn ask_all(
+        &self,
+        requests: Vec<Request>,
+    ) -> impl Future<Output = Vec<Result<Reply, StorageError>>> + Send + use<S> {
+        let mut batch = Batch::new(requests.iter().map(Request::key));
+        let open = batch.open(requests);
+        let asked = join_all(self.ask_each(open.into_iter().map(|(_, request)| request)));
+        async move {
+            batch.answer_open(asked.await);
+            batch.into_answers()
+        }
+    }
+
+    fn ask_each(&self, requests: impl IntoIterator<Item = Request>) -> Vec<hub::Asked> {
+        let asked = self.hub.ask(requests, self.timer.now());
+        self.keep_running();
+        asked
+    }
+
+    fn keep_running(&self) {
+        let Some(thread) = &self.thread else { return };
+        let mut running = thread.lock().unwrap_or_else(PoisonError::into_inner);
+        if running.as_mut().is_some_and(|over| over.try_recv().is_ok()) {
+            return;
+        }
+        match thread::start(self.server.clone(), self.hub.clone(), self.connections) {
+            Ok(over) => *running = Some(over),
+            Err(error) => self.hub.answer_all(&StorageError::transient(error)),
+        }
+    }
+
+    /// How busy it is.
+    pub fn traffic(&self) -> Traffic {
+        let state = self.hub.lock();
+        Traffic { waiting: state.queue.len(), ..state.traffic }
+    }
+}
+
+impl<S: Server> Drop for Lane<S> {
+    fn drop(&mut self) {
+        self.hub.close();
+    }
+}
+
+impl<S: Server> fmt::Debug for Lane<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lane")
+            .field("connections", &self.connections)
+            .field("traffic", &self.traffic())
+            .finish_non_exhaustive()
+    }
+}
