@@ -167,6 +167,13 @@ impl Elections {
         println!("{}: node {node} follows after {took:?}", thread::current().name().unwrap_or_default());
     }
 
+    /// How many keys somebody leads just now.
+    #[must_use]
+    pub fn led(&self) -> usize {
+        let led = |key: &usize| self.nodes.iter().any(|node| node.candidates[*key].is_leader());
+        (0..self.keys.len()).filter(led).count()
+    }
+
     /// Nobody leads the first key just now.
     #[must_use]
     pub fn nobody_leads(&self) -> bool {
@@ -253,7 +260,10 @@ pub fn now() -> Instant {
 
 /// Until this instant.
 pub fn sleep_until(instant: Instant) {
-    block_on(SystemTimer::new().sleep(instant.saturating_duration_since(now())));
+    let left = instant.saturating_duration_since(now());
+    if !left.is_zero() {
+        block_on(SystemTimer::new().sleep(left));
+    }
 }
 
 impl fmt::Debug for Elections {

@@ -162,8 +162,13 @@ impl Server {
     /// # Panics
     /// If it does not start.
     pub fn crash(&self) {
-        self.end(Signal::KILL);
+        self.stop();
         self.run();
+    }
+
+    /// Kills the server. It can be started again with [`crash`](Self::crash).
+    pub fn stop(&self) {
+        self.end(Signal::KILL);
     }
 
     /// The server stands still, and its clients wait.

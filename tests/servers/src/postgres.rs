@@ -155,8 +155,13 @@ impl Server {
     /// # Panics
     /// If it does not start.
     pub fn crash(&self) {
-        self.end(Signal::KILL);
+        self.stop();
         self.run();
+    }
+
+    /// Kills the server and all its processes. It can be started again with [`crash`](Self::crash).
+    pub fn stop(&self) {
+        self.end(Signal::KILL);
     }
 
     /// The server stands still with all its processes, and its clients wait.
@@ -256,7 +261,7 @@ fn binaries() -> PathBuf {
     folders.into_iter().rfind(has_server).expect("PostgreSQL is not installed: `tests/run storages` installs it")
 }
 
-fn debians_user() -> (u32, u32) {
+pub(crate) fn debians_user() -> (u32, u32) {
     let users = fs::read_to_string("/etc/passwd").unwrap_or_default();
     let postgres = users.lines().find_map(|line| {
         let mut fields = line.strip_prefix("postgres:")?.split(':').skip(1);

@@ -1,15 +1,15 @@
 //! Stands between a storage and its server, and fails in every way that a network does.
 
+mod link;
+
 use std::fmt;
-use std::io::{Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, Weak};
 use std::thread;
 use std::time::Duration;
 
-use futures::executor::block_on;
-use lessor::{SystemTimer, Timer};
+use crate::elections::{now, sleep_until};
+use link::{Link, Way};
 
 /// What becomes of the bytes, also of those on connections that are open.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,7 +22,8 @@ pub enum Mode {
     DropReplies,
     /// Those to the server wait until the mode is another, and then arrive, even if their sender is gone.
     HoldRequests,
-    /// They arrive this much later, each way.
+    /// They arrive this much later, each way, however many are under way. It takes a new connection as long, there and
+    /// back, to come about.
     Delay(Duration),
     /// A request that has one of these in it is passed on, and its connection is reset when the server answers it: it was
     /// applied, and its sender does not hear so. None of these: whatever the server is sent.
@@ -43,24 +44,15 @@ struct Shared {
 }
 
 struct State {
+    /// Where new connections go.
+    server: u16,
     mode: Mode,
-    open: Vec<Weak<Link>>,
+    /// How much later a new connection is taken.
+    accept_after: Duration,
+    links: Vec<Weak<Link>>,
+    opened: usize,
+    rounds: usize,
     resets: usize,
-}
-
-/// One connection, both ends of it.
-struct Link {
-    client: TcpStream,
-    server: TcpStream,
-    /// The next answer is not to arrive.
-    armed: AtomicBool,
-    over: AtomicBool,
-}
-
-#[derive(Clone, Copy, PartialEq)]
-enum Way {
-    Requests,
-    Replies,
 }
 
 enum Fate {
@@ -78,17 +70,22 @@ impl Proxy {
     pub fn to(server: u16) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
         let port = listener.local_addr().expect("its number").port();
-        let state = Mutex::new(State { mode: Mode::Pass, open: Vec::new(), resets: 0 });
-        let shared = Arc::new(Shared { state, changed: Condvar::new() });
+        let state = State {
+            server,
+            mode: Mode::Pass,
+            accept_after: Duration::ZERO,
+            links: Vec::new(),
+            opened: 0,
+            rounds: 0,
+            resets: 0,
+        };
+        let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new() });
         let accepting = shared.clone();
         thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
-                // A server that is down refuses: so does this.
-                let Ok(server) = TcpStream::connect(("127.0.0.1", server)) else {
-                    reset_on_close(&client);
-                    continue;
-                };
-                accepting.open(client, server);
+                let shared = accepting.clone();
+                // What it waits for keeps no other connection waiting.
+                thread::spawn(move || shared.accept(client));
             }
         });
         Self { port, shared }
@@ -102,12 +99,62 @@ impl Proxy {
 
     /// From now on.
     pub fn set(&self, mode: Mode) {
-        let mut state = self.shared.lock();
-        if mode == Mode::Cut {
-            state.open.drain(..).filter_map(|link| link.upgrade()).for_each(|link| link.reset());
-        }
-        state.mode = mode;
+        let cut = mode == Mode::Cut;
+        self.shared.lock().mode = mode;
         self.shared.changed.notify_all();
+        if cut {
+            self.reset_open();
+        }
+    }
+
+    /// Connections that are opened from now on go to this port. Those that are open stay where they are.
+    pub fn point_to(&self, server: u16) {
+        self.shared.lock().server = server;
+    }
+
+    /// New connections are taken this much later.
+    pub fn accept_after(&self, delay: Duration) {
+        self.shared.lock().accept_after = delay;
+    }
+
+    /// What is open now stays open and carries nothing more, as when a router has forgotten it. New connections work.
+    pub fn forget(&self) {
+        self.shared.links().iter().for_each(|link| link.forget());
+    }
+
+    /// What is open now is reset. New connections work.
+    pub fn reset_open(&self) {
+        self.shared.links().iter().for_each(|link| link.reset());
+    }
+
+    /// From now on a connection on which nothing came for so long is closed.
+    pub fn close_idle(&self, after: Duration) {
+        let shared = self.shared.clone();
+        thread::spawn(move || {
+            loop {
+                sleep_until(now().saturating_add(after / 10));
+                shared.links().iter().filter(|link| link.idle() >= after).for_each(|link| link.close());
+            }
+        });
+    }
+
+    /// How many connections it has taken so far.
+    #[must_use]
+    pub fn opened(&self) -> usize {
+        self.shared.lock().opened
+    }
+
+    /// How many are open now.
+    #[must_use]
+    pub fn open(&self) -> usize {
+        self.shared.links().iter().filter(|link| !link.is_over()).count()
+    }
+
+    /// How often a client began to speak, and then waited for the server: what costs a round trip each, those of a new
+    /// connection included.
+    #[must_use]
+    pub fn rounds(&self) -> usize {
+        self.shared.lock().rounds
     }
 
     /// How many connections it has reset after a request.
@@ -122,53 +169,37 @@ impl Shared {
         self.state.lock().expect("no thread panics with it")
     }
 
-    fn open(self: &Arc<Self>, client: TcpStream, server: TcpStream) {
-        let _ = (client.set_nodelay(true), server.set_nodelay(true));
-        let link = Link { client, server, armed: AtomicBool::new(false), over: AtomicBool::new(false) };
-        let link = Arc::new(link);
-        let mut state = self.lock();
-        if state.mode == Mode::Cut {
-            return link.reset();
-        }
-        state.open.retain(|link| link.strong_count() > 0);
-        state.open.push(Arc::downgrade(&link));
-        for way in [Way::Requests, Way::Replies] {
-            let (shared, link) = (self.clone(), link.clone());
-            thread::spawn(move || shared.carry(&link, way));
-        }
+    /// Those that still have somebody at one end.
+    fn links(&self) -> Vec<Arc<Link>> {
+        self.lock().links.iter().filter_map(Weak::upgrade).collect()
     }
 
-    /// Until one side ends it.
-    fn carry(&self, link: &Link, way: Way) {
-        let (mut from, mut to) = match way {
-            Way::Requests => (&link.client, &link.server),
-            Way::Replies => (&link.server, &link.client),
+    fn accept(self: &Arc<Self>, client: TcpStream) {
+        let (server, delay) = {
+            let mut state = self.lock();
+            state.opened += 1;
+            let round_trip = if let Mode::Delay(by) = state.mode { by * 2 } else { Duration::ZERO };
+            (state.server, state.accept_after + round_trip)
         };
-        let mut bytes = [0; 16 * 1024];
-        let mut silent = false;
-        while let Ok(count @ 1..) = from.read(&mut bytes) {
-            let bytes = &bytes[..count];
-            match self.fate(link, way, bytes) {
-                Fate::Arrives(_) if silent => {}
-                Fate::Arrives(after) => {
-                    if !after.is_zero() {
-                        block_on(SystemTimer::new().sleep(after));
-                    }
-                    if to.write_all(bytes).is_err() {
-                        break;
-                    }
-                }
-                Fate::Vanishes => silent = true,
-                Fate::Reset => return link.reset(),
+        sleep_until(now().saturating_add(delay));
+        // A server that is down refuses: so does this.
+        let Ok(server) = TcpStream::connect(("127.0.0.1", server)) else { return link::reset_on_close(&client) };
+        let link = Arc::new(Link::new(client, server));
+        {
+            let mut state = self.lock();
+            if state.mode == Mode::Cut {
+                return link.reset();
             }
+            state.links.retain(|link| link.strong_count() > 0);
+            state.links.push(Arc::downgrade(&link));
         }
-        if !link.over.swap(true, Ordering::SeqCst) {
-            let _ = (link.client.shutdown(Shutdown::Both), link.server.shutdown(Shutdown::Both));
-        }
+        link.carry(self);
     }
 
+    /// Of what just came on a connection, or when it may go on.
     fn fate(&self, link: &Link, way: Way, bytes: &[u8]) -> Fate {
         let mut state = self.lock();
+        state.rounds += usize::from(link.begins_a_round(way));
         while state.mode == Mode::HoldRequests && way == Way::Requests {
             state = self.changed.wait(state).expect("no thread panics with it");
         }
@@ -178,10 +209,10 @@ impl Shared {
             Mode::Delay(by) => Fate::Arrives(*by),
             Mode::ResetAfterRequest(parts) if way == Way::Requests => {
                 let has = |part: &Vec<u8>| bytes.windows(part.len()).any(|window| window == part.as_slice());
-                link.armed.fetch_or(parts.is_empty() || parts.iter().any(has), Ordering::SeqCst);
+                link.arm(parts.is_empty() || parts.iter().any(has));
                 Fate::Arrives(Duration::ZERO)
             }
-            Mode::ResetAfterRequest(_) if link.armed.load(Ordering::SeqCst) => {
+            Mode::ResetAfterRequest(_) if link.is_armed() => {
                 state.resets += 1;
                 Fate::Reset
             }
@@ -189,21 +220,6 @@ impl Shared {
             _ => Fate::Arrives(Duration::ZERO),
         }
     }
-}
-
-impl Link {
-    /// Both ends hear of it at once, as soon as both threads have let go.
-    fn reset(&self) {
-        self.over.store(true, Ordering::SeqCst);
-        for end in [&self.client, &self.server] {
-            reset_on_close(end);
-            let _ = end.shutdown(Shutdown::Read);
-        }
-    }
-}
-
-fn reset_on_close(stream: &TcpStream) {
-    let _ = rustix::net::sockopt::set_socket_linger(stream, Some(Duration::ZERO));
 }
 
 impl fmt::Debug for Proxy {
