@@ -1,6 +1,6 @@
 //! Servers that the tests start, stop and kill. What is missing is an error, never a skipped test.
 //!
-//! [`postgres`], [`mysql`] and [`redis`] start them, one feature each. [`proxy`] and [`wire`] stand before one and fail
+//! [`postgres`], [`mysql`] and [`redis`] start them, one feature each, and [`pgbouncer`] stands before the first. [`proxy`] and [`wire`] stand before one and fail
 //! as networks do. [`elections`] are candidates that are watched all the time; [`hand_over`] is one election on any
 //! executor; [`example`] runs the programs of this house's examples.
 //!
@@ -12,6 +12,8 @@ pub mod example;
 pub mod hand_over;
 #[cfg(feature = "mysql")]
 pub mod mysql;
+#[cfg(feature = "postgres")]
+pub mod pgbouncer;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 pub mod proxy;

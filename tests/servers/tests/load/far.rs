@@ -1,0 +1,44 @@
+//! A server so far away that a new connection takes longer than a request may.
+
+use std::time::Duration;
+
+use lessor_servers::elections::Elections;
+use lessor_servers::proxy::{Mode, Proxy};
+use lessor_servers::{mysql, postgres};
+
+use crate::engine::Engine;
+use crate::{are_led, keys, renews};
+
+/// A request is answered in time: so it is led, and goes on.
+fn is_led<E: Engine>(round_trip: Duration, ttl: Duration) {
+    let server = E::start();
+    let proxy = Proxy::to(server.port());
+    proxy.set(Mode::Delay(round_trip / 2));
+    let keys = keys(1);
+    let storages = vec![server.storage(proxy.port(), 4)];
+    let elections = Elections::start(&keys, storages, |builder| builder.ttl(ttl));
+    // The connection comes first.
+    are_led(&elections, &keys, ttl * 2);
+    renews(&elections, 3);
+    elections.finish();
+}
+
+#[test]
+fn postgres_400_ms_away() {
+    is_led::<postgres::Server>(Duration::from_millis(400), Duration::from_secs(10));
+}
+
+#[test]
+fn mysql_400_ms_away() {
+    is_led::<mysql::Server>(Duration::from_millis(400), Duration::from_secs(10));
+}
+
+#[test]
+fn postgres_200_ms_away_with_a_short_ttl() {
+    is_led::<postgres::Server>(Duration::from_millis(200), Duration::from_secs(3));
+}
+
+#[test]
+fn mysql_200_ms_away_with_a_short_ttl() {
+    is_led::<mysql::Server>(Duration::from_millis(200), Duration::from_secs(3));
+}

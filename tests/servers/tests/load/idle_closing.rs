@@ -1,0 +1,56 @@
+//! Something on the way closes what is idle between two renewals.
+
+use std::time::Duration;
+
+use lessor::Event;
+use lessor_servers::elections::Elections;
+use lessor_servers::proxy::Proxy;
+use lessor_servers::{mysql, postgres};
+
+use crate::engine::{Engine, Redis};
+use crate::{are_led, keys, renews, since};
+
+const TTL: Duration = Duration::from_secs(5);
+
+/// Whoever leads does not notice: what is asked on a connection that has ended is asked again at once on another.
+fn goes_unnoticed<E: Engine>() {
+    let server = E::start();
+    let proxy = Proxy::to(server.port());
+    let keys = keys(1);
+    let storages = vec![server.storage(proxy.port(), 4)];
+    let elections = Elections::start(&keys, storages, |builder| builder.ttl(TTL));
+    are_led(&elections, &keys, TTL);
+    let mark = elections.log().mark();
+    for _ in 0..5 {
+        proxy.reset_open();
+        renews(&elections, 1);
+    }
+    let by_resets = noticed(&elections, mark);
+    proxy.close_idle(elections.config().renew_interval / 4);
+    let mark = elections.log().mark();
+    renews(&elections, 10);
+    let by_closing = noticed(&elections, mark);
+    elections.finish();
+    assert!(by_resets.is_empty() && by_closing.is_empty(), "5 resets: {by_resets:?}; idle for long: {by_closing:?}");
+}
+
+/// Whatever is told of a renewal that does not come at once.
+fn noticed(elections: &Elections, mark: usize) -> Vec<Event> {
+    let is_told = |event: &Event| matches!(event, Event::Jeopardy { .. } | Event::StorageFailed { .. });
+    since(elections, mark, |entry| Some(entry.event.clone()).filter(is_told))
+}
+
+#[test]
+fn postgres_goes_on() {
+    goes_unnoticed::<postgres::Server>();
+}
+
+#[test]
+fn mysql_goes_on() {
+    goes_unnoticed::<mysql::Server>();
+}
+
+#[test]
+fn redis_goes_on() {
+    goes_unnoticed::<Redis>();
+}

@@ -1,0 +1,70 @@
+//! All open connections are dead without a sign, and new ones work: a router that forgot, a host that took over.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::executor::block_on;
+use futures::future::join_all;
+use lessor::Storage;
+use lessor_postgres::sqlx::{Database, Pool};
+use lessor_servers::elections::Elections;
+use lessor_servers::proxy::Proxy;
+use lessor_servers::{mysql, postgres};
+
+use crate::engine::{Engine, Redis, Sql};
+use crate::{are_led, failures_since, keys, renews};
+
+const TTL: Duration = Duration::from_secs(5);
+
+/// One request learns of it, and the term goes on.
+fn is_outlived(proxy: &Proxy, storage: Arc<dyn Storage>) {
+    let keys = keys(1);
+    let elections = Elections::start(&keys, vec![storage], |builder| builder.ttl(TTL));
+    are_led(&elections, &keys, TTL);
+    renews(&elections, 2);
+    for _ in 0..2 {
+        let mark = elections.log().mark();
+        proxy.forget();
+        // More than the lease had room for.
+        renews(&elections, 5);
+        let failures = failures_since(&elections, mark);
+        assert!(failures.len() <= 1, "one connection's silence is enough to know: {failures:?}");
+    }
+    elections.finish();
+}
+
+/// Beside a pool in which each connection is open.
+fn is_outlived_beside_a_pool<E: Sql>() {
+    let server = E::start();
+    let proxy = Proxy::to(server.port());
+    let pool = server.pool(proxy.port(), 10);
+    block_on(open_all(&pool));
+    assert!(proxy.open() >= 10);
+    is_outlived(&proxy, E::storage_over(pool, "lessor_leases"));
+}
+
+async fn open_all<D: Database>(pool: &Pool<D>) {
+    let all = join_all((0..pool.options().get_max_connections()).map(|_| pool.acquire())).await;
+    for connection in all {
+        // They are there for the next who asks only once this is over.
+        let mut connection = connection.expect("a connection");
+        connection.return_to_pool().await;
+    }
+}
+
+#[test]
+fn postgres_outlives_silence() {
+    is_outlived_beside_a_pool::<postgres::Server>();
+}
+
+#[test]
+fn mysql_outlives_silence() {
+    is_outlived_beside_a_pool::<mysql::Server>();
+}
+
+#[test]
+fn redis_outlives_silence() {
+    let server = Redis::start();
+    let proxy = Proxy::to(server.port());
+    is_outlived(&proxy, server.storage(proxy.port(), 1));
+}
