@@ -32,9 +32,6 @@ pub(crate) trait Engine: Sized {
 
     /// A storage that reaches it through this port, over a pool of so many connections where there are pools.
     fn storage(&self, port: u16, connections: u32) -> Arc<dyn Storage>;
-
-    /// Lets it do nothing, or go on.
-    fn stand_still(&self, still: bool);
 }
 
 /// One that speaks SQL. Programs reach it as a user of their own, and have a pool.
@@ -48,6 +45,9 @@ pub(crate) trait Sql: Engine {
 
     /// Creates this table, as a user of programs who may do that.
     fn migrate(pool: Pool<Self::Db>, table: &str) -> impl Future<Output = Result<(), lessor::StorageError>>;
+
+    /// Lets it do nothing, or go on.
+    fn stand_still(&self, still: bool);
 
     fn stop(&self);
 
@@ -92,10 +92,6 @@ impl Engine for postgres::Server {
     fn storage(&self, port: u16, connections: u32) -> Arc<dyn Storage> {
         Arc::new(PostgresStorage::new(Sql::pool(self, port, connections)))
     }
-
-    fn stand_still(&self, still: bool) {
-        if still { self.pause() } else { self.resume() }
-    }
 }
 
 fn run_postgres(server: &postgres::Server, sql: &str) {
@@ -118,6 +114,10 @@ impl Sql for postgres::Server {
 
     async fn migrate(pool: Pool<Postgres>, table: &str) -> Result<(), lessor::StorageError> {
         PostgresStorage::builder().table(table).expect("a name").build(pool).migrate().await
+    }
+
+    fn stand_still(&self, still: bool) {
+        if still { self.pause() } else { self.resume() }
     }
 
     fn stop(&self) {
@@ -177,10 +177,6 @@ impl Engine for mysql::Server {
     fn storage(&self, port: u16, connections: u32) -> Arc<dyn Storage> {
         Arc::new(MySqlStorage::new(Sql::pool(self, port, connections)))
     }
-
-    fn stand_still(&self, still: bool) {
-        if still { self.pause() } else { self.resume() }
-    }
 }
 
 fn run_mysql(server: &mysql::Server, sql: &str) {
@@ -202,6 +198,10 @@ impl Sql for mysql::Server {
 
     async fn migrate(pool: Pool<MySql>, table: &str) -> Result<(), lessor::StorageError> {
         MySqlStorage::builder().table(table).expect("a name").build(pool).migrate().await
+    }
+
+    fn stand_still(&self, still: bool) {
+        if still { self.pause() } else { self.resume() }
     }
 
     fn stop(&self) {
@@ -265,9 +265,5 @@ impl Engine for Redis {
     fn storage(&self, port: u16, _: u32) -> Arc<dyn Storage> {
         let url = self.0.url().replace(&format!(":{}/", self.port()), &format!(":{port}/"));
         Arc::new(RedisStorage::new(Client::open(url).expect("a URL")))
-    }
-
-    fn stand_still(&self, still: bool) {
-        if still { self.0.pause() } else { self.0.resume() }
     }
 }

@@ -91,7 +91,7 @@ fn renews(elections: &Elections, count: usize) {
     };
     let lost = || of_first(|event| matches!(event, Event::Lost { .. }));
     let renewed = || of_first(|event| matches!(event, Event::Renewed { .. }));
-    let limit = elections.config().renew_interval * u32::try_from(count).expect("few") * 2 + elections.config().ttl;
+    let limit = elections.config().renew_interval * u32::try_from(count).expect("few") * 3 / 2 + elections.config().ttl;
     let _ = within(elections, limit, || (lost() > 0 || renewed() >= count).then_some(()));
     let (lost, renewed) = (lost(), renewed());
     assert!(lost == 0 && renewed >= count, "lost: {lost}, renewed: {renewed} of {count}\n{}", elections.log());

@@ -6,7 +6,7 @@ use lessor_servers::elections::{Elections, now, sleep_until};
 use lessor_servers::proxy::{Mode, Proxy};
 use lessor_servers::{mysql, postgres};
 
-use crate::engine::{Engine, Redis};
+use crate::engine::Sql;
 use crate::many_keys::FEW;
 use crate::{are_led, keys, stay_led};
 
@@ -14,7 +14,7 @@ use crate::{are_led, keys, stay_led};
 const TTL: Duration = Duration::from_secs(10);
 
 /// When it goes on, all are led again within one ttl and one retry interval.
-fn is_overcome<E: Engine>(count: usize, ttl: Duration) {
+fn is_overcome<E: Sql>(count: usize, ttl: Duration) {
     let server = E::start();
     let proxy = Proxy::to(server.port());
     proxy.set(Mode::Delay(Duration::from_millis(10)));
@@ -41,11 +41,6 @@ fn postgres_goes_on_with_many_keys() {
 #[test]
 fn mysql_goes_on_with_many_keys() {
     is_overcome::<mysql::Server>(1_000, TTL);
-}
-
-#[test]
-fn redis_goes_on_with_many_keys() {
-    is_overcome::<Redis>(1_000, TTL);
 }
 
 #[test]
