@@ -34,8 +34,8 @@
 //! # Connections
 //! They are opened one at a time, outside of any request's patience, and tried again after a pause of 50 ms to 1 s. A
 //! flight that is not answered before all its senders have given up makes its connection suspect, and all that have been idle
-//! since: new ones are opened, and whichever is there first goes on, the answer or the new connection. An error on a
-//! connection that had answered before sends its flight again, once, on another.
+//! since: new ones are opened, and whichever is there first goes on, the answer or the new connection. An error of a
+//! connection sends its flight again, once, on another.
 //!
 //! # Progress
 //! A thread of the lane's own does all of it: it does not depend on anybody being polled. It starts with the first

@@ -61,9 +61,9 @@
 //!
 //! Connecting takes no request's time, but requests wait for it: a connection costs five round trips, nine with TLS,
 //! and four more for the statements that are prepared on it. What cannot be answered in time is not sent, and fails
-//! with an error that [says so](lessor::StorageError::is_not_sent), and why there is no connection. After an error on a
-//! connection that had worked before (it was closed while it was idle; its server is read-only since a switchover) the
-//! requests on it are sent once more, on a new one. Where a connection falls silent, all that were idle since are
+//! with an error that [says so](lessor::StorageError::is_not_sent), and why there is no connection. After an error of a
+//! connection (it was closed while it was idle; its server is read-only since a switchover) the requests on it are sent
+//! once more, on a new one. Where a connection falls silent, all that were idle since are
 //! suspected too, and replaced.
 //!
 //! A [pool](sqlx::PgPool) that your program has can be given instead of options. Its options are used as they are when

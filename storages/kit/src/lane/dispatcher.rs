@@ -320,7 +320,7 @@ impl<S: Server> Dispatcher<S> {
                 None
             }
             Came::Answers { flight, askers, answers: Err(Broken(error)) } => {
-                self.broke(members(flight, askers), &error, line.has_answered);
+                self.broke(members(flight, askers), &error);
                 Some(error)
             }
             Came::Hints(done) => done.err().map(|Broken(error)| error),
@@ -373,12 +373,12 @@ impl<S: Server> Dispatcher<S> {
         drop(done);
     }
 
-    /// An error on a connection that had answered before may mean no more than that it was closed while it was idle: what
-    /// was on it goes again, once. (A revoke that names no term does not: it might take the next one's lease.)
-    fn broke(&self, members: Vec<Member>, error: &StorageError, had_answered: bool) {
+    /// It may mean no more than that the connection was closed while it was idle: what was on it goes again, once. (A
+    /// revoke that names no term does not: it might take the next one's lease.)
+    fn broke(&self, members: Vec<Member>, error: &StorageError) {
         let may_repeat = |member: &Member| {
             let is_harmless = !matches!(&member.request, Request::Revoke(revoke) if revoke.term.is_none());
-            had_answered && !member.asker.repeated && is_harmless
+            !member.asker.repeated && is_harmless
         };
         let (again, over): (Vec<_>, Vec<_>) = members.into_iter().partition(may_repeat);
         self.hub.lock().traffic.repeated += again.len() as u64;

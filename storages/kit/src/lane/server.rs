@@ -24,7 +24,7 @@ pub trait Server: Send + Sync + 'static {
 
     /// Asks for everything in the flight at once, and answers each request in its place.
     ///
-    /// It never tries again: the lane does, once, where a connection that had worked before is [broken](Broken).
+    /// It never tries again: the lane does, once, where a connection is [broken](Broken).
     fn send(
         &self,
         connection: &mut Self::Connection,

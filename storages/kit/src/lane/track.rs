@@ -23,7 +23,7 @@ pub(super) enum Track<S: Server> {
 /// An open connection.
 pub(super) struct Line<S: Server> {
     pub(super) connection: S::Connection,
-    /// Whether it has answered before: an error may then mean no more than that it was closed meanwhile.
+    /// Whether it has ever answered.
     pub(super) has_answered: bool,
     /// When it was last heard of.
     pub(super) heard: Instant,
