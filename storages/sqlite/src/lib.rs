@@ -43,11 +43,12 @@
 //!
 //! # Locks
 //! A refused claim, a look and a list read the last commit and take no lock that others would wait for. Everything else
-//! is one short `BEGIN IMMEDIATE` transaction; a batch is one for all its requests. Where another connection holds the
-//! write lock, the transaction waits for the [busy timeout](SqliteBuilder::busy_timeout): 250 ms by default, and at
-//! most a tenth of the ttl of a claim or a renewal, so that the reply comes before the candidate gives up. After that
-//! the request fails with a [transient](lessor::storage::ErrorKind::Transient) error, and the candidate tries again.
-//! Keep your own write transactions in this file shorter than that.
+//! is one short `BEGIN IMMEDIATE` transaction, for all requests that wait for the storage's thread by then: what a commit
+//! costs is mostly to wait for the disk, so ten thousand keys of a process are a few dozen commits. Where another
+//! connection holds the write lock, the transaction waits for the [busy timeout](SqliteBuilder::busy_timeout): 250 ms by
+//! default, and at most a tenth of the ttl of a claim or a renewal, so that the reply comes before the candidate gives
+//! up. After that the request fails with a [transient](lessor::storage::ErrorKind::Transient) error, and the candidate
+//! tries again. Keep your own write transactions in this file shorter than that.
 //!
 //! # Wake-ups
 //! Followers are woken when a key is granted, released or revoked; renewals wake nobody. Among clones of one storage

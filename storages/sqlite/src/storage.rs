@@ -141,10 +141,11 @@ impl Storage for SqliteStorage {
         replies.into_iter().next().unwrap_or_else(|| Err(AdapterError::Unfit.into()))
     }
 
-    /// One job for the thread, and at most one transaction: that one fails or succeeds as a whole.
+    /// At most one transaction, together with what else waits for the thread by then: that one fails or succeeds as a
+    /// whole.
     async fn call_all(&self, requests: Vec<Request>) -> Vec<Result<Reply, StorageError>> {
         let count = requests.len();
-        let replies = self.0.thread.run(move |worker| worker.answer(&requests)).await;
+        let replies = self.0.thread.ask(requests).await;
         replies.unwrap_or_else(|ended| vec![Err(ended); count])
     }
 

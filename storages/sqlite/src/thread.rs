@@ -1,15 +1,26 @@
 //! The storage's own thread: no executor's thread ever waits for a lock or a disk.
 
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
 use futures::channel::oneshot;
 use lessor::StorageError;
+use lessor::storage::Request;
 use lessor_kit::error::AdapterError;
 
-use crate::worker::Worker;
+use crate::worker::{Answer, Worker};
 
-type Job = Box<dyn FnOnce(&mut Worker) + Send>;
+/// The most requests that are answered in one transaction, unless they came as one batch.
+const MOST_TOGETHER: usize = 1_024;
+
+enum Job {
+    /// To be answered, together with others that wait.
+    Ask {
+        requests: Vec<Request>,
+        reply: oneshot::Sender<Vec<Answer>>,
+    },
+    Run(Box<dyn FnOnce(&mut Worker) + Send>),
+}
 
 /// The way to the thread that has the connection. The thread ends when this is dropped and the jobs are done.
 pub(crate) struct Thread(Sender<Job>);
@@ -24,7 +35,7 @@ impl Thread {
         let work = move || match connect() {
             Ok(mut worker) => {
                 if connected.send(Ok(())).is_ok() {
-                    queue.into_iter().for_each(|job| job(&mut worker));
+                    work(&mut worker, &queue);
                 }
             }
             Err(error) => drop(connected.send(Err(error))),
@@ -32,6 +43,13 @@ impl Thread {
         thread::Builder::new().name("lessor-sqlite".into()).spawn(work).map_err(StorageError::transient)?;
         answer.await.unwrap_or_else(|_| Err(AdapterError::Ended.into()))?;
         Ok(Self(jobs))
+    }
+
+    /// Answers, together with what else waits by then, unless whoever asks has gone before.
+    pub(crate) async fn ask(&self, requests: Vec<Request>) -> Result<Vec<Answer>, StorageError> {
+        let (reply, answer) = oneshot::channel();
+        let _ = self.0.send(Job::Ask { requests, reply });
+        answer.await.map_err(|_| AdapterError::Ended.into())
     }
 
     /// Runs it on the thread, unless whoever wants to know has gone before its turn comes.
@@ -50,6 +68,45 @@ impl Thread {
 
     /// Runs it on the thread when its turn comes: never, if the thread has ended.
     pub(crate) fn run_later(&self, job: impl FnOnce(&mut Worker) + Send + 'static) {
-        let _ = self.0.send(Box::new(job));
+        let _ = self.0.send(Job::Run(Box::new(job)));
+    }
+}
+
+/// Does one job after the other. Requests that wait next to each other are one job: what a commit costs is mostly to wait
+/// for the disk, so that ten thousand keys are a few dozen commits.
+fn work(worker: &mut Worker, queue: &Receiver<Job>) {
+    let mut next = None;
+    while let Some(job) = next.take().or_else(|| queue.recv().ok()) {
+        match job {
+            Job::Run(run) => run(worker),
+            Job::Ask { requests, reply } => {
+                let patience = worker.patience(&requests);
+                let mut count = requests.len();
+                let (mut asked, mut replies) = (vec![requests], vec![reply]);
+                while count < MOST_TOGETHER {
+                    match queue.try_recv() {
+                        // Nobody waits for a lock for shorter than it has time because of another.
+                        Ok(Job::Ask { requests, reply }) if worker.patience(&requests) == patience => {
+                            count += requests.len();
+                            asked.push(requests);
+                            replies.push(reply);
+                        }
+                        other => {
+                            next = other.ok();
+                            break;
+                        }
+                    }
+                }
+                answer(worker, asked, replies);
+            }
+        }
+    }
+}
+
+fn answer(worker: &mut Worker, asked: Vec<Vec<Request>>, replies: Vec<oneshot::Sender<Vec<Answer>>>) {
+    let wanted = asked.into_iter().zip(replies).filter(|(_, reply)| !reply.is_canceled());
+    let (asked, replies): (Vec<_>, Vec<_>) = wanted.unzip();
+    for (reply, answers) in replies.into_iter().zip(worker.answer(&asked)) {
+        let _ = reply.send(answers);
     }
 }

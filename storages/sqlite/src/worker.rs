@@ -1,5 +1,6 @@
 //! The connection and what is done with it, on the storage's own thread.
 
+use core::slice;
 use core::time::Duration;
 use std::path::Path;
 use std::sync::Arc;
@@ -22,7 +23,7 @@ pub(crate) struct Worker {
     followed: Followed,
 }
 
-type Answer = Result<Reply, StorageError>;
+pub(crate) type Answer = Result<Reply, StorageError>;
 
 impl Worker {
     pub(crate) fn open(
@@ -86,32 +87,50 @@ impl Worker {
         self.followed.look(&self.connection, &self.table);
     }
 
-    /// Answers in order, a key that occurs again with an error in its place.
-    pub(crate) fn answer(&mut self, requests: &[Request]) -> Vec<Answer> {
-        let mut batch = Batch::new(requests.iter().map(Request::key));
-        let asked = self
-            .set_patience(requests)
-            .and_then(|()| self.look_first(requests, &mut batch))
-            .and_then(|()| self.decide(&batch.open(requests)));
-        match asked {
-            Ok(answers) => batch.answer_open(answers),
-            Err(error) => {
-                let error = explained(error, &self.table);
+    /// Answers all that was asked, each in order, a key that occurs again in it with an error in its place: in one
+    /// transaction, which fails or succeeds as a whole.
+    ///
+    /// Where it fails for another reason than a lock each is tried alone: an error about one key is no verdict on
+    /// those of others.
+    pub(crate) fn answer(&mut self, asked: &[Vec<Request>]) -> Vec<Vec<Answer>> {
+        let mut batches: Vec<_> = asked.iter().map(|requests| Batch::new(requests.iter().map(Request::key))).collect();
+        let decided = self.decide_all(asked, &mut batches);
+        if asked.len() > 1 && decided.as_ref().is_err_and(|error| !is_busy(error)) {
+            return asked.iter().flat_map(|requests| self.answer(slice::from_ref(requests))).collect();
+        }
+        if let Err(error) = decided {
+            let error = explained(error, &self.table);
+            for (batch, requests) in batches.iter_mut().zip(asked) {
                 batch.answer_open(requests.iter().map(|_| Err(error.clone())));
             }
         }
-        batch.into_answers()
+        batches.into_iter().map(Batch::into_answers).collect()
     }
 
-    /// The answer has to come while the candidate still waits for it.
-    fn set_patience(&self, requests: &[Request]) -> rusqlite::Result<()> {
+    fn decide_all(&mut self, asked: &[Vec<Request>], batches: &mut [Batch<Reply>]) -> rusqlite::Result<()> {
+        let patience = asked.iter().map(|requests| self.patience(requests)).min();
+        self.connection.busy_timeout(patience.unwrap_or(self.busy_timeout))?;
+        for (requests, batch) in asked.iter().zip(&mut *batches) {
+            self.look_first(requests, batch)?;
+        }
+        let open: Vec<_> = asked.iter().zip(&*batches).map(|(requests, batch)| batch.open(requests)).collect();
+        let requests: Vec<_> = open.iter().flatten().map(|(_, request)| *request).collect();
+        let mut answers = self.decide(&requests)?.into_iter();
+        for (open, batch) in open.iter().zip(batches) {
+            batch.answer_open(answers.by_ref().take(open.len()));
+        }
+        Ok(())
+    }
+
+    /// How long these may wait for the write lock: the answer has to come while the candidate still waits for it.
+    pub(crate) fn patience(&self, requests: &[Request]) -> Duration {
         let ttls = requests.iter().filter_map(|request| match request {
             Request::Acquire(claim) => Some(claim.ttl),
             Request::Renew(renewal) => Some(renewal.ttl),
             _ => None,
         });
         let least = self.busy_timeout.min(Duration::from_millis(1));
-        self.connection.busy_timeout(patience(ttls, self.busy_timeout, least))
+        patience(ttls, self.busy_timeout, least)
     }
 
     /// Looks without the write lock where that is often or always enough: a refused claim must lock nothing. What is
@@ -133,13 +152,13 @@ impl Worker {
     }
 
     /// One transaction for all that is left to do, unless that is only lists.
-    fn decide(&mut self, requests: &[(usize, &Request)]) -> rusqlite::Result<Vec<Answer>> {
+    fn decide(&mut self, requests: &[&Request]) -> rusqlite::Result<Vec<Answer>> {
         let mut handed_over = Vec::new();
         let mut decide = |connection: &Connection| {
-            let requests = requests.iter().map(|(_, request)| request);
+            let requests = requests.iter();
             requests.map(|request| decide_one(&self.table, connection, request, &mut handed_over)).collect()
         };
-        if requests.iter().all(|(_, request)| matches!(request, Request::List(_))) {
+        if requests.iter().all(|request| matches!(request, Request::List(_))) {
             return decide(&self.connection);
         }
         let transaction = begin(&mut self.connection)?;

@@ -211,7 +211,7 @@ impl Queue {
     fn shortest(&self, tracks: Tracks<'_>) -> Class {
         let flying = tracks.flying.iter().map(|(class, _)| *class).min();
         let waiting = self.lines.keys().next().copied();
-        flying.into_iter().chain(waiting).min().unwrap_or(Class::of(Duration::MAX))
+        flying.into_iter().chain(waiting).min().unwrap_or_else(|| Class::of(Duration::MAX))
     }
 
     /// Puts it aside if its key is in flight.

@@ -57,6 +57,7 @@ pub struct Flight {
 /// What came of one request of a flight.
 #[derive(Debug)]
 #[non_exhaustive]
+#[expect(clippy::large_enum_variant, reason = "nearly all are the large one")]
 pub enum Answer {
     /// It was answered, or failed.
     #[non_exhaustive]

@@ -8,4 +8,5 @@ mod lists;
 mod locks;
 mod rows;
 mod setup;
+mod together;
 mod wakeups;
