@@ -155,6 +155,7 @@ fn counters_begin_at_zero() {
         assert_eq!(
             counters,
             [
+                "lessor_failures_total{key=k,kind=not_sent}",
                 "lessor_failures_total{key=k,kind=permanent}",
                 "lessor_failures_total{key=k,kind=transient}",
                 "lessor_leader_changes_total{key=k}",
@@ -277,9 +278,12 @@ fn requests_are_measured() {
         assert!(under_way.clone().all(|requests| requests <= 1), "{:?}", under_way.collect::<Vec<_>>());
         drop((b, observer));
 
-        for (fault, outcome, seconds) in
-            [(Fault::Refuse, "transient", 0.0), (Fault::Deny, "permanent", 0.0), (Fault::Hang, "unanswered", 2.0)]
-        {
+        for (fault, outcome, seconds) in [
+            (Fault::Refuse, "transient", 0.0),
+            (Fault::Deny, "permanent", 0.0),
+            (Fault::Crowd, "not_sent", 0.0),
+            (Fault::Hang, "unanswered", 2.0),
+        ] {
             storage.set(Fault::None);
             wait(&timer, secs(30));
             timer.block_on(a.elected()).unwrap().unwrap();
@@ -313,12 +317,16 @@ fn failures_are_counted_by_kind() {
         storage.set(Fault::Deny);
         wait(&timer, secs(60));
         let after = storage.renewals() + storage.acquires();
+        storage.set(Fault::Crowd);
+        wait(&timer, secs(60));
+        let crowded = storage.renewals() + storage.acquires();
         let failures: Vec<_> =
             figures.counters().into_iter().filter(|(series, _)| series.starts_with("lessor_failures")).collect();
-        assert!(between > before + 20 && after > between + 20);
+        assert!(between > before + 20 && after > between + 20 && crowded > after + 20);
         assert_eq!(
             failures,
             counted(&[
+                ("lessor_failures_total{key=k,kind=not_sent}", (crowded - after) as u64),
                 ("lessor_failures_total{key=k,kind=permanent}", (after - between) as u64),
                 ("lessor_failures_total{key=k,kind=transient}", (between - before) as u64),
             ])

@@ -5,7 +5,7 @@ use core::time::Duration;
 
 use ::metrics::{SharedString, Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 
-use super::observed::{Ended, Outcome};
+use super::observed::{Ended, NOT_SENT, Outcome};
 use crate::election::{Election, Event, LostReason};
 use crate::storage::ErrorKind;
 use crate::term::Term;
@@ -62,8 +62,8 @@ impl Metrics {
         self.begun = true;
         describe();
         counter!(LEADER_CHANGES, "key" => self.key()).increment(0);
-        for kind in ErrorKind::ALL {
-            counter!(FAILURES, "key" => self.key(), "kind" => kind.as_str()).increment(0);
+        for kind in ErrorKind::ALL.map(ErrorKind::as_str).into_iter().chain([NOT_SENT]) {
+            counter!(FAILURES, "key" => self.key(), "kind" => kind).increment(0);
         }
         if !self.campaigns {
             return;
@@ -120,7 +120,8 @@ impl Metrics {
                 }
             }
             Event::StorageFailed { error, .. } => {
-                counter!(FAILURES, "key" => self.key(), "kind" => error.kind().as_str()).increment(1);
+                let kind = if error.is_not_sent() { NOT_SENT } else { error.kind().as_str() };
+                counter!(FAILURES, "key" => self.key(), "kind" => kind).increment(1);
             }
             _ => {}
         }

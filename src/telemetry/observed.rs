@@ -20,6 +20,9 @@ pub(crate) struct Report {
     now: Instant,
 }
 
+/// What metrics call a request whose turn did not come in time.
+pub(super) const NOT_SENT: &str = "not_sent";
+
 /// A request under way.
 struct Call {
     id: RequestId,
@@ -39,6 +42,8 @@ pub(super) enum Outcome {
     Got,
     Other(Operation),
     Failed(ErrorKind),
+    /// Its turn did not come in time.
+    NotSent,
     /// It was not waited for any more.
     Unanswered,
 }
@@ -55,6 +60,7 @@ impl Outcome {
             // No election asks for these.
             Ok(Reply::Revoked(_)) => Self::Other(Operation::Revoke),
             Ok(Reply::Listed(_)) => Self::Other(Operation::List),
+            Err(error) if error.is_not_sent() => Self::NotSent,
             Err(error) => Self::Failed(error.kind()),
         }
     }
@@ -62,7 +68,7 @@ impl Outcome {
     /// Whether the storage answered.
     #[cfg(feature = "tracing")]
     pub(super) const fn is_answer(self) -> bool {
-        !matches!(self, Self::Failed(_) | Self::Unanswered)
+        !matches!(self, Self::Failed(_) | Self::NotSent | Self::Unanswered)
     }
 
     pub(super) const fn label(self) -> &'static str {
@@ -75,6 +81,7 @@ impl Outcome {
             Self::Got => "got",
             Self::Other(operation) => operation.as_str(),
             Self::Failed(kind) => kind.as_str(),
+            Self::NotSent => NOT_SENT,
             Self::Unanswered => "unanswered",
         }
     }

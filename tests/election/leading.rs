@@ -131,6 +131,25 @@ fn falling_back_after_failures_is_an_option() {
     assert_eq!(bench.claim().after, Some(term(5)));
 }
 
+/// A renewal whose turn did not come says nothing of the storage: the lease has its time, and the leader tries again.
+#[test]
+fn what_was_not_sent_is_no_failure() {
+    let mut config = Config::default();
+    config.fall_back_after = std::num::NonZeroU32::new(2);
+    let mut bench = Bench::new(config);
+    bench.to(ms(0)).granted(5);
+    let crowded = || StorageError::not_sent(secs(2), StorageError::transient("others were before it"));
+    for at in [2200, 3000, 4000, 5000] {
+        bench.to(ms(at)).answer(Err(crowded()));
+        assert!(bench.leads());
+        assert!(bench.election.status().jeopardy, "it is told all the same");
+    }
+    bench.to(ms(6000)).failed();
+    bench.to(ms(7000)).failed();
+    assert!(!bench.leads());
+    assert!(matches!(bench.happened().last(), Some(Told::Lost { reason: LostReason::Failures, .. })));
+}
+
 /// A new value goes out at once while leading, once more if one was on its way, and with the next claim otherwise.
 #[test]
 fn a_value_is_published() {

@@ -21,6 +21,8 @@ pub(crate) enum Fault {
     Hang,
     /// An error at once that stays until somebody changes something; not applied.
     Deny,
+    /// Its turn does not come: an error at once; not applied.
+    Crowd,
     /// An error at once, but applied: the reply was lost.
     LoseReply,
     /// Applied at once, and a hundredth of a second before the answer.
@@ -117,6 +119,10 @@ impl Storage for Faulty {
             Fault::None => operation.await,
             Fault::Refuse => Err(StorageError::transient("refused")),
             Fault::Deny => Err(StorageError::permanent("denied")),
+            Fault::Crowd => {
+                let because = StorageError::transient("others were before it");
+                Err(StorageError::not_sent(Duration::ZERO, because))
+            }
             Fault::Late => {
                 let answer = operation.await;
                 self.timer.sleep(Duration::from_millis(10)).await;
