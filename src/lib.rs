@@ -73,8 +73,8 @@
 //! | crate | storage | for |
 //! |---|---|---|
 //! | `lessor-sqlite` | `SqliteStorage` | processes of one machine, over a file |
-//! | `lessor-postgres` | `PostgresStorage` | a PostgreSQL database, through your own sqlx pool |
-//! | `lessor-mysql` | `MySqlStorage` | a MySQL or MariaDB database, through your own sqlx pool |
+//! | `lessor-postgres` | `PostgresStorage` | a PostgreSQL database, on two connections for all keys |
+//! | `lessor-mysql` | `MySqlStorage` | a MySQL or MariaDB database, on two connections for all keys |
 //! | `lessor-redis` | `RedisStorage` | a Redis server, through your own redis-rs client |
 //! | `lessor-http` | `HttpStorage` | a lease service over HTTP, on Cloudflare's Durable Objects |
 //! | `lessor-any` | any of them, by its URL | programs that leave the choice to whoever runs them |

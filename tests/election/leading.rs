@@ -131,6 +131,20 @@ fn falling_back_after_failures_is_an_option() {
     assert_eq!(bench.claim().after, Some(term(5)));
 }
 
+/// What a storage orders requests by: how long their sender waits, and how much is left of the reign.
+#[test]
+fn requests_say_how_urgent_they_are() {
+    let mut bench = Bench::new(Config::default());
+    bench.to(ms(0));
+    assert_eq!(bench.claim().patience, Some(secs(2)));
+    bench.granted(5).to(ms(2200));
+    let (renewal, sent) = (bench.renewal().clone(), bench.sent().1);
+    assert_eq!(renewal.patience, Some(secs(2)));
+    assert_eq!(renewal.time_left, Some(secs(9) - sent));
+    bench.failed().to(ms(4000));
+    assert!(bench.renewal().time_left < renewal.time_left);
+}
+
 /// A renewal whose turn did not come says nothing of the storage: the lease has its time, and the leader tries again.
 #[test]
 fn what_was_not_sent_is_no_failure() {
