@@ -9,6 +9,54 @@ use sqlx::Error;
 use sqlx::error::DatabaseError;
 use sqlx::mysql::MySqlDatabaseError;
 
+/// What a statement ends with instead of rows.
+#[derive(Clone, Debug)]
+pub(crate) enum Failure {
+    /// Another holds a lock. Nothing was done.
+    Locked,
+    /// The server refused it, and would refuse it on another connection too. Nothing was done.
+    Refused(StorageError),
+    /// The connection cannot be used any more. What was done is open.
+    Broken(StorageError),
+}
+
+impl Failure {
+    pub(crate) fn of(error: Error, table: &str, remedy: &'static str) -> Self {
+        let said = error.as_database_error();
+        let ends = said.is_none_or(|said| ends_the_session(said, number(&error).unwrap_or_default()));
+        if is_locked(&error) {
+            Self::Locked
+        } else if ends {
+            Self::Broken(explain(error, table, remedy))
+        } else {
+            Self::Refused(explain(error, table, remedy))
+        }
+    }
+
+    /// What came is not what was asked for: that does not mend by itself.
+    pub(crate) fn unfit(error: Error) -> Self {
+        Self::Refused(StorageError::permanent(error))
+    }
+}
+
+/// Whether another session may fare better: this one is over, is read-only (its server may be a replica now, while the
+/// address leads elsewhere), or does not know its statements any more.
+fn ends_the_session(said: &dyn DatabaseError, number: u16) -> bool {
+    let is_over = match number {
+        // The server stops; the connection was killed, was idle for too long, or sent too much at once.
+        1053 | 1153 | 1927 | 2006 | 2013 | 3169 | 4031 => true,
+        // A statement that is not known (a proxy has changed the server, say), or not what was prepared.
+        1243 | 1615 => true,
+        _ => said.code().is_some_and(|state| state.starts_with("08")),
+    };
+    is_over || is_read_only(said, number)
+}
+
+fn is_read_only(said: &dyn DatabaseError, number: u16) -> bool {
+    // The name of the option is the same in every language.
+    matches!(number, 1792 | 1836 | 1874) || number == FORBIDDEN_BY_OPTION && said.message().contains("read-only")
+}
+
 /// An error of the driver as an operation's. `remedy` says how to create the table, should it be missing.
 pub(crate) fn explain(error: Error, table: &str, remedy: &'static str) -> StorageError {
     match error {
@@ -28,9 +76,7 @@ fn explain_answer(said: &dyn DatabaseError, table: &str, remedy: &'static str) -
     match number {
         LOCKED | DEADLOCK | LOCKED_NOWAIT => AdapterError::Locked,
         NO_SUCH_TABLE => AdapterError::no_table(table, remedy),
-        1792 | 1836 | 1874 => read_only(),
-        // The name of the option is the same in every language.
-        FORBIDDEN_BY_OPTION if said.message().contains("read-only") => read_only(),
+        number if is_read_only(said, number) => AdapterError::read_only("connect to the primary"),
         _ => {
             let state = said.code().unwrap_or_default();
             // A syntax error quotes the statement, and with it values.
@@ -38,16 +84,6 @@ fn explain_answer(said: &dyn DatabaseError, table: &str, remedy: &'static str) -
             AdapterError::refused("MySQL", number.to_string(), message, kind(number, &state))
         }
     }
-}
-
-fn read_only() -> AdapterError {
-    AdapterError::read_only("connect to the primary")
-}
-
-/// The connections of the pool have `autocommit` off.
-pub(crate) fn nothing_is_committed() -> AdapterError {
-    let remedy = "give the storage a pool that leaves it on";
-    AdapterError::wrong_setup("autocommit", "off", "nothing would be committed", remedy)
 }
 
 // The server's numbers.
@@ -68,7 +104,7 @@ fn number(error: &Error) -> Option<u16> {
 }
 
 /// A lock was not to be had: at once, in time, or in this order.
-pub(crate) fn is_locked(error: &Error) -> bool {
+fn is_locked(error: &Error) -> bool {
     matches!(number(error), Some(LOCKED | DEADLOCK | LOCKED_NOWAIT))
 }
 

@@ -229,26 +229,33 @@
 // A library does not panic.
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod acquire;
+mod address;
 mod admit;
-mod answer;
 mod builder;
-mod change;
 mod error;
-mod left_behind;
-mod look;
+mod get;
+mod list;
+mod release;
+mod renew;
+mod revoke;
+mod row;
+mod server;
 mod setup;
 mod statement;
 mod statements;
 mod storage;
 mod table;
-mod together;
-mod write;
+mod transaction;
 
-pub use admit::admit;
-pub use builder::MySqlBuilder;
 pub use lessor_kit::error::AdapterError;
 pub use lessor_kit::fence::NotAdmitted;
+pub use lessor_kit::lane::Traffic;
 pub use sqlx;
+
+pub use address::Address;
+pub use admit::admit;
+pub use builder::MySqlBuilder;
 pub use storage::MySqlStorage;
 
 /// The README's code compiles and runs.

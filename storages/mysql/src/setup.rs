@@ -3,28 +3,50 @@
 use lessor::StorageError;
 use lessor_kit::error::AdapterError;
 use sqlx::mysql::{MySqlConnection, MySqlRow};
-use sqlx::{AssertSqlSafe, Row};
+use sqlx::{AssertSqlSafe, Connection, Row};
 
-use crate::error::{is_no_database, is_no_right, is_perhaps_missing, nothing_is_committed};
-use crate::storage::Leases;
+use crate::error::{is_no_database, is_no_right, is_perhaps_missing};
+use crate::server::Primary;
+use crate::storage::MySqlStorage;
 
 const COLUMNS: &str = "`key`, session, id, term, version, ttl, expires, since, value";
 
-impl Leases {
-    /// The table, if it is missing, and its database, if one was named.
-    pub(crate) async fn create(&self) -> Result<(), StorageError> {
+/// What the server has to take at once, in bytes. A flight's text is shorter.
+pub(crate) const LONGEST_TEXT: i64 = 8 << 20;
+
+impl MySqlStorage {
+    /// Creates the table if it is missing, and its database if one was [named](crate::MySqlBuilder::database). Any
+    /// number of processes may do that at any time.
+    ///
+    /// Where the table is there it needs no right to create anything. It opens a connection for that.
+    ///
+    /// # Errors
+    /// [`StorageError`], permanent if this user may not create them.
+    ///
+    /// # Cancel safety
+    /// What a dropped call has begun may still be created.
+    pub async fn migrate(&self) -> Result<(), StorageError> {
+        let primary = self.primary();
+        let mut connection = primary.door.open().await.map_err(|error| primary.explain(error))?.connection;
+        let created = primary.create(&mut connection).await;
+        close(connection).await;
+        created
+    }
+}
+
+impl Primary {
+    async fn create(&self, connection: &mut MySqlConnection) -> Result<(), StorageError> {
         let explain = |error| self.explain(error);
-        let mut connection = self.pool.acquire().await.map_err(explain)?;
-        match run(&mut connection, format!("SELECT 1 FROM {} WHERE 1 = 0", self.table.quoted())).await {
+        match run(connection, format!("SELECT 1 FROM {} WHERE 1 = 0", self.table.quoted())).await {
             Ok(()) => return Ok(()),
             Err(error) if is_perhaps_missing(&error) => {}
             Err(error) => return Err(explain(error)),
         }
-        match run(&mut connection, self.table.create()).await {
+        match run(connection, self.table.create()).await {
             Err(error) if is_no_database(&error) => {
                 let Some(create_database) = self.table.create_database() else { return Err(explain(error)) };
-                run(&mut connection, create_database).await.map_err(explain)?;
-                run(&mut connection, self.table.create()).await.map_err(explain)
+                run(connection, create_database).await.map_err(explain)?;
+                run(connection, self.table.create()).await.map_err(explain)
             }
             created => created.map_err(explain),
         }
@@ -32,55 +54,67 @@ impl Leases {
 
     /// Whether everything is there, and this user may use it.
     pub(crate) async fn check(&self) -> Result<(), StorageError> {
+        let mut connection = self.door.open().await.map_err(|error| self.explain(error))?.connection;
+        let mut checked = self.check_rights(&mut connection).await;
+        if checked.is_ok() {
+            checked = self.check_settings(&mut connection).await;
+        }
+        close(connection).await;
+        checked
+    }
+
+    /// Each statement is refused, or not, before it would do anything.
+    async fn check_rights(&self, connection: &mut MySqlConnection) -> Result<(), StorageError> {
         let table = self.table.quoted();
-        let mut connection = self.pool.acquire().await.map_err(|error| self.explain(error))?;
-        // Each is refused, or not, before it would do anything.
         for (right, sql) in [
             ("SELECT", format!("SELECT {COLUMNS} FROM {table} WHERE 1 = 0")),
             ("INSERT", format!("INSERT INTO {table} ({COLUMNS}) SELECT {COLUMNS} FROM {table} WHERE 1 = 0")),
             ("UPDATE", format!("UPDATE {table} SET version = version WHERE 1 = 0")),
-            ("UPDATE", format!("SELECT version FROM {table} WHERE 1 = 0 FOR UPDATE NOWAIT")),
+            ("UPDATE", format!("SELECT version FROM {table} WHERE 1 = 0 FOR UPDATE SKIP LOCKED")),
         ] {
-            match run(&mut connection, sql).await {
+            match run(connection, sql).await {
                 Err(error) if is_no_right(&error) => return Err(AdapterError::no_right(right, table).into()),
                 done => done.map_err(|error| self.explain(error))?,
             }
         }
-        self.check_settings(&mut connection).await
+        Ok(())
     }
 
-    /// Whether what is written is kept, all or nothing.
+    /// Whether what is written is kept, all or nothing, and a long text is taken.
     async fn check_settings(&self, connection: &mut MySqlConnection) -> Result<(), StorageError> {
         let explain = |error| self.explain(error);
-        let found: Option<MySqlRow> = sqlx::query(
-            "SELECT CAST(engine AS BINARY) AS engine, @@autocommit AS autocommit FROM information_schema.tables
-             WHERE table_schema = COALESCE(?, DATABASE()) AND table_name = ?",
+        let found: MySqlRow = sqlx::query(
+            "SELECT (SELECT CAST(engine AS BINARY) FROM information_schema.tables
+                     WHERE table_schema = COALESCE(?, DATABASE()) AND table_name = ?) AS engine,
+                    CAST(@@max_allowed_packet AS SIGNED) AS longest",
         )
         .bind(self.table.database())
         .bind(self.table.name())
-        .fetch_optional(connection)
+        .fetch_one(connection)
         .await
         .map_err(explain)?;
-        // A temporary table, say: it is there, since it could be asked.
-        let Some(found) = found else { return Ok(()) };
-        if found.try_get_unchecked::<i64, _>("autocommit").map_err(explain)? == 0 {
-            return Err(nothing_is_committed().into());
+        let longest = found.try_get_unchecked::<i64, _>("longest").map_err(explain)?;
+        if longest < LONGEST_TEXT {
+            let problem = "requests for many keys, which are sent as one text, may not fit into a packet";
+            let remedy = format!("set it to {LONGEST_TEXT} or more");
+            return Err(AdapterError::wrong_setup("max_allowed_packet", longest.to_string(), problem, remedy).into());
         }
         match found.try_get_unchecked::<Option<&str>, _>("engine").map_err(explain)? {
             Some(engine) if !engine.eq_ignore_ascii_case("InnoDB") => {
                 let table = self.table.quoted();
                 let problem = format!("the table {table} is kept by an engine without transactions");
-                Err(AdapterError::wrong_setup(
-                    "engine",
-                    engine,
-                    problem,
-                    format!("ALTER TABLE {table} ENGINE = InnoDB"),
-                )
-                .into())
+                let remedy = format!("ALTER TABLE {table} ENGINE = InnoDB");
+                Err(AdapterError::wrong_setup("engine", engine, problem, remedy).into())
             }
+            // A temporary table, say, is not listed: it is there, since it could be asked.
             _ => Ok(()),
         }
     }
+}
+
+/// With a word: a server notes in its log who leaves without.
+async fn close(connection: MySqlConnection) {
+    let _ = connection.close().await;
 }
 
 async fn run(connection: &mut MySqlConnection, sql: String) -> sqlx::Result<()> {

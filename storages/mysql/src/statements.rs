@@ -2,69 +2,100 @@
 
 use core::time::Duration;
 
-use lessor::storage::{List, Record, Release, Renewal};
+use lessor::storage::{List, Record, Release, Renewal, Session};
 use lessor::{Id, Key, Value};
-use lessor_kit::encoding::{signed, ttl_ms};
+use lessor_kit::encoding::{session_to_bytes, signed, ttl_ms};
 
-use crate::statement::{Param, Statement, Template};
+use crate::statement::{Param, Script, Statement, Template, list};
 
-/// The server's clock when it is asked, in whole ms since 1970.
-///
-/// `UTC_TIMESTAMP` is when the statement began. What has passed since then, in a wait for a lock say, is the difference
-/// of two local times, in any time zone; where the local time is set meanwhile, it does not count.
-const CLOCK: &str = "((TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6))
- + IF(TIMESTAMPDIFF(MICROSECOND, NOW(6), SYSDATE(6)) BETWEEN 0 AND 600000000,
- TIMESTAMPDIFF(MICROSECOND, NOW(6), SYSDATE(6)), 0)) DIV 1000)";
+/// The server's clock when it is asked, in whole ms since 1970: sessions are in UTC. Not `NOW`, which is when the
+/// statement began: before any wait for a lock.
+pub(crate) const CLOCK: &str = "(TIMESTAMPDIFF(MICROSECOND, '1970-01-01', SYSDATE(6)) DIV 1000)";
 
-const LOOK: &str = "\
+pub(crate) const LOOK: &str = "\
 SELECT l.`key`, l.session, CAST(l.id AS BINARY) AS id, l.term, l.version, l.ttl, l.expires, l.since,
-    CAST(l.value AS BINARY) AS value, {clock} AS now, @@autocommit AS autocommit
+    CAST(l.value AS BINARY) AS value, {clock} AS now
 FROM {table} AS l WHERE l.`key` IN ({keys})";
 
-const LIST: &str = "\
+pub(crate) const LIST: &str = "\
 SELECT l.`key`, l.session, CAST(l.id AS BINARY) AS id, l.term, l.version, l.ttl, l.expires, l.since,
-    CAST(l.value AS BINARY) AS value, {clock} AS now, @@autocommit AS autocommit
+    CAST(l.value AS BINARY) AS value, {clock} AS now
 FROM {table} AS l WHERE l.`key` >= ? AND l.`key` < ? ORDER BY l.`key` LIMIT ?";
 
-const LOCK: &str = "\
-SELECT COUNT(*) FROM {table} FORCE INDEX (PRIMARY) WHERE `key` IN ({keys}) FOR UPDATE NOWAIT";
-
-const CREATE: &str = "\
+pub(crate) const CREATE: &str = "\
 INSERT INTO {table} (`key`, session, id, term, version, ttl, expires, since, value)
-SELECT CAST(? AS BINARY), CAST(? AS BINARY), CONVERT(CAST(? AS BINARY) USING utf8mb4), ?, ?, ?,
-    {clock} + ?, {clock}, CONVERT(CAST(? AS BINARY) USING utf8mb4)
-FROM DUAL WHERE @@autocommit = 1";
+VALUES (?, ?, CONVERT(CAST(? AS BINARY) USING utf8mb4), ?, ?, ?, {clock} + ?, {clock},
+    CONVERT(CAST(? AS BINARY) USING utf8mb4))";
 
-const GRANT: &str = "\
-UPDATE {table} AS l SET
+/// Follows [`CREATE`] in a text, where one row that is there already should not end it. [`SEE`] tells whose it is.
+pub(crate) const OR_LEAVE: &str = "\nON DUPLICATE KEY UPDATE version = version";
+
+pub(crate) const SEE: &str = "\
+SELECT l.`key`, l.session, l.term, l.version FROM {table} AS l FORCE INDEX (PRIMARY)
+WHERE l.`key` IN ({keys}) AND l.expires > {clock}";
+
+pub(crate) const GRANT: &str = "\
+UPDATE {table} AS l FORCE INDEX (PRIMARY) SET
     l.session = ?, l.id = CONVERT(CAST(? AS BINARY) USING utf8mb4),
     l.value = CONVERT(CAST(? AS BINARY) USING utf8mb4),
     l.term = ?, l.version = ?, l.ttl = ?, l.expires = {clock} + ?, l.since = IF(?, {clock}, l.since)
-WHERE l.`key` = ? AND l.version = ? AND l.term = ? AND l.session <=> ? AND (? OR l.expires > {clock})
-    AND @@autocommit = 1";
+WHERE l.`key` = ? AND l.version = ? AND l.term = ? AND l.session <=> ? AND (? OR l.expires > {clock})";
 
-const RENEW: &str = "\
-UPDATE {table} AS l SET
+pub(crate) const RENEW: &str = "\
+UPDATE {table} AS l FORCE INDEX (PRIMARY) SET
     l.id = CONVERT(CAST(? AS BINARY) USING utf8mb4),
     l.value = CONVERT(CAST(? AS BINARY) USING utf8mb4),
     l.version = LAST_INSERT_ID(l.version + 1), l.ttl = GREATEST(?, LEAST(l.expires - {clock}, l.ttl)),
     l.expires = {clock} + GREATEST(?, LEAST(l.expires - {clock}, l.ttl))
-WHERE l.`key` = ? AND l.session = ? AND l.term = ? AND l.expires > {clock} AND @@autocommit = 1";
+WHERE l.`key` = ? AND l.session = ? AND l.term = ? AND l.expires > {clock}";
 
-const RELEASE: &str = "\
-UPDATE {table} AS l SET l.session = NULL, l.version = l.version + 1
-WHERE l.`key` = ? AND l.session = ? AND @@autocommit = 1";
+pub(crate) const RELEASE: &str = "\
+UPDATE {table} AS l FORCE INDEX (PRIMARY) SET l.session = NULL, l.version = l.version + 1
+WHERE l.`key` = ? AND l.session = ?";
 
-const REVOKE: &str = "\
-UPDATE {table} AS l SET l.session = NULL, l.term = ?, l.version = ?, l.since = {clock}
-WHERE l.`key` = ? AND l.version = ? AND l.term = ? AND l.session <=> ? AND @@autocommit = 1";
+pub(crate) const REVOKE: &str = "\
+UPDATE {table} AS l FORCE INDEX (PRIMARY) SET l.session = NULL, l.term = ?, l.version = ?, l.since = {clock}
+WHERE l.`key` = ? AND l.version = ? AND l.term = ? AND l.session <=> ?";
+
+/// Locks the rows, or fails at once.
+pub(crate) const LOCK: &str = "\
+SELECT l.`key`, l.session, l.id, l.term, l.version, l.expires, l.value
+FROM {table} AS l FORCE INDEX (PRIMARY) WHERE l.`key` IN ({keys}) FOR UPDATE NOWAIT";
+
+pub(crate) const READ_CLOCK: &str = "SET @lessor_now = {clock}";
+
+/// Of locked rows, those that are still as they were left.
+pub(crate) const RENEW_SAME: &str = "\
+UPDATE {table} AS l FORCE INDEX (PRIMARY) SET
+    l.version = l.version + 1, l.ttl = GREATEST({ttl}, LEAST(l.expires - @lessor_now, l.ttl)),
+    l.expires = @lessor_now + GREATEST({ttl}, LEAST(l.expires - @lessor_now, l.ttl))
+WHERE l.`key` IN ({keys}) AND l.expires > @lessor_now
+    AND CONCAT(l.session, l.term, x'0a', l.`key`, x'0a', l.id, COALESCE(CONCAT(x'0a', l.value), '')) IN ({marks})";
+
+pub(crate) const TELL_CLOCK: &str = "SELECT @lessor_now AS now";
+
+/// Of locked rows, those that have this session.
+pub(crate) const RELEASE_SAME: &str = "\
+UPDATE {table} AS l FORCE INDEX (PRIMARY) SET l.session = NULL, l.version = l.version + 1
+WHERE l.`key` IN ({keys}) AND CONCAT(l.session, l.`key`) IN ({marks})";
+
+/// The rows that nobody has locked.
+pub(crate) const FREE: &str = "\
+SELECT l.`key` FROM {table} AS l FORCE INDEX (PRIMARY) WHERE l.`key` IN ({keys}) FOR UPDATE SKIP LOCKED";
+
+/// The rows that are there, also those that are not committed yet.
+pub(crate) const TAKEN: &str = "\
+SET TRANSACTION ISOLATION LEVEL READ UNCOMMITTED;
+SELECT l.`key` FROM {table} AS l FORCE INDEX (PRIMARY) WHERE l.`key` IN ({keys})";
 
 /// The statements for one table.
 #[derive(Clone, Debug)]
 pub(crate) struct Statements {
     table: String,
+    look: Template,
     list: Template,
     create: Template,
+    create_or_leave: Template,
     grant: Template,
     renew: Template,
     release: Template,
@@ -74,25 +105,27 @@ pub(crate) struct Statements {
 impl Statements {
     /// The table is quoted.
     pub(crate) fn new(table: &str) -> Self {
-        let [list, create, grant, renew, release, revoke] =
-            [LIST, CREATE, GRANT, RENEW, RELEASE, REVOKE].map(|sql| template(sql, table));
-        Self { table: table.into(), list, create, grant, renew, release, revoke }
+        let look = LOOK.replace("{keys}", "?");
+        let create_or_leave = [CREATE, OR_LEAVE].concat();
+        let [look, list, create, create_or_leave, grant, renew, release, revoke] =
+            [&look, LIST, CREATE, &create_or_leave, GRANT, RENEW, RELEASE, REVOKE].map(|sql| template(sql, table));
+        Self { table: table.into(), look, list, create, create_or_leave, grant, renew, release, revoke }
     }
 
-    /// The rows of these keys, as last committed. It locks nothing, and waits for nobody.
-    pub(crate) fn look(&self, keys: &[&Key]) -> Statement {
-        self.of_keys(LOOK, keys)
+    /// What every candidate needs: the first has to be there, the others may not be allowed.
+    pub(crate) const fn of_every_candidate(&self) -> (&Template, [&Template; 2]) {
+        (&self.look, [&self.renew, &self.release])
     }
 
-    /// Locks the rows of these keys, or fails at once.
-    pub(crate) fn lock(&self, keys: &[&Key]) -> Statement {
-        self.of_keys(LOCK, keys)
+    /// The row of a key, as last committed. It locks nothing, and waits for nobody.
+    pub(crate) fn look(&self, of: &Key) -> Statement {
+        self.look.with([key(of)])
     }
 
-    fn of_keys(&self, sql: &str, keys: &[&Key]) -> Statement {
-        let places = vec!["?"; keys.len()].join(", ");
-        let template = template(&sql.replace("{keys}", &places), &self.table);
-        template.with(keys.iter().map(|of| key(of)).collect::<Vec<_>>())
+    /// A statement without places for values, about these keys.
+    pub(crate) fn about(&self, sql: &str, keys: &[&Key]) -> String {
+        // The values last: nothing in them is to be replaced.
+        complete(sql, &self.table, &[("{keys}", &list(keys.iter().map(|key| key.as_str())))])
     }
 
     /// One row more than the page has, to see whether there is a next one.
@@ -101,22 +134,31 @@ impl Statements {
         let from = list.start.as_ref().map_or(prefix, |from| from.as_str().as_bytes().max(prefix));
         // No byte of UTF-8 is 0xff: after all keys that begin with the prefix, and before all others that follow.
         let end = [prefix, &[0xff]].concat();
-        let limit = i64::try_from(list.page_size() + 1).unwrap_or(i64::MAX);
+        let limit = i64::try_from(list.page_size().saturating_add(1)).unwrap_or(i64::MAX);
         self.list.with([Param::Bytes(from.into()), Param::Bytes(end), Param::Number(limit)])
     }
 
     /// The first record of a key.
     pub(crate) fn create(&self, of: &Key, record: &Record) -> Statement {
-        self.create.with([
+        self.create.with(Self::first(of, record))
+    }
+
+    /// As [`create`](Self::create), but a row that is there is no error.
+    pub(crate) fn create_or_leave(&self, of: &Key, record: &Record) -> Statement {
+        self.create_or_leave.with(Self::first(of, record))
+    }
+
+    fn first(of: &Key, record: &Record) -> [Param; 8] {
+        [
             key(of),
-            session(record),
+            session_of(record),
             id(&record.id),
             Param::Number(record.term.into()),
             version(record),
             ttl(Duration::from_millis(record.ttl_ms)),
             ttl(Duration::from_millis(record.ttl_ms)),
             value(record.value.as_ref()),
-        ])
+        ]
     }
 
     /// A grant in the place of the record that was seen, if that is still there.
@@ -125,7 +167,7 @@ impl Statements {
     pub(crate) fn grant(&self, of: &Key, seen: &Record, record: &Record) -> Statement {
         let new_term = Param::Number((record.term != seen.term).into());
         self.grant.with([
-            session(record),
+            session_of(record),
             id(&record.id),
             value(record.value.as_ref()),
             Param::Number(record.term.into()),
@@ -136,7 +178,7 @@ impl Statements {
             key(of),
             version(seen),
             Param::Number(seen.term.into()),
-            session(seen),
+            session_of(seen),
             new_term,
         ])
     }
@@ -149,13 +191,28 @@ impl Statements {
             ttl(renewal.ttl),
             ttl(renewal.ttl),
             key(&renewal.key),
-            Param::Session(renewal.session),
+            session(renewal.session),
             Param::Number(renewal.term.into()),
         ])
     }
 
+    /// Those of one ttl, and whose texts are as they were.
+    pub(crate) fn renew_same(&self, ttl: Duration, renewals: &[&Renewal]) -> String {
+        let keys = list(renewals.iter().map(|renewal| renewal.key.as_str()));
+        let marks = list(renewals.iter().map(|renewal| mark(renewal)));
+        let ttl = ttl_ms(ttl).to_string();
+        complete(RENEW_SAME, &self.table, &[("{ttl}", &ttl), ("{keys}", &keys), ("{marks}", &marks)])
+    }
+
     pub(crate) fn release(&self, release: &Release) -> Statement {
-        self.release.with([key(&release.key), Param::Session(release.session)])
+        self.release.with([key(&release.key), session(release.session)])
+    }
+
+    pub(crate) fn release_same(&self, releases: &[&Release]) -> String {
+        let keys = list(releases.iter().map(|release| release.key.as_str()));
+        let mark = |release: &&Release| [&session_to_bytes(release.session)[..], release.key.as_str().as_bytes()].concat();
+        let marks = list(releases.iter().map(mark));
+        complete(RELEASE_SAME, &self.table, &[("{keys}", &keys), ("{marks}", &marks)])
     }
 
     /// Takes the lease that was seen from its holder, if it is still as it was.
@@ -166,13 +223,45 @@ impl Statements {
             key(of),
             version(seen),
             Param::Number(seen.term.into()),
-            session(seen),
+            session_of(seen),
         ])
+    }
+
+    /// A transaction that locks the rows of these keys first, or fails at once.
+    pub(crate) fn transaction(&self, keys: &[&Key]) -> Script {
+        Script::default().sql("START TRANSACTION").sql(&self.about(LOCK, keys))
     }
 }
 
+/// What a row has to be for a renewal that changes none of its texts: none of them has a line feed, and a session has 16
+/// bytes, so that no two make the same mark.
+fn mark(renewal: &Renewal) -> Vec<u8> {
+    let mut mark = Vec::from(session_to_bytes(renewal.session));
+    mark.extend(renewal.term.get().to_string().bytes());
+    for text in [renewal.key.as_str(), renewal.id.as_str()].into_iter().chain(renewal.value.as_ref().map(Value::as_str)) {
+        mark.push(b'\n');
+        mark.extend(text.bytes());
+    }
+    mark
+}
+
 fn template(sql: &str, table: &str) -> Template {
-    Template::new(sql, |piece| piece.replace("{clock}", CLOCK).replace("{table}", table))
+    Template::new(sql, |piece| complete(piece, table, &[]))
+}
+
+/// Puts these in their places. What they bring in is not looked at again.
+fn complete(sql: &str, table: &str, more: &[(&str, &str)]) -> String {
+    let mut rest = sql;
+    let mut done = String::new();
+    while let Some((before, after)) = rest.split_once('{') {
+        done.push_str(before);
+        let places = [("{clock}", CLOCK), ("{table}", table)].into_iter().chain(more.iter().copied());
+        let place = places.into_iter().find_map(|(name, text)| Some((text, after.strip_prefix(name.get(1..)?)?)));
+        let (text, after) = place.unwrap_or(("{", after));
+        done.push_str(text);
+        rest = after;
+    }
+    done + rest
 }
 
 fn key(key: &Key) -> Param {
@@ -187,8 +276,12 @@ fn value(value: Option<&Value>) -> Param {
     value.map_or(Param::Null, |value| Param::Bytes(value.as_str().into()))
 }
 
-fn session(record: &Record) -> Param {
-    record.session.map_or(Param::Null, Param::Session)
+fn session(session: Session) -> Param {
+    Param::Bytes(session_to_bytes(session).into())
+}
+
+fn session_of(record: &Record) -> Param {
+    record.session.map_or(Param::Null, session)
 }
 
 fn version(record: &Record) -> Param {
@@ -197,39 +290,4 @@ fn version(record: &Record) -> Param {
 
 fn ttl(ttl: Duration) -> Param {
     Param::Number(ttl_ms(ttl))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// What the documentation shows, and gives reasons for, is what runs.
-    #[test]
-    fn the_documentation_shows_what_runs() {
-        let lines: Vec<_> = include_str!("lib.rs").lines().map_while(|line| line.strip_prefix("//!")).collect();
-        let documented: Vec<_> = lines.iter().map(|line| line.strip_prefix(' ').unwrap_or(line)).collect();
-        let documented = documented.join("\n");
-        for sql in [CLOCK, LOOK, LIST, LOCK, CREATE, GRANT, RENEW, RELEASE, REVOKE] {
-            let shown = sql.replace("{table}", "lessor_leases").replace("{clock}", "clock").replace("{keys}", "?, ..");
-            assert!(documented.contains(&format!("```sql\n{shown}\n```")), "{shown}");
-        }
-    }
-
-    #[test]
-    fn a_page_begins_and_ends_with_its_prefix() {
-        let key = |key| Key::new(key).unwrap();
-        let statements = Statements::new("`t`");
-        let bounds = |list: List| format!("{:?}", statements.list(&list));
-        let bytes = |bytes: &[u8]| format!("{:?}", Param::Bytes(bytes.into()));
-        for (list, from, end) in [
-            (List::new(), &b""[..], &b"\xff"[..]),
-            (List::new().prefix("a/"), b"a/", b"a/\xff"),
-            (List::new().prefix("a/").start(Some(key("a/b"))), b"a/b", b"a/\xff"),
-            (List::new().prefix("b/").start(Some(key("a"))), b"b/", b"b/\xff"),
-        ] {
-            let shown = bounds(list);
-            let values = format!("[{}, {}, {:?}]", bytes(from), bytes(end), Param::Number(101));
-            assert!(shown.contains(&values), "{shown}: {values}");
-        }
-    }
 }

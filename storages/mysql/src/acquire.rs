@@ -1,0 +1,172 @@
+//! Claims: looked at, judged, and granted where that was allowed and nothing has changed since.
+
+use core::time::Duration;
+use std::collections::BTreeMap;
+
+use lessor::storage::{Acquired, Claim, Record, Reply};
+use lessor::{Key, StorageError, Term};
+use lessor_kit::lane::Answer;
+use lessor_kit::row::Reading;
+
+use crate::address::Link;
+use crate::error::Failure;
+use crate::row;
+use crate::server::{Primary, settled};
+use crate::statement::Statement;
+use crate::statements::SEE;
+use crate::transaction::{Outcome, Rows};
+
+/// What was seen allows it: it is written if that is still there.
+struct Grant<'r> {
+    claim: &'r Claim,
+    /// The place of the claim among all.
+    place: usize,
+    seen: Reading,
+    record: Record,
+    reply: Reply,
+}
+
+impl Primary {
+    pub(crate) async fn acquire(&self, link: &mut Link, claims: &[&Claim]) -> Result<Vec<Answer>, Failure> {
+        let keys: Vec<_> = claims.iter().map(|claim| &claim.key).collect();
+        let mut answers = Vec::new();
+        let mut grants = Vec::new();
+        for (place, (claim, reading)) in claims.iter().zip(self.look(link, &keys).await?).enumerate() {
+            answers.push(match reading.map(|reading| judged(place, claim, reading)) {
+                Ok(Judged::Grant(grant)) => {
+                    grants.push(grant);
+                    None
+                }
+                Ok(Judged::Refused(answer)) => Some(answer),
+                Err(error) => Some(Answer::done(Err(error))),
+            });
+        }
+        let granted = match &grants[..] {
+            [] => Vec::new(),
+            [grant] if claims.len() == 1 => {
+                let outcome = self.write(link, &grant.claim.key, &self.statement(grant)).await?;
+                vec![self.granted(grant, outcome)]
+            }
+            grants => self.grant_all(link, grants).await?,
+        };
+        for (grant, answer) in grants.iter().zip(granted) {
+            if let Some(open) = answers.get_mut(grant.place) {
+                *open = Some(answer);
+            }
+        }
+        Ok(answers.into_iter().map(|answer| answer.unwrap_or(Answer::Locked)).collect())
+    }
+
+    fn statement(&self, grant: &Grant<'_>) -> Statement {
+        let key = &grant.claim.key;
+        match &grant.seen.record {
+            None => self.statements.create(key, &grant.record),
+            Some(seen) => self.statements.grant(key, seen, &grant.record),
+        }
+    }
+
+    fn granted(&self, grant: &Grant<'_>, outcome: Outcome) -> Answer {
+        match outcome {
+            Outcome::Written { .. } => {
+                if grant.record.wakes_followers(grant.seen.record.as_ref()) {
+                    self.subscribers.wake(&grant.claim.key);
+                }
+                Answer::done(Ok(grant.reply.clone()))
+            }
+            // Another was faster. What was seen is what was there before: the candidate looks and asks again.
+            Outcome::Unmet => {
+                let Reading { record, now_ms, .. } = &grant.seen;
+                let lease = record.as_ref().map(|record| record.lease(*now_ms));
+                Answer::done(Ok(Acquired::refused(lease, Duration::ZERO).into()))
+            }
+            Outcome::Locked => Answer::Locked,
+        }
+    }
+
+    /// Those that have a row, then those that have none. What is not granted is looked at again: who was faster has
+    /// mostly come to an end by then, and refuses it.
+    async fn grant_all(&self, link: &mut Link, grants: &[Grant<'_>]) -> Result<Vec<Answer>, Failure> {
+        let mut outcomes: Vec<_> = grants.iter().map(|_| Outcome::Locked).collect();
+        let (new, there): (Vec<usize>, _) =
+            (0..grants.len()).partition(|place| grants.get(*place).is_some_and(|grant| grant.seen.record.is_none()));
+        for (rows, places) in [(Rows::There, there), (Rows::New, new)] {
+            let some: Vec<&Grant<'_>> = places.iter().filter_map(|place| grants.get(*place)).collect();
+            let written = match rows {
+                Rows::There => self.update_all(link, &some).await?,
+                Rows::New => self.create_all(link, &some).await?,
+            };
+            for (place, outcome) in places.into_iter().zip(written) {
+                if let Some(open) = outcomes.get_mut(place) {
+                    *open = outcome;
+                }
+            }
+        }
+        let open = || grants.iter().zip(&outcomes).filter(|(_, outcome)| !matches!(outcome, Outcome::Written { .. }));
+        let keys: Vec<_> = open().map(|(grant, _)| &grant.claim.key).collect();
+        let mut looked = self.look(link, &keys).await?.into_iter();
+        let answer = |(grant, outcome): (&Grant<'_>, &Outcome)| {
+            let reading = if let Outcome::Written { .. } = outcome { None } else { looked.next() };
+            match reading.map(|reading| reading.map(|reading| judged(grant.place, grant.claim, reading))) {
+                Some(Ok(Judged::Refused(answer))) => answer,
+                Some(Err(error)) => Answer::done(Err(error)),
+                _ => self.granted(grant, *outcome),
+            }
+        };
+        Ok(grants.iter().zip(&outcomes).map(answer).collect())
+    }
+
+    async fn update_all(&self, link: &mut Link, grants: &[&Grant<'_>]) -> Result<Vec<Outcome>, Failure> {
+        let keys: Vec<_> = grants.iter().map(|grant| &grant.claim.key).collect();
+        let statements: Vec<_> = grants.iter().map(|grant| self.statement(grant)).collect();
+        self.write_each(link, &keys, &statements).await
+    }
+
+    /// Each is inserted if its key is still nobody's. Then they are looked at, before others can change them.
+    async fn create_all(&self, link: &mut Link, grants: &[&Grant<'_>]) -> Result<Vec<Outcome>, Failure> {
+        let keys: Vec<_> = grants.iter().map(|grant| &grant.claim.key).collect();
+        let script = |open: &[usize], keys: &[&Key]| {
+            let mut open: Vec<_> = open.iter().filter_map(|place| grants.get(*place)).collect();
+            // In one order for all, so that no two wait for one another.
+            open.sort_by_key(|grant| &grant.claim.key);
+            let script = self.statements.transaction(keys);
+            let script = open.iter().fold(script, |script, grant| {
+                script.statement(&self.statements.create_or_leave(&grant.claim.key, &grant.record))
+            });
+            script.sql(&self.statements.about(SEE, keys)).sql("COMMIT")
+        };
+        let (had, steps) = self.write_free(link, &keys, Rows::New, script).await?;
+        let mut found = BTreeMap::new();
+        for row in steps.iter().rev().nth(1).into_iter().flat_map(|seen| &seen.rows) {
+            let record = (row::session(row)?, row::column::<i64>(row, "term")?, row::column::<i64>(row, "version")?);
+            found.insert(row::key_bytes(row)?, record);
+        }
+        let mut outcomes: Vec<_> = grants.iter().map(|_| Outcome::Locked).collect();
+        for place in had {
+            if let (Some(grant), Some(outcome)) = (grants.get(place), outcomes.get_mut(place)) {
+                // The session's own from an earlier try is as good: it is the same grant.
+                let mine = (grant.record.session, Some(grant.record.term.into()), Some(1));
+                let is_mine = found.get(grant.claim.key.as_str().as_bytes()) == Some(&mine);
+                *outcome = if is_mine { Outcome::Written { said: 0 } } else { Outcome::Unmet };
+            }
+        }
+        Ok(outcomes)
+    }
+}
+
+enum Judged<'r> {
+    Grant(Grant<'r>),
+    Refused(Answer),
+}
+
+fn judged(place: usize, claim: &Claim, reading: Reading) -> Judged<'_> {
+    let request = claim.clone().into();
+    if let Some(refused) = settled(&request, &reading) {
+        return Judged::Refused(Answer::seen(refused, reading));
+    }
+    let verdict = Record::judge(reading.record.as_ref(), &request, reading.now_ms, Term::FIRST);
+    let reply = verdict.reply;
+    match verdict.write {
+        Some(record) => Judged::Grant(Grant { claim, place, seen: reading, record, reply }),
+        None => Judged::Refused(Answer::done(Err(StorageError::unfit()))),
+    }
+}

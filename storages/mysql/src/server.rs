@@ -1,0 +1,157 @@
+//! The server, as the lane has to know it: how to connect, and what to send.
+
+use core::time::Duration;
+
+use async_io::Timer;
+use futures::FutureExt;
+use lessor::StorageError;
+use lessor::storage::{Claim, Get, Record, Release, Renewal, Reply, Request, Subscribers};
+use lessor::Term;
+use lessor_kit::lane::{self, Answer, Broken, Flight};
+use lessor_kit::row::Reading;
+use sqlx::mysql::MySqlRow;
+use sqlx::Executor;
+
+use crate::address::{Door, Link};
+use crate::error::{Failure, explain};
+use crate::statement::Statement;
+use crate::statements::Statements;
+use crate::table::Table;
+
+/// How to create the table.
+pub(crate) const REMEDY: &str = "call MySqlStorage::migrate() once to create it";
+
+/// Between two tries to get a lock that another holds.
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// One table on one server.
+pub(crate) struct Primary {
+    pub(crate) door: Door,
+    pub(crate) table: Table,
+    pub(crate) statements: Statements,
+    pub(crate) lock_timeout: Duration,
+    /// Those that follow a key through this storage or a clone of it.
+    pub(crate) subscribers: Subscribers,
+}
+
+impl Primary {
+    pub(crate) fn new(door: Door, table: Table, lock_timeout: Duration) -> Self {
+        let statements = Statements::new(&table.quoted());
+        Self { door, table, statements, lock_timeout, subscribers: Subscribers::new() }
+    }
+
+    pub(crate) fn explain(&self, error: sqlx::Error) -> StorageError {
+        explain(error, &self.table.quoted(), REMEDY)
+    }
+
+    pub(crate) fn failure(&self, error: sqlx::Error) -> Failure {
+        Failure::of(error, &self.table.quoted(), REMEDY)
+    }
+
+    pub(crate) async fn fetch(&self, link: &mut Link, statement: &Statement) -> Result<Vec<MySqlRow>, Failure> {
+        statement.prepared().fetch_all(&mut link.connection).await.map_err(|error| self.failure(error))
+    }
+
+    /// Asked again and again where it may wait for a lock. The server would wait in whole seconds, and go on waiting
+    /// after nobody does here.
+    async fn answer(&self, link: &mut Link, flight: &Flight) -> Result<Vec<Answer>, Failure> {
+        let Some(patience) = flight.lock_patience else { return self.try_to_answer(link, &flight.requests).await };
+        let mut over = Timer::after(patience.min(self.lock_timeout));
+        loop {
+            let answers = self.try_to_answer(link, &flight.requests).await?;
+            let is_locked = answers.iter().any(|answer| matches!(answer, Answer::Locked));
+            if !is_locked || (&mut over).now_or_never().is_some() {
+                return Ok(answers);
+            }
+            Timer::after(PAUSE).await;
+        }
+    }
+
+    async fn try_to_answer(&self, link: &mut Link, requests: &[Request]) -> Result<Vec<Answer>, Failure> {
+        let answers = match requests {
+            [Request::Revoke(revoke)] => self.revoke(link, revoke).await.map(|answer| vec![answer]),
+            [Request::List(list)] => self.list(link, list).await.map(|reply| vec![Answer::done(Ok(reply))]),
+            requests => {
+                if let Some(claims) = all::<Claim>(requests) {
+                    self.acquire(link, &claims).await
+                } else if let Some(renewals) = all::<Renewal>(requests) {
+                    self.renew(link, &renewals).await
+                } else if let Some(releases) = all::<Release>(requests) {
+                    self.release(link, &releases).await
+                } else if let Some(gets) = all::<Get>(requests) {
+                    self.get(link, &gets).await
+                } else {
+                    let unknown = requests.iter().map(|unknown| Err(StorageError::unsupported(unknown)));
+                    Ok(unknown.map(Answer::done).collect())
+                }
+            }
+        };
+        match answers {
+            Err(Failure::Locked) => Ok(requests.iter().map(|_| Answer::Locked).collect()),
+            answers => answers,
+        }
+    }
+}
+
+/// Requests of one operation.
+trait OfOne: Sized {
+    fn of(request: &Request) -> Option<&Self>;
+}
+
+macro_rules! of_one {
+    ($($variant:ident($request:ident)),*) => {$(
+        impl OfOne for $request {
+            fn of(request: &Request) -> Option<&Self> {
+                match request {
+                    Request::$variant(request) => Some(request),
+                    _ => None,
+                }
+            }
+        }
+    )*};
+}
+
+of_one!(Acquire(Claim), Renew(Renewal), Release(Release), Get(Get));
+
+/// All of them, if they are of this operation.
+fn all<R: OfOne>(requests: &[Request]) -> Option<Vec<&R>> {
+    requests.iter().map(R::of).collect()
+}
+
+/// What a look answers, if the request needs no more than that.
+pub(crate) fn settled(request: &Request, reading: &Reading) -> Option<Reply> {
+    let verdict = Record::judge(reading.record.as_ref(), request, reading.now_ms, Term::FIRST);
+    verdict.write.is_none().then_some(verdict.reply)
+}
+
+impl lane::Server for Primary {
+    type Connection = Link;
+    const THREAD: &'static str = "lessor-mysql";
+
+    /// The statements of every candidate are prepared, so that none of them takes another round trip for that.
+    async fn connect(&self) -> Result<Link, StorageError> {
+        let explain = |error| self.explain(error);
+        let mut link = self.door.open().await.map_err(explain)?;
+        let (look, others) = self.statements.of_every_candidate();
+        link.connection.prepare(look.sql()).await.map_err(explain)?;
+        for other in others {
+            match link.connection.prepare(other.sql()).await.map_err(|error| self.failure(error)) {
+                Err(Failure::Broken(error)) => return Err(error),
+                // Who may only look needs no more. Who asks for more hears it then.
+                _ => {}
+            }
+        }
+        Ok(link)
+    }
+
+    async fn send(&self, link: &mut Link, flight: &Flight) -> Result<Vec<Answer>, Broken> {
+        match self.answer(link, flight).await {
+            Ok(answers) => Ok(answers),
+            Err(Failure::Broken(error)) => Err(Broken(error)),
+            Err(Failure::Locked) => Ok(flight.requests.iter().map(|_| Answer::Locked).collect()),
+            Err(Failure::Refused(error)) => {
+                Ok(flight.requests.iter().map(|_| Answer::done(Err(error.clone()))).collect())
+            }
+        }
+    }
+}
