@@ -92,12 +92,13 @@ pub(crate) struct Link {
 #[derive(Debug)]
 pub(crate) struct Door {
     address: Address,
-    lock_timeout: Duration,
+    set_up: String,
 }
 
 impl Door {
-    pub(crate) const fn new(address: Address, lock_timeout: Duration) -> Self {
-        Self { address, lock_timeout }
+    pub(crate) fn new(address: Address, lock_timeout: Duration) -> Self {
+        let seconds = lock_timeout.as_millis().div_ceil(1000).max(1);
+        Self { address, set_up: SET_UP.replace("{seconds}", &seconds.to_string()) }
     }
 
     /// sqlx sets nothing up, which would cost another round trip, and logs nothing: sessions are secrets, and statements
@@ -109,9 +110,7 @@ impl Door {
 
     pub(crate) async fn open(&self) -> sqlx::Result<Link> {
         let mut connection = MySqlConnection::connect_with(&self.options()).await?;
-        let seconds = self.lock_timeout.as_millis().div_ceil(1000).max(1);
-        let set_up = SET_UP.replace("{seconds}", &seconds.to_string());
-        let found = sqlx::raw_sql(AssertSqlSafe(set_up)).fetch_one(&mut connection).await?;
+        let found = sqlx::raw_sql(AssertSqlSafe(self.set_up.clone())).fetch_one(&mut connection).await?;
         let waits = found.try_get_unchecked::<i64, _>("lock_wait")? > 0;
         Ok(Link { connection, waits })
     }
@@ -120,6 +119,16 @@ impl Door {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    impl Door {
+        /// As on MySQL, which knows nothing of what is MariaDB's.
+        pub(crate) fn without_mariadbs(mut self) -> Self {
+            let (before, rest) = self.set_up.split_once("/*M!").unwrap();
+            let (_, after) = rest.split_once("*/").unwrap();
+            self.set_up = format!("{before}{after}");
+            self
+        }
+    }
 
     #[test]
     fn nothing_is_logged() {

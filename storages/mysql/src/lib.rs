@@ -232,6 +232,8 @@
 mod acquire;
 mod address;
 mod admit;
+#[cfg(test)]
+mod as_on_mysql;
 mod builder;
 mod error;
 mod get;

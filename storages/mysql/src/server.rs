@@ -67,7 +67,7 @@ impl Primary {
         }
     }
 
-    async fn try_to_answer(&self, link: &mut Link, requests: &[Request]) -> Result<Vec<Answer>, Failure> {
+    pub(crate) async fn try_to_answer(&self, link: &mut Link, requests: &[Request]) -> Result<Vec<Answer>, Failure> {
         let answers = match requests {
             [Request::Revoke(revoke)] => self.revoke(link, revoke).await.map(|answer| vec![answer]),
             [Request::List(list)] => self.list(link, list).await.map(|reply| vec![Answer::done(Ok(reply))]),

@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use futures::future::join;
-use lessor::storage::{Acquired, Renewed, Takeover};
+use lessor::storage::{Acquired, Renewed, Reply, Takeover};
 use lessor::{Storage, StorageExt};
 use lessor_mysql::MySqlStorage;
-use lessor_servers::mysql::{Server, pool};
+use lessor_servers::mysql::Server;
 use smol::block_on;
 
 use crate::support::{
-    HOUR, claim_for, granted, key, lasting, lock, number, pool_with, release, renewal, run, storage, unlock,
+    HOUR, claim_for, granted, granted_reply, key, lasting, lock, number, release, renewal, requests, run, storage, unlock,
 };
 
 /// R4: a verdict is of the time after the wait for a lock, also where whoever held it changed nothing.
@@ -22,11 +22,18 @@ fn time_goes_on_while_a_lock_is_waited_for() {
     let server = Server::start_with(&[], Some("Europe/Berlin"));
     block_on(async {
         storage(&server).await.0.check().await.unwrap();
-        // With a time zone of its own, as with sqlx's.
-        for options in [server.options(), server.options().timezone(None)] {
-            let pool = pool(options, 8);
+        // Alone, and beside others.
+        for beside in [false, true] {
+            let pool = server.pool(8);
             run(&pool, "DELETE FROM lessor_leases").await;
-            let storage = MySqlStorage::builder().lock_timeout(HOUR).build(pool.clone());
+            let storage = MySqlStorage::builder().lock_timeout(HOUR).build(&pool);
+            if beside {
+                // The first claim of a batch leads: the others are on their own.
+                let others = (0..10).map(|other| claim_for(HOUR, &format!("beside {other}"), 1));
+                for acquired in storage.call_all(requests(others)).await {
+                    let _ = granted_reply(acquired);
+                }
+            }
             let is_live = async || storage.get(&key("k")).await.unwrap().unwrap().is_live();
 
             // Live when it is asked, expired when it gets the lock.
@@ -88,13 +95,19 @@ fn an_hour_ahead() {
         assert!(matches!(held, Acquired::Refused { .. }), "{held:?}");
         let second = granted(storage.acquire(watched).await);
         assert_eq!(Some(second), first.next());
-        for sql_mode in ["", "SIMULTANEOUS_ASSIGNMENT"] {
+        run(&pool, AN_HOUR_AHEAD).await;
+        let other = claim_for(TTL, "other", 2);
+        let other_term = granted(storage.acquire(other.clone()).await);
+        run(&pool, AN_HOUR_AHEAD).await;
+        // Alone, and with another.
+        let both = [vec![renewal(&known, second)], vec![renewal(&known, second), renewal(&other, other_term)]];
+        for renewals in both {
             run(&pool, AN_HOUR_AHEAD).await;
-            let storage = MySqlStorage::new(pool_with(format!("sql_mode = '{sql_mode}'"), 1, server.options()));
-            let renewed = storage.renew(renewal(&known, second)).await.unwrap();
-            assert!(matches!(renewed, Renewed::Extended { .. }));
+            for renewed in storage.call_all(requests(renewals)).await {
+                assert!(matches!(renewed, Ok(Reply::Renewed(Renewed::Extended { .. }))), "{renewed:?}");
+            }
             let ahead = "SELECT expires - TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6)) DIV 1000
-                FROM lessor_leases";
+                FROM lessor_leases WHERE `key` = 'k'";
             let ahead = number(&pool, ahead).await;
             assert!(ahead <= 5000, "a renewal brings it back to the clock: {ahead}");
         }
@@ -136,28 +149,21 @@ fn a_term_begins_once() {
     });
 }
 
-/// Times are counted right where local time is counted twice or not at all.
+/// Time is UTC, wherever the server is: nothing is counted twice, or left out, where summer time begins or ends.
 #[test]
 fn summer_time() {
-    let server = Server::start_with(&[], Some("Europe/Berlin"));
+    let server = Server::start_with(&["--default-time-zone=SYSTEM"], Some("Europe/Berlin"));
     block_on(async {
-        storage(&server).await.0.check().await.unwrap();
-        // The last Sundays of March and October 2025, 01:00 UTC, and an hour around them.
-        for (change_number, change) in [1_743_296_400_i64, 1_761_440_400].into_iter().enumerate() {
-            for (step, minutes) in (-90..=90).step_by(15).enumerate() {
-                let seconds = change + minutes * 60;
-                let pool = pool_with(format!("timestamp = {seconds}.25"), 1, server.options().timezone(None));
-                let storage = MySqlStorage::new(pool.clone());
-                let claim = claim_for(Duration::from_millis(1), &format!("{change_number} {step}"), 1);
-                let first = granted(storage.acquire(claim.clone()).await);
-                let times = format!("SELECT expires - since FROM lessor_leases WHERE `key` = '{}'", claim.key);
-                assert_eq!(number(&pool, &times).await, 1);
-                let expires = format!("SELECT expires FROM lessor_leases WHERE `key` = '{}'", claim.key);
-                assert_eq!(number(&pool, &expires).await, seconds * 1000 + 251);
-                let renewed = storage.renew(renewal(&claim, first)).await.unwrap();
-                assert!(matches!(renewed, Renewed::Extended { .. }));
-                assert_eq!(number(&pool, &expires).await, seconds * 1000 + 251);
-            }
+        let (_, pool) = storage(&server).await;
+        for options in [server.options(), server.options().timezone(Some("SYSTEM".into()))] {
+            let storage = MySqlStorage::new(options);
+            let claim = claim_for(HOUR, "k", 1).after(lessor::Term::new(7));
+            let _ = granted(storage.acquire(claim.clone()).await);
+            storage.release(release(&claim)).await.unwrap();
+            let off = "SELECT ABS(since - TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6)) DIV 1000) DIV 60000
+                FROM lessor_leases";
+            assert_eq!(number(&pool, off).await, 0);
+            run(&pool, "DELETE FROM lessor_leases").await;
         }
     });
 }

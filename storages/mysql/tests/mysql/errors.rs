@@ -1,15 +1,13 @@
 //! An error says what is wrong, of which kind it is, and no secret.
 
-use std::time::Duration;
-
 use lessor::storage::{ErrorKind, List, Renewed};
 use lessor::{Storage, StorageError, StorageExt, Term};
-use lessor_mysql::sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
+use lessor_mysql::sqlx::mysql::MySqlConnectOptions;
 use lessor_mysql::{AdapterError, MySqlStorage};
-use lessor_servers::mysql::{PASSWORD, Server, pool};
+use lessor_servers::mysql::{PASSWORD, Server};
 use smol::block_on;
 
-use crate::support::{claim, granted, key, pool_with, renewal, requests, run, storage};
+use crate::support::{claim, granted, key, renewal, requests, run, storage};
 
 fn permanent(error: StorageError) -> StorageError {
     let shown = format!("{error} {error:?}");
@@ -45,7 +43,7 @@ fn assert_read_only(error: StorageError) {
 }
 
 fn on(options: MySqlConnectOptions) -> MySqlStorage {
-    MySqlStorage::new(pool(options, 1))
+    MySqlStorage::new(options)
 }
 
 #[test]
@@ -80,15 +78,22 @@ fn what_is_missing() {
         assert_eq!(refused(missing.check().await.unwrap_err()), "1054");
         run(&pool, "ALTER TABLE lessor_leases RENAME COLUMN note TO value, ENGINE = MyISAM").await;
         assert_eq!(wrong_setup(missing.check().await.unwrap_err()), ("engine", "MyISAM".into()));
+        // A pool that is closed has told its options all the same.
+        run(&pool, "ALTER TABLE lessor_leases ENGINE = InnoDB").await;
         pool.close().await;
-        permanent(missing.check().await.unwrap_err());
+        missing.check().await.unwrap();
+    });
+}
 
-        let exhausted = MySqlPoolOptions::new().max_connections(1);
-        let exhausted = exhausted.acquire_timeout(Duration::from_millis(100)).connect_lazy_with(server.options());
-        let held = exhausted.acquire().await.unwrap();
-        let error = MySqlStorage::new(exhausted.clone()).check().await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Transient, "{error}");
-        drop(held);
+/// A text for many keys has to fit into a packet.
+#[test]
+fn small_packets() {
+    let server = Server::start_with(&["--max-allowed-packet=1M"], None);
+    block_on(async {
+        let storage = on(server.options());
+        storage.migrate().await.unwrap();
+        let (setting, found) = wrong_setup(storage.check().await.unwrap_err());
+        assert_eq!((setting, &*found), ("max_allowed_packet", "1048576"));
     });
 }
 
@@ -128,25 +133,24 @@ fn what_is_not_allowed() {
         ] {
             assert_read_only(error);
         }
-        run(&pool, "SET GLOBAL read_only = 0").await;
-        let read_only = MySqlStorage::new(pool_with("tx_read_only = 1", 1, server.options()));
+        run(&pool, "SET GLOBAL read_only = 0, GLOBAL tx_read_only = 1").await;
+        let read_only = on(server.options());
         for error in [
-            read_only.check().await.unwrap_err(),
             read_only.acquire(claim("new", 1)).await.unwrap_err(),
             read_only.renew(renewal.clone()).await.unwrap_err(),
         ] {
             assert_read_only(error);
         }
-        let uncommitted = MySqlStorage::new(pool_with("autocommit = 0", 1, server.options()));
-        for error in [
-            uncommitted.check().await.unwrap_err(),
-            uncommitted.acquire(claim("new", 1)).await.unwrap_err(),
-            uncommitted.renew(renewal.clone()).await.unwrap_err(),
-            uncommitted.revoke(&renewal.key).await.unwrap_err(),
-            uncommitted.list(List::new()).await.unwrap_err(),
-        ] {
-            assert_eq!(wrong_setup(error), ("autocommit", "off".into()));
-        }
+        // Another connection may lead to where it is not: each of these has ended its own.
+        run(&pool, "SET SESSION tx_read_only = 0").await;
+        run(&pool, "SET GLOBAL tx_read_only = 0").await;
+        assert!(matches!(read_only.renew(renewal.clone()).await.unwrap(), Renewed::Extended { .. }));
+        assert_eq!(granted(read_only.acquire(claim("new", 1)).await), Term::FIRST);
+
+        run(&pool, "CREATE USER watcher IDENTIFIED BY 'r'; GRANT SELECT ON lessor.lessor_leases TO watcher").await;
+        let watcher = on(server.options().username("watcher").password("r"));
+        assert!(watcher.get(&renewal.key).await.unwrap().is_some(), "who only looks needs no other right");
+        assert_eq!(refused(watcher.renew(renewal).await.unwrap_err()), "1142");
     });
 }
 

@@ -2,19 +2,19 @@
 
 use std::time::Duration;
 
-use futures::future::{Either, select};
-use lessor::storage::{Acquired, ErrorKind, Renewed};
-use lessor::{Builder, Event, StorageExt, Term};
+use futures::future::{Either, join, select};
+use lessor::storage::{ErrorKind, Renewed, Reply};
+use lessor::{Builder, Event, Storage, StorageExt, Term};
 use lessor_mysql::MySqlStorage;
 use lessor_mysql::sqlx::Executor;
 use lessor_servers::mysql::Server;
 use smol::block_on;
 
-use crate::support::{claim, claim_for, granted, lock, now, number, renewal, storage, waiting};
+use crate::support::{HOUR, claim, claim_for, granted, lock, number, renewal, requests, storage, waiting};
 
-/// Who waits in vain leaves one statement behind on the server, not one with each try; dropped or not.
+/// Who waits in vain leaves nothing behind on the server, whether it hears so or is dropped.
 #[test]
-fn vain_waits_do_not_pile_up() {
+fn vain_waits_leave_nothing_behind() {
     let server = Server::start();
     block_on(async {
         let (storage, pool) = storage(&server).await;
@@ -31,78 +31,71 @@ fn vain_waits_do_not_pile_up() {
                     let error = storage.renew(brief.clone()).await.unwrap_err();
                     assert_eq!(error.kind(), ErrorKind::Transient, "{error}");
                 }
-                assert!(waiting(&pool).await <= 1);
+                assert_eq!(waiting(&pool).await, 0);
             }
-            assert_eq!(waiting(&pool).await, 1, "the first");
             other.rollback().await.unwrap();
             for _ in 0..3 {
                 assert!(matches!(storage.renew(brief.clone()).await.unwrap(), Renewed::Extended { .. }));
             }
-            while waiting(&pool).await > 0 {}
             assert_eq!(number(&pool, "SELECT COUNT(*) FROM information_schema.innodb_trx").await, 0);
         }
+        let traffic = storage.traffic();
+        assert!(traffic.connected <= 2, "no wait has cost a connection: {traffic:?}");
     });
 }
 
 /// The same for a key's first claim: where another one is under way, and where a whole range is locked.
 #[test]
-fn vain_first_claims_do_not_pile_up() {
+fn vain_first_claims_leave_nothing_behind() {
     const INSERTING: &str = "SELECT COUNT(*) FROM information_schema.processlist WHERE info LIKE 'INSERT %'";
     let server = Server::start();
     block_on(async {
         let (storage, pool) = storage(&server).await;
         let _ = granted(storage.acquire(claim("k", 1)).await);
         for (name, locking) in [
-            (
-                "first",
-                "INSERT INTO lessor_leases
-                 SELECT 'first', session, id, term, version, ttl, expires, since, value FROM lessor_leases",
-            ),
+            ("first", "INSERT INTO lessor_leases VALUES ('first', NULL, 'h', 1, 1, 1, 1, 1, NULL)"),
             ("ranged", "SELECT * FROM lessor_leases FOR UPDATE"),
         ] {
             let mut other = pool.begin().await.unwrap();
             other.execute(locking).await.unwrap();
             let first = claim_for(Duration::from_secs(1), name, 2);
-            for _ in 0..5 {
-                let began = now();
-                assert_eq!(storage.acquire(first.clone()).await.unwrap_err().kind(), ErrorKind::Transient);
-                let waited = now() - began;
-                assert!(waited < Duration::from_secs(10), "{waited:?}");
-            }
-            assert_eq!(number(&pool, INSERTING).await, 1, "{name}");
-            other.rollback().await.unwrap();
-            // The one that was left behind may be first, with a lease that has ended by now.
-            let mut claim = first;
-            let term = loop {
-                match storage.acquire(claim.clone()).await.unwrap() {
-                    Acquired::Granted { term, .. } => break term,
-                    Acquired::Refused { lease, retry_after, .. } => {
-                        assert!(retry_after.is_zero());
-                        claim = claim.after(lease.map(|lease| lease.term));
-                    }
-                    other => panic!("{other:?}"),
+            for _ in 0..3 {
+                // Alone, and beside another.
+                let with = [first.clone(), claim(&format!("{name} beside"), 1)];
+                let both = storage.call_all(requests(with)).await;
+                for answer in [storage.acquire(first.clone()).await.map(Reply::Acquired), both[0].clone()] {
+                    let error = answer.unwrap_err();
+                    assert_eq!(error.kind(), ErrorKind::Transient, "{error}");
                 }
-            };
-            assert!(Some(term) <= Term::FIRST.next(), "{term}");
+                assert_eq!(both[1].is_ok(), name == "first", "{:?}", both[1]);
+            }
+            assert_eq!(number(&pool, INSERTING).await, 0, "{name}");
+            other.rollback().await.unwrap();
+            assert_eq!(granted(storage.acquire(first).await), Term::FIRST);
         }
     });
 }
 
-/// Who waits in vain does not keep the pool's connection.
+/// Who waits holds up nobody else.
 #[test]
-fn a_vain_wait_keeps_no_connection() {
+fn a_wait_beside_others() {
     let server = Server::start();
     block_on(async {
         let (_, pool) = storage(&server).await;
-        let storage = MySqlStorage::new(server.pool(1));
-        let term = granted(storage.acquire(claim("k", 1)).await);
-        let brief = renewal(&claim_for(Duration::from_millis(500), "k", 1), term);
-        let other = lock(&pool).await;
-        assert_eq!(storage.renew(brief.clone()).await.unwrap_err().kind(), ErrorKind::Transient);
-        let limit = smol::Timer::after(Duration::from_secs(10));
-        let looked = select(Box::pin(storage.get(&brief.key)), limit).await;
-        assert!(matches!(looked, Either::Left((Ok(Some(_)), _))), "it waits for the statement that was given up");
-        other.rollback().await.unwrap();
+        let storage = MySqlStorage::builder().lock_timeout(HOUR).build(&pool);
+        let (locked, free) = (claim_for(HOUR, "locked", 1), claim_for(HOUR, "free", 1));
+        let first = granted(storage.acquire(locked.clone()).await);
+        let _ = granted(storage.acquire(free.clone()).await);
+        let mut other = pool.begin().await.unwrap();
+        other.execute("SELECT * FROM lessor_leases WHERE `key` = 'locked' FOR UPDATE").await.unwrap();
+        let (renewed, ()) = join(storage.renew(renewal(&locked, first)), async {
+            for _ in 0..20 {
+                assert!(matches!(storage.renew(renewal(&free, first)).await.unwrap(), Renewed::Extended { .. }));
+            }
+            other.rollback().await.unwrap();
+        })
+        .await;
+        assert!(matches!(renewed.unwrap(), Renewed::Extended { .. }), "it has waited");
     });
 }
 

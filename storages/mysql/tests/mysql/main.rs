@@ -6,6 +6,7 @@ mod contention;
 mod cost;
 mod errors;
 mod fencing;
+mod flights;
 mod locks;
 mod names;
 mod operators;

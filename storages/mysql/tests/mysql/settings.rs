@@ -1,12 +1,13 @@
-//! Whatever the server and the pool's connections are set to.
+//! Whatever the server is set to, and the address says.
 
 use lessor::Storage;
 use lessor_mysql::MySqlStorage;
 use lessor_servers::mysql::Server;
 use smol::block_on;
 
-use crate::support::{cycle, pool_with, storage};
+use crate::support::{cycle, run, storage};
 
+/// What a session begins with is the storage's own, where a server says something else.
 #[test]
 fn every_setting() {
     let strange = [
@@ -22,33 +23,35 @@ fn every_setting() {
     ];
     for (server, own) in [(Server::start(), true), (Server::start_with(&strange, Some("Asia/Kathmandu")), false)] {
         block_on(async {
-            storage(&server).await.0.check().await.unwrap();
+            let (_, pool) = storage(&server).await;
             for (number, set) in [
                 "sql_mode = ''",
                 "sql_mode = 'ANSI_QUOTES,PIPES_AS_CONCAT,NO_BACKSLASH_ESCAPES,IGNORE_SPACE'",
                 "sql_mode = 'TRADITIONAL,ONLY_FULL_GROUP_BY,PAD_CHAR_TO_FULL_LENGTH,NO_UNSIGNED_SUBTRACTION'",
-                "sql_mode = 'SIMULTANEOUS_ASSIGNMENT,HIGH_NOT_PRECEDENCE,REAL_AS_FLOAT'",
+                "sql_mode = 'ORACLE,SIMULTANEOUS_ASSIGNMENT,HIGH_NOT_PRECEDENCE,REAL_AS_FLOAT'",
                 "time_zone = '+12:45'",
                 "time_zone = 'SYSTEM'",
                 "tx_isolation = 'SERIALIZABLE'",
-                "tx_isolation = 'READ-COMMITTED'",
                 "tx_isolation = 'READ-UNCOMMITTED'",
-                "completion_type = 'CHAIN'",
-                "NAMES latin1",
-                "NAMES utf8mb4 COLLATE utf8mb4_unicode_ci",
+                "autocommit = 0",
+                "completion_type = 'RELEASE'",
+                "character_set_server = latin1",
+                "collation_connection = utf8mb4_unicode_ci",
                 "div_precision_increment = 0",
-                "innodb_lock_wait_timeout = 1",
+                "innodb_lock_wait_timeout = 50",
+                "in_predicate_conversion_threshold = 2",
+                "group_concat_max_len = 4",
             ]
             .into_iter()
             .enumerate()
             {
-                let mut options = server.options();
-                if !own {
-                    options =
-                        options.timezone(None).set_names(false).pipes_as_concat(false).no_engine_substitution(false);
-                }
-                let storage = MySqlStorage::new(pool_with(set, 2, options));
+                run(&pool, &format!("SET GLOBAL {set}")).await;
                 println!("{set}");
+                let mut options = server.options();
+                if own {
+                    options = options.timezone(Some("+01:00".into())).charset("latin1").pipes_as_concat(true);
+                }
+                let storage = MySqlStorage::new(options);
                 storage.check().await.unwrap();
                 cycle(&storage, &format!("{number}")).await;
             }

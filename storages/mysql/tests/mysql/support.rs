@@ -7,7 +7,7 @@ use futures::future::{Either, select};
 use lessor::storage::{Acquired, Claim, Release, Renewal, Reply, Request, Session};
 use lessor::{Id, Key, Storage, StorageError, StorageExt, SystemTimer, Term, Timer, Value, Wakeups};
 use lessor_mysql::MySqlStorage;
-use lessor_mysql::sqlx::mysql::{MySqlConnectOptions, MySqlPool, MySqlPoolOptions};
+use lessor_mysql::sqlx::mysql::MySqlPool;
 use lessor_mysql::sqlx::{self, AssertSqlSafe, Executor, MySql, Transaction};
 use lessor_servers::mysql::Server;
 
@@ -73,23 +73,13 @@ pub(crate) fn granted_reply(reply: Result<Reply, StorageError>) -> Term {
     }
 }
 
-/// With its table, and the pool that it is on.
+/// With its table, and a pool of the test's own.
 pub(crate) async fn storage(server: &Server) -> (MySqlStorage, MySqlPool) {
     let pool = server.pool(8);
-    let storage = MySqlStorage::new(pool.clone());
+    let storage = MySqlStorage::new(&pool);
     storage.migrate().await.unwrap();
     storage.check().await.unwrap();
     (storage, pool)
-}
-
-/// A pool whose connections begin with `SET ..`.
-pub(crate) fn pool_with(set: impl Into<String>, connections: u32, options: MySqlConnectOptions) -> MySqlPool {
-    let set = format!("SET {}", set.into());
-    let pool = MySqlPoolOptions::new().max_connections(connections).after_connect(move |connection, _| {
-        let set = set.clone();
-        Box::pin(async move { connection.execute(AssertSqlSafe(set)).await.map(drop) })
-    });
-    pool.connect_lazy_with(options)
 }
 
 pub(crate) async fn run(pool: &MySqlPool, sql: &str) {
