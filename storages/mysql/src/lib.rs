@@ -1,15 +1,16 @@
 //! Leases in a MySQL or MariaDB database: a storage for [lessor], for processes anywhere that reach one primary server.
 //!
-//! [`MySqlStorage`] keeps one small row for each key in a table. It works on the [`sqlx`] pool that your program
-//! already has:
+//! [`MySqlStorage`] keeps one small row for each key in a table. It needs to know where the server is: a URL, sqlx's
+//! options, or a pool that your program has.
 //!
 //! ```no_run
 //! use lessor::Builder;
 //! use lessor_mysql::MySqlStorage;
-//! use lessor_mysql::sqlx::MySqlPool;
+//! use lessor_mysql::sqlx::mysql::MySqlConnectOptions;
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-//! let storage = MySqlStorage::new(MySqlPool::connect("mysql://app@db.example.com/app").await?);
+//! let server: MySqlConnectOptions = "mysql://app@db.example.com/app".parse()?;
+//! let storage = MySqlStorage::new(server);
 //! storage.migrate().await?;
 //! let (candidate, driver) = Builder::new("nightly-report").build(storage)?;
 //! # let _ = (candidate, driver);
@@ -17,97 +18,117 @@
 //! # }
 //! ```
 //!
-//! MySQL 8.0 or later, MariaDB 10.3 or later, tested with MariaDB 10.11; the statements use only what both document.
-//! The table uses InnoDB. Rust 1.94 or later, as sqlx. This crate takes the types of sqlx 0.9, which it re-exports as
-//! [`sqlx`].
+//! MySQL 8.0.1 or later, MariaDB 10.6 or later, tested with MariaDB 10.11; the statements use only what both document. The
+//! table uses InnoDB. Rust 1.94 or later, as sqlx. This crate takes the types of sqlx 0.9, which it re-exports as [`sqlx`].
+//!
+//! # Connections
+//! A storage and its clones share two connections of their own ([`connections`](MySqlBuilder::connections)), on a thread of
+//! their own: from the first request on, until the last clone is gone. All requests wait in one line for them, renewals
+//! first; what waits together travels together, up to 1,024 keys and 1 MiB in one flight. So ten thousand keys are two
+//! connections and a handful of transactions a second, and no request pays for connecting. [`MySqlStorage::traffic`] tells
+//! how busy they are.
+//!
+//! Of a [pool](Address) only the options are taken: how to reach the server, and as whom. Its connections stay your
+//! program's. What your program does with them keeps no leader from renewing.
+//!
+//! A connection that has ended, that belongs to a server which takes no writes any more, or that stays silent for as long as
+//! anybody waits for it, is replaced, and what was on it is sent again, once. [`check`](lessor::Storage::check) and
+//! [`migrate`](MySqlStorage::migrate) open one for themselves, and close it.
 //!
 //! # Executors
-//! It works under every executor. At each call sqlx checks whether it runs within tokio: with feature `tokio` it then
-//! uses tokio's sockets, in all other cases smol's, which need no runtime.
+//! It works under every executor: the connections are on a thread of their own.
 //!
 //! # TLS
-//! With feature `tls-rustls` the pool can use TLS: rustls with ring, not the system's library. It trusts Mozilla's root
+//! With feature `tls-rustls` connections can use TLS: rustls with ring, not the system's library. It trusts Mozilla's root
 //! certificates, and those of a file that you name. Ask for it in the URL: by default sqlx connects without TLS where
 //! the server has none, and does not check its certificate where it has.
 //!
 //! ```no_run
-//! use lessor_mysql::sqlx::MySqlPool;
+//! use lessor_mysql::MySqlStorage;
+//! use lessor_mysql::sqlx::mysql::MySqlConnectOptions;
 //!
-//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! # fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! let url = "mysql://app@db.example.com/app?ssl-mode=VERIFY_IDENTITY&ssl-ca=/etc/ssl/db-ca.pem";
-//! let pool = MySqlPool::connect(url).await?;
+//! let storage = MySqlStorage::new(url.parse::<MySqlConnectOptions>()?);
 //! # Ok(())
 //! # }
 //! ```
 //!
-//! Without TLS, MySQL's default password check (`caching_sha2_password`) needs a Unix socket or sqlx's feature
-//! `mysql-rsa`.
+//! Without TLS, MySQL's default password check (`caching_sha2_password`) needs a Unix socket or sqlx's feature `mysql-rsa`.
 //!
 //! # What survives
-//! A grant, a renewal, a release or a revoke is committed before it is answered. A killed server loses nothing. A
-//! crash of its machine loses nothing with `innodb_flush_log_at_trx_commit = 1`, the default, and `sync_binlog = 1`
-//! where there is a binary log. These are settings of the server, which no connection can change for itself: set them.
-//! With other values the last second may be lost.
+//! A grant, a renewal, a release or a revoke is committed before it is answered: a killed server loses nothing. Whether a
+//! commit outlives the machine is the server's choice: with `innodb_flush_log_at_trx_commit = 1`, the default, and
+//! `sync_binlog = 1` where there is a binary log. These are settings of the server, which no connection can change for
+//! itself: set them. With other values the last second may be lost.
 //!
 //! A failover to an *asynchronous* replica may lose more; so may one to a semi-synchronous replica that has fallen back
 //! to asynchronous. Then a term may be granted twice, and two may lead: wait for the longest ttl before the replica
-//! serves. With a binary log, log rows (`binlog_format` `ROW` or `MIXED`): statements would compute other times on a
-//! replica.
+//! serves. A binary log has to log rows (`binlog_format` `ROW` or `MIXED`): statements would compute other times on a
+//! replica, and the server refuses to log them (error 1665).
 //!
 //! Where several servers take writes (Galera, group replication), connect all storages to the same one. Each server has
 //! a clock of its own, and may lag behind the others; conflicts are found at the commit, and fail as transient.
 //!
 //! # Time
-//! Expiry is judged by the server's wall clock, in whole milliseconds, read by each statement after any wait for a
-//! lock. After the clock steps back, a lease shows at most its ttl as time left, and a leader that is gone is replaced
+//! Expiry is judged by the server's wall clock, in whole milliseconds, read by each statement once it has the row's lock.
+//! After the clock steps back, a lease shows at most its ttl as time left, and a leader that is gone is replaced
 //! by a candidate that saw the version unchanged for the ttl and a margin on its own clock. A step forward ends leases
 //! early, so that two may lead: where that can happen, set [`takeover_guard`](lessor::Config::takeover_guard).
 //!
-//! Time zones and summer time play no part, whatever the server or the connection is set to. `clock` stands for:
-//!
-//! ```sql
-//! ((TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6))
-//!  + IF(TIMESTAMPDIFF(MICROSECOND, NOW(6), SYSDATE(6)) BETWEEN 0 AND 600000000,
-//!  TIMESTAMPDIFF(MICROSECOND, NOW(6), SYSDATE(6)), 0)) DIV 1000)
-//! ```
-//!
-//! `UTC_TIMESTAMP` and `NOW` are when the statement began. Only `SYSDATE` is the time of the call; but it is local
-//! time, in which one hour comes twice a year. So it only tells how much time has passed since the statement began
-//! (waiting for a lock, say). Where local time was set meanwhile, or the server makes `SYSDATE` the same as `NOW`
-//! (`--sysdate-is-now`), that time counts as 0. The statement is then judged by the time when it began: a renewal may
-//! succeed though its lease expired while it waited. Even then the lease is no longer than the leader assumes, and
-//! nobody else leads: another grant would have changed the row.
+//! `clock` stands for `(TIMESTAMPDIFF(MICROSECOND, '1970-01-01', SYSDATE(6)) DIV 1000)`. Sessions are in UTC: time zones and summer time play no part. `SYSDATE` is the time of
+//! the call, `NOW` would be when the statement began. A server that makes them the same (`--sysdate-is-now`) does no harm,
+//! since no statement waits for a row's lock and goes on.
 //!
 //! # What it costs
-//! A look, a list, a refused claim, a renewal and a release are one statement and one round trip, after the first time
-//! on a connection, which prepares the statement. A grant is a look and a statement: two round trips, once in a reign;
-//! a revoke costs the same. A lost renewal is followed by a look. A pool that tests its connections before it hands
-//! them out (`test_before_acquire`, which sqlx sets by default) adds a round trip; without it the first operation after
-//! a broken connection fails, and the candidate tries again.
+//! A look, a list, a refused claim, a renewal and a release are one statement and one round trip. A grant is a look and a
+//! statement: two round trips, once in a reign; a revoke costs the same. A lost renewal is followed by a look.
 //!
-//! A batch of up to 256 keys, whatever is asked about each, is one look and one transaction. The transaction is sent as
-//! one text: it begins and ends on the server, which never waits for a client while it holds a lock. Sessions are not
-//! part of the text, since sqlx logs slow ones.
+//! Requests that travel together cost as many round trips: a look is one statement for all of them; renewals, releases and
+//! grants are one transaction, sent as one text, which begins and ends on the server. It never waits for a client while it
+//! holds locks. A thousand renewals cost the server about 1.6 times what one `UPDATE` of a thousand rows does, and a tenth
+//! of what as many statements would. Two cases cost another round trip: a renewal whose id or value is not the row's, and
+//! rows of which some are locked (two).
+//!
+//! Such a text is shorter than 8 MiB: `max_allowed_packet` has to be that much (the default is 16 MiB, MySQL's 64 MiB;
+//! [`check`](lessor::Storage::check) says so where it is not).
 //!
 //! # Locks
-//! A look, a list and a refused claim write nothing, and wait for no lock. Everything else waits for another
-//! transaction on the same row, up to the [lock timeout](MySqlBuilder::lock_timeout). A claim or a renewal waits at
-//! most a tenth of its ttl, so that the reply comes before the candidate gives up. (A release has no ttl: if the
-//! candidate's ttl is below 5 s, set the lock timeout below its request timeout.) After that the request fails with a
-//! [transient](lessor::storage::ErrorKind::Transient) error, and the candidate tries again.
+//! A look, a list and a refused claim write nothing, and wait for no lock. What writes does not wait either: it asks for the
+//! rows with `NOWAIT`, and where another transaction has locked some, the others go on without them. Who met the lock asks
+//! again, alone and every 10 ms, for at most half of the time that its candidate waits for the answer, and for at most the
+//! [lock timeout](MySqlBuilder::lock_timeout). After that the request fails with a
+//! [transient](lessor::storage::ErrorKind::Transient) error, and the candidate tries again. Nothing waits on the server that
+//! nobody waits for here; and since nobody waits for a lock while it holds one, no two wait for one another.
 //!
-//! The server's own limit (`innodb_lock_wait_timeout`) has whole seconds, and is not changed. A statement that this
-//! storage gives up goes on waiting on the server, and its connection is closed; it may still be applied, as a late
-//! request would be. The next statements for this key ask for the lock with `NOWAIT` until they get it: so one such
-//! statement is left behind for a key, not one with each try. (There is no `NOWAIT` for the first row of a key: where a
-//! transaction of your own has locked the range of the key, those next statements wait for a second, on a connection of
-//! their own.) Batches ask with `NOWAIT` from the beginning; where a row is locked, the other rows go on without it.
-//! Since no batch waits for a lock while it holds one, no two batches wait for one another.
+//! One case is left on MySQL, whose shortest wait is a second: a key's first row, where a transaction of your own has locked
+//! the range of the key (a `SELECT .. FOR UPDATE` without an index, say). Claims that travel with it may take that second
+//! longer. MariaDB does not wait.
+//!
+//! For a lock on the whole table (`ALTER TABLE`, `LOCK TABLES`) the server waits for the lock timeout, in whole seconds.
 //!
 //! # Wake-ups
 //! Followers that use this storage or a clone of it are woken when one of these is granted, releases or revokes a key.
 //! The server notifies nobody: all other followers ask at their
 //! [retry interval](lessor::Config::retry_interval), and when the lease ends.
+//!
+//! # Sessions
+//! Each connection begins with this, and asks whether it took the 0 (`{seconds}` is the lock timeout, rounded up):
+//!
+//! ```sql
+//! SET NAMES utf8mb4, autocommit = 1, sql_mode = 'STRICT_ALL_TABLES', time_zone = '+00:00', completion_type = 'NO_CHAIN',
+//!     lock_wait_timeout = {seconds},
+//!     innodb_lock_wait_timeout = 1 /*M!100300 - 1, in_predicate_conversion_threshold = 0 */;
+//! SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED;
+//! SELECT CAST(@@innodb_lock_wait_timeout AS SIGNED) AS lock_wait
+//! ```
+//!
+//! So nothing that the server is set to changes what a statement means, or leaves it uncommitted. READ COMMITTED locks no
+//! more than the rows that a statement names, and no gaps between them. A proxy that hands statements of one connection to
+//! several servers or sessions has to keep these settings, as ProxySQL does once it sees them; connect to the server itself
+//! if in doubt.
+//!
+//! sqlx logs nothing of these connections, however slow: sessions are secrets, and the texts of many keys have them in them.
 //!
 //! # The table
 //! [`migrate`](MySqlStorage::migrate) creates it; [`migration_sql`](MySqlBuilder::migration_sql) is its SQL, for your
@@ -141,32 +162,34 @@
 //! No message shows a session, a password or the content of a row.
 //!
 //! # The statements, and why they are safe
-//! Each is a transaction of its own. A claim looks first: a `SELECT` without a lock, outside any transaction, so that
-//! it sees what was last committed, whatever the isolation level.
+//! They mirror [`Record::judge`](lessor::storage::Record::judge). `FORCE INDEX` is no matter of speed: in a small table the
+//! server would rather read, and lock, all rows.
+//!
+//! ## A look
+//! It takes no lock, outside any transaction, so that it sees what was last committed.
 //!
 //! ```sql
 //! SELECT l.`key`, l.session, CAST(l.id AS BINARY) AS id, l.term, l.version, l.ttl, l.expires, l.since,
-//!     CAST(l.value AS BINARY) AS value, clock AS now, @@autocommit AS autocommit
+//!     CAST(l.value AS BINARY) AS value, clock AS now
 //! FROM lessor_leases AS l WHERE l.`key` IN (?, ..)
 //! ```
 //!
-//! [`Record::judge`](lessor::storage::Record::judge) judges what was seen. Where it refuses, that is the reply. Where
-//! it grants, the new record replaces what was seen, if that is still there:
+//! ## A claim
+//! It looks first. What was seen is judged; where that refuses, it is the reply. Where it grants, the new record replaces
+//! what was seen, if that is still there:
 //!
 //! ```sql
 //! INSERT INTO lessor_leases (`key`, session, id, term, version, ttl, expires, since, value)
-//! SELECT CAST(? AS BINARY), CAST(? AS BINARY), CONVERT(CAST(? AS BINARY) USING utf8mb4), ?, ?, ?,
-//!     clock + ?, clock, CONVERT(CAST(? AS BINARY) USING utf8mb4)
-//! FROM DUAL WHERE @@autocommit = 1
+//! VALUES (?, ?, CONVERT(CAST(? AS BINARY) USING utf8mb4), ?, ?, ?, clock + ?, clock,
+//!     CONVERT(CAST(? AS BINARY) USING utf8mb4))
 //! ```
 //!
 //! ```sql
-//! UPDATE lessor_leases AS l SET
+//! UPDATE lessor_leases AS l FORCE INDEX (PRIMARY) SET
 //!     l.session = ?, l.id = CONVERT(CAST(? AS BINARY) USING utf8mb4),
 //!     l.value = CONVERT(CAST(? AS BINARY) USING utf8mb4),
 //!     l.term = ?, l.version = ?, l.ttl = ?, l.expires = clock + ?, l.since = IF(?, clock, l.since)
 //! WHERE l.`key` = ? AND l.version = ? AND l.term = ? AND l.session <=> ? AND (? OR l.expires > clock)
-//!     AND @@autocommit = 1
 //! ```
 //!
 //! * Each write moves the version. So either the row is still what was judged, or nothing is written and the claim is
@@ -174,56 +197,112 @@
 //!   what was expired or released stays so until the version moves. Only a grant that is repeated in its term needs the
 //!   lease to be still live, so the statement checks that again (`?` in `(? OR ..)` and `IF(?, ..)` is 0 then, else 1).
 //! * InnoDB locks the row that the primary key names before the conditions are checked, and they are checked on its
-//!   newest state, in every isolation level. The clock is read then, too. No time that was computed before the wait is
-//!   written.
-//! * *Two first claims*: the second waits for the first's commit, and finds the key there: it is told to ask again. If
-//!   the first rolls back, the second's row is inserted as it was proposed: its lease ends a ttl after it was asked
-//!   for.
-//! * Nothing is written unless `@@autocommit` is 1: it would not be committed.
+//!   newest state. The clock is read then, too. No time that was computed before is written.
+//! * *Two first claims*: the second finds the key there, and is told to ask again; or it meets the first before its commit,
+//!   and asks again by itself.
 //!
-//! A renewal does not look. It returns the new version as the last inserted id, which comes with the server's answer:
+//! Many grants are the same statements, after the rows were locked (below). First rows of many keys end with
+//! `ON DUPLICATE KEY UPDATE version = version`, so that one that is there already does not end the transaction, and are looked at before it ends:
 //!
 //! ```sql
-//! UPDATE lessor_leases AS l SET
+//! SELECT l.`key`, l.session, l.term, l.version FROM lessor_leases AS l FORCE INDEX (PRIMARY)
+//! WHERE l.`key` IN (?, ..) AND l.expires > clock
+//! ```
+//!
+//! A row with the claim's session and term, of version 1, is the grant, whether it is of this try or of an earlier one.
+//!
+//! ## A renewal
+//! It does not look. It returns the new version as the last inserted id, which comes with the server's answer:
+//!
+//! ```sql
+//! UPDATE lessor_leases AS l FORCE INDEX (PRIMARY) SET
 //!     l.id = CONVERT(CAST(? AS BINARY) USING utf8mb4),
 //!     l.value = CONVERT(CAST(? AS BINARY) USING utf8mb4),
 //!     l.version = LAST_INSERT_ID(l.version + 1), l.ttl = GREATEST(?, LEAST(l.expires - clock, l.ttl)),
 //!     l.expires = clock + GREATEST(?, LEAST(l.expires - clock, l.ttl))
-//! WHERE l.`key` = ? AND l.session = ? AND l.term = ? AND l.expires > clock AND @@autocommit = 1
+//! WHERE l.`key` = ? AND l.session = ? AND l.term = ? AND l.expires > clock
 //! ```
 //!
-//! Session, term and time are compared in the locked row, after any wait. MySQL assigns from left to right, and later
-//! expressions see what earlier ones assigned; MariaDB has a mode (`SIMULTANEOUS_ASSIGNMENT`) where they do not. Here
-//! `expires` is the same in both.
+//! Session, term and time are compared in the locked row. MySQL assigns from left to right, and later expressions see what
+//! earlier ones assigned; here `expires` is the same either way.
 //!
-//! A release is:
+//! Many renewals are one transaction (`START TRANSACTION`, these four, `COMMIT`):
 //!
 //! ```sql
-//! UPDATE lessor_leases AS l SET l.session = NULL, l.version = l.version + 1
-//! WHERE l.`key` = ? AND l.session = ? AND @@autocommit = 1
+//! SELECT l.`key`, l.session, l.id, l.term, l.version, l.expires, l.value
+//! FROM lessor_leases AS l FORCE INDEX (PRIMARY) WHERE l.`key` IN (?, ..) FOR UPDATE NOWAIT
 //! ```
-//!
-//! A revoke looks first, as a claim does, since its reply shows what was there. Where a renewal comes in between, it
-//! looks again:
 //!
 //! ```sql
-//! UPDATE lessor_leases AS l SET l.session = NULL, l.term = ?, l.version = ?, l.since = clock
-//! WHERE l.`key` = ? AND l.version = ? AND l.term = ? AND l.session <=> ? AND @@autocommit = 1
+//! SET @lessor_now = clock
 //! ```
 //!
-//! A list is a range of the primary key, in the order of its bytes. It ends at the prefix followed by a byte of 255,
-//! which no text in UTF-8 has:
+//! ```sql
+//! UPDATE lessor_leases AS l FORCE INDEX (PRIMARY) SET
+//!     l.version = l.version + 1, l.ttl = GREATEST(?, LEAST(l.expires - @lessor_now, l.ttl)),
+//!     l.expires = @lessor_now + GREATEST(?, LEAST(l.expires - @lessor_now, l.ttl))
+//! WHERE l.`key` IN (?, ..) AND l.expires > @lessor_now
+//!     AND CONCAT(l.session, l.term, x'0a', l.`key`, x'0a', l.id, COALESCE(CONCAT(x'0a', l.value), '')) IN (?, ..)
+//! ```
+//!
+//! ```sql
+//! SELECT @lessor_now AS now
+//! ```
+//!
+//! * All rows are locked, or none: the first statement fails where another has locked one, and nothing after it runs. Then
+//!   the transaction is rolled back, those that are free are found (`SKIP LOCKED`), and it is tried again with them, three
+//!   times at most.
+//! * The clock is read once all locks are had, and a lease that has expired by then is not revived.
+//! * Each last value is 16 bytes of a session, a term, a key, an id and perhaps a value, as the row has to have them: so one
+//!   statement extends all that change nothing but times. (One for each ttl.) Ids and values seldom change; a renewal that
+//!   changes one is found in the first statement's rows, and follows by itself, in a transaction with others of its kind.
+//! * The rows of the first statement were locked until the end: with the clock they tell exactly which were extended, and
+//!   to which version. The count of changed rows has to agree, else all are renewed one by one.
+//!
+//! ## A release
+//!
+//! ```sql
+//! UPDATE lessor_leases AS l FORCE INDEX (PRIMARY) SET l.session = NULL, l.version = l.version + 1
+//! WHERE l.`key` = ? AND l.session = ?
+//! ```
+//!
+//! Many are one transaction, which locks the rows as renewals do:
+//!
+//! ```sql
+//! UPDATE lessor_leases AS l FORCE INDEX (PRIMARY) SET l.session = NULL, l.version = l.version + 1
+//! WHERE l.`key` IN (?, ..) AND CONCAT(l.session, l.`key`) IN (?, ..)
+//! ```
+//!
+//! ## A revoke
+//! It looks first, as a claim does, since its reply shows what was there. Where a renewal comes in between, it looks again:
+//!
+//! ```sql
+//! UPDATE lessor_leases AS l FORCE INDEX (PRIMARY) SET l.session = NULL, l.term = ?, l.version = ?, l.since = clock
+//! WHERE l.`key` = ? AND l.version = ? AND l.term = ? AND l.session <=> ?
+//! ```
+//!
+//! ## A list
+//! A range of the primary key, in the order of its bytes. It ends at the prefix followed by a byte of 255, which no text in
+//! UTF-8 has:
 //!
 //! ```sql
 //! SELECT l.`key`, l.session, CAST(l.id AS BINARY) AS id, l.term, l.version, l.ttl, l.expires, l.since,
-//!     CAST(l.value AS BINARY) AS value, clock AS now, @@autocommit AS autocommit
+//!     CAST(l.value AS BINARY) AS value, clock AS now
 //! FROM lessor_leases AS l WHERE l.`key` >= ? AND l.`key` < ? ORDER BY l.`key` LIMIT ?
 //! ```
 //!
-//! The transaction of a batch locks its rows first, or fails at once:
+//! ## Rows that are locked
+//! Of the rows of a transaction that met a lock, these are free:
 //!
 //! ```sql
-//! SELECT COUNT(*) FROM lessor_leases FORCE INDEX (PRIMARY) WHERE `key` IN (?, ..) FOR UPDATE NOWAIT
+//! SELECT l.`key` FROM lessor_leases AS l FORCE INDEX (PRIMARY) WHERE l.`key` IN (?, ..) FOR UPDATE SKIP LOCKED
+//! ```
+//!
+//! Where keys are to get their first rows, these are not: another's are there, committed or not.
+//!
+//! ```sql
+//! SET TRANSACTION ISOLATION LEVEL READ UNCOMMITTED;
+//! SELECT l.`key` FROM lessor_leases AS l FORCE INDEX (PRIMARY) WHERE l.`key` IN (?, ..)
 //! ```
 #![cfg_attr(docsrs, feature(doc_cfg))]
 // A library does not panic.

@@ -13,8 +13,9 @@ use crate::address::Link;
 use crate::error::Failure;
 use crate::row;
 use crate::server::{Primary, settled};
+use crate::statement::Script;
 use crate::statements::{READ_CLOCK, TELL_CLOCK};
-use crate::transaction::{Outcome, Rows, Step};
+use crate::transaction::{Outcome, Rows};
 
 /// What became of a renewal in a text for many.
 enum Became {
@@ -42,7 +43,34 @@ impl Primary {
         Ok(extended.into_iter().map(answer).collect())
     }
 
+    /// The new version of each that was extended.
     async fn renew_all(&self, link: &mut Link, renewals: &[&Renewal]) -> Result<Vec<Option<Version>>, Failure> {
+        let became = self.extend_all(link, renewals).await?;
+        let mut others = Vec::new();
+        let mut versions = Vec::with_capacity(renewals.len());
+        for (place, (became, renewal)) in became.into_iter().zip(renewals).enumerate() {
+            if let Some(Became::Other) = became {
+                others.push((place, *renewal));
+            }
+            versions.push(match became {
+                Some(Became::Extended(version)) => Some(version),
+                _ => None,
+            });
+        }
+        if !others.is_empty() {
+            let keys: Vec<_> = others.iter().map(|(_, renewal)| &renewal.key).collect();
+            let statements: Vec<_> = others.iter().map(|(_, renewal)| self.statements.renew(renewal)).collect();
+            for ((place, _), outcome) in others.iter().zip(self.write_each(link, &keys, &statements).await?) {
+                if let Some(open) = versions.get_mut(*place) {
+                    *open = version(outcome);
+                }
+            }
+        }
+        Ok(versions)
+    }
+
+    /// Those that change no text. `None`: it is locked, or not the claimant's, or has expired.
+    async fn extend_all(&self, link: &mut Link, renewals: &[&Renewal]) -> Result<Vec<Option<Became>>, Failure> {
         let keys: Vec<_> = renewals.iter().map(|renewal| &renewal.key).collect();
         let script = |open: &[usize], keys: &[&Key]| {
             let mut by_ttl: BTreeMap<Duration, Vec<&Renewal>> = BTreeMap::new();
@@ -50,66 +78,35 @@ impl Primary {
                 by_ttl.entry(renewal.ttl).or_default().push(renewal);
             }
             let script = self.statements.transaction(keys).sql(&self.statements.about(READ_CLOCK, &[]));
-            let script = by_ttl.iter().fold(script, |script, (ttl, some)| {
+            let extend = |script: Script, (ttl, some): (&Duration, &Vec<&Renewal>)| {
                 script.sql(&self.statements.renew_same(*ttl, some))
-            });
-            script.sql(TELL_CLOCK).sql("COMMIT")
+            };
+            by_ttl.iter().fold(script, extend).sql(TELL_CLOCK).sql("COMMIT")
         };
         let (had, steps) = self.write_free(link, &keys, Rows::There, script).await?;
-        let mut became: Vec<Option<Became>> = renewals.iter().map(|_| None).collect();
-        if let Some((locked, now_ms)) = locked(&steps)? {
-            for place in had {
-                if let (Some(renewal), Some(became)) = (renewals.get(place), became.get_mut(place))
-                    && let Some(row) = locked.get(renewal.key.as_str().as_bytes())
-                {
-                    *became = what_became(renewal, row, now_ms)?;
-                }
+        let mut became: Vec<_> = renewals.iter().map(|_| None).collect();
+        let [_start, lock, _clock, updates @ .., clock, _commit] = &steps[..] else { return Ok(became) };
+        let now_ms = clock.rows.first().map(|row| row::column::<i64>(row, "now")).transpose()?.flatten();
+        let Some(now_ms) = now_ms else { return Err(Failure::Refused(StorageError::unfit())) };
+        let mut locked = HashMap::new();
+        for row in &lock.rows {
+            locked.insert(row::key_bytes(row)?, row);
+        }
+        let mut extended = 0;
+        for place in had {
+            if let (Some(renewal), Some(became)) = (renewals.get(place), became.get_mut(place))
+                && let Some(row) = locked.get(renewal.key.as_str().as_bytes())
+            {
+                *became = what_became(renewal, row, now_ms)?;
+                extended += u64::from(matches!(became, Some(Became::Extended(_))));
             }
         }
-        let extended = became.iter().filter(|became| matches!(became, Some(Became::Extended(_)))).count() as u64;
-        // Of another type, or of another character set, a text is never as it was: then each is written by itself.
-        let updates = steps.iter().skip(3).take(steps.len().saturating_sub(5));
-        let is_as_judged = updates.map(|step| step.result.rows_affected()).sum::<u64>() == extended;
-        let others: Vec<usize> = (0..renewals.len())
-            .filter(|place| match became.get(*place) {
-                Some(Some(Became::Extended(_))) => !is_as_judged,
-                Some(Some(Became::Other)) => true,
-                _ => false,
-            })
-            .collect();
-        let mut versions: Vec<Option<Version>> = became
-            .into_iter()
-            .map(|became| match became {
-                Some(Became::Extended(version)) => Some(version),
-                _ => None,
-            })
-            .collect();
-        if !others.is_empty() {
-            let some: Vec<_> = others.iter().filter_map(|place| renewals.get(*place)).collect();
-            let keys: Vec<_> = some.iter().map(|renewal| &renewal.key).collect();
-            let statements: Vec<_> = some.iter().map(|renewal| self.statements.renew(renewal)).collect();
-            let outcomes = self.write_each(link, &keys, &statements).await?;
-            for (place, outcome) in others.into_iter().zip(outcomes) {
-                if let Some(open) = versions.get_mut(place) {
-                    *open = version(outcome);
-                }
-            }
+        if updates.iter().map(|step| step.result.rows_affected()).sum::<u64>() != extended {
+            // In a table of one's own making a text may be kept in another way, and never be as it was.
+            became.iter_mut().flatten().for_each(|became| *became = Became::Other);
         }
-        Ok(versions)
+        Ok(became)
     }
-}
-
-/// The locked rows by their keys, and the clock that was read after all of them were locked.
-fn locked(steps: &[Step]) -> Result<Option<(HashMap<&[u8], &MySqlRow>, i64)>, Failure> {
-    let (Some(lock), Some(clock)) = (steps.get(1), steps.iter().rev().nth(1)) else { return Ok(None) };
-    let Some(now_ms) = clock.rows.first().map(|row| row::column::<i64>(row, "now")).transpose()?.flatten() else {
-        return Ok(None);
-    };
-    let mut locked = HashMap::new();
-    for row in &lock.rows {
-        locked.insert(row::key_bytes(row)?, row);
-    }
-    Ok(Some((locked, now_ms)))
 }
 
 /// As the statement has judged the row, which was locked before and after. `None`: it is not the claimant's, or has

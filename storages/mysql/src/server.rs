@@ -5,12 +5,12 @@ use core::time::Duration;
 use async_io::Timer;
 use futures::FutureExt;
 use lessor::StorageError;
-use lessor::storage::{Claim, Get, Record, Release, Renewal, Reply, Request, Subscribers};
 use lessor::Term;
+use lessor::storage::{Claim, Get, Record, Release, Renewal, Reply, Request, Subscribers};
 use lessor_kit::lane::{self, Answer, Broken, Flight};
 use lessor_kit::row::Reading;
-use sqlx::mysql::MySqlRow;
 use sqlx::Executor;
+use sqlx::mysql::MySqlRow;
 
 use crate::address::{Door, Link};
 use crate::error::{Failure, explain};
@@ -135,10 +135,10 @@ impl lane::Server for Primary {
         let (look, others) = self.statements.of_every_candidate();
         link.connection.prepare(look.sql()).await.map_err(explain)?;
         for other in others {
-            match link.connection.prepare(other.sql()).await.map_err(|error| self.failure(error)) {
-                Err(Failure::Broken(error)) => return Err(error),
-                // Who may only look needs no more. Who asks for more hears it then.
-                _ => {}
+            let prepared = link.connection.prepare(other.sql()).await.map_err(|error| self.failure(error));
+            // Who may only look needs no more. Who asks for more hears of it then.
+            if let Err(Failure::Broken(error)) = prepared {
+                return Err(error);
             }
         }
         Ok(link)

@@ -210,7 +210,8 @@ impl Statements {
 
     pub(crate) fn release_same(&self, releases: &[&Release]) -> String {
         let keys = list(releases.iter().map(|release| release.key.as_str()));
-        let mark = |release: &&Release| [&session_to_bytes(release.session)[..], release.key.as_str().as_bytes()].concat();
+        let mark =
+            |release: &&Release| [&session_to_bytes(release.session)[..], release.key.as_str().as_bytes()].concat();
         let marks = list(releases.iter().map(mark));
         complete(RELEASE_SAME, &self.table, &[("{keys}", &keys), ("{marks}", &marks)])
     }
@@ -238,7 +239,8 @@ impl Statements {
 fn mark(renewal: &Renewal) -> Vec<u8> {
     let mut mark = Vec::from(session_to_bytes(renewal.session));
     mark.extend(renewal.term.get().to_string().bytes());
-    for text in [renewal.key.as_str(), renewal.id.as_str()].into_iter().chain(renewal.value.as_ref().map(Value::as_str)) {
+    for text in [renewal.key.as_str(), renewal.id.as_str()].into_iter().chain(renewal.value.as_ref().map(Value::as_str))
+    {
         mark.push(b'\n');
         mark.extend(text.bytes());
     }
@@ -290,4 +292,91 @@ fn version(record: &Record) -> Param {
 
 fn ttl(ttl: Duration) -> Param {
     Param::Number(ttl_ms(ttl))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::address::SET_UP;
+
+    /// What the documentation shows, and gives reasons for, is what runs.
+    #[test]
+    fn the_documentation_shows_what_runs() {
+        let lines: Vec<_> = include_str!("lib.rs").lines().map_while(|line| line.strip_prefix("//!")).collect();
+        let documented: Vec<_> = lines.iter().map(|line| line.strip_prefix(' ').unwrap_or(line)).collect();
+        let documented = documented.join("\n");
+        assert!(documented.contains(&format!("`clock` stands for `{CLOCK}`")));
+        assert!(documented.contains(&format!("`{}`", OR_LEAVE.trim())));
+        assert!(documented.contains(&format!("```sql\n{SET_UP}\n```")), "{SET_UP}");
+        for sql in [
+            LOOK,
+            LIST,
+            CREATE,
+            SEE,
+            GRANT,
+            RENEW,
+            LOCK,
+            READ_CLOCK,
+            RENEW_SAME,
+            TELL_CLOCK,
+            RELEASE,
+            RELEASE_SAME,
+            REVOKE,
+            FREE,
+            TAKEN,
+        ] {
+            let shown = sql.replace("{keys}", "?, ..").replace("{marks}", "?, ..").replace("{ttl}", "?");
+            let shown = complete(&shown.replace("{clock}", "clock"), "lessor_leases", &[]);
+            assert!(documented.contains(&format!("```sql\n{shown}\n```")), "{shown}");
+        }
+    }
+
+    /// The longest flight is a shorter text than the server is asked to take.
+    #[test]
+    fn the_longest_text() {
+        use lessor::Term;
+        use lessor::storage::Claim;
+        use lessor_kit::row::Reading;
+
+        let statements = Statements::new(&"t".repeat(130));
+        let value = |length: usize| Value::new("v".repeat(length)).unwrap();
+        // As many keys as travel together, and as many bytes: in the keys, or in the values.
+        for (count, key_length, value_length) in [(1_024, 256, 600), (250, 10, 4_096)] {
+            let key = |number: usize| Key::new(format!("{number:0key_length$}")).unwrap();
+            let id = Id::new("i".repeat(128)).unwrap();
+            let (session, hour) = (Session::from_bits(1), Duration::from_secs(3600));
+            let renewal = |number| {
+                Renewal::new(key(number), id.clone(), session, Term::FIRST, hour).value(Some(value(value_length)))
+            };
+            let renewals: Vec<_> = (0..count).map(renewal).collect();
+            let renewals: Vec<_> = renewals.iter().collect();
+            let keys: Vec<_> = renewals.iter().map(|renewal| &renewal.key).collect();
+            let renewed = statements.transaction(&keys).sql(&statements.renew_same(hour, &renewals));
+            let claim = |number| Claim::new(key(number), id.clone(), session, hour).value(Some(value(value_length)));
+            let judged = |number| {
+                let Reading { record, .. } = Reading::absent(0);
+                Record::judge(record.as_ref(), &claim(number).into(), 0, Term::FIRST).write.unwrap()
+            };
+            let records: Vec<_> = (0..count).map(judged).collect();
+            let each = |statement: &dyn Fn(&Key, &Record) -> Statement| {
+                let all = keys.iter().zip(&records);
+                all.fold(statements.transaction(&keys), |script, (key, record)| {
+                    script.statement(&statement(key, record))
+                })
+            };
+            let granted = each(&|key, record| statements.grant(key, record, record));
+            let created = each(&|key, record| statements.create_or_leave(key, record));
+            for script in [renewed, granted, created] {
+                let length = script.into_text().len();
+                assert!(length < crate::setup::LONGEST_TEXT as usize / 2, "{length}");
+            }
+        }
+    }
+
+    /// Nothing that a value brings in is taken for a place.
+    #[test]
+    fn what_is_put_in_is_not_looked_at_again() {
+        let done = complete("{table}.{keys} {clock", "`{keys}`", &[("{keys}", "{table}")]);
+        assert_eq!(done, "`{keys}`.{table} {clock");
+    }
 }

@@ -57,7 +57,9 @@ impl Primary {
         let written = if link.waits {
             // For a lock it would wait a second: it asks for it first.
             let script = self.statements.transaction(&[key]).statement(statement).sql("COMMIT");
-            self.run(link, script).await.map(|steps| steps.get(2).map_or(Outcome::Unmet, |step| Outcome::of(&step.result)))
+            self.run(link, script)
+                .await
+                .map(|steps| steps.get(2).map_or(Outcome::Unmet, |step| Outcome::of(&step.result)))
         } else {
             let done = statement.prepared().execute(&mut link.connection).await;
             done.map(|result| Outcome::of(&result))
@@ -98,9 +100,8 @@ impl Primary {
                 Ok(steps) => return Ok((open, steps)),
                 Err(Failure::Locked) => {
                     let found = self.roll_back_and_find(link, rows, &some).await?;
-                    let may_be_had = |(_, key): &(usize, &Key)| {
-                        found.contains(key.as_str().as_bytes()) == (rows == Rows::There)
-                    };
+                    let may_be_had =
+                        |(_, key): &(usize, &Key)| found.contains(key.as_str().as_bytes()) == (rows == Rows::There);
                     open = open.into_iter().zip(some).filter(may_be_had).map(|(place, _)| place).collect();
                 }
                 Err(Failure::Refused(error)) => {

@@ -7,7 +7,6 @@ use lessor::storage::{Acquired, Claim, Renewal, Renewed, Request, Session};
 use lessor::{Id, Key, Storage, StorageExt, SystemTimer, Term, Timer};
 use lessor_mysql::MySqlStorage;
 use lessor_mysql::sqlx;
-use lessor_mysql::sqlx::mysql::MySqlPoolOptions;
 use lessor_postgres::PostgresStorage;
 use lessor_postgres::sqlx::postgres::PgPoolOptions;
 use lessor_servers::wire::Wire;
@@ -67,8 +66,7 @@ fn mysql_outlives_silent_connections() {
     let server = mysql::Server::start();
     let wire = Wire::to(server.port());
     block_on(async {
-        let pool = MySqlPoolOptions::new().max_connections(4).test_before_acquire(false);
-        let storage = MySqlStorage::new(pool.connect_lazy_with(server.options().port(wire.port())));
+        let storage = MySqlStorage::new(server.options().port(wire.port()));
         storage.migrate().await.unwrap();
         outlives_silence(&storage, &wire).await;
     });
@@ -80,7 +78,7 @@ fn first_claims_beside_an_open_transaction() {
     let server = mysql::Server::start();
     block_on(async {
         let pool = server.pool(8);
-        let storage = MySqlStorage::new(pool.clone());
+        let storage = MySqlStorage::new(&pool);
         storage.migrate().await.unwrap();
         let mut other = pool.begin().await.unwrap();
         let insert = "INSERT INTO lessor_leases VALUES ('z', NULL, 'h', 1, 1, 1, 1, 1, NULL)";
@@ -94,7 +92,7 @@ fn first_claims_beside_an_open_transaction() {
         }
         let took = SystemTimer::new().now().saturating_duration_since(began);
         assert!(took < Duration::from_secs(5), "{took:?}");
-        let elsewhere = MySqlStorage::new(server.pool(2));
+        let elsewhere = MySqlStorage::new(server.options());
         let seen = within(Duration::from_secs(5), elsewhere.acquire(claims[0].clone())).await;
         assert!(matches!(seen, Some(Ok(Acquired::Granted { .. }))), "{seen:?}");
     });

@@ -10,7 +10,8 @@ use lessor_servers::mysql::Server;
 use smol::block_on;
 
 use crate::support::{
-    HOUR, claim_for, granted, granted_reply, key, lasting, lock, number, release, renewal, requests, run, storage, unlock,
+    HOUR, claim_for, granted, granted_reply, key, lasting, lock, number, release, renewal, requests, run, storage,
+    unlock,
 };
 
 /// R4: a verdict is of the time after the wait for a lock, also where whoever held it changed nothing.
@@ -160,7 +161,8 @@ fn summer_time() {
             let claim = claim_for(HOUR, "k", 1).after(lessor::Term::new(7));
             let _ = granted(storage.acquire(claim.clone()).await);
             storage.release(release(&claim)).await.unwrap();
-            let off = "SELECT ABS(since - TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6)) DIV 1000) DIV 60000
+            let off =
+                "SELECT ABS(since - TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6)) DIV 1000) DIV 60000
                 FROM lessor_leases";
             assert_eq!(number(&pool, off).await, 0);
             run(&pool, "DELETE FROM lessor_leases").await;

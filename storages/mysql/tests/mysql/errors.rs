@@ -135,10 +135,9 @@ fn what_is_not_allowed() {
         }
         run(&pool, "SET GLOBAL read_only = 0, GLOBAL tx_read_only = 1").await;
         let read_only = on(server.options());
-        for error in [
-            read_only.acquire(claim("new", 1)).await.unwrap_err(),
-            read_only.renew(renewal.clone()).await.unwrap_err(),
-        ] {
+        for error in
+            [read_only.acquire(claim("new", 1)).await.unwrap_err(), read_only.renew(renewal.clone()).await.unwrap_err()]
+        {
             assert_read_only(error);
         }
         // Another connection may lead to where it is not: each of these has ended its own.

@@ -83,9 +83,7 @@ fn one_locked_row_among_a_hundred() {
 
 #[test]
 fn ten_locked_rows_among_a_hundred() {
-    block_on(beside_locked_rows(&[
-        "0000", "0001", "0013", "0021", "0034", "0055", "0077", "0089", "0098", "0099",
-    ]));
+    block_on(beside_locked_rows(&["0000", "0001", "0013", "0021", "0034", "0055", "0077", "0089", "0098", "0099"]));
 }
 
 /// A row that another program has spoilt is an error of its key alone, whatever is asked.
@@ -216,7 +214,11 @@ fn lost_ones_among_others() {
             }
         }
         assert_eq!(number(&pool, "SELECT COUNT(*) FROM lessor_leases WHERE version = 2").await, 35);
-        assert_eq!(number(&pool, "SELECT expires FROM lessor_leases WHERE `key` = '0001'").await, 1, "it is not revived");
+        assert_eq!(
+            number(&pool, "SELECT expires FROM lessor_leases WHERE `key` = '0001'").await,
+            1,
+            "it is not revived"
+        );
     });
 }
 
@@ -238,7 +240,10 @@ fn claims_of_every_kind() {
         let mine = |name: &String| claim(name, 2).after(Some(Term::FIRST));
         for (acquired, name) in storage.call_all(requests(all.iter().map(mine))).await.into_iter().zip(&all) {
             match (name.split(' ').next(), acquired.unwrap()) {
-                (Some("new" | "released" | "expired" | "own"), Reply::Acquired(Acquired::Granted { term: second, .. })) => {
+                (
+                    Some("new" | "released" | "expired" | "own"),
+                    Reply::Acquired(Acquired::Granted { term: second, .. }),
+                ) => {
                     assert_eq!(second, term(2), "{name}");
                 }
                 (Some("held"), Reply::Acquired(Acquired::Refused { lease: Some(lease), retry_after, .. })) => {
@@ -265,7 +270,9 @@ fn two_handles_on_the_same_keys() {
                 let mut terms: BTreeMap<Key, Vec<Term>> = BTreeMap::new();
                 // One in the opposite order.
                 let mut claims: Vec<_> = (0..KEYS)
-                    .map(|number| claim_for(Duration::from_millis(50), &format!("{number:04}"), 1_000 * handle + number))
+                    .map(|number| {
+                        claim_for(Duration::from_millis(50), &format!("{number:04}"), 1_000 * handle + number)
+                    })
                     .collect();
                 if handle == 2 {
                     claims.reverse();
