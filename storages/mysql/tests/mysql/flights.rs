@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use futures::future::join_all;
+use futures::future::{join, join_all};
 use lessor::storage::{Acquired, Claim, ErrorKind, Get, Renewed, Reply};
 use lessor::{Key, Storage, Term, Value};
 use lessor_mysql::sqlx::mysql::MySqlPool;
@@ -46,7 +46,10 @@ async fn beside_locked_rows(locked: &[&str]) {
     let brief = |claim: &Claim| renewal(&lasting(claim.clone(), Duration::from_secs(2)), Term::FIRST);
     let mut extended = BTreeMap::new();
     for round in 1..=3 {
+        let flights = storage.traffic().flights;
         let renewed = storage.call_all(requests(claims.iter().map(brief))).await;
+        let flights = storage.traffic().flights - flights;
+        assert!(flights <= 1 + locked.len() as u64, "only those that met a lock travel alone: {flights}");
         for (renewed, claim) in renewed.into_iter().zip(&claims) {
             match renewed {
                 Err(error) if locked.contains(&claim.key.as_str()) => {
@@ -126,6 +129,11 @@ fn a_thousand_keys() {
         let claims = claims(KEYS);
         let (begun, updates) = (run_so_far(&pool, "COM_BEGIN").await, run_so_far(&pool, "COM_UPDATE").await);
         lead(&storage, &claims).await;
+        // What is locked beside them is not read for them.
+        let insert = "INSERT INTO lessor_leases VALUES ('beside', NULL, 'h', 1, 1, 1, 1, 1, NULL)";
+        run(&pool, insert).await;
+        let mut other = pool.begin().await.unwrap();
+        other.execute("SELECT * FROM lessor_leases WHERE `key` = 'beside' FOR UPDATE").await.unwrap();
         for round in 1..=3 {
             for renewed in storage.call_all(requests(claims.iter().map(|claim| renewal(claim, Term::FIRST)))).await {
                 let Ok(Reply::Renewed(Renewed::Extended { version, .. })) = renewed else { panic!("{renewed:?}") };
@@ -141,8 +149,9 @@ fn a_thousand_keys() {
         for released in storage.call_all(requests(claims.iter().map(crate::support::release))).await {
             assert_eq!(released, Ok(Reply::Released));
         }
-        assert_eq!(number(&pool, "SELECT COUNT(*) FROM lessor_leases WHERE session IS NULL").await, KEYS as i64);
-        assert_eq!(run_so_far(&pool, "COM_BEGIN").await - begun, 5, "a transaction for each batch that writes");
+        other.rollback().await.unwrap();
+        assert_eq!(number(&pool, "SELECT COUNT(*) FROM lessor_leases WHERE session IS NULL").await, 1 + KEYS as i64);
+        assert_eq!(run_so_far(&pool, "COM_BEGIN").await - begun, 1 + 5, "a transaction for each batch that writes");
         assert_eq!(run_so_far(&pool, "COM_UPDATE").await - updates, 4, "one for all of a batch");
         let traffic = storage.traffic();
         assert_eq!((traffic.flights, traffic.requests), (6, 6 * KEYS as u64));
@@ -253,6 +262,39 @@ fn claims_of_every_kind() {
             }
         }
         assert_eq!(number(&pool, "SELECT COUNT(*) FROM lessor_leases WHERE term = 2").await, 80);
+    });
+}
+
+/// Two handles claim the same new keys at once: each key is one's, and the other hears of it.
+#[test]
+fn two_handles_on_new_keys() {
+    let server = Server::start();
+    block_on(async {
+        let (one, pool) = storage(&server).await;
+        let other = MySqlStorage::new(&pool);
+        for round in 0..40 {
+            let claims = |handle: u128| -> Vec<_> {
+                let claims = (0..30).map(|number| claim(&format!("{round} {number:02}"), 1 + handle));
+                if handle == 0 { claims.collect() } else { claims.rev().collect() }
+            };
+            let ask = async |storage: &MySqlStorage, handle| {
+                let claims = claims(handle);
+                let acquired = storage.call_all(requests(claims.clone())).await;
+                claims.into_iter().map(|claim| claim.key).zip(acquired).collect::<BTreeMap<_, _>>()
+            };
+            let (ones, others) = join(ask(&one, 0), ask(&other, 1)).await;
+            for (one, other) in ones.values().zip(others.values()) {
+                let is_granted = |reply: &Result<Reply, _>| match reply {
+                    Ok(Reply::Acquired(Acquired::Granted { term, .. })) => {
+                        assert_eq!(*term, Term::FIRST);
+                        true
+                    }
+                    Ok(Reply::Acquired(Acquired::Refused { .. })) => false,
+                    other => panic!("{other:?}"),
+                };
+                assert!(is_granted(one) != is_granted(other), "{one:?} {other:?}");
+            }
+        }
     });
 }
 
