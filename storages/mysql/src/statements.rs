@@ -112,9 +112,9 @@ impl Statements {
         Self { table: table.into(), look, list, create, create_or_leave, grant, renew, release, revoke }
     }
 
-    /// What every candidate needs: the first has to be there, the others may not be allowed.
-    pub(crate) const fn of_every_candidate(&self) -> (&Template, [&Template; 2]) {
-        (&self.look, [&self.renew, &self.release])
+    /// What every candidate needs: a look, which everybody may, and what not everybody may.
+    pub(crate) const fn of_every_candidate(&self) -> (&Template, [&Template; 4]) {
+        (&self.look, [&self.renew, &self.release, &self.create, &self.grant])
     }
 
     /// The row of a key, as last committed. It locks nothing, and waits for nobody.

@@ -5,6 +5,7 @@ mod clock;
 mod contention;
 mod cost;
 mod errors;
+mod far;
 mod fencing;
 mod flights;
 mod locks;

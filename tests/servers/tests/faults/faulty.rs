@@ -6,8 +6,7 @@ use std::time::Duration;
 use futures::executor::block_on;
 use lessor::Storage;
 use lessor_mysql::MySqlStorage;
-use lessor_mysql::sqlx::AssertSqlSafe;
-use lessor_mysql::sqlx::{self, mysql::MySqlPoolOptions};
+use lessor_mysql::sqlx::{self, AssertSqlSafe};
 use lessor_postgres::PostgresStorage;
 use lessor_postgres::sqlx::postgres::PgPoolOptions;
 use lessor_redis::RedisStorage;
@@ -103,8 +102,7 @@ impl Faulty for mysql::Server {
     }
 
     fn storage_at(&self, port: u16) -> Arc<dyn Storage> {
-        let pool = MySqlPoolOptions::new().max_connections(4).acquire_timeout(PATIENCE);
-        Arc::new(MySqlStorage::new(pool.connect_lazy_with(self.options().port(port))))
+        Arc::new(MySqlStorage::new(self.options().port(port)))
     }
 
     fn crash(&self) {

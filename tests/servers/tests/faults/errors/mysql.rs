@@ -1,16 +1,14 @@
-use std::cell::RefCell;
 use std::sync::Arc;
 
 use crate::faulty::Faulty;
 use futures::executor::block_on;
 use lessor::StorageError;
 use lessor::storage::ErrorKind;
-use lessor_mysql::sqlx::mysql::MySqlPoolOptions;
 use lessor_mysql::sqlx::{self, AssertSqlSafe};
 use lessor_mysql::{AdapterError, MySqlStorage};
 use lessor_servers::mysql::Server;
 
-use super::{PASSWORD, POOL_PATIENCE, Trouble, heals, taken};
+use super::{PASSWORD, Trouble, heals};
 
 pub(crate) fn heal() {
     let server = <Server as Faulty>::start();
@@ -21,10 +19,8 @@ pub(crate) fn heal() {
     // Without the right to write where it is read-only.
     run(&format!("CREATE USER app IDENTIFIED BY '{PASSWORD}'; GRANT SELECT, INSERT, UPDATE ON lessor.* TO app"));
     let options = server.options().username("app").password(PASSWORD);
-    let pool = MySqlPoolOptions::new().max_connections(1).acquire_timeout(POOL_PATIENCE).connect_lazy_with(options);
-    let storage = Arc::new(MySqlStorage::new(pool.clone()));
+    let storage = Arc::new(MySqlStorage::new(options));
     let no_table = |error: &StorageError| matches!(AdapterError::of(error), Some(AdapterError::NoTable { table, .. }) if table == "`lessor_leases`");
-    let held = RefCell::new(None);
     let troubles = [
         Trouble {
             name: "wrong password",
@@ -51,12 +47,6 @@ pub(crate) fn heal() {
             kind: ErrorKind::Permanent,
             is: Box::new(|error| matches!(AdapterError::of(error), Some(AdapterError::ReadOnly { .. }))),
             set: Box::new(|on| run(&format!("SET GLOBAL read_only = {}", u8::from(on)))),
-        },
-        Trouble {
-            name: "exhausted pool",
-            kind: ErrorKind::Transient,
-            is: Box::new(|error| matches!(error.get_ref().downcast_ref(), Some(sqlx::Error::PoolTimedOut))),
-            set: Box::new(|exhausted| *held.borrow_mut() = exhausted.then(|| taken(|| block_on(pool.acquire()).ok()))),
         },
     ];
     for trouble in &troubles {
