@@ -86,9 +86,9 @@
 //!
 //! Requests that travel together cost as many round trips: a look is one statement for all of them; renewals, releases and
 //! grants are one transaction, sent as one text, which begins and ends on the server. It never waits for a client while it
-//! holds locks. A thousand renewals cost the server about 1.6 times what one `UPDATE` of a thousand rows does, and a tenth
-//! of what as many statements would. Two cases cost another round trip: a renewal whose id or value is not the row's, and
-//! rows of which some are locked (two).
+//! holds locks. A thousand renewals cost the server about twice what one `UPDATE` of a thousand rows does, and a tenth of
+//! what as many statements would. Renewals whose id or value is not the row's cost another round trip; so do claims of
+//! which some are not granted; and where another transaction has locked some of the rows, it is three more.
 //!
 //! Such a text is shorter than 8 MiB: `max_allowed_packet` has to be that much (the default is 16 MiB, MySQL's 64 MiB;
 //! [`check`](lessor::Storage::check) says so where it is not).

@@ -5,12 +5,14 @@ use std::time::Duration;
 use futures::future::{Either, join, select};
 use lessor::storage::{ErrorKind, Renewed, Reply};
 use lessor::{Builder, Event, Storage, StorageExt, Term};
-use lessor_mysql::MySqlStorage;
 use lessor_mysql::sqlx::Executor;
+use lessor_mysql::{AdapterError, MySqlStorage};
 use lessor_servers::mysql::Server;
 use smol::block_on;
 
-use crate::support::{HOUR, claim, claim_for, granted, lock, number, renewal, requests, storage, waiting};
+use crate::support::{
+    HOUR, claim, claim_for, granted, granted_reply, lock, number, renewal, requests, storage, waiting,
+};
 
 /// Who waits in vain leaves nothing behind on the server, whether it hears so or is dropped.
 #[test]
@@ -73,6 +75,33 @@ fn vain_first_claims_leave_nothing_behind() {
             other.rollback().await.unwrap();
             assert_eq!(granted(storage.acquire(first).await), Term::FIRST);
         }
+    });
+}
+
+/// A lock on the whole table: the server waits no longer than the lock timeout, and says so, so that no connection goes
+/// silent.
+#[test]
+fn a_locked_table() {
+    let server = Server::start();
+    block_on(async {
+        let (storage, pool) = storage(&server).await;
+        let claims = ["one", "other"].map(|name| claim_for(Duration::from_secs(60), name, 1));
+        for acquired in storage.call_all(requests(claims.clone())).await {
+            let _ = granted_reply(acquired);
+        }
+        let renewals = || requests(claims.iter().map(|claim| renewal(claim, Term::FIRST)));
+        let mut other = pool.acquire().await.unwrap();
+        other.execute("LOCK TABLES lessor_leases WRITE").await.unwrap();
+        for renewed in storage.call_all(renewals()).await {
+            let error = renewed.unwrap_err();
+            assert_eq!(AdapterError::of(&error), Some(&AdapterError::Locked), "{error}");
+        }
+        assert_eq!(storage.traffic().silent, 0);
+        other.execute("UNLOCK TABLES").await.unwrap();
+        for renewed in storage.call_all(renewals()).await {
+            assert!(matches!(renewed, Ok(Reply::Renewed(Renewed::Extended { .. }))), "{renewed:?}");
+        }
+        assert!(storage.traffic().connected <= 2, "{:?}", storage.traffic());
     });
 }
 
