@@ -18,30 +18,32 @@
 //! # }
 //! ```
 //!
-//! MySQL 8.0.1 or later, MariaDB 10.6 or later, tested with MariaDB 10.11; the statements use only what both document. The
-//! table uses InnoDB. Rust 1.94 or later, as sqlx. This crate takes the types of sqlx 0.9, which it re-exports as [`sqlx`].
+//! MySQL 8.0.1 or later, MariaDB 10.6 or later, tested with MariaDB 10.11; the statements use only what both document.
+//! The table uses InnoDB. Rust 1.94 or later, as sqlx. This crate takes the types of sqlx 0.9, which it re-exports as
+//! [`sqlx`].
 //!
 //! # Connections
-//! A storage and its clones share two connections of their own ([`connections`](MySqlBuilder::connections)), on a thread of
-//! their own: from the first request on, until the last clone is gone. All requests wait in one line for them, renewals
-//! first; what waits together travels together, up to 1,024 keys and 1 MiB in one flight. So ten thousand keys are two
-//! connections and a handful of transactions a second, and no request pays for connecting. [`MySqlStorage::traffic`] tells
-//! how busy they are.
+//! A storage and its clones share two connections of their own ([`connections`](MySqlBuilder::connections)), on a
+//! thread of their own: from the first request on, until the last clone is gone. All requests wait in one line for
+//! them, renewals first; what waits together travels together, up to 1,024 keys and 1 MiB in one flight. So ten
+//! thousand keys are two connections and a handful of transactions a second, and no request pays for connecting.
+//! [`MySqlStorage::traffic`] tells how busy they are.
 //!
 //! Of a [pool](Address) only the options are taken: how to reach the server, and as whom. Its connections stay your
 //! program's. What your program does with them keeps no leader from renewing.
 //!
-//! A connection that has ended, that belongs to a server which takes no writes any more, or that stays silent for as long as
-//! anybody waits for it, is replaced, and what was on it is sent again, once. [`check`](lessor::Storage::check) and
-//! [`migrate`](MySqlStorage::migrate) open one for themselves, and close it.
+//! A connection that has ended, that belongs to a server which takes no writes any more, or that stays silent for as
+//! long as anybody waits for it, is replaced, and what was on it is sent again, once. [`check`](lessor::Storage::check)
+//! and [`migrate`](MySqlStorage::migrate) open one for themselves, and close it.
 //!
 //! # Executors
-//! It works under every executor: the connections are on a thread of their own.
+//! It works under every executor: the connections are on a thread of their own. (Those of `check` and `migrate` are on
+//! the caller's; there feature `tokio` gives them tokio's sockets.)
 //!
 //! # TLS
-//! With feature `tls-rustls` connections can use TLS: rustls with ring, not the system's library. It trusts Mozilla's root
-//! certificates, and those of a file that you name. Ask for it in the URL: by default sqlx connects without TLS where
-//! the server has none, and does not check its certificate where it has.
+//! With feature `tls-rustls` connections can use TLS: rustls with ring, not the system's library. It trusts Mozilla's
+//! root certificates, and those of a file that you name. Ask for it in the URL: by default sqlx connects without TLS
+//! where the server has none, and does not check its certificate where it has.
 //!
 //! ```no_run
 //! use lessor_mysql::MySqlStorage;
@@ -54,11 +56,12 @@
 //! # }
 //! ```
 //!
-//! Without TLS, MySQL's default password check (`caching_sha2_password`) needs a Unix socket or sqlx's feature `mysql-rsa`.
+//! Without TLS, MySQL's default password check (`caching_sha2_password`) needs a Unix socket or sqlx's feature
+//! `mysql-rsa`.
 //!
 //! # What survives
-//! A grant, a renewal, a release or a revoke is committed before it is answered: a killed server loses nothing. Whether a
-//! commit outlives the machine is the server's choice: with `innodb_flush_log_at_trx_commit = 1`, the default, and
+//! A grant, a renewal, a release or a revoke is committed before it is answered: a killed server loses nothing. Whether
+//! a commit outlives the machine is the server's choice: with `innodb_flush_log_at_trx_commit = 1`, the default, and
 //! `sync_binlog = 1` where there is a binary log. These are settings of the server, which no connection can change for
 //! itself: set them. With other values the last second may be lost.
 //!
@@ -71,46 +74,48 @@
 //! a clock of its own, and may lag behind the others; conflicts are found at the commit, and fail as transient.
 //!
 //! # Time
-//! Expiry is judged by the server's wall clock, in whole milliseconds, read by each statement once it has the row's lock.
-//! After the clock steps back, a lease shows at most its ttl as time left, and a leader that is gone is replaced
+//! Expiry is judged by the server's wall clock, in whole milliseconds, read by each statement once it has the row's
+//! lock. After the clock steps back, a lease shows at most its ttl as time left, and a leader that is gone is replaced
 //! by a candidate that saw the version unchanged for the ttl and a margin on its own clock. A step forward ends leases
 //! early, so that two may lead: where that can happen, set [`takeover_guard`](lessor::Config::takeover_guard).
 //!
-//! `clock` stands for `(TIMESTAMPDIFF(MICROSECOND, '1970-01-01', SYSDATE(6)) DIV 1000)`. Sessions are in UTC: time zones and summer time play no part. `SYSDATE` is the time of
-//! the call, `NOW` would be when the statement began. A server that makes them the same (`--sysdate-is-now`) does no harm,
-//! since no statement waits for a row's lock and goes on.
+//! `clock` stands for `(TIMESTAMPDIFF(MICROSECOND, '1970-01-01', SYSDATE(6)) DIV 1000)`. Sessions are in UTC: time
+//! zones and summer time play no part. `SYSDATE` is the time of the call, `NOW` would be when the statement began. A
+//! server that makes them the same (`--sysdate-is-now`) does no harm, since no statement waits for a row's lock and
+//! goes on.
 //!
 //! # What it costs
-//! A look, a list, a refused claim, a renewal and a release are one statement and one round trip. A grant is a look and a
-//! statement: two round trips, once in a reign; a revoke costs the same. A lost renewal is followed by a look.
+//! A look, a list, a refused claim, a renewal and a release are one statement and one round trip. A grant is a look and
+//! a statement: two round trips, once in a reign; a revoke costs the same. A lost renewal is followed by a look.
 //!
-//! Requests that travel together cost as many round trips: a look is one statement for all of them; renewals, releases and
-//! grants are one transaction, sent as one text, which begins and ends on the server. It never waits for a client while it
-//! holds locks. A thousand renewals cost the server about twice what one `UPDATE` of a thousand rows does, and a tenth of
-//! what as many statements would. Renewals whose id or value is not the row's cost another round trip; so do claims of
-//! which some are not granted; and where another transaction has locked some of the rows, it is three more.
+//! Requests that travel together cost as many round trips: a look is one statement for all of them; renewals, releases
+//! and grants are one transaction, sent as one text, which begins and ends on the server. It never waits for a client
+//! while it holds locks. A thousand renewals cost the server about twice what one `UPDATE` of a thousand rows does, and
+//! a tenth of what as many statements would. Renewals whose id or value is not the row's cost another round trip; so do
+//! claims of which some are not granted; and where another transaction has locked some of the rows, it is three more.
 //!
 //! Such a text is shorter than 8 MiB: `max_allowed_packet` has to be that much (the default is 16 MiB, MySQL's 64 MiB;
 //! [`check`](lessor::Storage::check) says so where it is not).
 //!
 //! # Locks
-//! A look, a list and a refused claim write nothing, and wait for no lock. What writes does not wait either: it asks for the
-//! rows with `NOWAIT`, and where another transaction has locked some, the others go on without them. Who met the lock asks
-//! again, alone and every 10 ms, for at most half of the time that its candidate waits for the answer, and for at most the
-//! [lock timeout](MySqlBuilder::lock_timeout). After that the request fails with a
-//! [transient](lessor::storage::ErrorKind::Transient) error, and the candidate tries again. Nothing waits on the server that
-//! nobody waits for here; and since nobody waits for a lock while it holds one, no two wait for one another.
+//! A look, a list and a refused claim write nothing, and wait for no lock. What writes does not wait either: it asks
+//! for the rows with `NOWAIT`, and where another transaction has locked some, the others go on without them. Who met
+//! the lock asks again, alone and every 10 ms, for at most half of the time that its candidate waits for the answer,
+//! and for at most the [lock timeout](MySqlBuilder::lock_timeout). After that the request fails with a
+//! [transient](lessor::storage::ErrorKind::Transient) error, and the candidate tries again. Nothing waits on the server
+//! that nobody waits for here; and since nobody waits for a lock while it holds one, no two wait for one another.
 //!
-//! One case is left on MySQL, whose shortest wait is a second: a key's first row, where a transaction of your own has locked
-//! the range of the key (a `SELECT .. FOR UPDATE` without an index, say). Claims that travel with it may take that second
-//! longer. MariaDB does not wait.
+//! One case is left on MySQL, whose shortest wait is a second: a key's first row, where a transaction of your own has
+//! locked the range of the key (a `SELECT .. FOR UPDATE` without an index, say). Claims that travel with it may take
+//! that second longer. MariaDB does not wait.
 //!
-//! For a lock on the whole table (`ALTER TABLE`, `LOCK TABLES`) the server waits for the lock timeout, in whole seconds.
+//! For a lock on the whole table (`ALTER TABLE`, `LOCK TABLES`) the server waits for the lock timeout, in whole
+//! seconds.
 //!
 //! # Wake-ups
 //! Followers that use this storage or a clone of it are woken when one of these is granted, releases or revokes a key.
-//! The server notifies nobody: all other followers ask at their
-//! [retry interval](lessor::Config::retry_interval), and when the lease ends.
+//! The server notifies nobody: all other followers ask at their [retry interval](lessor::Config::retry_interval), and
+//! when the lease ends.
 //!
 //! # Sessions
 //! Each connection begins with this, and asks whether it took the 0 (`{seconds}` is the lock timeout, rounded up):
@@ -123,12 +128,13 @@
 //! SELECT CAST(@@innodb_lock_wait_timeout AS SIGNED) AS lock_wait
 //! ```
 //!
-//! So nothing that the server is set to changes what a statement means, or leaves it uncommitted. READ COMMITTED locks no
-//! more than the rows that a statement names, and no gaps between them. A proxy that hands statements of one connection to
-//! several servers or sessions has to keep these settings, as ProxySQL does once it sees them; connect to the server itself
-//! if in doubt.
+//! So nothing that the server is set to changes what a statement means, or leaves it uncommitted. READ COMMITTED locks
+//! no more than the rows that a statement names, and no gaps between them. A proxy that hands statements of one
+//! connection to several servers or sessions has to keep these settings, as ProxySQL does once it sees them; connect to
+//! the server itself if in doubt.
 //!
-//! sqlx logs nothing of these connections, however slow: sessions are secrets, and the texts of many keys have them in them.
+//! sqlx logs nothing of these connections, however slow: sessions are secrets, and the texts of many keys have them in
+//! them.
 //!
 //! # The table
 //! [`migrate`](MySqlStorage::migrate) creates it; [`migration_sql`](MySqlBuilder::migration_sql) is its SQL, for your
@@ -162,8 +168,8 @@
 //! No message shows a session, a password or the content of a row.
 //!
 //! # The statements, and why they are safe
-//! They mirror [`Record::judge`](lessor::storage::Record::judge). `FORCE INDEX` is no matter of speed: in a small table the
-//! server would rather read, and lock, all rows.
+//! They mirror [`Record::judge`](lessor::storage::Record::judge). `FORCE INDEX` is no matter of speed: in a small table
+//! the server would rather read, and lock, all rows.
 //!
 //! ## A look
 //! It takes no lock, outside any transaction, so that it sees what was last committed.
@@ -175,8 +181,8 @@
 //! ```
 //!
 //! ## A claim
-//! It looks first. What was seen is judged; where that refuses, it is the reply. Where it grants, the new record replaces
-//! what was seen, if that is still there:
+//! It looks first. What was seen is judged; where that refuses, it is the reply. Where it grants, the new record
+//! replaces what was seen, if that is still there:
 //!
 //! ```sql
 //! INSERT INTO lessor_leases (`key`, session, id, term, version, ttl, expires, since, value)
@@ -198,11 +204,12 @@
 //!   lease to be still live, so the statement checks that again (`?` in `(? OR ..)` and `IF(?, ..)` is 0 then, else 1).
 //! * InnoDB locks the row that the primary key names before the conditions are checked, and they are checked on its
 //!   newest state. The clock is read then, too. No time that was computed before is written.
-//! * *Two first claims*: the second finds the key there, and is told to ask again; or it meets the first before its commit,
-//!   and asks again by itself.
+//! * *Two first claims*: the second finds the key there, and is told to ask again; or it meets the first before its
+//!   commit, and asks again by itself.
 //!
 //! Many grants are the same statements, after the rows were locked (below). First rows of many keys end with
-//! `ON DUPLICATE KEY UPDATE version = version`, so that one that is there already does not end the transaction, and are looked at before it ends:
+//! `ON DUPLICATE KEY UPDATE version = version`, so that one that is there already does not end the transaction, and are
+//! looked at before it ends:
 //!
 //! ```sql
 //! SELECT l.`key`, l.session, l.term, l.version FROM lessor_leases AS l FORCE INDEX (PRIMARY)
@@ -223,8 +230,8 @@
 //! WHERE l.`key` = ? AND l.session = ? AND l.term = ? AND l.expires > clock
 //! ```
 //!
-//! Session, term and time are compared in the locked row. MySQL assigns from left to right, and later expressions see what
-//! earlier ones assigned; here `expires` is the same either way.
+//! Session, term and time are compared in the locked row. MySQL assigns from left to right, and later expressions see
+//! what earlier ones assigned; here `expires` is the same either way.
 //!
 //! Many renewals are one transaction (`START TRANSACTION`, these four, `COMMIT`):
 //!
@@ -249,15 +256,16 @@
 //! SELECT @lessor_now AS now
 //! ```
 //!
-//! * All rows are locked, or none: the first statement fails where another has locked one, and nothing after it runs. Then
-//!   the transaction is rolled back, those that are free are found (`SKIP LOCKED`), and it is tried again with them, three
-//!   times at most.
+//! * All rows are locked, or none: the first statement fails where another has locked one, and nothing after it runs.
+//!   Then the transaction is rolled back, those that are free are found (`SKIP LOCKED`), and it is tried again with
+//!   them, three times at most.
 //! * The clock is read once all locks are had, and a lease that has expired by then is not revived.
-//! * Each last value is 16 bytes of a session, a term, a key, an id and perhaps a value, as the row has to have them: so one
-//!   statement extends all that change nothing but times. (One for each ttl.) Ids and values seldom change; a renewal that
-//!   changes one is found in the first statement's rows, and follows by itself, in a transaction with others of its kind.
-//! * The rows of the first statement were locked until the end: with the clock they tell exactly which were extended, and
-//!   to which version. The count of changed rows has to agree, else all are renewed one by one.
+//! * Each last value is 16 bytes of a session, a term, a key, an id and perhaps a value, as the row has to have them:
+//!   so one statement extends all that change nothing but times. (One for each ttl.) Ids and values seldom change; a
+//!   renewal that changes one is found in the first statement's rows, and follows by itself, in a transaction with
+//!   others of its kind.
+//! * The rows of the first statement were locked until the end: with the clock they tell exactly which were extended,
+//!   and to which version. The count of changed rows has to agree, else all are renewed one by one.
 //!
 //! ## A release
 //!
@@ -274,7 +282,8 @@
 //! ```
 //!
 //! ## A revoke
-//! It looks first, as a claim does, since its reply shows what was there. Where a renewal comes in between, it looks again:
+//! It looks first, as a claim does, since its reply shows what was there. Where a renewal comes in between, it looks
+//! again:
 //!
 //! ```sql
 //! UPDATE lessor_leases AS l FORCE INDEX (PRIMARY) SET l.session = NULL, l.term = ?, l.version = ?, l.since = clock
@@ -282,8 +291,8 @@
 //! ```
 //!
 //! ## A list
-//! A range of the primary key, in the order of its bytes. It ends at the prefix followed by a byte of 255, which no text in
-//! UTF-8 has:
+//! A range of the primary key, in the order of its bytes. It ends at the prefix followed by a byte of 255, which no
+//! text in UTF-8 has:
 //!
 //! ```sql
 //! SELECT l.`key`, l.session, CAST(l.id AS BINARY) AS id, l.term, l.version, l.ttl, l.expires, l.since,
