@@ -22,8 +22,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let url = env::var("DATABASE_URL").map_err(|_| "set DATABASE_URL: mysql://user:password@localhost/database")?;
     let mut end = Signals::new(END)?;
     smol::block_on(async {
+        // For the work. The storage connects as it does, on connections of its own.
         let pool = MySqlPoolOptions::new().max_connections(4).connect(&url).await?;
-        let storage = MySqlStorage::new(pool.clone());
+        let storage = MySqlStorage::new(&pool);
         storage.migrate().await?;
         storage.check().await?;
         sqlx::query(Fence::MYSQL_CREATE_TABLE).execute(&pool).await?;

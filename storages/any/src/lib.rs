@@ -38,8 +38,7 @@ mod readme {}
 /// | `https://token@host`, `http://token@localhost:8787` | [`HttpStorage`](lessor_http::HttpStorage): a lease service | `http` |
 ///
 /// Special characters in a URL are written as `%` and two hexadecimal digits. `postgresql:` is another name of
-/// `postgres:`, `mariadb:` of `mysql:`; `rediss:` is Redis with TLS. All settings are the defaults; pools have up to
-/// four connections. TLS to databases and to Redis needs feature `tls-rustls`; its settings (`sslmode=verify-full`,
+/// `postgres:`, `mariadb:` of `mysql:`; `rediss:` is Redis with TLS. All settings are the defaults. TLS to databases and to Redis needs feature `tls-rustls`; its settings (`sslmode=verify-full`,
 /// say) are in the URL, in each driver's words.
 ///
 /// Clones of the `Arc` are the same storage.
@@ -84,10 +83,8 @@ pub async fn open(url: &str) -> Result<Arc<dyn Storage>, OpenError> {
         }
         #[cfg(feature = "mysql")]
         "mysql" => {
-            use lessor_mysql::sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
-            let options = url.parse::<MySqlConnectOptions>().map_err(OpenError::invalid)?;
-            let pool = MySqlPoolOptions::new().max_connections(CONNECTIONS).test_before_acquire(false);
-            let storage = lessor_mysql::MySqlStorage::new(pool.connect_lazy_with(options));
+            let server: lessor_mysql::sqlx::mysql::MySqlConnectOptions = url.parse().map_err(OpenError::invalid)?;
+            let storage = lessor_mysql::MySqlStorage::new(server);
             storage.migrate().await?;
             ready(storage).await
         }
@@ -105,9 +102,6 @@ pub async fn open(url: &str) -> Result<Arc<dyn Storage>, OpenError> {
         feature => Err(OpenError::MissingFeature { feature }),
     }
 }
-
-#[cfg(any(feature = "postgres", feature = "mysql"))]
-const CONNECTIONS: u32 = 4;
 
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql", feature = "redis", feature = "http"))]
 async fn ready(storage: impl Storage + 'static) -> Result<Arc<dyn Storage>, OpenError> {

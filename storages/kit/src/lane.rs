@@ -34,7 +34,8 @@
 //! # Connections
 //! They are opened one at a time, outside of any request's patience, and tried again after a pause of 50 ms to 1 s. A
 //! flight that is not answered before all its senders have given up makes its connection suspect, and all that have been idle
-//! since: new ones are opened, and whichever is there first goes on, the answer or the new connection. An error of a
+//! since: new ones are opened, and whichever is there first goes on, the answer or the new connection. What is given up
+//! may go on for a while on the server, behind a lock, say: so one flight is given up at a time. An error of a
 //! connection sends its flight again, once, on another.
 //!
 //! # Progress

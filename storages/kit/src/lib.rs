@@ -17,8 +17,6 @@ pub mod lane;
 pub mod listener;
 pub mod name;
 pub mod row;
-#[cfg(feature = "sqlx")]
-pub mod sqlx;
 pub mod timeout;
 
 /// The README's code compiles and runs.

@@ -144,6 +144,10 @@ impl lane::Server for Primary {
         Ok(link)
     }
 
+    fn lingers(&self) -> Duration {
+        Duration::from_secs(self.lock_timeout.as_millis().div_ceil(1000).max(1) as u64)
+    }
+
     async fn send(&self, link: &mut Link, flight: &Flight) -> Result<Vec<Answer>, Broken> {
         match self.answer(link, flight).await {
             Ok(answers) => Ok(answers),

@@ -5,8 +5,10 @@ use std::io;
 use lessor::StorageError;
 use lessor::storage::ErrorKind;
 use lessor_kit::error::AdapterError;
-use lessor_kit::sqlx::STALE_STATEMENT;
 use sqlx::Error;
+
+/// A prepared statement whose columns have changed. It works again once it is prepared anew, on a new connection.
+const STALE_STATEMENT: &str = "0A000";
 
 /// What a statement ends with instead of rows.
 #[derive(Clone, Debug)]

@@ -172,6 +172,10 @@ impl lane::Server for Primary {
         }
     }
 
+    fn lingers(&self) -> Duration {
+        self.lock_timeout
+    }
+
     fn has_hints(&self) -> bool {
         !self.granted().is_empty()
     }

@@ -1,7 +1,7 @@
 //! Servers that the tests start, stop and kill. What is missing is an error, never a skipped test.
 //!
-//! [`postgres`], [`mysql`] and [`redis`] start them, one feature each, and [`pgbouncer`] stands before the first. [`proxy`] and [`wire`] stand before one and fail
-//! as networks do. [`elections`] are candidates that are watched all the time; [`hand_over`] is one election on any
+//! [`postgres`], [`mysql`] and [`redis`] start them, one feature each, and [`pgbouncer`] stands before the first. [`proxy`] stands before one and
+//! fails as networks do. [`elections`] are candidates that are watched all the time; [`hand_over`] is one election on any
 //! executor; [`example`] runs the programs of this house's examples.
 //!
 //! No storage is used here, so that the storages' own tests can depend on this. The tests of this package are about all
@@ -19,7 +19,6 @@ pub mod postgres;
 pub mod proxy;
 #[cfg(feature = "redis")]
 pub mod redis;
-pub mod wire;
 
 use std::net::TcpListener;
 

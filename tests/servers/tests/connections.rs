@@ -1,16 +1,13 @@
-//! What a dead connection or a locked row can do to the others: nothing.
+//! What a row that somebody holds can do to the others: nothing.
 
 use std::time::Duration;
 
-use futures::future::{Either, join_all, select};
-use lessor::storage::{Acquired, Claim, Renewal, Renewed, Request, Session};
-use lessor::{Id, Key, Storage, StorageExt, SystemTimer, Term, Timer};
+use futures::future::{Either, select};
+use lessor::storage::{Acquired, Claim, Request, Session};
+use lessor::{Id, Key, Storage, StorageExt, SystemTimer, Timer};
 use lessor_mysql::MySqlStorage;
 use lessor_mysql::sqlx;
-use lessor_postgres::PostgresStorage;
-use lessor_postgres::sqlx::postgres::PgPoolOptions;
-use lessor_servers::wire::Wire;
-use lessor_servers::{mysql, postgres};
+use lessor_servers::mysql;
 use smol::block_on;
 
 const TTL: Duration = Duration::from_secs(10);
@@ -24,52 +21,6 @@ async fn within<T>(limit: Duration, answer: impl Future<Output = T>) -> Option<T
         Either::Left((answer, _)) => Some(answer),
         Either::Right(_) => None,
     }
-}
-
-/// All connections of a pool die without a sign: each costs one request timeout, and then there are new ones.
-async fn outlives_silence(storage: &impl Storage, wire: &Wire) {
-    let claims: Vec<_> = (0..8).map(|number| claim(&number.to_string())).collect();
-    for answer in join_all(claims.iter().map(|claim| storage.acquire(claim.clone()))).await {
-        assert!(matches!(answer, Ok(Acquired::Granted { .. })), "{answer:?}");
-    }
-    let opened = wire.opened();
-    wire.silence();
-    let mut tries = 0;
-    loop {
-        let Claim { key, id, session, .. } = claims[0].clone();
-        let renewal = Renewal::new(key, id, session, Term::FIRST, TTL);
-        let renewed = within(Duration::from_millis(500), storage.renew(renewal)).await;
-        let seen = within(Duration::from_millis(500), storage.get(&claims[0].key)).await;
-        if matches!((renewed, seen), (Some(Ok(Renewed::Extended { .. })), Some(Ok(Some(_))))) {
-            break;
-        }
-        tries += 1;
-        assert!(tries <= opened, "{tries} tries, and only {opened} connections were dead");
-    }
-}
-
-#[test]
-fn postgres_outlives_silent_connections() {
-    let server = postgres::Server::start();
-    let wire = Wire::to(server.options().get_port());
-    block_on(async {
-        let pool = PgPoolOptions::new().max_connections(4).test_before_acquire(false);
-        let pool = pool.connect_lazy_with(server.options().port(wire.port()));
-        let storage = PostgresStorage::builder().wakeups(false).build(pool);
-        storage.migrate().await.unwrap();
-        outlives_silence(&storage, &wire).await;
-    });
-}
-
-#[test]
-fn mysql_outlives_silent_connections() {
-    let server = mysql::Server::start();
-    let wire = Wire::to(server.port());
-    block_on(async {
-        let storage = MySqlStorage::new(server.options().port(wire.port()));
-        storage.migrate().await.unwrap();
-        outlives_silence(&storage, &wire).await;
-    });
 }
 
 /// First claims hold no locks while they wait for another's.

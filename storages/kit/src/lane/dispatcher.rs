@@ -42,6 +42,8 @@ pub(super) struct Dispatcher<S: Server> {
     backoff: Backoff,
     /// No attempt to connect before this.
     next_attempt: Instant,
+    /// A flight that was given up may still be under way on the server until then: no other one is given up before.
+    left_behind_until: Instant,
     /// Why there is no connection.
     no_connection: Option<StorageError>,
     random: fn() -> u32,
@@ -57,6 +59,7 @@ impl<S: Server> Dispatcher<S> {
             opening: None,
             backoff: Backoff::new(FIRST_PAUSE, LONGEST_PAUSE),
             next_attempt: Instant::default(),
+            left_behind_until: Instant::default(),
             no_connection: None,
             random,
         }
@@ -92,14 +95,16 @@ impl<S: Server> Dispatcher<S> {
         self.give_up_overdue(now);
         self.notice_silence(now);
         self.depart(now);
-        if !self.wants_connection() {
+        if !self.wants_connection(now) {
             self.opening = None;
         }
         self.open(now);
         let waits = self.hub.lock().queue.next_due(now);
         let silent = self.busy().filter(|busy| !busy.is_silent).map(|busy| busy.silent_at);
-        let attempt = (self.wants_connection() && self.opening.is_none()).then_some(self.next_attempt);
-        silent.chain(waits).chain(attempt).min()
+        let attempt = (self.opening.is_none() && self.wants_connection(now)).then_some(self.next_attempt);
+        let is_silent = self.busy().any(|busy| busy.is_silent) && self.left_behind_until > now;
+        let giving_up = is_silent.then_some(self.left_behind_until);
+        silent.chain(waits).chain(attempt).chain(giving_up).min()
     }
 
     fn busy(&self) -> impl Iterator<Item = &Busy<S>> {
@@ -212,17 +217,17 @@ impl<S: Server> Dispatcher<S> {
         }
     }
 
-    fn wants_connection(&self) -> bool {
+    fn wants_connection(&self, now: Instant) -> bool {
         self.tracks.iter().any(|track| match track {
             Track::Closed => true,
-            Track::Busy(busy) => busy.is_silent,
+            Track::Busy(busy) => busy.is_silent && self.left_behind_until <= now,
             Track::Idle(_) => false,
         })
     }
 
     /// One at a time.
     fn open(&mut self, now: Instant) {
-        if self.opening.is_some() || !self.wants_connection() || now < self.next_attempt {
+        if self.opening.is_some() || !self.wants_connection(now) || now < self.next_attempt {
             return;
         }
         let (server, limit) = (self.server.clone(), self.timer.sleep(CONNECT_PATIENCE));
@@ -248,6 +253,7 @@ impl<S: Server> Dispatcher<S> {
         if let Some(track) = self.tracks.get_mut(place)
             && let Track::Busy(Busy { aboard, .. }) = core::mem::replace(track, Track::Idle(line))
         {
+            self.left_behind_until = self.timer.now().saturating_add(self.server.lingers());
             self.free(&aboard.keys);
             // Nobody should be left; and if so, it hears what its own limit would have said.
             let late = StorageError::transient("the connection went silent");

@@ -31,6 +31,13 @@ pub trait Server: Send + Sync + 'static {
         flight: &Flight,
     ) -> impl Future<Output = Result<Vec<Answer>, Broken>> + Send;
 
+    /// For how long the server may go on with a flight whose connection was closed: mostly until its limit for locks.
+    ///
+    /// No more than one flight is left behind on the server in that time.
+    fn lingers(&self) -> Duration {
+        Duration::from_secs(1)
+    }
+
     /// Whether there is something that may be sent when nothing else is to be: hints to followers, say.
     fn has_hints(&self) -> bool {
         false

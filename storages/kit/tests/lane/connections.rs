@@ -101,6 +101,26 @@ fn all_die_without_a_sign() {
     assert_eq!((traffic.silent, traffic.connected), (1, 16));
 }
 
+/// What is given up may go on behind a lock of the server: so no more than one flight is left behind there at a time.
+#[test]
+fn one_is_given_up_at_a_time() {
+    let bench = Bench::warm(4);
+    bench.server.silence();
+    let _unheard: Vec<_> = (0..4)
+        .map(|number| {
+            let unheard = bench.asking(get(&number.to_string()));
+            bench.pass(Duration::from_millis(1));
+            unheard
+        })
+        .collect();
+    bench.pass(PATIENCE);
+    bench.pass(Duration::from_millis(500));
+    assert_eq!(bench.lane.traffic().connected, 4 + 1);
+    let _ = granted(bench.ask(claim("k", 1)));
+    bench.pass(Duration::from_secs(5));
+    assert_eq!(bench.lane.traffic().connected, 4 + 4);
+}
+
 /// A server that stands still for longer than anybody waits, and goes on: its connections are kept.
 #[test]
 fn it_stands_still() {

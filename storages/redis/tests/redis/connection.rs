@@ -7,8 +7,8 @@ use lessor::storage::Acquired;
 use lessor::{StorageError, StorageExt};
 use lessor_redis::RedisStorage;
 use lessor_redis::redis::Client;
+use lessor_servers::proxy::Proxy;
 use lessor_servers::redis::{Keeps, PASSWORD, Server};
-use lessor_servers::wire::Wire;
 use smol::block_on;
 
 use crate::{claim, now};
@@ -89,21 +89,21 @@ fn a_server_that_stands_still() {
 #[test]
 fn a_silent_connection_is_replaced() {
     let server = Server::start(Keeps::Nothing);
-    let wire = Wire::to(server.port());
+    let proxy = Proxy::to(server.port());
     block_on(async {
-        let url = format!("redis://:{PASSWORD}@127.0.0.1:{}/", wire.port());
+        let url = format!("redis://:{PASSWORD}@127.0.0.1:{}/", proxy.port());
         let storage = RedisStorage::new(Client::open(url).unwrap());
         storage.initialise().await.unwrap();
         let _ = storage.acquire(claim("k", 1)).await.unwrap();
         for _ in 0..3 {
-            wire.silence();
+            proxy.forget();
             assert!(within(Duration::from_millis(200), storage.acquire(claim("k", 1))).await.is_none());
-            let opened = wire.opened();
+            let opened = proxy.opened();
             assert!(within(Duration::from_secs(10), storage.acquire(claim("k", 1))).await.is_some());
-            assert_eq!(wire.opened(), opened + 1);
+            assert_eq!(proxy.opened(), opened + 1);
         }
         // Answers that others got show that it lives: who gives up then gives up alone.
-        let opened = wire.opened();
+        let opened = proxy.opened();
         for _ in 0..20 {
             let mut given_up = Box::pin(storage.acquire(claim("k", 1)));
             // Sent, and only now and then answered at once.
@@ -111,6 +111,6 @@ fn a_silent_connection_is_replaced() {
             let _ = storage.acquire(claim("other", 1)).await.unwrap();
             drop(given_up);
         }
-        assert_eq!(wire.opened(), opened);
+        assert_eq!(proxy.opened(), opened);
     });
 }
