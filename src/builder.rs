@@ -10,12 +10,13 @@ use core::time::Duration;
 
 use crate::candidate::Candidate;
 use crate::config::{Config, ConfigError};
-use crate::driver::{Driver, Entropy};
+use crate::driver::Driver;
 use crate::election::{Election, Input};
+use crate::entropy::Entropy;
 use crate::maybe_send::{MaybeSend, MaybeSendSync};
 use crate::observer::Observer;
 use crate::shared::Shared;
-use crate::storage::{Session, Storage};
+use crate::storage::{Session, Storage, Wakeups};
 use crate::text::{Id, InvalidText, Key, Value};
 use crate::ticket::Ticket;
 use crate::time::{AnyTimer, Timer};
@@ -203,27 +204,40 @@ impl Builder {
         entropy: impl FnMut() -> u64 + MaybeSend + 'static,
     ) -> Result<(Candidate<T>, Driver<S, T>), BuildError> {
         let mut entropy: Entropy = Box::new(entropy);
-        let id = match self.id {
-            Some(id) => Id::new(id),
-            None => Id::new(format!("{:016x}", entropy())),
-        }?;
+        let Campaign { id, election, wakeups } = self.campaign(&timer, &mut entropy, None, |key| storage.subscribe(key))?;
+        let shared = Arc::new(Shared::new(timer, &election));
+        Ok((Candidate::new(shared.clone(), id), Driver::new(shared, storage, wakeups, election, entropy)))
+    }
+
+    /// `fallback`: the id, if none was set.
+    pub(crate) fn campaign(
+        self,
+        timer: &impl Timer,
+        entropy: &mut Entropy,
+        fallback: Option<Id>,
+        subscribe: impl FnOnce(&Key) -> Wakeups,
+    ) -> Result<Campaign, BuildError> {
+        let id = match (self.id, fallback) {
+            (Some(id), _) => Id::new(id)?,
+            (None, Some(id)) => id,
+            (None, None) => random_id(entropy)?,
+        };
         let key = Key::new(self.key)?;
-        let wakeups = storage.subscribe(&key);
+        let wakeups = subscribe(&key);
         let config = resolved(self.config, self.changes, wakeups.is_complete());
         let now = timer.now();
         let mut election = match self.ticket {
             Some(ticket) if ticket.key != key => return Err(BuildError::TicketOfAnother { ticket: ticket.key, key }),
             Some(ticket) => Election::resume(id.clone(), config, ticket, entropy(), now),
             None => {
-                let session = Session::draw(&mut *entropy);
+                let session = Session::draw(&mut **entropy);
                 Election::new(key, id.clone(), config, session, entropy(), now)
             }
         }?;
         if let Some(value) = self.value {
             election.handle_input(now, Input::SetValue { value: Some(Value::new(value)?), serial: 1 });
         }
-        let shared = Arc::new(Shared::new(timer, &election));
-        Ok((Candidate::new(shared.clone(), id), Driver::new(shared, storage, wakeups, election, entropy)))
+        Ok(Campaign { id, election, wakeups })
     }
 
     /// An observer on this timer. `entropy` only varies its pauses.
@@ -279,6 +293,17 @@ impl Clone for Builder {
     }
 }
 
+/// What a candidate is made of.
+pub(crate) struct Campaign {
+    pub(crate) id: Id,
+    pub(crate) election: Election,
+    pub(crate) wakeups: Wakeups,
+}
+
+pub(crate) fn random_id(entropy: &mut Entropy) -> Result<Id, InvalidText> {
+    Id::new(format!("{:016x}", entropy()))
+}
+
 /// The configuration that was given, or else the defaults for the ttl that was set; then the single settings on top.
 ///
 /// `told`: who follows is told of every release and grant.
@@ -319,6 +344,14 @@ pub enum BuildError {
         /// What was set: `id`, `value` or `ticket`.
         setting: &'static str,
     },
+    /// The group has a candidate for this key.
+    #[non_exhaustive]
+    InGroup {
+        /// The key.
+        key: Key,
+    },
+    /// The group was stopped, or its driver was dropped.
+    GroupStopped,
     /// The system gives no randomness; what it said.
     NoEntropy(String),
 }
@@ -337,6 +370,10 @@ impl fmt::Display for BuildError {
             Self::NotForObservers { setting } => {
                 write!(f, "an observer has no {setting}: leave it out, or build a candidate")
             }
+            Self::InGroup { key } => {
+                write!(f, "the group has a candidate for key \"{key}\": use that one, or remove it first")
+            }
+            Self::GroupStopped => f.write_str("the group has stopped: build another"),
             Self::NoEntropy(error) => write!(f, "the system gives no randomness: {error}"),
         }
     }

@@ -49,6 +49,11 @@ impl<T: Timer> Candidate<T> {
         Self { handle: Handle::new(shared), id }
     }
 
+    /// [`shutdown`](Self::shutdown), without the wait.
+    pub(crate) fn stop(&self) {
+        self.handle.shared.ask(Wishes::stop);
+    }
+
     /// The key of the election.
     #[must_use]
     pub fn key(&self) -> &Key {

@@ -2,10 +2,8 @@
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use core::fmt;
 use core::future::Future;
-use core::mem;
 use core::pin::{Pin, pin};
 use core::task::{Context, Poll};
 use core::time::Duration;
@@ -14,19 +12,16 @@ use event_listener::EventListener;
 use futures::Stream;
 use futures::future::poll_fn;
 
+use crate::candidacy::{Candidacy, Next};
 use crate::config::Config;
-use crate::election::{Election, Event, Input, Output, RequestId, Status};
+use crate::election::{Election, Input, RequestId, Status};
+use crate::entropy::Entropy;
 use crate::maybe_send::BoxFuture;
 use crate::shared::{Shared, Wishes};
-use crate::storage::{Answer, Request, Session, Storage, Wakeups};
+use crate::storage::{Answer, Storage, Wakeups};
 use crate::telemetry::Report;
 use crate::ticket::Ticket;
 use crate::time::{AnyTimer, Instant, Timer};
-
-#[cfg(not(any(target_family = "wasm", target_os = "none")))]
-pub(crate) type Entropy = Box<dyn FnMut() -> u64 + Send>;
-#[cfg(any(target_family = "wasm", target_os = "none"))]
-pub(crate) type Entropy = Box<dyn FnMut() -> u64>;
 
 /// Runs a candidate or an observer: spawn [`run`](Self::run), or call [`step`](Self::step) from where no loop
 /// survives.
@@ -56,14 +51,12 @@ pub(crate) type Entropy = Box<dyn FnMut() -> u64>;
 /// ```
 #[must_use = "a candidate makes no progress unless its driver runs"]
 pub struct Driver<S, T: Timer = AnyTimer> {
-    shared: Arc<Shared<T>>,
+    candidacy: Candidacy<T>,
     storage: Arc<S>,
-    election: Election,
     entropy: Entropy,
     wakeups: Wakeups,
     asked: Option<EventListener>,
     call: Option<(RequestId, BoxFuture<Answer>)>,
-    report: Report,
 }
 
 /// Where a [`Driver::step`] left off.
@@ -76,11 +69,6 @@ pub struct Step {
     pub status: Status,
 }
 
-enum Next {
-    At(Instant),
-    Done,
-}
-
 impl<S: Storage + 'static, T: Timer> Driver<S, T> {
     /// The wake-ups begin before the first claim: a release right after it must not be missed.
     pub(crate) fn new(
@@ -90,8 +78,8 @@ impl<S: Storage + 'static, T: Timer> Driver<S, T> {
         election: Election,
         entropy: Entropy,
     ) -> Self {
-        let report = Report::new(&election);
-        Self { shared, storage: Arc::new(storage), election, entropy, wakeups, asked: None, call: None, report }
+        let candidacy = Candidacy::new(shared, election);
+        Self { candidacy, storage: Arc::new(storage), entropy, wakeups, asked: None, call: None }
     }
 
     /// Runs until the candidate is stopped. Spawn it, and keep a handle: when the last one is dropped, the driver stops and
@@ -117,7 +105,7 @@ impl<S: Storage + 'static, T: Timer> Driver<S, T> {
     #[expect(clippy::manual_async_fn, reason = "so that the future holds the driver once")]
     pub fn run_until(mut self, stop: impl Future) -> impl Future<Output = ()> {
         async move {
-            let shared = self.shared.clone();
+            let shared = self.candidacy.shared.clone();
             let mut stop = pin!(stop);
             let mut drive = pin!(self.drive());
             let mut stopping = false;
@@ -172,18 +160,18 @@ impl<S: Storage + 'static, T: Timer> Driver<S, T> {
                     continue;
                 }
                 Next::At(at) => {
-                    let wait = at.saturating_duration_since(self.shared.timer.now());
+                    let wait = at.saturating_duration_since(self.candidacy.now());
                     Some(wait.max(Duration::from_millis(1)))
                 }
             };
-            return Step { wake_in, status: self.shared.status() };
+            return Step { wake_in, status: self.candidacy.shared.status() };
         }
     }
 
     /// The durations that the candidate goes by.
     #[must_use]
     pub const fn config(&self) -> &Config {
-        self.election.config()
+        self.candidacy.election().config()
     }
 
     /// Goes to sleep, at the edge, between two steps: nobody believes in its leadership any more, and its session is
@@ -195,10 +183,7 @@ impl<S: Storage + 'static, T: Timer> Driver<S, T> {
     /// may claim at once when it wakes.
     #[must_use]
     pub fn into_ticket(mut self) -> Option<Ticket> {
-        let ticket = self.election.clone().into_ticket();
-        if ticket.is_some() {
-            self.report.ticket_taken();
-        }
+        let ticket = self.candidacy.ticket();
         // Demoted before the ticket is out.
         drop(self);
         ticket
@@ -212,58 +197,16 @@ impl<S: Storage + 'static, T: Timer> Driver<S, T> {
 
     /// Carries out what the election asks for, until it has to wait.
     fn settle(&mut self) -> Next {
-        self.asked.get_or_insert_with(|| self.shared.asked.listen());
-        let mut events = Vec::new();
-        loop {
-            for wish in self.shared.take_wishes() {
-                self.input(wish);
-            }
-            let now = self.shared.timer.now();
-            let output = self.election.poll_output(now);
-            if let Output::Event(event) = output {
-                events.push(event);
-                continue;
-            }
-            // Handles may react at once to what they are told now (an ending term without guards is drained already): their
-            // wishes are looked at again before waiting.
-            let told_something = !events.is_empty();
-            self.tell(mem::take(&mut events), now);
-            match output {
-                Output::Event(_) => {}
-                Output::DrawSession => {
-                    let session = Session::draw(&mut *self.entropy);
-                    self.input(Input::Session(session));
-                }
-                Output::Request { id, request } => self.call = Some((id, self.request(id, request, now))),
-                Output::Timeout(_) if told_something => {}
-                Output::Timeout(at) => {
-                    self.call.take_if(|(id, _)| Some(*id) != self.election.in_flight());
-                    return Next::At(at);
-                }
-                Output::Done => {
-                    self.call = None;
-                    return Next::Done;
-                }
-            }
-        }
-    }
-
-    fn input(&mut self, input: Input) {
-        self.election.handle_input(self.shared.timer.now(), input);
-    }
-
-    fn tell(&mut self, events: Vec<Event>, now: Instant) {
-        let told = self.shared.tell(events, &self.election);
-        self.report.told(&told.events, self.election.in_flight(), now);
-        if let Some(term) = told.over {
-            self.input(Input::Expired(term));
-        }
-    }
-
-    fn request(&mut self, id: RequestId, request: Request, now: Instant) -> BoxFuture<Answer> {
-        self.report.requested(id, &request, now);
-        let storage = self.storage.clone();
-        self.report.within(Box::pin(async move { storage.call(request).await }))
+        let Self { candidacy, storage, entropy, asked, call, .. } = self;
+        asked.get_or_insert_with(|| candidacy.shared.asked.listen());
+        let send = |id, request, report: &Report| {
+            let storage = storage.clone();
+            *call = Some((id, report.within(Box::pin(async move { storage.call(request).await }))));
+        };
+        let next = candidacy.settle(entropy, send, |_| {});
+        let in_flight = candidacy.election().in_flight();
+        call.take_if(|(id, _)| matches!(next, Next::Done) || Some(*id) != in_flight);
+        next
     }
 
     /// Until `at`, or until something happens.
@@ -276,7 +219,7 @@ impl<S: Storage + 'static, T: Timer> Driver<S, T> {
                 return Poll::Ready(());
             }
             if sleep.is_none() {
-                let timer = &self.shared.timer;
+                let timer = &self.candidacy.shared.timer;
                 sleep.set(Some(timer.sleep(at.saturating_duration_since(timer.now()))));
             }
             sleep.as_mut().as_pin_mut().map_or(Poll::Pending, |sleep| sleep.poll(cx).map(drop))
@@ -291,12 +234,11 @@ impl<S: Storage + 'static, T: Timer> Driver<S, T> {
         {
             let id = *id;
             self.call = None;
-            self.report.answered(&reply);
-            self.input(Input::Reply { id, reply });
+            self.candidacy.answered(id, reply);
             happened = true;
         }
         if let Poll::Ready(Some(())) = Pin::new(&mut self.wakeups).poll_next(cx) {
-            self.input(Input::Wakeup);
+            self.candidacy.input(Input::Wakeup);
             happened = true;
         }
         if let Some(asked) = &mut self.asked
@@ -309,15 +251,8 @@ impl<S: Storage + 'static, T: Timer> Driver<S, T> {
     }
 }
 
-impl<S, T: Timer> Drop for Driver<S, T> {
-    fn drop(&mut self) {
-        let events = self.shared.abandon();
-        self.report.dropped(&events);
-    }
-}
-
 impl<S, T: Timer> fmt::Debug for Driver<S, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Driver").field("election", &self.election).finish_non_exhaustive()
+        f.debug_struct("Driver").field("election", self.candidacy.election()).finish_non_exhaustive()
     }
 }

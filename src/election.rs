@@ -224,6 +224,16 @@ impl Election {
         })
     }
 
+    /// Whoever drives it says when to renew, with [`Input::Renew`], at least once per renew interval and a tenth.
+    ///
+    /// For many elections that are driven together: their renewals then travel together. One that is not told renews by
+    /// itself after that time.
+    #[must_use]
+    pub fn paced(mut self) -> Self {
+        self.pace.leave_to_another();
+        self
+    }
+
     /// The key of the election.
     #[must_use]
     pub const fn key(&self) -> &Key {
@@ -258,6 +268,21 @@ impl Election {
     #[must_use]
     pub fn is_handing_over(&self) -> bool {
         matches!(self.phase, Phase::Ending { .. } | Phase::Releasing(_))
+    }
+
+    /// Whether it holds a lease that has to be renewed.
+    pub(crate) fn holds(&self) -> bool {
+        self.phase.reign().is_some()
+    }
+
+    /// Since when and until when it holds one, and whether a renewal failed.
+    pub(crate) fn reign(&self) -> Option<(Instant, Instant, bool)> {
+        self.phase.reign().map(|reign| (reign.began, reign.deadline, reign.jeopardy))
+    }
+
+    /// Whether the last request failed because its turn did not come.
+    pub(crate) fn was_not_sent(&self) -> bool {
+        self.last_error.as_ref().is_some_and(StorageError::is_not_sent)
     }
 
     pub(crate) const fn leader(&self) -> Option<&Leader> {
@@ -324,6 +349,11 @@ impl Election {
             Input::SetValue { value, serial } => {
                 self.value = NumberedValue { value, serial };
                 if self.phase.reign().is_some() {
+                    self.next_at = self.now;
+                }
+            }
+            Input::Renew => {
+                if self.in_flight.is_none() && self.phase.reign().is_some() {
                     self.next_at = self.now;
                 }
             }

@@ -118,10 +118,11 @@
 //!
 //! # Reading the source
 //!
-//! In this order each of these modules uses only earlier ones: `mutex` and `maybe_send` (small foundations); `text`, `term`
+//! In this order each of these modules uses only earlier ones: `mutex`, `maybe_send` and `entropy` (small foundations); `text`, `term`
 //! and `lease` (the vocabulary); `config`; `time` and its timers; `storage` (the seam); `ticket`; `election` (the candidate's
 //! half of the protocol, without I/O); `deadline`, `shared_reign`, `stopped`, `events`, `shared` (what passes between driver
-//! and handles); `telemetry` (log and metrics); `driver`; `leadership`, `candidate`, `observer`, `builder`. `fence` needs only
+//! and handles); `telemetry` (log and metrics); `candidacy` (the part of a driver that does not wait), `driver`; `leadership`, `candidate`, `observer`, `builder`;
+//! `group` (many candidates under one driver). `fence` needs only
 //! `mutex` and `term`; `serde` says how the vocabulary is written down; `storage::conformance` and `guide` can be read in any
 //! order.
 //!
@@ -142,13 +143,16 @@ extern crate alloc;
 extern crate std;
 
 mod builder;
+mod candidacy;
 mod candidate;
 mod config;
 mod deadline;
 mod driver;
 pub mod election;
+mod entropy;
 mod events;
 mod fence;
+mod group;
 #[cfg(any(doc, doctest))]
 pub mod guide;
 mod leadership;
@@ -179,6 +183,7 @@ pub use driver::{Driver, Step};
 pub use election::{Event, LostReason, Role, Status};
 pub use events::Events;
 pub use fence::{Fence, Stale};
+pub use group::{Group, GroupBuilder, GroupDriver, GroupEvent, GroupEvents, GroupStatus, GroupStep};
 pub use leadership::{CheckError, Guard, Leadership, Lost};
 pub use lease::Lease;
 pub use observer::Observer;

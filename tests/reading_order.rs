@@ -8,6 +8,7 @@ use std::path::Path;
 const ORDER: &[&str] = &[
     "mutex",
     "maybe_send",
+    "entropy",
     "text",
     "term",
     "lease",
@@ -22,11 +23,13 @@ const ORDER: &[&str] = &[
     "events",
     "shared",
     "telemetry",
+    "candidacy",
     "driver",
     "leadership",
     "candidate",
     "observer",
     "builder",
+    "group",
 ];
 
 /// The same within two of them: first the file that names the others.

@@ -60,7 +60,7 @@ impl Election {
         self.next_at = if request.serial < self.value.serial {
             self.now
         } else {
-            request.sent.saturating_add(self.pace.around(self.config.renew_interval)).max(self.now)
+            request.sent.saturating_add(self.pace.renewal(&self.config)).max(self.now)
         };
     }
 

@@ -33,6 +33,8 @@ pub enum Input {
         /// answers it once the storage has the value.
         serial: u64,
     },
+    /// Renew now if it leads and waits for no answer: to travel with others. An early renewal is always harmless.
+    Renew,
     /// All work of the ending term has ended.
     Drained(Term),
     /// Somebody has seen this term end: it is over, even if a renewal came through after that.

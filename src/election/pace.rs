@@ -7,17 +7,25 @@ use crate::config::Config;
 /// A small generator for jitter: unpredictability is not asked of it, only difference. (Steele, Lea, Flood: "Fast
 /// splittable pseudorandom number generators", 2014.)
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Pace(u64);
+pub(super) struct Pace {
+    state: u64,
+    /// Somebody else says when to renew, so that many renewals go together.
+    is_paced: bool,
+}
 
 impl Pace {
     pub(super) const fn new(seed: u64) -> Self {
-        Self(seed)
+        Self { state: seed, is_paced: false }
+    }
+
+    pub(super) const fn leave_to_another(&mut self) {
+        self.is_paced = true;
     }
 
     /// From 0 to below 1.
     fn fraction(&mut self) -> f64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut bits = self.0;
+        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut bits = self.state;
         bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         bits ^= bits >> 31;
@@ -31,6 +39,14 @@ impl Pace {
     /// The interval, a tenth more or less.
     pub(super) fn around(&mut self, interval: Duration) -> Duration {
         self.between(interval.mul_f64(1.0 - Config::JITTER), interval.mul_f64(1.0 + Config::JITTER))
+    }
+
+    /// From one renewal to the next. Where another says when, the latest time at which he may.
+    pub(super) fn renewal(&mut self, config: &Config) -> Duration {
+        if self.is_paced {
+            return config.renew_interval.mul_f64(1.0 + Config::JITTER);
+        }
+        self.around(config.renew_interval)
     }
 
     /// After `failures` in a row: twice as long each time, up to a fifth of the ttl or the retry interval, never less than

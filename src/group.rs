@@ -1,0 +1,312 @@
+//! Many candidates of a process under one driver.
+
+use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
+use alloc::sync::{Arc, Weak};
+use alloc::vec::Vec;
+use core::fmt;
+
+use event_listener::Event as Signal;
+
+use crate::builder::{BuildError, Builder, Campaign};
+use crate::candidate::Candidate;
+use crate::election::{Election, Role};
+use crate::entropy::Entropy;
+use crate::maybe_send::MaybeSendSync;
+use crate::mutex::Mutex;
+use crate::shared::Shared;
+use crate::stopped::{Abandoned, Stopped};
+use crate::storage::Wakeups;
+use crate::text::{Id, Key};
+use crate::time::{AnyTimer, Timer};
+
+mod builder;
+mod driver;
+mod events;
+mod member;
+mod overload;
+mod rouse;
+
+pub use builder::GroupBuilder;
+pub use driver::{GroupDriver, GroupStep};
+pub use events::{GroupEvent, GroupEvents};
+use events::Queue;
+use rouse::Rouse;
+
+/// Many candidates of a process, each for a key of its own, under one driver.
+///
+/// Each is a [`Candidate`] like any other: with its own term, events and deadline. A group saves tasks, timers and
+/// memory, and its renewals share their time: ten thousand keys are a handful of batches where the storage gathers what
+/// waits. Candidates are added and removed while it runs; it keeps them, so that no handle of theirs has to be kept.
+///
+/// Where the storage cannot keep up with all renewals, the group says so ([`GroupEvent::Overloaded`]) and gives keys up,
+/// newest terms first, by handing them over: what is left is then renewed in time.
+///
+/// ```
+/// use lessor::{Builder, Group, MemoryStorage};
+///
+/// # smol::block_on(async {
+/// let (group, driver) = Group::builder().id("node-a").build(MemoryStorage::new())?;
+/// smol::spawn(driver.run()).detach();
+/// for shard in 0..1_000 {
+///     group.add(Builder::new(format!("shard/{shard}")))?;
+/// }
+/// let shard = group.get("shard/7").unwrap();
+/// let leadership = shard.elected().await?;
+/// assert!(leadership.is_valid());
+/// group.shutdown().await?; // all are handed over
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
+///
+/// Clones are the same group. When the last one is gone it stops, and hands its keys over.
+pub struct Group<T: Timer = AnyTimer> {
+    hub: Arc<Hub<T>>,
+    alive: Arc<Alive<T>>,
+}
+
+/// What the handles and the driver share.
+pub(crate) struct Hub<T: Timer> {
+    timer: T,
+    id: Id,
+    subscribe: Box<dyn Subscribe>,
+    entropy: Arc<Mutex<Entropy>>,
+    state: Mutex<State<T>>,
+    rouse: Arc<Rouse>,
+    changed: Signal,
+}
+
+/// How to hear of a key.
+trait Subscribe: Fn(&Key) -> Wakeups + MaybeSendSync {}
+impl<F: Fn(&Key) -> Wakeups + MaybeSendSync> Subscribe for F {}
+
+struct State<T: Timer> {
+    candidates: BTreeMap<Key, Candidate<T>>,
+    newcomers: Vec<Newcomer<T>>,
+    listeners: Vec<Weak<Queue>>,
+    is_stopping: bool,
+    closed: Option<Stopped>,
+}
+
+/// One that the driver has not seen yet.
+struct Newcomer<T: Timer> {
+    shared: Arc<Shared<T>>,
+    election: Election,
+    wakeups: Wakeups,
+}
+
+/// How a group is, in numbers. See [`Group::status`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct GroupStatus {
+    /// How many candidates it has.
+    pub candidates: usize,
+    /// How many of them lead, and take on new work.
+    pub leading: usize,
+    /// How many of them hand over.
+    pub ending: usize,
+    /// How many hold a term whose last renewal failed.
+    pub in_jeopardy: usize,
+}
+
+impl Group {
+    /// How a group is to be made.
+    pub fn builder() -> GroupBuilder {
+        GroupBuilder::default()
+    }
+}
+
+impl<T: Timer + Clone> Group<T> {
+    /// Adds a candidate for the key that the builder names. Without an id of its own it has the group's.
+    ///
+    /// It campaigns until it is [removed](Self::remove) or the group stops, also if nobody keeps the handle.
+    ///
+    /// # Errors
+    /// [`BuildError`] names what does not fit: [`InGroup`](BuildError::InGroup) if the group has a candidate for this key,
+    /// [`GroupStopped`](BuildError::GroupStopped) if it has stopped.
+    pub fn add(&self, builder: Builder) -> Result<Candidate<T>, BuildError> {
+        let hub = &*self.hub;
+        let campaign = {
+            let mut entropy = hub.entropy.lock();
+            builder.campaign(&hub.timer, &mut entropy, Some(hub.id.clone()), |key| (hub.subscribe)(key))
+        };
+        let Campaign { id, election, wakeups } = campaign?;
+        let election = election.paced();
+        let key = election.key().clone();
+        let shared = Arc::new(Shared::new(hub.timer.clone(), &election));
+        let candidate = Candidate::new(shared.clone(), id);
+        let mut state = hub.state.lock();
+        let refused = if state.is_stopping || state.closed.is_some() {
+            Some(BuildError::GroupStopped)
+        } else if state.candidates.contains_key(&key) {
+            Some(BuildError::InGroup { key: key.clone() })
+        } else {
+            state.candidates.insert(key.clone(), candidate.clone());
+            state.newcomers.push(Newcomer { shared, election, wakeups });
+            None
+        };
+        drop(state);
+        if let Some(refused) = refused {
+            return Err(refused);
+        }
+        hub.tell(GroupEvent::Added(key));
+        hub.rouse.driver();
+        Ok(candidate)
+    }
+}
+
+impl<T: Timer> Group<T> {
+    /// The candidate for this key. `None`: the group has none.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<Candidate<T>> {
+        let state = self.hub.state.lock();
+        state.candidates.get(key).cloned()
+    }
+
+    /// All candidates, in the order of their keys.
+    #[must_use]
+    pub fn candidates(&self) -> Vec<Candidate<T>> {
+        self.hub.state.lock().candidates.values().cloned().collect()
+    }
+
+    /// Removes the candidate for this key: it ends its term, releases the lease, and is gone. Does nothing if there is
+    /// none.
+    ///
+    /// Answers when that is done.
+    ///
+    /// # Errors
+    /// [`Abandoned`] if the driver was dropped before that.
+    ///
+    /// # Cancel safety
+    /// Once polled, the candidate is removed even if the future is dropped.
+    pub async fn remove(&self, key: &str) -> Result<(), Abandoned> {
+        match self.get(key) {
+            Some(candidate) => candidate.shutdown().await,
+            None => Ok(()),
+        }
+    }
+
+    /// Stops for good: all candidates end their terms and release their leases; the driver then returns.
+    ///
+    /// # Errors
+    /// [`Abandoned`] if the driver was dropped before that.
+    ///
+    /// # Cancel safety
+    /// Once polled, the group stops even if the future is dropped.
+    pub async fn shutdown(&self) -> Result<(), Abandoned> {
+        self.hub.stop();
+        loop {
+            let change = self.hub.changed.listen();
+            let closed = self.hub.state.lock().closed;
+            match closed {
+                Some(Stopped::Shutdown) => return Ok(()),
+                Some(Stopped::DriverDropped) => return Err(Abandoned),
+                None => change.await,
+            }
+        }
+    }
+
+    /// How the group is, in numbers, as it is now.
+    #[must_use]
+    pub fn status(&self) -> GroupStatus {
+        let mut group = GroupStatus::default();
+        for candidate in self.candidates() {
+            let status = candidate.status();
+            group.candidates += 1;
+            group.leading += usize::from(status.role == Role::Leader);
+            group.ending += usize::from(status.role == Role::Ending);
+            group.in_jeopardy += usize::from(status.jeopardy);
+        }
+        group
+    }
+
+    /// What happens in the group from now on: one stream for all keys. It begins with an
+    /// [`Added`](GroupEvent::Added) for each key that is there.
+    pub fn events(&self) -> GroupEvents {
+        let queue = Arc::new(Queue::default());
+        let mut state = self.hub.state.lock();
+        for key in state.candidates.keys() {
+            queue.push(GroupEvent::Added(key.clone()));
+        }
+        if state.closed.is_some() {
+            queue.end();
+        } else {
+            state.listeners.retain(|listener| listener.strong_count() > 0);
+            state.listeners.push(Arc::downgrade(&queue));
+        }
+        drop(state);
+        GroupEvents::new(queue)
+    }
+}
+
+impl<T: Timer> Hub<T> {
+    fn stop(&self) {
+        let candidates: Vec<_> = {
+            let mut state = self.state.lock();
+            state.is_stopping = true;
+            state.candidates.values().cloned().collect()
+        };
+        for candidate in candidates {
+            candidate.stop();
+        }
+        self.rouse.driver();
+    }
+
+    /// To whoever listens.
+    fn tell(&self, event: GroupEvent) {
+        for listener in self.listeners() {
+            listener.push(event.clone());
+            listener.notify();
+        }
+    }
+
+    fn listeners(&self) -> Vec<Arc<Queue>> {
+        self.state.lock().listeners.iter().filter_map(Weak::upgrade).collect()
+    }
+
+    /// The driver is done with this one.
+    fn forget(&self, key: &Key) {
+        let gone = self.state.lock().candidates.remove(key);
+        drop(gone);
+        self.tell(GroupEvent::Removed(key.clone()));
+    }
+
+    fn close(&self, why: Stopped) {
+        let (candidates, newcomers, listeners) = {
+            let mut state = self.state.lock();
+            state.closed.get_or_insert(why);
+            let candidates = core::mem::take(&mut state.candidates);
+            (candidates, core::mem::take(&mut state.newcomers), core::mem::take(&mut state.listeners))
+        };
+        for newcomer in &newcomers {
+            newcomer.shared.abandon();
+        }
+        for listener in listeners.iter().filter_map(Weak::upgrade) {
+            listener.end();
+            listener.notify();
+        }
+        drop((candidates, newcomers));
+        self.changed.notify(usize::MAX);
+    }
+}
+
+impl<T: Timer> Clone for Group<T> {
+    fn clone(&self) -> Self {
+        Self { hub: self.hub.clone(), alive: self.alive.clone() }
+    }
+}
+
+impl<T: Timer> fmt::Debug for Group<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Group").field("status", &self.status()).finish_non_exhaustive()
+    }
+}
+
+/// The group stops when the last of these is gone.
+struct Alive<T: Timer>(Arc<Hub<T>>);
+
+impl<T: Timer> Drop for Alive<T> {
+    fn drop(&mut self) {
+        self.0.stop();
+    }
+}

@@ -1,0 +1,394 @@
+//! The one loop for all candidates of a group.
+
+use alloc::boxed::Box;
+use alloc::collections::BTreeSet;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::fmt;
+use core::future::Future;
+use core::mem;
+use core::pin::{Pin, pin};
+use core::task::{Context, Poll};
+use core::time::Duration;
+
+use futures::future::poll_fn;
+use futures::stream::FuturesUnordered;
+use futures::Stream;
+
+use super::member::Member;
+use super::overload::{Held, to_give_up};
+use super::{GroupEvent, GroupStatus, Hub};
+use crate::candidacy::Next;
+use crate::config::Config;
+use crate::election::{Event, Input, RequestId};
+use crate::entropy::Entropy;
+use crate::maybe_send::BoxFuture;
+use crate::stopped::Stopped;
+use crate::storage::{Answer, Request, Storage};
+use crate::telemetry::Report;
+use crate::time::{AnyTimer, Instant, Timer};
+
+/// So many members are settled before others on the executor's thread get their turn.
+const AT_ONCE: usize = 256;
+
+/// Members that are due within the same grain of time are looked at together.
+const GRAIN: Duration = Duration::from_millis(2);
+
+type Call = BoxFuture<(usize, RequestId, Answer)>;
+
+/// Runs the candidates of a [`Group`](super::Group): spawn [`run`](Self::run), or call [`step`](Self::step) from where no
+/// loop survives.
+///
+/// It never ends because of a failing storage, only when the group is stopped. Dropping it is safe at any point: nobody
+/// believes in its leadership any more, all who wait get an answer.
+#[must_use = "a group makes no progress unless its driver runs"]
+pub struct GroupDriver<S, T: Timer = AnyTimer> {
+    hub: Arc<Hub<T>>,
+    storage: Arc<S>,
+    entropy: Entropy,
+    members: Vec<Option<Member<T>>>,
+    /// Places of members that are free again.
+    free: Vec<usize>,
+    timetable: BTreeSet<(Instant, usize)>,
+    unsettled: Vec<usize>,
+    calls: FuturesUnordered<Call>,
+    /// When all leases are renewed together. `None`: none is held.
+    tick: Option<Instant>,
+    /// How many renewals got through since the last one.
+    renewed: usize,
+}
+
+/// Where a [`GroupDriver::step`] left off.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct GroupStep {
+    /// Come back after this, at least 1 ms. `None`: stopped, there is nothing more to do.
+    pub wake_in: Option<Duration>,
+    /// How the group is.
+    pub status: GroupStatus,
+}
+
+impl<S: Storage + 'static, T: Timer> GroupDriver<S, T> {
+    pub(super) fn new(hub: Arc<Hub<T>>, storage: Arc<S>) -> Self {
+        let entropy = hub.entropy.clone();
+        Self {
+            hub,
+            storage,
+            entropy: Box::new(move || (entropy.lock())()),
+            members: Vec::new(),
+            free: Vec::new(),
+            timetable: BTreeSet::new(),
+            unsettled: Vec::new(),
+            calls: FuturesUnordered::new(),
+            tick: None,
+            renewed: 0,
+        }
+    }
+
+    /// Runs until the group is stopped, or its last handle is dropped.
+    ///
+    /// # Cancel safety
+    /// Dropping the future drops the driver, which is safe at any point.
+    #[expect(clippy::manual_async_fn, reason = "so that the future holds the driver once")]
+    pub fn run(mut self) -> impl Future<Output = ()> {
+        async move { self.drive().await }
+    }
+
+    /// Runs until `stop` ends; then hands all keys over, and returns. What a service spawns and joins.
+    ///
+    /// # Cancel safety
+    /// Dropping the future drops the driver, which is safe at any point.
+    #[expect(clippy::manual_async_fn, reason = "so that the future holds the driver once")]
+    pub fn run_until(mut self, stop: impl Future) -> impl Future<Output = ()> {
+        async move {
+            let hub = self.hub.clone();
+            let mut stop = pin!(stop);
+            let mut drive = pin!(self.drive());
+            let mut stopping = false;
+            poll_fn(|cx| {
+                if !stopping && stop.as_mut().poll(cx).is_ready() {
+                    stopping = true;
+                    hub.stop();
+                }
+                drive.as_mut().poll(cx)
+            })
+            .await;
+        }
+    }
+
+    /// Does what is due now, waits for the storage's answers, and says when to come back: as
+    /// [`Driver::step`](crate::Driver::step), for many.
+    ///
+    /// # Cancel safety
+    /// Requests that were under way go on in the next step.
+    pub async fn step(&mut self) -> GroupStep {
+        let wake_in = loop {
+            poll_fn(|cx| {
+                while self.progress(cx) > 0 {}
+                Poll::Ready(())
+            })
+            .await;
+            if self.is_done() {
+                break None;
+            }
+            let now = self.hub.timer.now();
+            let due = self.next_due().unwrap_or_else(|| now.saturating_add(Config::MAX_DURATION));
+            if self.calls.is_empty() {
+                break Some(due.saturating_duration_since(now).max(Duration::from_millis(1)));
+            }
+            self.wait(Some(due)).await;
+        };
+        GroupStep { wake_in, status: self.status() }
+    }
+
+    async fn drive(&mut self) {
+        while !self.is_done() {
+            let due = self.next_due();
+            self.wait(due).await;
+        }
+    }
+
+    fn is_done(&self) -> bool {
+        let is_done = {
+            let state = self.hub.state.lock();
+            state.is_stopping && state.newcomers.is_empty() && state.candidates.is_empty()
+        };
+        if is_done {
+            self.hub.close(Stopped::Shutdown);
+        }
+        is_done
+    }
+
+    fn status(&self) -> GroupStatus {
+        let mut status = GroupStatus::default();
+        for member in self.members.iter().flatten() {
+            let of = member.candidacy.shared.status();
+            status.candidates += 1;
+            status.leading += usize::from(of.role == crate::election::Role::Leader);
+            status.ending += usize::from(of.role == crate::election::Role::Ending);
+            status.in_jeopardy += usize::from(of.jeopardy);
+        }
+        status
+    }
+
+    fn next_due(&self) -> Option<Instant> {
+        let first = self.timetable.first().map(|(at, _)| at.saturating_add(GRAIN));
+        first.into_iter().chain(self.tick).min()
+    }
+
+    /// Until `due`, or until something happened.
+    async fn wait(&mut self, due: Option<Instant>) {
+        let mut sleep = pin!(None);
+        let mut something_happened = false;
+        poll_fn(|cx| {
+            let mut settled = 0;
+            loop {
+                match self.progress(cx) {
+                    // The instant to wait for is another now.
+                    0 if something_happened => return Poll::Ready(()),
+                    0 => break,
+                    some => settled += some,
+                }
+                something_happened = true;
+                if settled >= AT_ONCE {
+                    // Others on this thread get their turn.
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+            }
+            let Some(due) = due else { return Poll::Pending };
+            if sleep.is_none() {
+                let timer = &self.hub.timer;
+                sleep.set(Some(timer.sleep(due.saturating_duration_since(timer.now()))));
+            }
+            sleep.as_mut().as_pin_mut().map_or(Poll::Pending, |sleep| sleep.poll(cx).map(drop))
+        })
+        .await;
+    }
+
+    /// Does what can be done now, for some members: for how many.
+    fn progress(&mut self, cx: &mut Context<'_>) -> usize {
+        let (roused, is_asked) = self.hub.rouse.take(cx);
+        for place in roused {
+            if let Some(Some(member)) = self.members.get_mut(place) {
+                member.look();
+                self.unsettle(place);
+            }
+        }
+        if is_asked {
+            self.adopt();
+        }
+        self.land(cx);
+        let now = self.hub.timer.now();
+        self.renew_all_if_due(now);
+        while let Some((at, place)) = self.timetable.first().copied()
+            && at <= now
+        {
+            self.timetable.pop_first();
+            if let Some(Some(member)) = self.members.get_mut(place) {
+                member.due = None;
+                self.unsettle(place);
+            }
+        }
+        let some = self.unsettled.len().saturating_sub(AT_ONCE);
+        let some = self.unsettled.split_off(some);
+        let settled = some.len();
+        for place in some {
+            self.settle(place);
+        }
+        settled
+    }
+
+    fn adopt(&mut self) {
+        let newcomers = mem::take(&mut self.hub.state.lock().newcomers);
+        for newcomer in newcomers {
+            let place = self.free.pop().unwrap_or_else(|| {
+                self.members.push(None);
+                self.members.len() - 1
+            });
+            let mut member = Member::new(newcomer, self.hub.rouse.waker(place));
+            member.look();
+            if let Some(free) = self.members.get_mut(place) {
+                *free = Some(member);
+            }
+            self.unsettle(place);
+        }
+    }
+
+    fn land(&mut self, cx: &mut Context<'_>) {
+        while let Poll::Ready(Some((place, id, reply))) = Pin::new(&mut self.calls).poll_next(cx) {
+            if let Some(Some(member)) = self.members.get_mut(place) {
+                member.candidacy.answered(id, reply);
+                self.unsettle(place);
+            }
+        }
+    }
+
+    fn unsettle(&mut self, place: usize) {
+        if let Some(Some(member)) = self.members.get_mut(place)
+            && !mem::replace(&mut member.is_unsettled, true)
+        {
+            self.unsettled.push(place);
+        }
+    }
+
+    fn settle(&mut self, place: usize) {
+        let Self { hub, storage, entropy, members, timetable, calls, renewed, .. } = self;
+        let Some(Some(member)) = members.get_mut(place) else { return };
+        member.is_unsettled = false;
+        let key = member.candidacy.shared.key.clone();
+        let listeners = hub.listeners();
+        let send = |id: RequestId, request: Request, report: &Report| {
+            let storage = storage.clone();
+            let call = report.within(Box::pin(async move { storage.call(request).await }));
+            calls.push(Box::pin(async move { (place, id, call.await) }));
+        };
+        let told = |events: &[Event]| {
+            for event in events {
+                if matches!(event, Event::Renewed { .. }) {
+                    *renewed += 1;
+                    continue;
+                }
+                for listener in &listeners {
+                    listener.push(GroupEvent::Of { key: key.clone(), event: event.clone() });
+                }
+            }
+        };
+        let next = member.candidacy.settle(entropy, send, told);
+        listeners.iter().for_each(|listener| listener.notify());
+        if let Some(due) = member.due.take() {
+            timetable.remove(&(due, place));
+        }
+        match next {
+            Next::At(at) => {
+                member.due = Some(at);
+                timetable.insert((at, place));
+                if self.tick.is_none() && self.holds(place) {
+                    self.plan_tick(place);
+                }
+            }
+            Next::Done => {
+                if let Some(gone) = self.members.get_mut(place) {
+                    *gone = None;
+                }
+                self.free.push(place);
+                self.hub.forget(&key);
+            }
+        }
+    }
+
+    fn holds(&self, place: usize) -> bool {
+        matches!(self.members.get(place), Some(Some(member)) if member.holds())
+    }
+
+    /// A renew interval from now, a tenth less or more.
+    fn plan_tick(&mut self, place: usize) {
+        let Some(Some(member)) = self.members.get(place) else { return };
+        let interval = member.candidacy.election().config().renew_interval;
+        let fraction = (self.entropy)() as f64 / u64::MAX as f64;
+        let jittered = interval.mul_f64(1.0 - Config::JITTER + 2.0 * Config::JITTER * fraction);
+        let at = self.hub.timer.now().saturating_add(jittered);
+        self.tick = Some(self.tick.map_or(at, |tick| tick.min(at)));
+    }
+
+    /// All leases are renewed at the same time: so they travel together.
+    fn renew_all_if_due(&mut self, now: Instant) {
+        if self.tick.is_none_or(|tick| tick > now) {
+            return;
+        }
+        self.tick = None;
+        self.give_up_if_overloaded(now);
+        let mut shortest: Option<(Duration, usize)> = None;
+        for place in 0..self.members.len() {
+            let Some(Some(member)) = self.members.get_mut(place) else { continue };
+            if !member.holds() {
+                continue;
+            }
+            let interval = member.candidacy.election().config().renew_interval;
+            shortest = Some(shortest.map_or((interval, place), |shortest| shortest.min((interval, place))));
+            member.candidacy.input(Input::Renew);
+            self.unsettle(place);
+        }
+        if let Some((_, place)) = shortest {
+            self.plan_tick(place);
+        }
+    }
+
+    fn give_up_if_overloaded(&mut self, now: Instant) {
+        let renewed = mem::take(&mut self.renewed);
+        let places = self.members.iter().enumerate();
+        let held = places.filter_map(|(place, member)| {
+            let election = member.as_ref()?.candidacy.election();
+            let (began, deadline, in_jeopardy) = election.reign()?;
+            let left = deadline.saturating_duration_since(now);
+            let in_danger = in_jeopardy && left < election.config().ttl / 3;
+            Some(Held { member: place, began, in_danger, not_sent: election.was_not_sent() })
+        });
+        let held: Vec<_> = held.collect();
+        let (in_danger, given_up) = to_give_up(&held, renewed);
+        if in_danger == 0 {
+            return;
+        }
+        self.hub.tell(GroupEvent::Overloaded { in_danger, held: held.len() });
+        for place in given_up {
+            if let Some(Some(member)) = self.members.get_mut(place) {
+                member.candidacy.input(Input::Resign);
+                self.unsettle(place);
+            }
+        }
+    }
+}
+
+impl<S, T: Timer> Drop for GroupDriver<S, T> {
+    fn drop(&mut self) {
+        // Each of them ends before anybody hears that the group has.
+        self.members.clear();
+        self.hub.close(Stopped::DriverDropped);
+    }
+}
+
+impl<S, T: Timer> fmt::Debug for GroupDriver<S, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GroupDriver").field("calls", &self.calls.len()).finish_non_exhaustive()
+    }
+}

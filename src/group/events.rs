@@ -1,0 +1,134 @@
+//! What happens in a group, in one stream.
+
+use alloc::collections::VecDeque;
+use alloc::sync::Arc;
+use core::fmt;
+use core::future::Future;
+use core::pin::Pin;
+use core::task::{Context, Poll};
+
+use event_listener::{Event as Signal, EventListener};
+use futures::future::poll_fn;
+use futures::{Stream, ready};
+
+use crate::election::Event;
+use crate::mutex::Mutex;
+use crate::text::Key;
+
+/// More than this are not kept for a listener that does not listen.
+const KEPT: usize = 65_536;
+
+/// Something happened in a [`Group`](crate::Group).
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum GroupEvent {
+    /// It has a candidate for this key.
+    Added(Key),
+    /// The candidate of this key has stopped, and is gone.
+    Removed(Key),
+    /// Something happened to the candidate of a key. Renewals are left out.
+    #[non_exhaustive]
+    Of {
+        /// The candidate's key.
+        key: Key,
+        /// What happened.
+        event: Event,
+    },
+    /// The storage cannot keep up: fewer renewals get through than are needed. Keys are given up, by handing them over.
+    #[non_exhaustive]
+    Overloaded {
+        /// How many leases are in danger.
+        in_danger: usize,
+        /// How many are held.
+        held: usize,
+    },
+    /// This many older events were dropped because nobody took them.
+    Missed(u64),
+}
+
+#[derive(Default)]
+pub(super) struct Queue {
+    unread: Mutex<Unread>,
+    pushed: Signal,
+}
+
+#[derive(Default)]
+struct Unread {
+    events: VecDeque<GroupEvent>,
+    missed: u64,
+    ended: bool,
+}
+
+impl Queue {
+    pub(super) fn push(&self, event: GroupEvent) {
+        let mut unread = self.unread.lock();
+        let dropped = if unread.events.len() >= KEPT { unread.events.pop_front() } else { None };
+        unread.missed += u64::from(dropped.is_some());
+        unread.events.push_back(event);
+    }
+
+    pub(super) fn end(&self) {
+        self.unread.lock().ended = true;
+    }
+
+    /// Wakes the listener. Apart from `push`, since a waker may do anything.
+    pub(super) fn notify(&self) {
+        self.pushed.notify(usize::MAX);
+    }
+}
+
+/// The stream of a group's [`GroupEvent`]s. It does not keep the group alive, and ends with its driver.
+#[must_use = "streams do nothing unless polled"]
+pub struct GroupEvents {
+    queue: Arc<Queue>,
+    listener: Option<EventListener>,
+}
+
+impl GroupEvents {
+    pub(super) fn new(queue: Arc<Queue>) -> Self {
+        Self { queue, listener: None }
+    }
+
+    /// The next event. `None`: there will be no more.
+    ///
+    /// # Cancel safety
+    /// Dropping the future loses nothing.
+    pub async fn next(&mut self) -> Option<GroupEvent> {
+        poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
+    }
+}
+
+impl Stream for GroupEvents {
+    type Item = GroupEvent;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<GroupEvent>> {
+        let this = &mut *self;
+        loop {
+            let mut unread = this.queue.unread.lock();
+            if unread.missed > 0 {
+                let missed = core::mem::take(&mut unread.missed);
+                return Poll::Ready(Some(GroupEvent::Missed(missed)));
+            }
+            if let Some(event) = unread.events.pop_front() {
+                return Poll::Ready(Some(event));
+            }
+            if unread.ended {
+                return Poll::Ready(None);
+            }
+            drop(unread);
+            match &mut this.listener {
+                None => this.listener = Some(this.queue.pushed.listen()),
+                Some(listener) => {
+                    ready!(Pin::new(listener).poll(cx));
+                    this.listener = None;
+                }
+            }
+        }
+    }
+}
+
+impl fmt::Debug for GroupEvents {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GroupEvents").field("unread", &self.queue.unread.lock().events.len()).finish()
+    }
+}

@@ -1,0 +1,280 @@
+//! Many candidates under one driver, in virtual time.
+
+mod faulty;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use faulty::{entropy, ms, secs};
+use lessor::storage::{Operation, Reply, Request, one_by_one};
+use lessor::{
+    BuildError, Builder, Event, Group, GroupDriver, GroupEvent, Instant, Key, ManualTimer, MemoryStorage, Stopped,
+    Storage, StorageError, Term, Timer, Wakeups, async_trait,
+};
+
+/// Tells when what was asked, and refuses what a test says.
+#[derive(Clone)]
+struct Watched {
+    inner: MemoryStorage,
+    timer: ManualTimer,
+    asked: Arc<Mutex<Vec<(Instant, Operation)>>>,
+    refuse: Arc<Mutex<Box<dyn FnMut(&Request) -> bool + Send>>>,
+}
+
+#[async_trait]
+impl Storage for Watched {
+    async fn call(&self, request: Request) -> Result<Reply, StorageError> {
+        self.asked.lock().unwrap().push((self.timer.now(), request.operation()));
+        if (self.refuse.lock().unwrap())(&request) {
+            return Err(StorageError::not_sent(Duration::ZERO, StorageError::transient("others were before it")));
+        }
+        self.inner.call(request).await
+    }
+
+    async fn call_all(&self, requests: Vec<Request>) -> Vec<Result<Reply, StorageError>> {
+        one_by_one(self, requests).await
+    }
+
+    fn subscribe(&self, key: &Key) -> Wakeups {
+        self.inner.subscribe(key)
+    }
+
+    async fn check(&self) -> Result<(), StorageError> {
+        Ok(())
+    }
+}
+
+impl Watched {
+    fn new(timer: &ManualTimer) -> Self {
+        let inner = MemoryStorage::with_timer(timer.clone());
+        let refuse: Box<dyn FnMut(&Request) -> bool + Send> = Box::new(|_| false);
+        Self { inner, timer: timer.clone(), asked: Arc::default(), refuse: Arc::new(Mutex::new(refuse)) }
+    }
+
+    fn take(&self) -> Vec<(Instant, Operation)> {
+        std::mem::take(&mut *self.asked.lock().unwrap())
+    }
+}
+
+fn group(id: &str, storage: &Watched) -> (Group, GroupDriver<Watched>) {
+    let seed = id.bytes().map(u64::from).sum();
+    Group::builder().id(id).build_with(storage.clone(), storage.timer.clone(), entropy(seed)).unwrap()
+}
+
+fn running(id: &str, storage: &Watched, keys: usize) -> Group {
+    let (group, driver) = group(id, storage);
+    storage.timer.spawn(driver.run());
+    for number in 0..keys {
+        group.add(Builder::new(number.to_string())).unwrap();
+    }
+    group
+}
+
+fn pass(timer: &ManualTimer, time: Duration) {
+    timer.block_on(timer.sleep(time)).unwrap();
+}
+
+/// All lead, each in its own term, and their renewals are sent at the same moments.
+#[test]
+fn renewals_share_their_time() {
+    let timer = ManualTimer::new();
+    let storage = Watched::new(&timer);
+    let group = running("a", &storage, 1_000);
+    pass(&timer, secs(10));
+    assert_eq!(group.status().leading, 1_000);
+    storage.take();
+    pass(&timer, secs(60));
+    let mut moments = BTreeMap::new();
+    for (at, operation) in storage.take() {
+        assert_eq!(operation, Operation::Renew);
+        *moments.entry(at).or_insert(0) += 1;
+    }
+    assert!(moments.values().all(|renewals| *renewals == 1_000), "{moments:?}");
+    assert!((27..=34).contains(&moments.len()), "{} moments in a minute", moments.len());
+    assert!(group.candidates().iter().all(|candidate| candidate.leadership().unwrap().term() == Term::FIRST));
+}
+
+/// Two groups on the same keys: one leads each, and what one hands over the other has at once.
+#[test]
+fn another_takes_over() {
+    let timer = ManualTimer::new();
+    let storage = Watched::new(&timer);
+    let first = running("a", &storage, 100);
+    pass(&timer, secs(5));
+    let second = running("b", &storage, 100);
+    pass(&timer, secs(30));
+    assert_eq!((first.status().leading, second.status().leading), (100, 0));
+    let is_first = |candidate: &lessor::Candidate| candidate.leadership().unwrap().term() == Term::FIRST;
+    assert!(first.candidates().iter().all(is_first), "nobody has lost it meanwhile");
+    timer.block_on(first.shutdown()).unwrap().unwrap();
+    pass(&timer, ms(10));
+    assert_eq!((first.status().leading, second.status().leading), (0, 100));
+}
+
+/// One whose driver is dropped believes in nothing any more; the other has all within a ttl and a bit.
+#[test]
+fn a_dropped_driver() {
+    let timer = ManualTimer::new();
+    let storage = Watched::new(&timer);
+    let (first, mut driver) = group("a", &storage);
+    let candidate = first.add(Builder::new("k")).unwrap();
+    timer.block_on(driver.step()).unwrap();
+    assert!(candidate.is_leader());
+    let mut events = first.events();
+    drop(driver);
+    assert!(!candidate.is_leader());
+    assert_eq!(timer.block_on(candidate.elected()).unwrap().unwrap_err(), Stopped::DriverDropped);
+    assert!(timer.block_on(first.shutdown()).unwrap().is_err());
+    assert_eq!(first.add(Builder::new("other")).unwrap_err(), BuildError::GroupStopped);
+    while timer.block_on(events.next()).unwrap().is_some() {}
+    let second = running("b", &storage, 0);
+    let next = second.add(Builder::new("k")).unwrap();
+    pass(&timer, ms(10_500));
+    assert!(next.is_leader());
+}
+
+/// Candidates come and go while it runs, and nobody has to keep their handles.
+#[test]
+fn members_come_and_go() {
+    let timer = ManualTimer::new();
+    let storage = Watched::new(&timer);
+    let group = running("a", &storage, 3);
+    let mut events = group.events();
+    pass(&timer, secs(1));
+    let key = || Key::new("1").unwrap();
+    assert!(matches!(group.add(Builder::new("1")), Err(BuildError::InGroup { key: of, .. }) if of == key()));
+    timer.block_on(group.remove("1")).unwrap().unwrap();
+    pass(&timer, ms(1));
+    assert!(group.get("1").is_none());
+    assert_eq!(group.status().leading, 2);
+    timer.block_on(group.remove("1")).unwrap().unwrap();
+    let again = group.add(Builder::new("1").id("own")).unwrap();
+    let leadership = timer.block_on(again.elected()).unwrap().unwrap();
+    assert_eq!((leadership.term().get(), again.id().as_str()), (2, "own"));
+    let mut seen = Vec::new();
+    timer.block_on(async {
+        while let Some(event) = events.next().await {
+            let done = matches!(&event, GroupEvent::Of { key: of, event: Event::Elected { term, .. }, .. } if *of == key() && term.get() == 2);
+            seen.push(event);
+            if done {
+                break;
+            }
+        }
+    });
+    let of_one: Vec<_> = seen
+        .iter()
+        .filter(|event| match event {
+            GroupEvent::Added(of) | GroupEvent::Removed(of) => *of == key(),
+            GroupEvent::Of { key: of, event, .. } => *of == key() && matches!(event, Event::Elected { .. } | Event::Lost { .. }),
+            _ => false,
+        })
+        .map(|event| match event {
+            GroupEvent::Added(_) => "added",
+            GroupEvent::Removed(_) => "removed",
+            GroupEvent::Of { event: Event::Elected { .. }, .. } => "elected",
+            _ => "lost",
+        })
+        .collect();
+    assert_eq!(of_one, ["added", "elected", "lost", "removed", "added", "elected"]);
+}
+
+/// The last handle is gone: all keys are handed over, and the driver returns.
+#[test]
+fn the_last_handle() {
+    let timer = ManualTimer::new();
+    let storage = Watched::new(&timer);
+    let (group, driver) = group("a", &storage);
+    for number in 0..10 {
+        group.add(Builder::new(number.to_string())).unwrap();
+    }
+    let (done, is_done) = futures::channel::oneshot::channel();
+    timer.spawn(async move {
+        driver.run().await;
+        let _ = done.send(());
+    });
+    pass(&timer, secs(1));
+    drop(group);
+    timer.block_on(is_done).unwrap().unwrap();
+    let releases = storage.take().iter().filter(|(_, operation)| *operation == Operation::Release).count();
+    assert_eq!(releases, 10);
+}
+
+/// A slow or refused key costs no other key anything.
+#[test]
+fn one_that_fails() {
+    let timer = ManualTimer::new();
+    let storage = Watched::new(&timer);
+    let group = running("a", &storage, 50);
+    pass(&timer, secs(5));
+    *storage.refuse.lock().unwrap() =
+        Box::new(|request| matches!(request, Request::Renew(renewal) if renewal.key.as_str() == "7"));
+    pass(&timer, secs(60));
+    for candidate in group.candidates().iter().filter(|candidate| candidate.key().as_str() != "7") {
+        assert_eq!(candidate.leadership().unwrap().term(), Term::FIRST, "{}", candidate.key());
+    }
+}
+
+/// Where only so many renewals get through, the rest is handed over, newest terms first, and what is left stays.
+#[test]
+fn a_storage_that_cannot_keep_up() {
+    let timer = ManualTimer::new();
+    let storage = Watched::new(&timer);
+    let group = running("a", &storage, 60);
+    pass(&timer, secs(5));
+    for number in 60..100 {
+        group.add(Builder::new(number.to_string())).unwrap();
+    }
+    pass(&timer, secs(5));
+    assert_eq!(group.status().leading, 100);
+    let mut events = group.events();
+    // Thirty renewals a second, and no claims: as many as lead may be renewed every 2 s.
+    let mut window = (timer.now(), 0);
+    let clock = timer.clone();
+    *storage.refuse.lock().unwrap() = Box::new(move |request| {
+        let now = clock.now();
+        if now.saturating_duration_since(window.0) >= secs(1) {
+            window = (now, 0);
+        }
+        match request {
+            Request::Renew(_) => {
+                window.1 += 1;
+                window.1 > 10
+            }
+            Request::Acquire(_) => true,
+            _ => false,
+        }
+    });
+    pass(&timer, secs(120));
+    let before: Vec<_> = group.candidates().iter().filter_map(|candidate| candidate.leadership().map(|l| l.term())).collect();
+    pass(&timer, secs(60));
+    let after: Vec<_> = group.candidates().iter().filter_map(|candidate| candidate.leadership().map(|l| l.term())).collect();
+    assert!(before.len() >= 15 && after.len() >= before.len() - 5, "{} {}", before.len(), after.len());
+    let mut overloaded = false;
+    while let Some(Some(event)) = futures::FutureExt::now_or_never(events.next()) {
+        overloaded |= matches!(event, GroupEvent::Overloaded { .. });
+    }
+    assert!(overloaded);
+}
+
+/// Where no loop survives: it says when to come back, and all goes on in steps.
+#[test]
+fn in_steps() {
+    let timer = ManualTimer::new();
+    let storage = Watched::new(&timer);
+    let (group, mut driver) = group("a", &storage);
+    for number in 0..20 {
+        group.add(Builder::new(number.to_string())).unwrap();
+    }
+    for _ in 0..60 {
+        let step = timer.block_on(driver.step()).unwrap();
+        assert_eq!(step.status.leading, 20);
+        pass(&timer, step.wake_in.unwrap());
+    }
+    assert!(group.candidates().iter().all(|candidate| candidate.leadership().unwrap().term() == Term::FIRST));
+    let handing_over = group.shutdown();
+    futures::pin_mut!(handing_over);
+    let _ = futures::FutureExt::now_or_never(&mut handing_over);
+    assert_eq!(timer.block_on(driver.step()).unwrap().wake_in, None);
+    assert_eq!(timer.block_on(handing_over), Some(Ok(())));
+}
