@@ -204,7 +204,8 @@ impl Builder {
         entropy: impl FnMut() -> u64 + MaybeSend + 'static,
     ) -> Result<(Candidate<T>, Driver<S, T>), BuildError> {
         let mut entropy: Entropy = Box::new(entropy);
-        let Campaign { id, election, wakeups } = self.campaign(&timer, &mut entropy, None, |key| storage.subscribe(key))?;
+        let Campaign { id, election, wakeups } =
+            self.campaign(&timer, &mut entropy, None, |key| storage.subscribe(key))?;
         let shared = Arc::new(Shared::new(timer, &election));
         Ok((Candidate::new(shared.clone(), id), Driver::new(shared, storage, wakeups, election, entropy)))
     }

@@ -115,4 +115,3 @@ impl<T: Timer> Drop for Candidacy<T> {
         self.report.dropped(&events);
     }
 }
-

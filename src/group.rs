@@ -29,8 +29,8 @@ mod rouse;
 
 pub use builder::GroupBuilder;
 pub use driver::{GroupDriver, GroupStep};
-pub use events::{GroupEvent, GroupEvents};
 use events::Queue;
+pub use events::{GroupEvent, GroupEvents};
 use rouse::Rouse;
 
 /// Many candidates of a process, each for a key of its own, under one driver.

@@ -13,13 +13,15 @@ use lessor::{
     Storage, StorageError, Term, Timer, Wakeups, async_trait,
 };
 
+type Refusal = Box<dyn FnMut(&Request) -> bool + Send>;
+
 /// Tells when what was asked, and refuses what a test says.
 #[derive(Clone)]
 struct Watched {
     inner: MemoryStorage,
     timer: ManualTimer,
     asked: Arc<Mutex<Vec<(Instant, Operation)>>>,
-    refuse: Arc<Mutex<Box<dyn FnMut(&Request) -> bool + Send>>>,
+    refuse: Arc<Mutex<Refusal>>,
 }
 
 #[async_trait]
@@ -48,7 +50,7 @@ impl Storage for Watched {
 impl Watched {
     fn new(timer: &ManualTimer) -> Self {
         let inner = MemoryStorage::with_timer(timer.clone());
-        let refuse: Box<dyn FnMut(&Request) -> bool + Send> = Box::new(|_| false);
+        let refuse: Refusal = Box::new(|_| false);
         Self { inner, timer: timer.clone(), asked: Arc::default(), refuse: Arc::new(Mutex::new(refuse)) }
     }
 
@@ -166,7 +168,9 @@ fn members_come_and_go() {
         .iter()
         .filter(|event| match event {
             GroupEvent::Added(of) | GroupEvent::Removed(of) => *of == key(),
-            GroupEvent::Of { key: of, event, .. } => *of == key() && matches!(event, Event::Elected { .. } | Event::Lost { .. }),
+            GroupEvent::Of { key: of, event, .. } => {
+                *of == key() && matches!(event, Event::Elected { .. } | Event::Lost { .. })
+            }
             _ => false,
         })
         .map(|event| match event {
@@ -246,9 +250,11 @@ fn a_storage_that_cannot_keep_up() {
         }
     });
     pass(&timer, secs(120));
-    let before: Vec<_> = group.candidates().iter().filter_map(|candidate| candidate.leadership().map(|l| l.term())).collect();
+    let before: Vec<_> =
+        group.candidates().iter().filter_map(|candidate| candidate.leadership().map(|l| l.term())).collect();
     pass(&timer, secs(60));
-    let after: Vec<_> = group.candidates().iter().filter_map(|candidate| candidate.leadership().map(|l| l.term())).collect();
+    let after: Vec<_> =
+        group.candidates().iter().filter_map(|candidate| candidate.leadership().map(|l| l.term())).collect();
     assert!(before.len() >= 15 && after.len() >= before.len() - 5, "{} {}", before.len(), after.len());
     let mut overloaded = false;
     while let Some(Some(event)) = futures::FutureExt::now_or_never(events.next()) {

@@ -11,9 +11,9 @@ use core::pin::{Pin, pin};
 use core::task::{Context, Poll};
 use core::time::Duration;
 
+use futures::Stream;
 use futures::future::poll_fn;
 use futures::stream::FuturesUnordered;
-use futures::Stream;
 
 use super::member::Member;
 use super::overload::{Held, to_give_up};

@@ -35,20 +35,23 @@ pub(super) const MUTANTS: &[Mutant] = &[
         why: "the answer to an earlier try is an answer too, and throwing it away seems a waste",
         edits: &[
             edit(ELECTION, "self.in_flight.take_if(|request| request.id == id)", "self.in_flight.take()"),
-            edit(DRIVER, "self.call.take_if(|(id, _)| Some(*id) != self.election.in_flight());", ""),
             edit(
                 DRIVER,
-                "self.call = Some((id, self.request(id, request, now))),",
-                "{
-                    let call = self.request(id, request, now);
-                    let call: BoxFuture<Answer> = match self.call.take() {
-                        None => call,
-                        Some((_, before)) => Box::pin(async move {
-                            futures::future::select(before, call).await.factor_first().0
-                        }),
-                    };
-                    self.call = Some((id, call));
-                }",
+                "call.take_if(|(id, _)| matches!(next, Next::Done) || Some(*id) != in_flight);",
+                "call.take_if(|_| matches!(next, Next::Done));
+        let _ = in_flight;",
+            ),
+            edit(
+                DRIVER,
+                "*call = Some((id, report.within(Box::pin(async move { storage.call(request).await }))));",
+                "let next = report.within(Box::pin(async move { storage.call(request).await }));
+            let next: BoxFuture<Answer> = match call.take() {
+                None => next,
+                Some((_, before)) => Box::pin(async move {
+                    futures::future::select(before, next).await.factor_first().0
+                }),
+            };
+            *call = Some((id, next));",
             ),
         ],
     },
