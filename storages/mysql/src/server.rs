@@ -151,7 +151,7 @@ impl lane::Server for Primary {
     async fn send(&self, link: &mut Link, flight: &Flight) -> Result<Vec<Answer>, Broken> {
         match self.answer(link, flight).await {
             Ok(answers) => Ok(answers),
-            Err(Failure::Broken(error)) => Err(Broken(error)),
+            Err(Failure::Broken(error)) => Err(error.into()),
             Err(Failure::Locked) => Ok(flight.requests.iter().map(|_| Answer::Locked).collect()),
             Err(Failure::Refused(error)) => {
                 Ok(flight.requests.iter().map(|_| Answer::done(Err(error.clone()))).collect())

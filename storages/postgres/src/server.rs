@@ -164,7 +164,7 @@ impl lane::Server for Primary {
     async fn send(&self, connection: &mut PgConnection, flight: &Flight) -> Result<Vec<Answer>, Broken> {
         match self.answer(connection, flight).await {
             Ok(answers) => Ok(answers),
-            Err(Failure::Broken(error)) => Err(Broken(error)),
+            Err(Failure::Broken(error)) => Err(error.into()),
             Err(Failure::Locked) => Ok(flight.requests.iter().map(|_| Answer::Locked).collect()),
             Err(Failure::Refused(error)) => {
                 Ok(flight.requests.iter().map(|_| Answer::done(Err(error.clone()))).collect())
@@ -184,7 +184,7 @@ impl lane::Server for Primary {
         let keys: Vec<String> = core::mem::take(&mut *self.granted()).iter().map(|key| key.as_str().into()).collect();
         let told = sqlx::query("SELECT pg_notify($1, key) FROM unnest($2::text[]) AS key");
         match self.fetch(connection, told.bind(self.table.channel()).bind(keys)).await {
-            Err(Failure::Broken(error)) => Err(Broken(error)),
+            Err(Failure::Broken(error)) => Err(error.into()),
             _ => Ok(()),
         }
     }

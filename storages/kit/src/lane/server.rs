@@ -97,4 +97,11 @@ impl Answer {
 ///
 /// Whether the requests of the flight were applied is open.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Broken(pub StorageError);
+
+impl From<StorageError> for Broken {
+    fn from(error: StorageError) -> Self {
+        Self(error)
+    }
+}

@@ -177,7 +177,7 @@ impl Server for Fake {
             (silent, broken, state.free_at)
         };
         if broken {
-            return Err(Broken(StorageError::transient("connection reset by peer")));
+            return Err(StorageError::transient("connection reset by peer").into());
         }
         if silent {
             pending::<()>().await;
