@@ -1,5 +1,5 @@
 //! What a candidate costs where there are many: memory, and CPU for each request, beside bare tasks that wake as often
-//! and do nothing.
+//! and do nothing, and beside one bare loop over a heap of deadlines.
 //!
 //! `cargo bench --bench at_scale` (on Linux). Each row is a process of its own: 100,000 tasks on one thread, leases in
 //! memory, the default durations, no telemetry that anybody reads. `cargo bench --bench at_scale -- 10000` takes as many.
@@ -13,9 +13,13 @@ mod linux {
     use std::time::Duration;
     use std::{env, fs};
 
-    use lessor::storage::{Reply, Request, one_by_one};
+    use std::cmp::Reverse;
+    use std::collections::BinaryHeap;
+
+    use lessor::storage::{Acquired, Claim, Renewal, Reply, Request, Session, one_by_one};
     use lessor::{
-        Builder, Key, MemoryStorage, Storage, StorageError, SystemTimer, Timer, TokioTimer, Wakeups, async_trait,
+        Builder, Group, Id, Key, MemoryStorage, Storage, StorageError, StorageExt, SystemTimer, Timer, TokioTimer,
+        Wakeups, async_trait,
     };
     use rustix::time::{ClockId, clock_gettime};
 
@@ -26,7 +30,9 @@ mod linux {
     const SETTLING: Duration = Duration::from_secs(5);
     const WATCHED: Duration = Duration::from_secs(8);
 
-    const ROWS: [(&str, &str); 6] = [
+    const ROWS: [(&str, &str); 8] = [
+        ("heap tokio", "one loop over a heap of records in memory"),
+        ("group tokio", "candidates of a group, a key each"),
         ("bare tokio", "tasks that sleep, tokio's timer"),
         ("bare system", "tasks that sleep, the system's timer"),
         ("own tokio", "candidates, a key each, tokio's timer"),
@@ -88,7 +94,20 @@ mod linux {
         let memory = MemoryStorage::with_timer(timer);
         let mut candidates = Vec::with_capacity(count as usize);
         let before = resident()?;
-        for number in 0..count {
+        if row.starts_with("heap") {
+            tokio::spawn(heap(timer, memory.clone(), calls.clone(), count));
+        } else if row.starts_with("group") {
+            let storage = Counted { inner: memory.clone(), calls: calls.clone() };
+            let (group, driver) = Group::builder().id("node-a").build_on(storage, timer)?;
+            tokio::spawn(driver.run());
+            for number in 0..count {
+                group.add(Builder::new(number.to_string()))?;
+            }
+            // For as long as the process runs.
+            std::mem::forget(group);
+        }
+        let tasks = if row.starts_with("heap") || row.starts_with("group") { 0 } else { count };
+        for number in 0..tasks {
             if row.starts_with("bare") {
                 tokio::spawn(tick(timer, calls.clone(), f64::from(number) / f64::from(count)));
             } else {
@@ -111,6 +130,32 @@ mod linux {
         let rate = calls as f64 / WATCHED.as_secs_f64();
         println!("{bytes:10} {rate:21.0} {:11.2} us", cpu.as_secs_f64() * 1e6 / calls as f64);
         Ok(())
+    }
+
+    /// The least that renewing so many leases takes: the earliest deadline of a heap, and one call of the storage for it.
+    async fn heap<T: Timer>(timer: T, storage: MemoryStorage, calls: Arc<AtomicU64>, count: u32) {
+        let claim = |number: u32| {
+            let (key, id) = (Key::new(number.to_string()).unwrap(), Id::new("node-a").unwrap());
+            Claim::new(key, id, Session::from_bits(u128::from(number) + 1), Duration::from_secs(10))
+        };
+        let mut heap = BinaryHeap::new();
+        let mut held = Vec::new();
+        for number in 0..count {
+            let claim = claim(number);
+            let Ok(Acquired::Granted { term, .. }) = storage.acquire(claim.clone()).await else { return };
+            let Claim { key, id, session, ttl, .. } = claim;
+            held.push(Renewal::new(key, id, session, term, ttl));
+            heap.push(Reverse((timer.now().saturating_add(INTERVAL), number)));
+        }
+        while let Some(Reverse((at, number))) = heap.pop() {
+            let now = timer.now();
+            if at > now {
+                timer.sleep(at.saturating_duration_since(now)).await;
+            }
+            let _ = storage.renew(held[number as usize].clone()).await;
+            calls.fetch_add(1, Ordering::Relaxed);
+            heap.push(Reverse((at.saturating_add(INTERVAL), number)));
+        }
     }
 
     /// As a candidate does: pauses that differ by up to a tenth, each another.
