@@ -14,8 +14,9 @@
 //! | [`trouble`] | Something is wrong: what does it look like, why, and what helps? |
 //! | [`writing_a_storage`] | How do I write a storage, and prove it? |
 //! | [`writing_a_timer`] | How do I bring my own clock and sleep? |
+//! | [`many_keys`] | Thousands of keys in a process: what do they share, and what if the storage cannot keep up? |
 //! | [`edge`] | How does an election go on where no loop survives? |
-//! | [`rules`] | What exactly is promised? The rules R1 to R19, and what is to come |
+//! | [`rules`] | What exactly is promised? The rules R1 to R20, and what is to come |
 //! | [`tested`] | How are the promises tested? |
 //! | [`costs`] | What does a storage cost, beside its bare driver? |
 //! | [`compared`] | What do other systems do, and what changes for who comes from one? |
@@ -36,5 +37,5 @@ macro_rules! pages {
 }
 
 pages! {
-    concepts storages timing fencing shutdown testing observing telemetry trouble writing_a_storage writing_a_timer edge rules tested costs compared
+    concepts storages timing fencing shutdown testing observing telemetry trouble writing_a_storage writing_a_timer many_keys edge rules tested costs compared
 }

@@ -64,6 +64,7 @@
 //! | renew interval, retry interval | from one renewal of a leader to the next, from one claim of a follower to the next |
 //! | step | of a driver: do what is due now, then say when to come back. (A clock that steps is one that was set; an *atomic* step is one request to a storage) |
 //! | driver | the future that steps a candidate until it stops |
+//! | group | many candidates of one process under one driver |
 //! | timer | the injected clock and sleep |
 //!
 //! # Storages
@@ -111,7 +112,7 @@
 //! # The guide
 //!
 //! [`guide`] has a page each on [concepts](guide::concepts), [storages](guide::storages), [choosing the ttl](guide::timing),
-//! [fencing](guide::fencing), [shutting down](guide::shutdown), [testing a failover](guide::testing),
+//! [many keys](guide::many_keys), [fencing](guide::fencing), [shutting down](guide::shutdown), [testing a failover](guide::testing),
 //! [observing](guide::observing), [trouble](guide::trouble), [writing a storage](guide::writing_a_storage), [a timer](guide::writing_a_timer),
 //! [the edge](guide::edge), and [the rules](guide::rules) that are kept. Features `tracing` and `metrics` give a log and
 //! metrics, which [a page](guide::telemetry) lists; [`Status`] says what a liveness probe and a readiness probe ask.
