@@ -356,7 +356,7 @@ impl<S: Server> Dispatcher<S> {
                     replies.push((member.asker.id, reply));
                 }
                 Answer::Locked if waited_for_lock => replies.push((member.asker.id, Err(AdapterError::Locked.into()))),
-                Answer::Locked => self.again(member, |queue, member| queue.push_alone(member)),
+                Answer::Locked => self.hub.again(member, Queue::push_alone),
             }
         }
         self.hub.answer(replies);
@@ -389,15 +389,9 @@ impl<S: Server> Dispatcher<S> {
         let (again, over): (Vec<_>, Vec<_>) = members.into_iter().partition(may_repeat);
         self.hub.lock().traffic.repeated += again.len() as u64;
         for member in again {
-            self.again(member, |queue, member| queue.push_again(member));
+            self.hub.again(member, Queue::push_again);
         }
         self.hub.answer(over.iter().map(|member| (member.asker.id, Err(error.clone()))));
-    }
-
-    fn again(&self, member: Member, push: impl Fn(&mut Queue, Member)) {
-        for member in self.hub.still_asked(vec![member]) {
-            push(&mut self.hub.lock().queue, member);
-        }
     }
 
     fn free(&self, keys: &[Key]) {

@@ -2,6 +2,9 @@
 //!
 //! Under the lock nothing is called or dropped that is not the lane's own: no waker, no request, no answer.
 
+#[cfg(all(test, lessor_loom))]
+mod loom_tests;
+
 use core::mem;
 use core::pin::Pin;
 use core::task::{Context, Poll, Waker};
@@ -109,18 +112,20 @@ impl Hub {
         self.answer(waiting);
     }
 
-    /// Those of them for whom nobody waits any more are forgotten.
-    pub(super) fn still_asked(&self, members: Vec<Member>) -> Vec<Member> {
-        let state = self.lock();
-        let (asked, gone): (Vec<_>, Vec<_>) = members
-            .into_iter()
-            .partition(|member| matches!(state.askers.get(&member.asker.id), Some(Hearing::Waits(_))));
+    /// Back into the queue, if somebody still waits for it. Under one lock: dropped between a look and the push, its
+    /// asker would leave it behind.
+    pub(super) fn again(&self, member: Member, push: impl FnOnce(&mut Queue, Member)) {
+        let mut state = self.lock();
+        if matches!(state.askers.get(&member.asker.id), Some(Hearing::Waits(_))) {
+            push(&mut state.queue, member);
+            return;
+        }
         drop(state);
-        drop(gone);
-        asked
+        drop(member);
     }
 
-    /// Until something is asked or given up, or the lane is closed.
+    /// Until something is asked, or the lane is closed. What is given up changes nothing that the dispatcher would have to
+    /// do.
     pub(super) async fn changed(&self) {
         poll_fn(|cx| self.poll_changed(cx)).await;
     }
