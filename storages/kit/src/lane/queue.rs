@@ -1,5 +1,8 @@
 //! What waits, and what of it departs next. No clock, no lock, no I/O: instants go in.
 
+#[cfg(test)]
+mod model_tests;
+
 use core::ops::Bound;
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -21,6 +24,7 @@ pub(super) struct Id(pub(super) u64);
 
 /// A request that has an asker. It waits, or is in flight.
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone))]
 pub(super) struct Member {
     pub(super) request: Request,
     pub(super) asker: Asker,
@@ -105,6 +109,13 @@ impl Queue {
         self.waiting.len()
     }
 
+    /// Nothing waits or flies, and no index has an entry left. (Classes that were lately seen are no entries.)
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        let lines_are = self.lines.values().all(|line| line.order.is_empty());
+        lines_are && self.waiting.is_empty() && self.in_flight.is_empty() && self.give_up.is_empty()
+    }
+
     pub(super) fn push(&mut self, id: Id, request: Request, now: Instant) {
         let patience = patience(&request);
         let line = self.lines.entry(Class::of(patience)).or_default();
@@ -181,8 +192,15 @@ impl Queue {
     /// When something here is due: a departure that was held back, or the end of somebody's patience.
     pub(super) fn next_due(&self, now: Instant) -> Option<Instant> {
         let lines = self.lines.values().filter(|line| line.has_renewals());
-        let ripe = lines.filter_map(|line| line.pace.ripe_at()).filter(|at| *at > now);
-        ripe.chain(self.give_up.first().map(|(at, _)| *at)).min()
+        let held_back = lines.filter_map(|line| line.pace.ripe_at()).chain(self.absences());
+        held_back.filter(|at| *at > now).chain(self.give_up.first().map(|(at, _)| *at)).min()
+    }
+
+    /// When classes count as present no more for which those that wait leave a track free.
+    fn absences(&self) -> impl Iterator<Item = Instant> {
+        let shorter = self.lines.values().take_while(|line| line.order.is_empty());
+        let somebody_waits = self.lines.values().any(|line| !line.order.is_empty());
+        shorter.filter(move |_| somebody_waits).map(|line| line.present_until)
     }
 
     /// What departs next, if a track is free. Its keys are in flight from then on, until they [land](Self::land).
