@@ -49,6 +49,9 @@ mod order;
 mod pace;
 mod queue;
 mod server;
+#[cfg(test)]
+#[cfg(not(lessor_loom))]
+mod storm_tests;
 mod sync;
 mod thread;
 mod track;
@@ -99,7 +102,8 @@ impl<S: Server> Lane<S> {
     }
 
     /// Without a thread: whoever polls the future drives all, by this timer. For deterministic tests, and for where there
-    /// are no threads. A future that is kept but not polled stalls everybody. It ends when the lane is dropped.
+    /// are no threads. A future that is kept but not polled stalls everybody. It ends when the lane is dropped. Whoever
+    /// waits when it ends, or is dropped, gets an error.
     pub fn driven(
         server: S,
         connections: usize,
@@ -108,7 +112,12 @@ impl<S: Server> Lane<S> {
     ) -> (Self, impl Future<Output = ()> + Send + use<S>) {
         let lane = Self::with(server, connections, timer.clone(), None);
         let dispatcher = Dispatcher::new(lane.server.clone(), lane.hub.clone(), timer, connections, random);
-        (lane, dispatcher.run())
+        let end = thread::End(lane.hub.clone());
+        let drive = async move {
+            let _end = end;
+            dispatcher.run().await;
+        };
+        (lane, drive)
     }
 
     fn with(server: S, connections: usize, timer: AnyTimer, thread: Option<Mutex<Running>>) -> Self {

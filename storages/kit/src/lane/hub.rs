@@ -56,6 +56,14 @@ impl Bell {
     }
 }
 
+#[cfg(test)]
+impl State {
+    /// Nobody waits or has an answer to fetch, and nothing is left in the queue.
+    pub(super) fn is_empty(&self) -> bool {
+        self.askers.is_empty() && self.queue.is_empty()
+    }
+}
+
 impl Hub {
     pub(super) fn new() -> Self {
         Self(Mutex::new(State::default()))

@@ -56,6 +56,11 @@ impl Pace {
         self.ripe_at = Some(self.ripe_at.map_or(ripe_at, |earlier| earlier.min(ripe_at)));
     }
 
+    /// One that has waited before, for its key to land or on a connection that broke: it is not held back once more.
+    pub(super) fn renewal_came_back(&mut self) {
+        self.ripe_at = Some(Instant::default());
+    }
+
     pub(super) fn is_ripe(&self, now: Instant) -> bool {
         self.ripe_at.is_none_or(|at| at <= now)
     }

@@ -1,6 +1,8 @@
 //! What waits, and what of it departs next. No clock, no lock, no I/O: instants go in.
 
 #[cfg(test)]
+pub(super) mod counted;
+#[cfg(test)]
 mod model_tests;
 
 use core::ops::Bound;
@@ -19,7 +21,9 @@ const MOST_BYTES: usize = 1 << 20;
 /// A class is there for this many times its patience after its last request: about two ttls.
 const REMEMBERED: u32 = 10;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// In tests each look at one is counted.
+#[derive(Clone, Copy, Debug)]
+#[cfg_attr(not(test), derive(PartialEq, Eq, PartialOrd, Ord, Hash))]
 pub(super) struct Id(pub(super) u64);
 
 /// A request that has an asker. It waits, or is in flight.
@@ -147,7 +151,12 @@ impl Queue {
         if let Some(parked) = member.request.key().and_then(|key| self.in_flight.get_mut(key)) {
             parked.insert(id);
         } else {
-            self.lines.entry(member.class()).or_default().order.insert(member.place());
+            let line = self.lines.entry(member.class()).or_default();
+            if member.asker.repeated {
+                line.insert_again(member.place());
+            } else {
+                line.order.insert(member.place());
+            }
         }
         self.waiting.insert(id, member);
     }
@@ -297,7 +306,7 @@ impl Queue {
         let places: Vec<_> =
             parked.filter_map(|id| self.waiting.get(&id)).map(|member| (member.class(), member.place())).collect();
         for (class, place) in places {
-            self.lines.entry(class).or_default().order.insert(place);
+            self.lines.entry(class).or_default().insert_again(place);
         }
     }
 
@@ -324,6 +333,14 @@ impl Tracks<'_> {
 }
 
 impl Line {
+    /// One that has waited before.
+    fn insert_again(&mut self, place: Place) {
+        self.order.insert(place);
+        if place.rank == Rank::Renewal {
+            self.pace.renewal_came_back();
+        }
+    }
+
     fn has_renewals(&self) -> bool {
         self.order.first().is_some_and(|place| place.rank == Rank::Renewal)
     }

@@ -46,8 +46,8 @@ pub(super) fn start<S: Server>(
     Ok(over)
 }
 
-/// Nobody is left waiting, whatever has ended the thread.
-struct End(Arc<Hub>);
+/// Nobody is left waiting, whatever has ended the dispatcher.
+pub(super) struct End(pub(super) Arc<Hub>);
 
 impl Drop for End {
     fn drop(&mut self) {

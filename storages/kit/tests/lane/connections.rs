@@ -135,3 +135,62 @@ fn it_stands_still() {
     bench.pass(Duration::from_secs(20));
     assert!(bench.lane.traffic().connected <= 3, "{:?}", bench.lane.traffic());
 }
+
+/// One is opened at a time: a server that has just come back is not stormed.
+#[test]
+fn one_after_the_other() {
+    let bench = Bench::new(4);
+    for opened in 0..=4 {
+        assert_eq!(bench.lane.traffic().connected, opened);
+        bench.pass(Duration::from_millis(if opened == 0 { 75 } else { 50 }));
+        assert!(bench.server.state().opening <= 1);
+    }
+}
+
+/// What has an error is not sent again by the lane, nor is what has broken two connections: each of a flight hears why.
+#[test]
+fn the_error_of_a_flight_is_that_of_each() {
+    let bench = Bench::warm(1);
+    bench.server.break_for_good();
+    let mut all: Vec<_> = ["a", "b", "c"].into_iter().map(|key| bench.asking(get(key))).collect();
+    bench.pass(Duration::from_secs(1));
+    for asking in &mut all {
+        assert_eq!(asking.answer().unwrap(), Err(StorageError::transient("connection reset by peer")));
+    }
+    let traffic = bench.lane.traffic();
+    assert_eq!((traffic.repeated, bench.server.flights().len()), (3, 2), "{traffic:?}");
+}
+
+/// Whoever still waits for a flight gets its answer though others have given up, and nobody gets another's.
+#[test]
+fn some_of_a_flight_give_up() {
+    let bench = Bench::warm(1);
+    bench.server.state().takes = Duration::from_millis(500);
+    let first = bench.asking(claim("first", 1));
+    bench.pass(Duration::from_millis(1));
+    let mut stays = bench.asking(claim("k", 1));
+    let goes = bench.lane.ask(claim("gone", 1).into());
+    bench.pass(Duration::from_millis(600));
+    assert_eq!(bench.server.flights().last().unwrap().keys, ["k", "gone"]);
+    drop((first, goes));
+    // The next one about the same keys is no reader of what they left.
+    let mut next = bench.asking(get("gone"));
+    bench.pass(Duration::from_millis(500));
+    let _ = granted(stays.answer().unwrap());
+    bench.pass(Duration::from_secs(1));
+    assert!(matches!(next.answer(), Some(Ok(Reply::Got(Some(_))))));
+    assert_eq!(bench.lane.traffic().connected, 1);
+}
+
+/// A flight that nobody waits for any more and that never lands is dropped with its connection.
+#[test]
+fn a_flight_that_nobody_waits_for() {
+    let bench = Bench::warm(1);
+    bench.server.silence();
+    drop(bench.asking(renewal("warm", 1)));
+    bench.pass(PATIENCE + Duration::from_millis(100));
+    assert_eq!(bench.server.state().open, 1);
+    let traffic = bench.lane.traffic();
+    assert_eq!((traffic.silent, traffic.connected), (1, 2));
+    assert!(matches!(bench.ask(renewal("warm", 1)), Ok(Reply::Renewed(_))));
+}

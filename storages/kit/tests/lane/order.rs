@@ -132,3 +132,20 @@ fn hints_come_last() {
     assert_eq!(bench.server.state().hints, 1);
     let _ = bench.ask(get("b")).unwrap();
 }
+
+/// Where flights take long, more of the patience has to be left for one.
+#[test]
+fn too_late_for_flights_that_take_long() {
+    let bench = Bench::warm(1);
+    bench.server.state().takes = Duration::from_millis(800);
+    for _ in 0..30 {
+        let _ = bench.ask(get("k")).unwrap();
+    }
+    bench.server.state().takes = Duration::from_secs(60);
+    let _ = bench.asking(get("first").patience(Duration::from_secs(120)));
+    bench.pass(Duration::from_millis(1));
+    let asked = bench.timer.now();
+    assert!(bench.ask(get("k")).unwrap_err().is_not_sent());
+    let waited = bench.timer.now().saturating_duration_since(asked);
+    assert!((1_190..1_300).contains(&waited.as_millis()), "{waited:?} of 2 s, where flights take 0.8 s");
+}

@@ -50,3 +50,20 @@ fn a_long_flight_that_hangs() {
     }
     assert!(bench.timer.now().saturating_duration_since(began) < SHORT * 2);
 }
+
+/// Once a short lease has gone for good, what was held back for it departs: nobody has to ask for anything first.
+#[test]
+fn a_short_lease_that_is_no_more() {
+    let bench = Bench::warm(2);
+    let _ = bench.ask(short("short"));
+    bench.server.state().takes = Duration::from_secs(60);
+    let patient = Duration::from_secs(120);
+    let _ = bench.asking(renewal("long-1", 1).patience(patient));
+    bench.pass(Duration::from_secs(1));
+    let _ = bench.asking(renewal("long-2", 1).patience(patient));
+    bench.pass(Duration::from_millis(500));
+    assert_eq!(bench.server.flights().len(), 2, "one connection is kept free");
+    // It was asked for with a patience of 200 ms: ten times that.
+    bench.pass(Duration::from_secs(20));
+    assert_eq!(bench.server.flights().len(), 3);
+}

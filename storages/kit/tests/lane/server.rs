@@ -44,6 +44,9 @@ pub(crate) struct State {
     /// Why none can be opened.
     pub(crate) refuses: Option<StorageError>,
     opened: usize,
+    /// How many are being opened, and how many are open.
+    pub(crate) opening: usize,
+    pub(crate) open: usize,
     /// Connections up to this one never answer again.
     silent: usize,
     /// Connections up to this one are broken.
@@ -64,6 +67,8 @@ pub(crate) fn fake(timer: &ManualTimer) -> (Fake, Control) {
         opening_takes: Duration::from_millis(50),
         refuses: None,
         opened: 0,
+        opening: 0,
+        open: 0,
         silent: 0,
         broken: 0,
         hints: 0,
@@ -97,6 +102,11 @@ impl Control {
     pub(crate) fn reset(&self) {
         let mut state = self.state();
         state.broken = state.opened;
+    }
+
+    /// Each connection breaks when it is used.
+    pub(crate) fn break_for_good(&self) {
+        self.state().broken = usize::MAX;
     }
 
     /// It stands still, and goes on with what it was asked.
@@ -139,25 +149,49 @@ impl Fake {
     }
 }
 
+/// Is closed when it is dropped.
+pub(crate) struct Connection {
+    number: usize,
+    shared: Arc<Mutex<State>>,
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.shared.lock().unwrap().open -= 1;
+    }
+}
+
+/// An attempt to open one. It may be given up.
+struct Opening(Arc<Mutex<State>>);
+
+impl Drop for Opening {
+    fn drop(&mut self) {
+        self.0.lock().unwrap().opening -= 1;
+    }
+}
+
 impl Server for Fake {
-    type Connection = usize;
+    type Connection = Connection;
     const THREAD: &'static str = "fake";
 
-    async fn connect(&self) -> Result<usize, StorageError> {
+    async fn connect(&self) -> Result<Connection, StorageError> {
         let (takes, refuses) = {
-            let state = self.state();
+            let mut state = self.state();
+            state.opening += 1;
             (state.opening_takes, state.refuses.clone())
         };
+        let _opening = Opening(self.shared.clone());
         self.timer.sleep(takes).await;
         if let Some(why) = refuses {
             return Err(why);
         }
         let mut state = self.state();
         state.opened += 1;
-        Ok(state.opened)
+        state.open += 1;
+        Ok(Connection { number: state.opened, shared: self.shared.clone() })
     }
 
-    async fn send(&self, connection: &mut usize, flight: &Flight) -> Result<Vec<Answer>, Broken> {
+    async fn send(&self, connection: &mut Connection, flight: &Flight) -> Result<Vec<Answer>, Broken> {
         let now = self.timer.now();
         let (silent, broken, done_at) = {
             let mut state = self.state();
@@ -170,7 +204,7 @@ impl Server for Fake {
             };
             state.flights.push(seen);
             let takes = state.takes + state.takes_a_key * u32::try_from(flight.requests.len()).unwrap();
-            let (silent, broken) = (*connection <= state.silent, *connection <= state.broken);
+            let (silent, broken) = (connection.number <= state.silent, connection.number <= state.broken);
             if !silent && !broken {
                 state.free_at = state.free_at.max(now).saturating_add(takes);
             }
@@ -183,7 +217,7 @@ impl Server for Fake {
             pending::<()>().await;
         }
         self.timer.sleep(done_at.saturating_duration_since(now)).await;
-        if *connection <= self.state().silent {
+        if connection.number <= self.state().silent {
             pending::<()>().await;
         }
         if let Some(patience) = flight.lock_patience {
@@ -201,7 +235,7 @@ impl Server for Fake {
         self.state().has_hints
     }
 
-    async fn send_hints(&self, _: &mut usize) -> Result<(), Broken> {
+    async fn send_hints(&self, _: &mut Connection) -> Result<(), Broken> {
         let mut state = self.state();
         state.has_hints = false;
         state.hints += 1;

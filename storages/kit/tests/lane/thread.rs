@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use futures::executor::block_on;
 use lessor::storage::{Reply, Request};
-use lessor::{Key, StorageError};
+use lessor::time::AnyTimer;
+use lessor::{Key, ManualTimer, StorageError, Timer};
 use lessor_kit::lane::{Answer, Broken, Flight, Lane, Server};
 
 use crate::get;
@@ -81,4 +82,26 @@ fn the_end_of_the_lane_answers_all() {
     let waits = lane.ask(get("hangs").patience(Duration::from_secs(3600)).into());
     drop(lane);
     assert!(block_on(waits).is_err());
+}
+
+/// Who drives a lane without a thread may stop: nobody is left waiting, nor after the lane has gone.
+#[test]
+fn the_end_of_a_driven_lane_answers_all() {
+    let lane = |timer: &ManualTimer| {
+        let (told, _) = channel();
+        Lane::driven(Prompt(told, AtomicBool::new(false)), 1, AnyTimer::new(timer.clone()), || u32::MAX)
+    };
+    let timer = ManualTimer::new();
+    let (gone, drive) = lane(&timer);
+    let waits = gone.ask(get("hangs").patience(Duration::from_secs(3600)).into());
+    timer.spawn(drive);
+    timer.block_on(timer.sleep(Duration::from_secs(1))).unwrap();
+    drop(gone);
+    let error = timer.block_on(waits).unwrap().unwrap_err();
+    assert!(error.to_string().contains("gone"), "{error}");
+
+    let (kept, drive) = lane(&timer);
+    let waits = kept.ask(get("k").into());
+    drop(drive);
+    assert!(timer.block_on(waits).unwrap().is_err());
 }
