@@ -5,7 +5,7 @@ use std::time::Duration;
 use lessor::storage::Reply;
 use lessor_kit::error::AdapterError;
 
-use crate::{Bench, claim, granted, renewal};
+use crate::{Bench, claim, get, granted, renewal};
 
 #[test]
 fn the_others_go_on() {
@@ -60,4 +60,18 @@ fn one_waits_at_a_time() {
     let _ = bench.ask(renewal("warm", 1)).unwrap();
     let waiting = bench.server.flights().iter().filter(|seen| seen.waits_for_lock).count();
     assert_eq!(waiting, 1);
+}
+
+/// What has to wait for a lock goes when nothing else waits.
+#[test]
+fn it_goes_last() {
+    let bench = Bench::warm(1);
+    bench.server.lock("warm");
+    bench.server.state().takes = Duration::from_millis(100);
+    let _ = bench.asking(renewal("warm", 1));
+    bench.pass(Duration::from_millis(50));
+    let _ = bench.asking(get("look"));
+    bench.pass(Duration::from_secs(1));
+    let seen: Vec<_> = bench.server.flights().iter().map(|seen| (seen.keys.join(" "), seen.waits_for_lock)).collect();
+    assert_eq!(seen, [("warm".into(), false), ("look".into(), false), ("warm".into(), true)]);
 }

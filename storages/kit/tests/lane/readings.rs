@@ -48,6 +48,7 @@ fn one_of_many_is_granted() {
     let mut all: Vec<_> = (1..=50).map(|session| bench.asking(claim("k", session))).collect();
     bench.pass(Duration::from_millis(50));
     assert_eq!(bench.server.flights().len(), 1);
+    assert_eq!(bench.server.flights()[0].keys, ["k"], "once in it, too");
     bench.pass(Duration::from_secs(2));
     let replies: Vec<_> = all.iter_mut().map(|asking| asking.answer().unwrap()).collect();
     let grants = replies.into_iter().filter(|reply| matches!(reply, Ok(Reply::Acquired(Acquired::Granted { .. }))));
