@@ -517,3 +517,27 @@ proptest! {
         model.finish();
     }
 }
+
+/// Renewals that come one after the other are held back for 20 ms, and none of them twice.
+#[test]
+fn renewals_are_held_back_once() {
+    let ms = Duration::from_millis;
+    let mut model = Model::new(3);
+    model.take(Step::Burst { operation: Operation::Renew, count: 200, bytes: 0 });
+    assert_eq!((model.flying.len(), model.waiting.len()), (1, 50));
+    model.take(Step::Sleep(ms(19)));
+    assert_eq!((model.flying.len(), model.waiting.len()), (1, 50));
+    assert_eq!(model.queue.next_due(model.now), Some(model.now.saturating_add(ms(1))));
+    model.take(Step::Sleep(ms(1)));
+    model.take(Step::Depart);
+    assert_eq!((model.flying.len(), model.waiting.len()), (2, 0));
+
+    // The connection breaks while another is held back.
+    model.push(request(Operation::Renew, "k", Some(Duration::from_secs(2)), Some(Duration::from_secs(8)), 0));
+    model.take(Step::Depart);
+    assert_eq!((model.flying.len(), model.waiting.len()), (2, 1));
+    model.land(1, &End::Broken);
+    model.take(Step::Depart);
+    assert_eq!((model.flying.len(), model.waiting.len()), (2, 0));
+    model.finish();
+}
