@@ -250,16 +250,18 @@ fn each(table: &str) -> String {
     ];
     let kept = "greatest(c.wanted, CASE l.session WHEN c.by THEN least(l.expires - c.now, l.ttl) END)";
     format!(
-        "WITH claim AS (
-    {claims}
-), seen AS MATERIALIZED (
-    SELECT c.*, {COLUMNS}, {CLOCK} AS now FROM claim AS c LEFT JOIN {table} AS l ON l.key = c.name
-), locked AS MATERIALIZED (
-    SELECT l.ctid AS at, c.* FROM claim AS c JOIN {table} AS l ON l.key = c.name
-    WHERE c.after < {LAST} AND {looked}
-    FOR NO KEY UPDATE OF l SKIP LOCKED
+        "WITH seen AS MATERIALIZED (
+    SELECT c.*, l.*, {CLOCK} AS now
+    FROM {claims} LEFT JOIN LATERAL (
+        SELECT {COLUMNS} FROM {table} AS l WHERE l.key = c.name OFFSET 0
+    ) AS l ON true
 ), got AS MATERIALIZED (
-    SELECT k.*, {CLOCK} AS now FROM locked AS k
+    SELECT c.name, c.by, c.who, c.wanted, c.shown, c.after, c.expired, c.unchanged, k.at, {CLOCK} AS now
+    FROM seen AS c, LATERAL (
+        SELECT l.ctid AS at FROM {table} AS l WHERE l.key = c.name AND {looked}
+        FOR NO KEY UPDATE SKIP LOCKED
+    ) AS k
+    WHERE c.after < {LAST} AND {seen}
 ), taken AS (
     UPDATE {table} AS l SET
         session = c.by, id = c.who, value = c.shown,
@@ -284,11 +286,11 @@ UNION ALL
 SELECT key, term, version, true, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM created
 UNION ALL
 SELECT c.key, NULL, NULL, NULL, c.session, c.id, c.term, c.version, c.ttl, c.expires, c.since, c.value, c.now
-FROM seen AS c WHERE c.key IS NOT NULL AND ({refused}) IS NOT TRUE",
+FROM seen AS c WHERE c.key IS NOT NULL AND ({seen}) IS NOT TRUE",
         claims = many(2, &columns),
         looked = EACH.grantable(CLOCK),
         had = EACH.grantable("c.now"),
         row = EACH.row(),
-        refused = EACH.grantable_on("c", "c.now"),
+        seen = EACH.grantable_on("c", "c.now"),
     )
 }

@@ -67,12 +67,18 @@ impl fmt::Debug for Address {
     }
 }
 
-/// Opens connections whose waits for locks have a limit.
+/// Every row is looked up by its key, and written by its place. PostgreSQL would plan by how large the table is when a
+/// statement is first used, and keep the plan: one made for three keys reads the whole table for each key of a flight
+/// when there are ten thousand, until the statistics are new.
+const BY_KEY: [(&str, &str); 4] =
+    [("enable_seqscan", "off"), ("enable_hashjoin", "off"), ("enable_mergejoin", "off"), ("enable_material", "off")];
+
+/// Opens connections whose waits for locks have a limit, and whose plans are the same whatever the table was like.
 #[derive(Debug)]
 pub(crate) struct Door {
     address: Address,
     lock_timeout: Duration,
-    /// A pooler stands in between, which refuses the limit.
+    /// A pooler stands in between, which refuses settings.
     is_pooled: AtomicBool,
 }
 
@@ -92,7 +98,8 @@ impl Door {
             return PgConnection::connect_with(&options).await;
         }
         let limit = self.lock_timeout.as_millis().to_string();
-        match PgConnection::connect_with(&options.clone().options([("lock_timeout", limit)])).await {
+        let settings = options.clone().options(BY_KEY).options([("lock_timeout", limit)]);
+        match PgConnection::connect_with(&settings).await {
             Err(Error::Database(error)) if error.code().is_some_and(|code| code == PROTOCOL_VIOLATION) => {
                 let connection = PgConnection::connect_with(&options).await?;
                 self.is_pooled.store(true, Ordering::Relaxed);

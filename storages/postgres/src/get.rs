@@ -49,11 +49,10 @@ fn answer(reading: Result<Reading, StorageError>) -> Answer {
 pub(crate) fn text(table: &str) -> Text {
     let one = format!("SELECT 1::bigint AS place, {COLUMNS}, {CLOCK} AS now\nFROM {table} AS l WHERE l.key = $1");
     let many = format!(
-        "WITH claim AS (
-    {}
-)
-SELECT c.place, {COLUMNS}, {CLOCK} AS now
-FROM claim AS c JOIN {table} AS l ON l.key = c.key",
+        "SELECT c.place, l.*, {CLOCK} AS now
+FROM {}, LATERAL (
+    SELECT {COLUMNS} FROM {table} AS l WHERE l.key = c.key OFFSET 0
+) AS l",
         many(1, &[("key", "text")])
     );
     Text { one: one.into(), many: many.into() }

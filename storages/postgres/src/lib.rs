@@ -97,9 +97,12 @@
 //! # Connection poolers
 //! PgBouncer and its kin work in *session* mode. In *transaction* mode they do if they keep the prepared statements of
 //! their clients apart (PgBouncer 1.21 or later, with `max_prepared_statements`); otherwise requests fail with an error
-//! that says so. The limit for locks on the whole table does not reach the server through most poolers. In transaction
-//! mode they do not pass `LISTEN` on: name the server itself in [`listen_with`](PostgresBuilder::listen_with), or turn
-//! [wake-ups](PostgresBuilder::wakeups) off.
+//! that says so. In transaction mode they do not pass `LISTEN` on: name the server itself in
+//! [`listen_with`](PostgresBuilder::listen_with), or turn [wake-ups](PostgresBuilder::wakeups) off.
+//!
+//! Most poolers pass no settings on. Then there is no limit for locks on the whole table, and statements are planned by
+//! PostgreSQL's statistics: after a table has grown from a few keys to thousands, run `ANALYZE` on it, or they may read
+//! all of it for each key until autovacuum does so.
 //!
 //! # The table
 //! [`migrate`](PostgresStorage::migrate) creates it; [`migration_sql`](PostgresBuilder::migration_sql) is its SQL, for
@@ -130,10 +133,10 @@
 //! [`admit`]. Do not lock the lease's row for that: its leader could not renew meanwhile.
 //!
 //! # The statements, and why they are safe
-//! They mirror [`Record::judge`](lessor::storage::Record::judge). In them `clock` stands for `(date_part('epoch',
-//! clock_timestamp()) * 1000)::bigint`: the time of the call, while `now()` is when the transaction began. All of it is
-//! for READ COMMITTED, PostgreSQL's default; in the stricter levels an operation that conflicts with another fails as
-//! transient.
+//! They mirror [`Record::judge`](lessor::storage::Record::judge). In them
+//! `clock` stands for `(date_part('epoch', clock_timestamp()) * 1000)::bigint`: the time of the call, while `now()` is
+//! when the transaction began. All of it is for READ COMMITTED, PostgreSQL's default; in the stricter levels an
+//! operation that conflicts with another fails as transient.
 //!
 //! ## A claim
 //! `$1` is the lock timeout.
@@ -188,21 +191,28 @@
 //! Many claims together:
 //!
 //! ```sql
-//! WITH claim AS (
-//!     SELECT * FROM unnest($2::text[], $3::bytea[], $4::text[], $5::bigint[], $6::text[], $7::bigint[], $8::boolean[], $9::bigint[]) WITH ORDINALITY AS c (name, by, who, wanted, shown, after, expired, unchanged, place)
-//! ), seen AS MATERIALIZED (
-//!     SELECT c.*, l.key, l.session, l.id, l.term, l.version, l.ttl, l.expires, l.since, l.value, clock AS now FROM claim AS c LEFT JOIN lessor_leases AS l ON l.key = c.name
-//! ), locked AS MATERIALIZED (
-//!     SELECT l.ctid AS at, c.* FROM claim AS c JOIN lessor_leases AS l ON l.key = c.name
-//!     WHERE c.after < 9007199254740991 AND CASE WHEN l.expires > clock
+//! WITH seen AS MATERIALIZED (
+//!     SELECT c.*, l.*, clock AS now
+//!     FROM unnest($2::text[], $3::bytea[], $4::text[], $5::bigint[], $6::text[], $7::bigint[], $8::boolean[], $9::bigint[]) WITH ORDINALITY AS c (name, by, who, wanted, shown, after, expired, unchanged, place) LEFT JOIN LATERAL (
+//!         SELECT l.key, l.session, l.id, l.term, l.version, l.ttl, l.expires, l.since, l.value FROM lessor_leases AS l WHERE l.key = c.name OFFSET 0
+//!     ) AS l ON true
+//! ), got AS MATERIALIZED (
+//!     SELECT c.name, c.by, c.who, c.wanted, c.shown, c.after, c.expired, c.unchanged, k.at, clock AS now
+//!     FROM seen AS c, LATERAL (
+//!         SELECT l.ctid AS at FROM lessor_leases AS l WHERE l.key = c.name AND CASE WHEN l.expires > clock
 //!             THEN l.session = c.by OR c.after >= l.term
 //!                 AND (l.session IS NULL OR l.version = c.unchanged AND l.expires - clock > l.ttl)
 //!             ELSE c.after >= l.term
 //!                 AND (c.expired OR l.session IS NULL OR l.session = c.by OR l.version = c.unchanged)
 //!         END
-//!     FOR NO KEY UPDATE OF l SKIP LOCKED
-//! ), got AS MATERIALIZED (
-//!     SELECT k.*, clock AS now FROM locked AS k
+//!         FOR NO KEY UPDATE SKIP LOCKED
+//!     ) AS k
+//!     WHERE c.after < 9007199254740991 AND CASE WHEN c.expires > c.now
+//!             THEN c.session = c.by OR c.after >= c.term
+//!                 AND (c.session IS NULL OR c.version = c.unchanged AND c.expires - c.now > c.ttl)
+//!             ELSE c.after >= c.term
+//!                 AND (c.expired OR c.session IS NULL OR c.session = c.by OR c.version = c.unchanged)
+//!         END
 //! ), taken AS (
 //!     UPDATE lessor_leases AS l SET
 //!         session = c.by, id = c.who, value = c.shown,
@@ -240,11 +250,16 @@
 //!         END) IS NOT TRUE
 //! ```
 //!
-//! Rows that are there and would be granted are locked, and those that another has locked are skipped. The clock is
-//! read again once the lock is there, and decides; what is written is computed from that reading. Keys without a row
-//! get one, in the order of their keys, so that no two statements wait for one another; where another inserts the same
-//! key this one waits for it for 10 ms at most, and then inserts nothing. A key in no row of the answer was neither
-//! granted nor refused: it is asked for again alone, by the statement above.
+//! Rows that are there and would be granted are locked, and those that another has locked are skipped. What is seen to
+//! be refused is not looked at again: no key is answered twice. The clock is read again once the lock is there, and
+//! decides; what is written is computed from that reading. Keys without a row get one, in the order of their keys, so
+//! that no two statements wait for one another; where another inserts the same key this one waits for it for 10 ms at
+//! most, and then inserts nothing. A key in no row of the answer was neither granted nor refused: it is asked for again
+//! alone, by the statement above.
+//!
+//! `LATERAL` (here with `OFFSET 0`, which keeps it as it is) has each key looked up in the index, however large the
+//! table was when the statement was planned. On connections of the storage's own no plan that reads the whole table is
+//! considered: a plan made for three keys would be kept when there are ten thousand.
 //!
 //! ## A renewal
 //!
@@ -285,25 +300,23 @@
 //! Many renewals together, without a wait:
 //!
 //! ```sql
-//! WITH claim AS (
-//!     SELECT * FROM unnest($1::text[], $2::bytea[], $3::text[], $4::bigint[], $5::text[], $6::bigint[]) WITH ORDINALITY AS c (key, session, id, ttl, value, term, place)
-//! ), locked AS MATERIALIZED (
-//!     SELECT l.ctid AS at, c.id, c.ttl, c.value, c.place FROM claim AS c JOIN lessor_leases AS l ON l.key = c.key AND l.session = c.session AND l.term = c.term AND l.expires > clock
-//!     FOR NO KEY UPDATE OF l SKIP LOCKED
-//! ), got AS MATERIALIZED (
-//!     SELECT k.*, clock AS now FROM locked AS k
-//! ), renewed AS (
-//!     UPDATE lessor_leases AS l SET
-//!         id = k.id, value = k.value, version = l.version + 1, ttl = greatest(k.ttl, least(l.expires - k.now, l.ttl)), expires = k.now + greatest(k.ttl, least(l.expires - k.now, l.ttl))
-//!     FROM got AS k WHERE l.ctid = k.at AND l.expires > k.now
-//!     RETURNING k.place, l.version, (SELECT CASE current_setting('synchronous_commit') WHEN 'off' THEN set_config('synchronous_commit', 'on', true) END)
-//! )
-//! SELECT place, version AS new_version FROM renewed
+//! UPDATE lessor_leases AS l SET
+//!     id = k.id, value = k.value, version = l.version + 1, ttl = greatest(k.ttl, least(l.expires - k.now, l.ttl)), expires = k.now + greatest(k.ttl, least(l.expires - k.now, l.ttl))
+//! FROM (
+//!     SELECT c.id, c.ttl, c.value, c.place, k.at, clock AS now
+//!     FROM unnest($1::text[], $2::bytea[], $3::text[], $4::bigint[], $5::text[], $6::bigint[]) WITH ORDINALITY AS c (key, session, id, ttl, value, term, place), LATERAL (
+//!         SELECT l.ctid AS at FROM lessor_leases AS l WHERE l.key = c.key AND l.session = c.session AND l.term = c.term
+//!         FOR NO KEY UPDATE SKIP LOCKED
+//!     ) AS k
+//! ) AS k
+//! WHERE l.ctid = k.at AND l.expires > k.now
+//! RETURNING k.place, l.version AS new_version, (SELECT CASE current_setting('synchronous_commit') WHEN 'off' THEN set_config('synchronous_commit', 'on', true) END)
 //! ```
 //!
-//! A row is updated by its place in the table (`ctid`), which stays as it is while the row is locked. Where the row had
-//! been written since the statement began, that place is not visible to it: nothing is done, and the renewal is asked
-//! for again alone.
+//! One row after the other is locked, unless another has locked it, then the clock is read, and the row is written. (A
+//! subquery that locks is never merged into the one around it, nor is one that reads the clock.) It is found again by
+//! its place in the table (`ctid`), which stays as it is while the row is locked. Where the row had been written since
+//! the statement began, that place is not visible to it: nothing is done, and the renewal is asked for again alone.
 //!
 //! ## A release
 //!
@@ -317,17 +330,15 @@
 //! row has changed. Many together:
 //!
 //! ```sql
-//! WITH claim AS (
-//!     SELECT * FROM unnest($2::text[], $3::bytea[]) WITH ORDINALITY AS c (key, session, place)
-//! ), locked AS MATERIALIZED (
-//!     SELECT l.ctid AS at, c.place FROM claim AS c JOIN lessor_leases AS l ON l.key = c.key AND l.session = c.session
-//!     FOR NO KEY UPDATE OF l SKIP LOCKED
-//! ), released AS (
-//!     UPDATE lessor_leases AS l SET session = NULL, version = l.version + 1
-//!     FROM locked AS k WHERE l.ctid = k.at
-//!     RETURNING k.place, (SELECT CASE current_setting('synchronous_commit') WHEN 'off' THEN set_config('synchronous_commit', 'on', true) END), CASE WHEN $1::text IS NOT NULL THEN pg_notify($1, l.key)::text END
-//! )
-//! SELECT place FROM released
+//! UPDATE lessor_leases AS l SET session = NULL, version = l.version + 1
+//! WHERE l.ctid = ANY (ARRAY(
+//!     SELECT k.at
+//!     FROM unnest($2::text[], $3::bytea[]) WITH ORDINALITY AS c (key, session, place), LATERAL (
+//!         SELECT l.ctid AS at FROM lessor_leases AS l WHERE l.key = c.key AND l.session = c.session
+//!         FOR NO KEY UPDATE SKIP LOCKED
+//!     ) AS k
+//! ))
+//! RETURNING l.key, (SELECT CASE current_setting('synchronous_commit') WHEN 'off' THEN set_config('synchronous_commit', 'on', true) END), CASE WHEN $1::text IS NOT NULL THEN pg_notify($1, l.key)::text END
 //! ```
 //!
 //! ## A revoke

@@ -42,9 +42,8 @@ impl Primary {
             .column(|release| bytes(release.session))
             .into_statement();
         let rows = self.fetch(connection, statement).await?;
-        let placed = row::placed(&rows, releases.len())?;
-        let missing: Vec<_> =
-            releases.iter().zip(placed).filter(|(_, row)| row.is_none()).map(|(one, _)| *one).collect();
+        let released = rows.iter().map(row::key).collect::<Result<BTreeSet<_>, _>>()?;
+        let missing: Vec<_> = releases.iter().filter(|release| !released.contains(&release.key)).collect();
         let mut locked = BTreeSet::new();
         if !missing.is_empty() {
             let keys: Vec<_> = missing.iter().map(|release| &release.key).collect();
@@ -70,17 +69,15 @@ RETURNING {FLUSHED}, {}",
         notified("$2", "l.key")
     );
     let many = format!(
-        "WITH claim AS (
-    {}
-), locked AS MATERIALIZED (
-    SELECT l.ctid AS at, c.place FROM claim AS c JOIN {table} AS l ON l.key = c.key AND l.session = c.session
-    FOR NO KEY UPDATE OF l SKIP LOCKED
-), released AS (
-    UPDATE {table} AS l SET session = NULL, version = l.version + 1
-    FROM locked AS k WHERE l.ctid = k.at
-    RETURNING k.place, {FLUSHED}, {}
-)
-SELECT place FROM released",
+        "UPDATE {table} AS l SET session = NULL, version = l.version + 1
+WHERE l.ctid = ANY (ARRAY(
+    SELECT k.at
+    FROM {}, LATERAL (
+        SELECT l.ctid AS at FROM {table} AS l WHERE l.key = c.key AND l.session = c.session
+        FOR NO KEY UPDATE SKIP LOCKED
+    ) AS k
+))
+RETURNING l.key, {FLUSHED}, {}",
         many(2, &[("key", "text"), ("session", "bytea")]),
         notified("$1", "l.key")
     );

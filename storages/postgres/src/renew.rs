@@ -145,23 +145,19 @@ RETURNING l.version AS new_version, {FLUSHED}"
         ("value", "text"),
         ("term", "bigint"),
     ];
-    let mine = "l.key = c.key AND l.session = c.session AND l.term = c.term";
     let kept = "greatest(k.ttl, least(l.expires - k.now, l.ttl))";
     let many = format!(
-        "WITH claim AS (
-    {}
-), locked AS MATERIALIZED (
-    SELECT l.ctid AS at, c.id, c.ttl, c.value, c.place FROM claim AS c JOIN {table} AS l ON {mine} AND l.expires > {CLOCK}
-    FOR NO KEY UPDATE OF l SKIP LOCKED
-), got AS MATERIALIZED (
-    SELECT k.*, {CLOCK} AS now FROM locked AS k
-), renewed AS (
-    UPDATE {table} AS l SET
-        id = k.id, value = k.value, version = l.version + 1, ttl = {kept}, expires = k.now + {kept}
-    FROM got AS k WHERE l.ctid = k.at AND l.expires > k.now
-    RETURNING k.place, l.version, {FLUSHED}
-)
-SELECT place, version AS new_version FROM renewed",
+        "UPDATE {table} AS l SET
+    id = k.id, value = k.value, version = l.version + 1, ttl = {kept}, expires = k.now + {kept}
+FROM (
+    SELECT c.id, c.ttl, c.value, c.place, k.at, {CLOCK} AS now
+    FROM {}, LATERAL (
+        SELECT l.ctid AS at FROM {table} AS l WHERE l.key = c.key AND l.session = c.session AND l.term = c.term
+        FOR NO KEY UPDATE SKIP LOCKED
+    ) AS k
+) AS k
+WHERE l.ctid = k.at AND l.expires > k.now
+RETURNING k.place, l.version AS new_version, {FLUSHED}",
         many(1, &columns)
     );
     let kept = "greatest($5::bigint, least(l.expires - k.now, l.ttl))";

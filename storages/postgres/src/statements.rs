@@ -57,11 +57,15 @@ pub(crate) type Column = (&'static str, &'static str);
 
 /// The requests as rows: their columns, and the `place` of each, from 1 on. The columns' parameters are numbered from
 /// `first` on.
+///
+/// What is found for each of them follows as a `LATERAL` subquery, which stays one (because it locks, or by an `OFFSET
+/// 0`): so each key is looked up in the index. A plain join would be planned by how large the table was at that moment,
+/// and the plan is kept while it grows.
 pub(crate) fn many(first: usize, columns: &[Column]) -> String {
     let arrays = columns.iter().zip(first..).map(|((_, kind), number)| format!("${number}::{kind}[]"));
     let arrays = arrays.collect::<Vec<_>>().join(", ");
     let names = columns.iter().map(|(name, _)| format!("{name}, ")).collect::<String>();
-    format!("SELECT * FROM unnest({arrays}) WITH ORDINALITY AS c ({names}place)")
+    format!("unnest({arrays}) WITH ORDINALITY AS c ({names}place)")
 }
 
 /// Tells the followers of a key, if there is a channel.

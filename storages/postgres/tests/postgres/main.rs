@@ -8,6 +8,7 @@ mod fencing;
 mod lists;
 mod locks;
 mod names;
+mod plans;
 mod revocation;
 
 #[cfg(feature = "tls-rustls")]
