@@ -5,7 +5,8 @@ use core::time::Duration;
 use lessor::Instant;
 use lessor::storage::Request;
 
-/// For how long a sender waits that does not say so, and asks for no ttl: what the default configuration waits.
+/// For how long a sender waits that does not say so: what the default configuration waits. It may wait for longer, but
+/// not for ever, since others of its class would then.
 pub(super) const USUAL_PATIENCE: Duration = Duration::from_secs(2);
 
 /// What goes first, whatever else waits. Strictly: a share for claims would end leases where the server is too slow for
@@ -49,12 +50,7 @@ impl Class {
 
 /// For how long its sender waits.
 pub(super) fn patience(request: &Request) -> Duration {
-    let ttl = match request {
-        Request::Acquire(claim) => Some(claim.ttl),
-        Request::Renew(renewal) => Some(renewal.ttl),
-        _ => None,
-    };
-    request.patience().or_else(|| ttl.map(|ttl| ttl / 5)).unwrap_or(USUAL_PATIENCE)
+    request.patience().unwrap_or(USUAL_PATIENCE)
 }
 
 /// Of two of a rank the one with the earlier instant goes first: the end of its reign for a renewal, the end of its
