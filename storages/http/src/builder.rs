@@ -32,12 +32,13 @@ pub struct HttpBuilder {
     url: String,
     token: Option<String>,
     timeout: Duration,
+    connections: usize,
     wakeups: bool,
 }
 
 impl HttpBuilder {
     pub(crate) const fn new(url: String) -> Self {
-        Self { url, token: None, timeout: Duration::from_secs(30), wakeups: true }
+        Self { url, token: None, timeout: Duration::from_secs(30), connections: 2, wakeups: true }
     }
 
     /// The bearer token: one or more visible ASCII characters without spaces. A secret: nothing prints it.
@@ -53,6 +54,14 @@ impl HttpBuilder {
     /// [`request_timeout`](lessor::Config::request_timeout).
     pub fn timeout(self, timeout: Duration) -> Self {
         Self { timeout, ..self }
+    }
+
+    /// How many requests over HTTP are under way at the same time, from 1 to 8. Default 2.
+    ///
+    /// Operations that wait together travel together: two serve thousands of keys. A flight of more than 256 operations
+    /// is several requests at once.
+    pub fn connections(self, connections: usize) -> Self {
+        Self { connections: connections.clamp(1, 8), ..self }
     }
 
     /// Whether followers are woken, which takes one more connection and a thread from the first follower on. Default
@@ -87,7 +96,8 @@ impl HttpBuilder {
         let config = if local { config.proxy(None) } else { config };
         let (agent, url, authorization) = (config.build().new_agent(), url.to_string(), format!("Bearer {token}"));
         let place = if self.wakeups { Place::new(&uri, authorization.clone(), self.timeout) } else { None };
-        Ok(HttpStorage::of(Service { agent, url, authorization }, place.map(Watch::new)))
+        let service = Service { agent, url, authorization };
+        Ok(HttpStorage::of(service, self.connections, place.map(Watch::new)))
     }
 }
 
@@ -122,6 +132,7 @@ impl fmt::Debug for HttpBuilder {
         f.debug_struct("HttpBuilder")
             .field("url", &self.url)
             .field("timeout", &self.timeout)
+            .field("connections", &self.connections)
             .field("wakeups", &self.wakeups)
             .finish_non_exhaustive()
     }

@@ -24,8 +24,12 @@
 //! token that is not valid or may not do this, `Refused` for everything else. An error of the connection is inside as
 //! it came.
 //!
-//! # Threads
-//! Requests run on the threads of the `blocking` crate, so any executor will do. Connections are reused.
+//! # Threads and connections
+//! Operations of all candidates over a storage and its clones wait in one line, and what waits together travels together:
+//! up to 256 operations in a request, two requests at a time ([more](HttpBuilder::connections) if you like). The
+//! [kit](lessor_kit::lane) says what goes first, and [`traffic`](HttpStorage::traffic) how much it is. Requests run on the
+//! threads of the `blocking` crate, so any executor will do. Connections are reused; what was sent on one that was closed
+//! meanwhile is sent once more.
 //!
 //! # Wake-ups
 //! Followers are woken when a key is granted, released or revoked; renewals wake nobody. One WebSocket carries that for
@@ -46,19 +50,21 @@
 //! * with [`wakeups(false)`](HttpBuilder::wakeups).
 //!
 //! # Reading the source
-//! `service` (one request over HTTP), `parts` (splits a batch into requests that the service takes), `watch` (the
-//! socket), `storage`, `builder`.
+//! `service` (one request over HTTP), `parts` (splits a flight into requests that the service takes), `remote` (the
+//! service, as the lane knows it), `watch` (the socket), `storage`, `builder`.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 // A library does not panic.
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod builder;
 mod parts;
+mod remote;
 mod service;
 mod storage;
 mod watch;
 
 pub use lessor_kit::error::AdapterError;
+pub use lessor_kit::lane::Traffic;
 
 pub use builder::HttpBuilder;
 pub use storage::HttpStorage;

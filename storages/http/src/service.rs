@@ -1,5 +1,7 @@
 //! One request to the service, and what its answer means.
 
+use std::io;
+
 use lessor::StorageError;
 use lessor::storage::ErrorKind;
 use lessor_kit::error::AdapterError;
@@ -22,28 +24,30 @@ pub(crate) struct Service {
 
 impl Service {
     /// Sends a batch, an array of requests in JSON: as many replies. It blocks.
-    pub(crate) fn batch(&self, body: &str, count: usize) -> Result<Vec<WireReply>, StorageError> {
+    pub(crate) fn batch(&self, body: &str, count: usize) -> Result<Vec<WireReply>, Failed> {
         let request = self.agent.post(format!("{}/v1/batch", self.url)).header("authorization", &self.authorization);
         let replies: Vec<_> = read(request.content_type("application/json").send(body))?;
-        if replies.len() == count { Ok(replies) } else { Err(AdapterError::Unfit.into()) }
+        if replies.len() == count { Ok(replies) } else { Err(Failed::Other(AdapterError::Unfit.into())) }
     }
 
     /// What the service says about itself and the token. It blocks.
     pub(crate) fn about<A: DeserializeOwned>(&self) -> Result<A, StorageError> {
-        read(self.agent.get(format!("{}/v1", self.url)).header("authorization", &self.authorization).call())
+        let about =
+            read(self.agent.get(format!("{}/v1", self.url)).header("authorization", &self.authorization).call());
+        about.map_err(Failed::into_error)
     }
 }
 
 /// The body of an answer, or what went wrong.
-fn read<A: DeserializeOwned>(sent: Result<Response<Body>, ureq::Error>) -> Result<A, StorageError> {
+fn read<A: DeserializeOwned>(sent: Result<Response<Body>, ureq::Error>) -> Result<A, Failed> {
     let mut response = sent.map_err(unsent)?;
     let status = response.status().as_u16();
     let body = response.body_mut().with_config().limit(LONGEST).read_to_vec().map_err(unsent)?;
     if status == 200 {
         // Something in between may answer 200 with a page of its own.
-        return serde_json::from_slice(&body).map_err(StorageError::transient);
+        return serde_json::from_slice(&body).map_err(|error| Failed::Other(StorageError::transient(error)));
     }
-    Err(serde_json::from_slice(&body).map_or_else(|_| strange(status), refused))
+    Err(Failed::Other(serde_json::from_slice(&body).map_or_else(|_| strange(status), refused)))
 }
 
 /// What the service says when it refuses.
@@ -69,10 +73,34 @@ const fn kind_of(status: u16) -> ErrorKind {
     }
 }
 
-fn unsent(error: ureq::Error) -> StorageError {
+fn unsent(error: ureq::Error) -> Failed {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
     match error {
-        ureq::Error::BadUri(_) | ureq::Error::Http(_) | ureq::Error::Tls(_) => StorageError::permanent(error),
-        error => StorageError::transient(error),
+        ureq::Error::BadUri(_) | ureq::Error::Http(_) | ureq::Error::Tls(_) => {
+            Failed::Other(StorageError::permanent(error))
+        }
+        ureq::Error::Io(error)
+            if matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof) =>
+        {
+            Failed::Broken(StorageError::transient(error))
+        }
+        error => Failed::Other(StorageError::transient(error)),
+    }
+}
+
+/// Why there are no replies.
+#[derive(Debug)]
+pub(crate) enum Failed {
+    /// The connection was closed: while it was idle, perhaps.
+    Broken(StorageError),
+    Other(StorageError),
+}
+
+impl Failed {
+    pub(crate) fn into_error(self) -> StorageError {
+        match self {
+            Self::Broken(error) | Self::Other(error) => error,
+        }
     }
 }
 
@@ -82,7 +110,7 @@ mod tests {
 
     fn answered(status: u16, body: &str) -> StorageError {
         let response = Response::builder().status(status).body(Body::builder().data(body)).unwrap();
-        read::<Vec<WireReply>>(Ok(response)).unwrap_err()
+        read::<Vec<WireReply>>(Ok(response)).unwrap_err().into_error()
     }
 
     fn problem(kind: &str, status: u16) -> String {

@@ -3,17 +3,15 @@
 use core::fmt;
 use std::sync::Arc;
 
-use futures::future::join_all;
 use lessor::storage::{Reply, Request};
 use lessor::{Key, Storage, StorageError, Wakeups, async_trait};
-use lessor_kit::batch::Batch;
 use lessor_kit::error::AdapterError;
-use lessor_wire::WireReply;
+use lessor_kit::lane::{Lane, Traffic};
 use serde::Deserialize;
 
 use crate::builder::HttpBuilder;
-use crate::parts::{Part, Parts};
-use crate::service::{Service, refused};
+use crate::remote::Remote;
+use crate::service::Service;
 use crate::watch::Watch;
 
 /// Leases in a lease service, over HTTP. Clones share its connections.
@@ -31,7 +29,7 @@ use crate::watch::Watch;
 /// ```
 #[derive(Clone)]
 pub struct HttpStorage {
-    service: Arc<Service>,
+    lane: Arc<Lane<Remote>>,
     /// `None`: there are no wake-ups.
     watch: Option<Arc<Watch>>,
 }
@@ -54,45 +52,31 @@ impl HttpStorage {
         HttpBuilder::new(url.into())
     }
 
-    pub(crate) fn of(service: Service, watch: Option<Watch>) -> Self {
-        Self { service: Arc::new(service), watch: watch.map(Arc::new) }
+    pub(crate) fn of(service: Service, connections: usize, watch: Option<Watch>) -> Self {
+        let lane = Lane::new(Remote(Arc::new(service)), connections);
+        Self { lane: Arc::new(lane), watch: watch.map(Arc::new) }
     }
 
-    /// The replies to one part of a batch, in order.
-    async fn ask(&self, part: &Part) -> Result<Vec<WireReply>, StorageError> {
-        let (service, body, count) = (self.service.clone(), part.body(), part.places.len());
-        blocking::unblock(move || service.batch(&body, count)).await
+    /// How busy the way to the service is.
+    #[must_use]
+    pub fn traffic(&self) -> Traffic {
+        self.lane.traffic()
+    }
+
+    fn service(&self) -> &Arc<Service> {
+        &self.lane.server().0
     }
 }
 
 #[async_trait]
 impl Storage for HttpStorage {
     async fn call(&self, request: Request) -> Result<Reply, StorageError> {
-        self.call_all(vec![request]).await.pop().unwrap_or_else(|| Err(AdapterError::Unfit.into()))
+        self.lane.ask(request).await
     }
 
-    /// One request over HTTP for up to 256 operations; more than one are sent at the same time.
+    /// One request over HTTP for up to 256 operations of one kind.
     async fn call_all(&self, requests: Vec<Request>) -> Vec<Result<Reply, StorageError>> {
-        let mut batch = Batch::new(requests.iter().map(Request::key));
-        let mut parts = Parts::default();
-        for (place, request) in batch.open(requests) {
-            if let Err(error) = parts.push(place, request) {
-                batch.answer(place, Err(error));
-            }
-        }
-        let asked = parts.into_iter().map(async |part| (self.ask(&part).await, part.places));
-        for (replies, places) in join_all(asked).await {
-            match replies {
-                Ok(replies) => {
-                    for (place, reply) in places.into_iter().zip(replies) {
-                        batch.answer(place, reply.into_result().map_err(refused));
-                    }
-                }
-                // An error in one part is no verdict on what the others asked.
-                Err(error) => places.into_iter().for_each(|place| batch.answer(place, Err(error.clone()))),
-            }
-        }
-        batch.into_answers()
+        self.lane.ask_all(requests).await
     }
 
     fn subscribe(&self, key: &Key) -> Wakeups {
@@ -101,7 +85,7 @@ impl Storage for HttpStorage {
 
     /// Whether the service answers, and the token has a role that may campaign. Changes nothing.
     async fn check(&self) -> Result<(), StorageError> {
-        let service = self.service.clone();
+        let service = self.service().clone();
         let about: About = blocking::unblock(move || service.about()).await?;
         match about.role.as_str() {
             "candidate" | "admin" => Ok(()),
@@ -120,6 +104,6 @@ struct About {
 
 impl fmt::Debug for HttpStorage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HttpStorage").field("url", &self.service.url).finish_non_exhaustive()
+        f.debug_struct("HttpStorage").field("url", &self.service().url).finish_non_exhaustive()
     }
 }
