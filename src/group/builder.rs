@@ -83,6 +83,7 @@ impl GroupBuilder {
     ///
     /// # Errors
     /// [`BuildError`] names what does not fit.
+    #[allow(clippy::arc_with_non_send_sync, reason = "on wasm and bare metal randomness need not cross threads")]
     pub fn build_local<S: Storage + 'static, T: Timer>(
         self,
         storage: S,
