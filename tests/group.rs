@@ -204,6 +204,66 @@ fn the_last_handle() {
     assert_eq!(releases, 10);
 }
 
+/// An answer to one that is gone is nobody's, even if another has its place by then.
+#[test]
+fn an_answer_to_one_that_is_gone() {
+    let timer = ManualTimer::new();
+    let (answers, mut asked) = futures::channel::mpsc::unbounded();
+    let storage = Withheld(answers);
+    let (group, driver) = Group::builder().id("a").build_with(storage, timer.clone(), entropy(7)).unwrap();
+    timer.spawn(driver.run());
+    group.add(Builder::new("old")).unwrap();
+    pass(&timer, ms(1));
+    timer.block_on(group.remove("old")).unwrap().unwrap();
+    let new = group.add(Builder::new("new")).unwrap();
+    pass(&timer, ms(1));
+    let (claims, others): (Vec<_>, Vec<_>) = std::iter::from_fn(|| asked.try_recv().ok())
+        .partition(|(request, _)| request.operation() == Operation::Acquire);
+    let mut claims = claims.into_iter();
+    let granted =
+        || Ok(Reply::Acquired(lessor::storage::Acquired::granted(Term::FIRST, lessor::storage::Version::FIRST)));
+    let (of_old, answer_old) = claims.next().unwrap();
+    assert_eq!(of_old.key().unwrap().as_str(), "old");
+    let _ = answer_old.send(granted());
+    pass(&timer, ms(1));
+    assert!(!new.is_leader());
+    let (of_new, answer_new) = claims.next_back().unwrap();
+    assert_eq!(of_new.key().unwrap().as_str(), "new");
+    let _ = answer_new.send(granted());
+    pass(&timer, ms(1));
+    assert!(new.is_leader());
+    drop(others);
+}
+
+type Withholding = (Request, futures::channel::oneshot::Sender<Result<Reply, StorageError>>);
+
+/// Answers when the test does.
+struct Withheld(futures::channel::mpsc::UnboundedSender<Withholding>);
+
+#[async_trait]
+impl Storage for Withheld {
+    async fn call(&self, request: Request) -> Result<Reply, StorageError> {
+        let (answer, answered) = futures::channel::oneshot::channel();
+        let _ = self.0.unbounded_send((request, answer));
+        match answered.await {
+            Ok(reply) => reply,
+            Err(_) => std::future::pending().await,
+        }
+    }
+
+    async fn call_all(&self, requests: Vec<Request>) -> Vec<Result<Reply, StorageError>> {
+        one_by_one(self, requests).await
+    }
+
+    fn subscribe(&self, _: &Key) -> Wakeups {
+        Wakeups::never()
+    }
+
+    async fn check(&self) -> Result<(), StorageError> {
+        Ok(())
+    }
+}
+
 /// A slow or refused key costs no other key anything.
 #[test]
 fn one_that_fails() {

@@ -7,24 +7,21 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::future::Future;
 use core::mem;
-use core::pin::{Pin, pin};
+use core::pin::pin;
 use core::task::{Context, Poll};
 use core::time::Duration;
 
-use futures::Stream;
 use futures::future::poll_fn;
-use futures::stream::FuturesUnordered;
 
 use super::member::Member;
 use super::overload::{Held, to_give_up};
 use super::{GroupEvent, GroupStatus, Hub};
 use crate::candidacy::Next;
 use crate::config::Config;
-use crate::election::{Event, Input, RequestId};
+use crate::election::{Event, Input};
 use crate::entropy::Entropy;
-use crate::maybe_send::BoxFuture;
 use crate::stopped::Stopped;
-use crate::storage::{Answer, Request, Storage};
+use crate::storage::{Request, Storage};
 use crate::telemetry::Report;
 use crate::time::{AnyTimer, Instant, Timer};
 
@@ -33,8 +30,6 @@ const AT_ONCE: usize = 256;
 
 /// Members that are due within the same grain of time are looked at together.
 const GRAIN: Duration = Duration::from_millis(2);
-
-type Call = BoxFuture<(usize, RequestId, Answer)>;
 
 /// Runs the candidates of a [`Group`](super::Group): spawn [`run`](Self::run), or call [`step`](Self::step) from where no
 /// loop survives.
@@ -51,7 +46,6 @@ pub struct GroupDriver<S, T: Timer = AnyTimer> {
     free: Vec<usize>,
     timetable: BTreeSet<(Instant, usize)>,
     unsettled: Vec<usize>,
-    calls: FuturesUnordered<Call>,
     /// When all leases are renewed together. `None`: none is held.
     tick: Option<Instant>,
     /// How many renewals got through since the last one.
@@ -79,7 +73,6 @@ impl<S: Storage + 'static, T: Timer> GroupDriver<S, T> {
             free: Vec::new(),
             timetable: BTreeSet::new(),
             unsettled: Vec::new(),
-            calls: FuturesUnordered::new(),
             tick: None,
             renewed: 0,
         }
@@ -133,7 +126,7 @@ impl<S: Storage + 'static, T: Timer> GroupDriver<S, T> {
             }
             let now = self.hub.timer.now();
             let due = self.next_due().unwrap_or_else(|| now.saturating_add(Config::MAX_DURATION));
-            if self.calls.is_empty() {
+            if !self.members.iter().flatten().any(Member::is_calling) {
                 break Some(due.saturating_duration_since(now).max(Duration::from_millis(1)));
             }
             self.wait(Some(due)).await;
@@ -218,7 +211,6 @@ impl<S: Storage + 'static, T: Timer> GroupDriver<S, T> {
         if is_asked {
             self.adopt();
         }
-        self.land(cx);
         let now = self.hub.timer.now();
         self.renew_all_if_due(now);
         while let Some((at, place)) = self.timetable.first().copied()
@@ -255,15 +247,6 @@ impl<S: Storage + 'static, T: Timer> GroupDriver<S, T> {
         }
     }
 
-    fn land(&mut self, cx: &mut Context<'_>) {
-        while let Poll::Ready(Some((place, id, reply))) = Pin::new(&mut self.calls).poll_next(cx) {
-            if let Some(Some(member)) = self.members.get_mut(place) {
-                member.candidacy.answered(id, reply);
-                self.unsettle(place);
-            }
-        }
-    }
-
     fn unsettle(&mut self, place: usize) {
         if let Some(Some(member)) = self.members.get_mut(place)
             && !mem::replace(&mut member.is_unsettled, true)
@@ -273,15 +256,14 @@ impl<S: Storage + 'static, T: Timer> GroupDriver<S, T> {
     }
 
     fn settle(&mut self, place: usize) {
-        let Self { hub, storage, entropy, members, timetable, calls, renewed, .. } = self;
+        let Self { hub, storage, entropy, members, timetable, renewed, .. } = self;
         let Some(Some(member)) = members.get_mut(place) else { return };
         member.is_unsettled = false;
         let key = member.candidacy.shared.key.clone();
         let listeners = hub.listeners();
-        let send = |id: RequestId, request: Request, report: &Report| {
+        let call = |request: Request, report: &Report| {
             let storage = storage.clone();
-            let call = report.within(Box::pin(async move { storage.call(request).await }));
-            calls.push(Box::pin(async move { (place, id, call.await) }));
+            report.within(Box::pin(async move { storage.call(request).await }))
         };
         let told = |events: &[Event]| {
             for event in events {
@@ -294,7 +276,7 @@ impl<S: Storage + 'static, T: Timer> GroupDriver<S, T> {
                 }
             }
         };
-        let next = member.candidacy.settle(entropy, send, told);
+        let next = member.settle(entropy, call, told);
         listeners.iter().for_each(|listener| listener.notify());
         if let Some(due) = member.due.take() {
             timetable.remove(&(due, place));
@@ -389,6 +371,6 @@ impl<S, T: Timer> Drop for GroupDriver<S, T> {
 
 impl<S, T: Timer> fmt::Debug for GroupDriver<S, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("GroupDriver").field("calls", &self.calls.len()).finish_non_exhaustive()
+        f.debug_struct("GroupDriver").field("members", &(self.members.len() - self.free.len())).finish_non_exhaustive()
     }
 }
