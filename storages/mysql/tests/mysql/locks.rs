@@ -89,7 +89,8 @@ fn a_locked_table() {
         for acquired in storage.call_all(requests(claims.clone())).await {
             let _ = granted_reply(acquired);
         }
-        let renewals = || requests(claims.iter().map(|claim| renewal(claim, Term::FIRST)));
+        let patient = |claim| renewal(claim, Term::FIRST).patience(Duration::from_secs(12));
+        let renewals = || requests(claims.iter().map(patient));
         let mut other = pool.acquire().await.unwrap();
         other.execute("LOCK TABLES lessor_leases WRITE").await.unwrap();
         for renewed in storage.call_all(renewals()).await {
