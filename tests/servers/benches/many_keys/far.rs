@@ -44,7 +44,7 @@ pub(crate) async fn measure(watched: Duration) {
 
 async fn led_after(what: &str, crowd: &Crowd, since: Instant, proxy: &Proxy) {
     let took = crowd.all_lead_since(since).await;
-    let took = took.map_or("never".into(), |took| format!("{took:.2?}"));
+    let took = took.map_or_else(|| "never".into(), |took| format!("{took:.2?}"));
     figure(&format!("far: all are led after {what}; connections opened so far"), format!("{took}; {}", proxy.opened()));
 }
 

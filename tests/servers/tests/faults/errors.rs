@@ -14,9 +14,6 @@ use lessor_servers::elections::{Elections, now};
 /// The password of the user `app`.
 const PASSWORD: &str = "app-s3cret";
 
-/// How long a pool waits for a connection: less than a request may take, so that it is the pool that says so.
-const POOL_PATIENCE: Duration = Duration::from_millis(200);
-
 /// What may be wrong, from `set(true)` to `set(false)`.
 struct Trouble<'a> {
     name: &'static str,
@@ -67,9 +64,4 @@ fn heals(trouble: &Trouble<'_>, storage: Arc<dyn Storage>) {
     elections.all_led_after(now(), Duration::ZERO);
     assert!(elections.leader().1 > term && candidate.status().failures == 0, "{name}");
     elections.finish();
-}
-
-/// A connection of a pool of one, as soon as the candidate has given it back.
-fn taken<T>(take: impl Fn() -> Option<T>) -> T {
-    std::iter::repeat_with(take).take(100).flatten().next().expect("a connection")
 }

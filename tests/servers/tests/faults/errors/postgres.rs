@@ -1,16 +1,14 @@
-use std::cell::RefCell;
 use std::sync::Arc;
 
 use crate::faulty::Faulty;
 use futures::executor::block_on;
 use lessor::StorageError;
 use lessor::storage::ErrorKind;
-use lessor_postgres::sqlx::postgres::PgPoolOptions;
 use lessor_postgres::sqlx::{self, AssertSqlSafe, Connection, PgConnection};
 use lessor_postgres::{AdapterError, PostgresStorage};
 use lessor_servers::postgres::{Server, pool};
 
-use super::{PASSWORD, POOL_PATIENCE, Trouble, heals, taken};
+use super::{PASSWORD, Trouble, heals};
 
 pub(crate) fn heal() {
     let server = <Server as Faulty>::start();
@@ -22,10 +20,8 @@ pub(crate) fn heal() {
     run(&format!("CREATE ROLE app LOGIN PASSWORD '{PASSWORD}'; GRANT SELECT, INSERT, UPDATE ON lessor_leases TO app"));
     let disconnect = || run("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE usename = 'app'");
     let options = server.options().username("app").password(PASSWORD);
-    let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(POOL_PATIENCE).connect_lazy_with(options);
-    let storage = Arc::new(PostgresStorage::new(pool.clone()));
+    let storage = Arc::new(PostgresStorage::new(options));
     let no_table = |error: &StorageError| matches!(AdapterError::of(error), Some(AdapterError::NoTable { table, .. }) if table == r#""public"."lessor_leases""#);
-    let held = RefCell::new(None);
     let troubles = [
         Trouble {
             name: "wrong password",
@@ -62,10 +58,15 @@ pub(crate) fn heal() {
             }),
         },
         Trouble {
-            name: "exhausted pool",
+            name: "too many connections",
             kind: ErrorKind::Transient,
-            is: Box::new(|error| matches!(error.get_ref().downcast_ref(), Some(sqlx::Error::PoolTimedOut))),
-            set: Box::new(|exhausted| *held.borrow_mut() = exhausted.then(|| taken(|| block_on(pool.acquire()).ok()))),
+            is: Box::new(
+                |error| matches!(AdapterError::of(error), Some(AdapterError::Refused { code, .. }) if code == "53300"),
+            ),
+            set: Box::new(|full| {
+                run(&format!("ALTER ROLE app CONNECTION LIMIT {}", if full { 0 } else { -1 }));
+                disconnect();
+            }),
         },
     ];
     for trouble in &troubles {
