@@ -49,6 +49,11 @@ impl<T: Timer> Candidate<T> {
         Self { handle: Handle::new(shared), id }
     }
 
+    /// Whether this is a handle of the same candidate.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.handle.shared, &other.handle.shared)
+    }
+
     /// [`shutdown`](Self::shutdown), without the wait.
     pub(crate) fn stop(&self) {
         self.handle.shared.ask(Wishes::stop);

@@ -126,11 +126,9 @@ impl<T: Timer + Clone> Group<T> {
     /// [`GroupStopped`](BuildError::GroupStopped) if it has stopped.
     pub fn add(&self, builder: Builder) -> Result<Candidate<T>, BuildError> {
         let hub = &*self.hub;
-        let campaign = {
-            let mut entropy = hub.entropy.lock();
-            builder.campaign(&hub.timer, &mut entropy, Some(hub.id.clone()), |key| (hub.subscribe)(key))
-        };
-        let Campaign { id, election, wakeups } = campaign?;
+        let mut entropy = hub.entropy();
+        let Campaign { id, election, wakeups } =
+            builder.campaign(&hub.timer, &mut entropy, Some(hub.id.clone()), |key| (hub.subscribe)(key))?;
         let election = election.paced();
         let key = election.key().clone();
         let shared = Arc::new(Shared::new(hub.timer.clone(), &election));
@@ -180,9 +178,15 @@ impl<T: Timer> Group<T> {
     /// # Cancel safety
     /// Once polled, the candidate is removed even if the future is dropped.
     pub async fn remove(&self, key: &str) -> Result<(), Abandoned> {
-        match self.get(key) {
-            Some(candidate) => candidate.shutdown().await,
-            None => Ok(()),
+        let Some(candidate) = self.get(key) else { return Ok(()) };
+        candidate.shutdown().await?;
+        // It says that it has stopped before the group has forgotten it.
+        loop {
+            let change = self.hub.changed.listen();
+            if !self.get(key).is_some_and(|present| present.is_same(&candidate)) {
+                return Ok(());
+            }
+            change.await;
         }
     }
 
@@ -240,6 +244,12 @@ impl<T: Timer> Group<T> {
 }
 
 impl<T: Timer> Hub<T> {
+    /// Locked for each draw alone: a timer and a storage that are asked in between may do anything.
+    fn entropy(&self) -> Entropy {
+        let entropy = self.entropy.clone();
+        Box::new(move || (entropy.lock())())
+    }
+
     fn stop(&self) {
         let candidates: Vec<_> = {
             let mut state = self.state.lock();
@@ -269,6 +279,7 @@ impl<T: Timer> Hub<T> {
         let gone = self.state.lock().candidates.remove(key);
         drop(gone);
         self.tell(GroupEvent::Removed(key.clone()));
+        self.changed.notify(usize::MAX);
     }
 
     fn close(&self, why: Stopped) {

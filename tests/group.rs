@@ -3,10 +3,14 @@
 mod faulty;
 
 use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use faulty::{entropy, ms, secs};
+use futures::StreamExt as _;
 use lessor::storage::{Operation, Reply, Request, one_by_one};
 use lessor::{
     BuildError, Builder, Event, Group, GroupDriver, GroupEvent, Instant, Key, ManualTimer, MemoryStorage, Stopped,
@@ -321,6 +325,163 @@ fn a_storage_that_cannot_keep_up() {
         overloaded |= matches!(event, GroupEvent::Overloaded { .. });
     }
     assert!(overloaded);
+}
+
+/// R20: of those in danger half are given up at each renewal: those that hand over already are not counted again.
+#[test]
+fn given_up_once() {
+    let timer = ManualTimer::new();
+    let storage = Watched::new(&timer);
+    let group = running("a", &storage, 12);
+    pass(&timer, secs(5));
+    let leaderships: Vec<_> = group.candidates().iter().map(|candidate| candidate.leadership().unwrap()).collect();
+    // Their work takes its time to end.
+    let guards: Vec<_> = leaderships.iter().map(|leadership| leadership.guard().unwrap()).collect();
+    *storage.refuse.lock().unwrap() =
+        Box::new(|request| matches!(request, Request::Renew(renewal) if renewal.key.as_str() < "7"));
+    let mut events = group.events();
+    pass(&timer, secs(10));
+    let mut overloads = Vec::new();
+    while let Some(Some(event)) = futures::FutureExt::now_or_never(events.next()) {
+        match event {
+            GroupEvent::Overloaded { in_danger, .. } => overloads.push((in_danger, 0)),
+            GroupEvent::Of { event: Event::Ending { .. }, .. } => overloads.last_mut().unwrap().1 += 1,
+            _ => {}
+        }
+    }
+    assert!(overloads.len() > 1, "{overloads:?}");
+    assert!(overloads.iter().all(|(in_danger, given_up)| *given_up == in_danger.div_ceil(2)), "{overloads:?}");
+    drop(guards);
+}
+
+/// R20: a lease that is over already is not in danger, and cannot be handed over.
+#[test]
+fn too_late_to_be_given_up() {
+    let timer = ManualTimer::new();
+    let storage = Watched::new(&timer);
+    let (group, mut driver) = group("a", &storage);
+    for key in ["fails", "stays"] {
+        group.add(Builder::new(key)).unwrap();
+    }
+    let mut events = group.events();
+    timer.block_on(driver.step()).unwrap();
+    *storage.refuse.lock().unwrap() = Box::new(|request| request.key().is_some_and(|key| key.as_str() == "fails"));
+    for _ in 0..2 {
+        pass(&timer, ms(2_200));
+        assert_eq!(timer.block_on(driver.step()).unwrap().status.leading, 2);
+    }
+    // Nobody steps until one is over and the other is not.
+    pass(&timer, secs(6));
+    assert_eq!(timer.block_on(driver.step()).unwrap().status.leading, 1);
+    while let Some(Some(event)) = futures::FutureExt::now_or_never(events.next()) {
+        assert!(!matches!(event, GroupEvent::Overloaded { .. }), "{event:?}");
+    }
+}
+
+/// Who is told that a candidate is gone may add another at once, here within the wake-up for its last event.
+#[test]
+fn gone_is_gone() {
+    let timer = ManualTimer::new();
+    let storage = Watched::new(&timer);
+    let group = running("a", &storage, 1);
+    pass(&timer, secs(1));
+    let (told, added) = (group.clone(), Arc::new(Mutex::new(None)));
+    let result = added.clone();
+    let work = Arc::new(PolledAtOnce(Mutex::new(Some(Box::pin(async move {
+        told.remove("0").await.unwrap();
+        *result.lock().unwrap() = Some(told.add(Builder::new("0")));
+    })))));
+    let mut events = group.events();
+    let waker = work.clone().into();
+    let mut cx = Context::from_waker(&waker);
+    while events.poll_next_unpin(&mut cx).is_ready() {}
+    work.clone().wake();
+    pass(&timer, secs(1));
+    work.wake();
+    assert!(added.lock().unwrap().take().unwrap().is_ok());
+}
+
+type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Is polled within its wake-ups.
+struct PolledAtOnce(Mutex<Option<Work>>);
+
+impl Wake for PolledAtOnce {
+    fn wake(self: Arc<Self>) {
+        let mut work = self.0.lock().unwrap();
+        work.take_if(|work| work.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready());
+    }
+}
+
+/// Those that have something to do all the time do not keep the others from their turn.
+#[test]
+fn in_turn() {
+    let timer = ManualTimer::new();
+    let storage = Watched::new(&timer);
+    let group = running("a", &storage, 400);
+    pass(&timer, secs(1));
+    let busy = group.candidates();
+    for number in 400..700 {
+        group.add(Builder::new(number.to_string())).unwrap();
+    }
+    let (tell, told) = futures::channel::oneshot::channel();
+    timer.spawn(async move {
+        for _ in 0..20 {
+            for candidate in &busy {
+                let asked = pin!(candidate.set_value(None));
+                let _ = futures::FutureExt::now_or_never(asked);
+            }
+            // The driver has its turn.
+            let mut is_first = true;
+            futures::future::poll_fn(|cx| {
+                cx.waker().wake_by_ref();
+                if std::mem::take(&mut is_first) { Poll::Pending } else { Poll::Ready(()) }
+            })
+            .await;
+        }
+        let _ = tell.send(group.status().leading);
+    });
+    assert_eq!(timer.block_on(told).unwrap().unwrap(), 700);
+}
+
+/// What a storage does when somebody subscribes is its own affair: here it adds another candidate.
+#[test]
+fn added_within() {
+    let timer = ManualTimer::new();
+    let slot: Arc<Mutex<Option<Group>>> = Arc::default();
+    let storage = Chained(Watched::new(&timer), slot.clone());
+    let (group, driver) = Group::builder().id("a").build_with(storage, timer.clone(), entropy(7)).unwrap();
+    timer.spawn(driver.run());
+    *slot.lock().unwrap() = Some(group.clone());
+    group.add(Builder::new("first")).unwrap();
+    pass(&timer, secs(1));
+    assert_eq!(group.status().leading, 2);
+}
+
+/// Adds one more for the first that subscribes.
+struct Chained(Watched, Arc<Mutex<Option<Group>>>);
+
+#[async_trait]
+impl Storage for Chained {
+    async fn call(&self, request: Request) -> Result<Reply, StorageError> {
+        self.0.call(request).await
+    }
+
+    async fn call_all(&self, requests: Vec<Request>) -> Vec<Result<Reply, StorageError>> {
+        self.0.call_all(requests).await
+    }
+
+    fn subscribe(&self, key: &Key) -> Wakeups {
+        let group = self.1.lock().unwrap().take();
+        if let Some(group) = group {
+            group.add(Builder::new("second")).unwrap();
+        }
+        self.0.subscribe(key)
+    }
+
+    async fn check(&self) -> Result<(), StorageError> {
+        Ok(())
+    }
 }
 
 /// Where no loop survives: it says when to come back, and all goes on in steps.

@@ -1,7 +1,7 @@
 //! The one loop for all candidates of a group.
 
 use alloc::boxed::Box;
-use alloc::collections::BTreeSet;
+use alloc::collections::{BTreeSet, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
@@ -45,7 +45,7 @@ pub struct GroupDriver<S, T: Timer = AnyTimer> {
     /// Places of members that are free again.
     free: Vec<usize>,
     timetable: BTreeSet<(Instant, usize)>,
-    unsettled: Vec<usize>,
+    unsettled: VecDeque<usize>,
     /// When all leases are renewed together. `None`: none is held.
     tick: Option<Instant>,
     /// How many renewals got through since the last one.
@@ -64,15 +64,14 @@ pub struct GroupStep {
 
 impl<S: Storage + 'static, T: Timer> GroupDriver<S, T> {
     pub(super) fn new(hub: Arc<Hub<T>>, storage: Arc<S>) -> Self {
-        let entropy = hub.entropy.clone();
         Self {
+            entropy: hub.entropy(),
             hub,
             storage,
-            entropy: Box::new(move || (entropy.lock())()),
             members: Vec::new(),
             free: Vec::new(),
             timetable: BTreeSet::new(),
-            unsettled: Vec::new(),
+            unsettled: VecDeque::new(),
             tick: None,
             renewed: 0,
         }
@@ -110,7 +109,8 @@ impl<S: Storage + 'static, T: Timer> GroupDriver<S, T> {
     }
 
     /// Does what is due now, waits for the storage's answers, and says when to come back: as
-    /// [`Driver::step`](crate::Driver::step), for many.
+    /// [`Driver::step`](crate::Driver::step), for many. What is asked of the group meanwhile is done in the next step: who
+    /// [adds](super::Group::add) a candidate steps again.
     ///
     /// # Cancel safety
     /// Requests that were under way go on in the next step.
@@ -222,8 +222,8 @@ impl<S: Storage + 'static, T: Timer> GroupDriver<S, T> {
                 self.unsettle(place);
             }
         }
-        let some = self.unsettled.len().saturating_sub(AT_ONCE);
-        let some = self.unsettled.split_off(some);
+        // In turn: who comes back all the time has to wait for those who were there before.
+        let some: Vec<_> = self.unsettled.drain(..self.unsettled.len().min(AT_ONCE)).collect();
         let settled = some.len();
         for place in some {
             self.settle(place);
@@ -251,7 +251,7 @@ impl<S: Storage + 'static, T: Timer> GroupDriver<S, T> {
         if let Some(Some(member)) = self.members.get_mut(place)
             && !mem::replace(&mut member.is_unsettled, true)
         {
-            self.unsettled.push(place);
+            self.unsettled.push_back(place);
         }
     }
 
@@ -342,8 +342,13 @@ impl<S: Storage + 'static, T: Timer> GroupDriver<S, T> {
         let held = places.filter_map(|(place, member)| {
             let election = member.as_ref()?.candidacy.election();
             let (began, deadline, in_jeopardy) = election.reign()?;
+            // What is over cannot be handed over.
             let left = deadline.saturating_duration_since(now);
-            let in_danger = in_jeopardy && left < election.config().ttl / 3;
+            if left.is_zero() {
+                return None;
+            }
+            // What hands over already is not given up again.
+            let in_danger = in_jeopardy && left < election.config().ttl / 3 && !election.is_handing_over();
             Some(Held { member: place, began, in_danger, not_sent: election.was_not_sent() })
         });
         let held: Vec<_> = held.collect();
