@@ -17,6 +17,7 @@ use crate::sim::{Event, Sim, lock};
 use crate::timer::{SimSleep, SimTimer};
 
 mod batch;
+mod group;
 mod other;
 mod program;
 mod run;
@@ -69,7 +70,7 @@ impl Place {
     }
 
     /// Whether this life is over.
-    fn is_dead(&self) -> bool {
+    pub(crate) fn is_dead(&self) -> bool {
         self.sim.world().processes[self.process].incarnation != self.incarnation
     }
 
@@ -79,20 +80,26 @@ impl Place {
 
     /// A candidate as a user builds it.
     fn build(&self, ticket: Option<Ticket>) -> (Candidate, Driver<Port>) {
-        let world = self.sim.world();
-        let seat = &world.seats[self.seat];
-        let mut builder = Builder::new(format!("k{}", seat.key))
-            .id(format!("p{}", self.process))
-            .config(seat.participant.config.clone());
-        drop(world);
+        let mut builder = self.builder().id(format!("p{}", self.process));
         if let Some(ticket) = ticket {
             builder = builder.resume(ticket);
         }
-        let port =
-            Port { sim: self.sim.clone(), process: self.process, incarnation: self.incarnation, seat: self.seat };
+        builder.build_with(self.port(), self.timer(), self.entropy()).expect("the plan draws valid configurations")
+    }
+
+    fn builder(&self) -> Builder {
+        let world = self.sim.world();
+        let seat = &world.seats[self.seat];
+        Builder::new(format!("k{}", seat.key)).config(seat.participant.config.clone())
+    }
+
+    fn port(&self) -> Port {
+        Port { sim: self.sim.clone(), process: self.process, incarnation: self.incarnation }
+    }
+
+    fn entropy(&self) -> impl FnMut() -> u64 + Send + 'static {
         let (sim, number) = (self.sim.clone(), self.seat);
-        let entropy = move || sim.world().seats[number].entropy.draw();
-        builder.build_with(port, self.timer(), entropy).expect("the plan draws valid configurations")
+        move || sim.world().seats[number].entropy.draw()
     }
 
     /// A new instance takes the seat.
@@ -144,6 +151,7 @@ impl Sim {
             |key: usize| Place { sim: self.clone(), process, incarnation, seat: process * keys + key, instance: None };
         match (protocol, kind) {
             (Protocol::Lessor, Kind::Batch) => batch::start(&place(0), keys),
+            (Protocol::Lessor, Kind::Group | Kind::GroupStep) => group::start(&place(0), keys, kind),
             _ => {
                 for place in (0..keys).map(place) {
                     let seats = vec![place.seat];
@@ -174,7 +182,8 @@ impl Sim {
         }
         drop(world);
         let gone: Vec<_> = seats.iter().map(|seat| lock(&self.handles)[*seat].take()).collect();
-        drop(gone);
+        let group = lock(&self.groups)[process].take();
+        drop((gone, group));
         self.kill(process);
         let mut world = self.world();
         for seat in seats {

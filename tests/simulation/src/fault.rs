@@ -10,6 +10,7 @@ use crate::reached::Situation;
 use crate::sim::{Event, Sim, World};
 use crate::store::Down;
 use crate::trace::What;
+use crate::trouble::Way;
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Fault {
@@ -67,6 +68,15 @@ enum Kind {
         by: i64,
     },
     StorageForgets,
+    /// The requests for one key fail.
+    KeyFails {
+        key: usize,
+        way: Way,
+    },
+    /// Only so many renewals of each process get through, each tenth of a ttl.
+    Busy {
+        most: u64,
+    },
     Revoke {
         process: usize,
         key: usize,
@@ -137,6 +147,11 @@ pub(crate) fn draw(plan: &Plan) -> Vec<Fault> {
     storage("back", mix.storage_steps_back, 1.0, &mut |random| Kind::StorageStep { by: -step(random, ttl) });
     storage("forward", mix.storage_steps_forward, 1.0, &mut |random| Kind::StorageStep { by: step(random, ttl) });
     storage("forget", mix.storage_forgets, 1.0, &mut |_| Kind::StorageForgets);
+    storage("key", mix.key_fails, 4.0, &mut |random| Kind::KeyFails {
+        key: random.between(0, plan.keys as u64) as usize,
+        way: random.choose(&[Way::Hangs, Way::Refused, Way::NotSent]),
+    });
+    storage("busy", mix.busy, 12.0, &mut |random| Kind::Busy { most: random.between(0, plan.keys as u64) });
     let process = |random: &mut Random| random.between(0, plan.participants.len() as u64) as usize;
     storage("revoke", mix.revokes, 1.0, &mut |random| Kind::Revoke {
         process: process(random),
@@ -280,6 +295,14 @@ impl Sim {
                 world.store.clock.step(now, by);
                 let word = if by < 0 { "clock steps back" } else { "clock steps forward" };
                 world.fault_noted(None, word, now);
+            }
+            Kind::KeyFails { key, way } => {
+                world.fail_key(key, way, until);
+                note(&mut world, None, "fails one key");
+            }
+            Kind::Busy { most } => {
+                world.make_busy(most, until);
+                note(&mut world, None, "busy");
             }
             Kind::Revoke { process, key } => world.revoke(process, key),
             Kind::List { process, prefix, limit } => world.list(process, prefix, limit),

@@ -8,13 +8,15 @@ use lessor::Fence;
 use crate::clock::Nanos;
 use crate::outcome::Broken;
 use crate::plan::{Plan, Protocol};
-use crate::seat::Asked;
 use crate::sim::World;
 use crate::trace::What;
 
 mod an_end_is_final;
+mod each_for_itself;
 mod ends_have_reasons;
 mod events_in_order;
+mod given_up_is_handed_over;
+mod group_tells_the_same;
 mod hand_over_is_quick;
 mod hand_overs_are_whole;
 mod healed_is_led;
@@ -24,10 +26,13 @@ mod no_work_at_release;
 mod one_leader;
 mod operations_bounded;
 mod record_is_kept;
+mod renewals_share_their_time;
 mod terms_grow;
 mod who_waits_is_answered;
 
 use events_in_order::Order;
+use given_up_is_handed_over::Overload;
+use group_tells_the_same::Pairing;
 use hand_over_is_quick::Vacancy;
 use hand_overs_are_whole::Owed;
 use operations_bounded::Budget;
@@ -48,6 +53,13 @@ pub(crate) struct Checks {
     orders: Vec<Order>,
     budgets: Vec<Budget>,
     owed: Vec<Owed>,
+    pairings: Vec<Pairing>,
+    /// Of each process.
+    overloads: Vec<Overload>,
+    /// Of each candidate, when it sent renewals since all has been well.
+    renewals: Vec<Vec<Nanos>>,
+    /// Calls to which an answer has come just now.
+    come: Vec<usize>,
     fences: Vec<Fence>,
     /// Of each key, the newest reign of which a write was accepted.
     written: Vec<u64>,
@@ -67,6 +79,10 @@ impl Checks {
             orders: (0..seats).map(|_| Order::default()).collect(),
             budgets: (0..seats).map(|_| Budget::default()).collect(),
             owed: (0..seats).map(|_| Owed::default()).collect(),
+            pairings: (0..seats).map(|_| Pairing::default()).collect(),
+            overloads: plan.participants.iter().map(|_| Overload::default()).collect(),
+            renewals: vec![Vec::new(); seats],
+            come: Vec::new(),
             fences: (0..plan.keys).map(|_| Fence::new()).collect(),
             written: vec![0; plan.keys],
             vacant: None,
@@ -91,10 +107,12 @@ impl World {
         self.checks.orders[seat] = Order::default();
         self.checks.budgets[seat] = Budget::default();
         self.checks.owed[seat] = Owed::default();
+        self.checks.pairings[seat] = Pairing::default();
         let state = &mut self.seats[seat];
-        (state.ending_since, state.lost, state.told_lost) = (None, None, false);
+        (state.ending_since, state.lost, state.told_lost, state.given_up) = (None, None, false, None);
         state.instance += 1;
-        state.asked = Asked::default();
+        // What was asked of its group is asked of it.
+        state.asked = self.teams[state.process].asked;
         state.desk = Desk::default();
         state.busy.clear();
     }

@@ -5,7 +5,7 @@
 //! draws who takes part and what goes wrong, and is the whole run: the same seed shows the same run again.
 //!
 //! Read in this order: `random` and `clock`; `plan` (what a seed means); `sim` (true time and who is in it), `process`,
-//! `seat`, `timer`; `message`, `network`, `store`, `operator`; `candidate` (the shipped code as it is used) and `reference` (the
+//! `seat`, `team`, `timer`; `message`, `network`, `store`, `trouble`, `operator`; `candidate` (the shipped code as it is used) and `reference` (the
 //! protocols of others); `fault`; `invariant` (what must hold); `run`, `many`, `report`. `trace` and `timeline` make
 //! pictures.
 
@@ -32,9 +32,11 @@ mod run;
 mod seat;
 mod sim;
 mod store;
+mod team;
 pub mod timeline;
 mod timer;
 pub mod trace;
+mod trouble;
 
 pub use many::{Summary, many};
 pub use outcome::{Broken, Outcome};

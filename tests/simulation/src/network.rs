@@ -27,8 +27,17 @@ pub(crate) struct Call {
     waker: Option<Waker>,
     /// Nobody waits any more.
     dropped: bool,
+    /// Whoever waited has the answer.
+    taken: bool,
     /// What an operator wants to know.
     errand: Option<Errand>,
+}
+
+impl Call {
+    /// Whether somebody still waits for the answer.
+    pub(crate) fn is_waited_for(&self) -> bool {
+        !self.dropped && !self.taken
+    }
 }
 
 pub(crate) struct Network {
@@ -101,7 +110,8 @@ impl World {
         let call = self.calls.len();
         let errand = Some(errand);
         let (told, waker) = (None, None);
-        self.calls.push(Call { seats: Vec::new(), process, sent_at: self.now, told, waker, dropped: false, errand });
+        let (seats, sent_at) = (Vec::new(), self.now);
+        self.calls.push(Call { seats, process, sent_at, told, waker, dropped: false, taken: false, errand });
         self.send(call, Ask::Lessor(vec![request]));
     }
 
@@ -149,6 +159,7 @@ impl World {
         let (process, errand, waker) = (state.process, state.errand.take(), state.waker.take());
         state.told = Some(told.clone());
         self.note(|| What::Replied { call: call as u64 }, [4, call as u64, 0]);
+        self.expect_heard(call);
         if let Some(errand) = errand {
             self.hear(process, errand, &told);
         }
@@ -237,16 +248,22 @@ impl Future for Calling {
                 return Poll::Pending;
             }
             seats.iter().for_each(|seat| world.count_request(*seat));
+            if let Ask::Lessor(requests) = &ask {
+                let renewals = seats.iter().zip(requests).filter(|(_, request)| matches!(request, Request::Renew(_)));
+                renewals.for_each(|(seat, _)| world.count_renewal(*seat));
+            }
             let sent_at = world.now;
             let call = world.calls.len();
             let (told, waker, errand) = (None, None, None);
-            world.calls.push(Call { seats, process: this.process, sent_at, told, waker, dropped: false, errand });
+            let process = this.process;
+            world.calls.push(Call { seats, process, sent_at, told, waker, dropped: false, taken: false, errand });
             this.call = Some(call);
             world.send(call, ask);
         }
         let Some(call) = this.call else { return Poll::Pending };
         let Some(state) = world.calls.get_mut(call) else { return Poll::Pending };
         if let Some(told) = state.told.clone() {
+            state.taken = true;
             let (seats, sent_at) = (state.seats.clone(), state.sent_at);
             world.answered(&seats, sent_at, &told);
             return Poll::Ready(told);

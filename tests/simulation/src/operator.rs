@@ -100,3 +100,8 @@ impl Walk {
 pub(crate) fn name_of(key: usize) -> Key {
     Key::new(format!("k{key}")).expect("a valid key")
 }
+
+/// Which key that is.
+pub(crate) fn number_of(key: &Key) -> usize {
+    key.as_str().bytes().next_back().map_or(0, |digit| usize::from(digit - b'0'))
+}

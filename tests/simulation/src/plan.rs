@@ -12,6 +12,7 @@ use crate::clock::{MILLISECOND, Nanos};
 use crate::random::Random;
 
 mod faults;
+mod groups;
 
 pub(crate) use faults::Faults;
 
@@ -81,6 +82,22 @@ pub(crate) enum Kind {
     Step,
     /// `Election` without any async code of the library, all keys in one loop, in batches.
     Batch,
+    /// `GroupDriver::run`: all keys under one driver.
+    Group,
+    /// `GroupDriver::step`.
+    GroupStep,
+}
+
+impl Kind {
+    /// Whether it does something only when its time has come.
+    pub(crate) fn is_stepped(self) -> bool {
+        matches!(self, Self::Step | Self::GroupStep)
+    }
+
+    /// Whether one driver has all keys of the process.
+    pub(crate) fn is_group(self) -> bool {
+        matches!(self, Self::Group | Self::GroupStep)
+    }
 }
 
 /// What a user does with a leadership.
@@ -129,7 +146,7 @@ impl Plan {
     /// does for lessor it does not do for the others. And no operator takes a lease from its holder, who would believe in it
     /// for a while longer: the others have nothing of that kind.
     pub fn with_defaults(seed: u64, protocol: Protocol) -> Self {
-        let mut plan = Self::new(seed, protocol, None);
+        let mut plan = Self::ungrouped(seed, protocol, None);
         let guard = plan.guarded();
         let ttls = plan.heal_at / plan.ttl;
         for participant in &mut plan.participants {
@@ -161,6 +178,15 @@ impl Plan {
 
     /// The run of this seed.
     pub fn new(seed: u64, protocol: Protocol, misuse: Option<Misuse>) -> Self {
+        let mut plan = Self::ungrouped(seed, protocol, misuse);
+        if protocol == Protocol::Lessor && misuse.is_none() {
+            plan.group_some();
+        }
+        plan
+    }
+
+    /// The run of this seed where each candidate has a driver of its own, or a loop.
+    fn ungrouped(seed: u64, protocol: Protocol, misuse: Option<Misuse>) -> Self {
         let mut random = Random::stream(seed, "plan", 0);
         let mut faults = Faults::draw(seed);
         match misuse {
@@ -201,6 +227,11 @@ impl Plan {
         let heal_at = ttl * random.between(25, 100);
         let keys = if random.chance(0.02) { 10 } else { random.choose(&[1, 1, 1, 2, 3]) };
         Self { seed, protocol, misuse, keys, participants, faults, storage_rate, ttl, heal_at }
+    }
+
+    /// Whether some processes have all their candidates under one driver.
+    pub fn has_groups(&self) -> bool {
+        self.participants.iter().any(|participant| participant.kind.is_group())
     }
 
     /// The faults that are on.

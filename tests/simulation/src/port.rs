@@ -1,4 +1,4 @@
-//! The storage as a candidate reaches it.
+//! The storage as the candidates of a process reach it.
 
 use std::sync::Arc;
 
@@ -6,20 +6,28 @@ use lessor::storage::{Reply, Request, one_by_one};
 use lessor::{Key, Storage, StorageError, Wakeups, async_trait};
 
 use crate::message::{Ask, Told};
+use crate::operator::number_of;
 use crate::sim::Sim;
 
 pub(crate) struct Port {
     pub(crate) sim: Arc<Sim>,
     pub(crate) process: usize,
     pub(crate) incarnation: u32,
-    pub(crate) seat: usize,
+}
+
+impl Port {
+    /// Whose key that is.
+    fn seat_of(&self, key: Option<&Key>) -> usize {
+        self.process * self.sim.world().plan.keys + key.map_or(0, number_of)
+    }
 }
 
 #[async_trait]
 impl Storage for Port {
     async fn call(&self, request: Request) -> Result<Reply, StorageError> {
+        let seat = self.seat_of(request.key());
         let ask = Ask::Lessor(vec![request]);
-        match self.sim.call(self.process, self.incarnation, vec![self.seat], ask).await {
+        match self.sim.call(self.process, self.incarnation, vec![seat], ask).await {
             Told::Lessor(mut replies) => replies.pop().unwrap_or_else(|| Err(StorageError::unfit())),
             _ => Err(StorageError::transient("connection reset")),
         }
@@ -30,9 +38,10 @@ impl Storage for Port {
         one_by_one(self, requests).await
     }
 
-    fn subscribe(&self, _: &Key) -> Wakeups {
+    fn subscribe(&self, key: &Key) -> Wakeups {
+        let seat = self.seat_of(Some(key));
         let world = self.sim.world();
-        if world.plan.faults.wakes { Wakeups::new(world.seats[self.seat].hint.clone()) } else { Wakeups::never() }
+        if world.plan.faults.wakes { Wakeups::new(world.seats[seat].hint.clone()) } else { Wakeups::never() }
     }
 
     async fn check(&self) -> Result<(), StorageError> {

@@ -73,6 +73,11 @@ impl Process {
         self.starved_by = by;
     }
 
+    /// Whether its executor may still not have got to a task that was ready a while ago.
+    pub(crate) fn is_late(&self, now: Nanos) -> bool {
+        now < self.starved_until + self.starved_by
+    }
+
     /// When its executor gets to a task that is ready now.
     pub(crate) fn late(&mut self, now: Nanos) -> Nanos {
         now + self.random.between(0, self.starved_by)

@@ -97,6 +97,10 @@ situations! {
     RevokedBeforeItLed,
     /// an operator saw all leases, on several pages
     ListedInPages,
+    /// a lease of a group was renewed while the requests for another key failed
+    OtherKeyFailed,
+    /// a group gave a key up since the storage could not keep up
+    GivenUp,
     /// a write of an earlier reign was refused
     StaleWriteRefused,
 }

@@ -59,6 +59,12 @@ pub(crate) struct Seat {
     pub(crate) lost: Option<LostReason>,
     /// The storage said that the lease is lost.
     pub(crate) told_lost: bool,
+    /// When it was elected last, in true time.
+    pub(crate) elected_at: Nanos,
+    /// When renewals were last said to fail, in true time.
+    pub(crate) jeopardy_at: Nanos,
+    /// The term that its group gave up and that is not released yet.
+    pub(crate) given_up: Option<u64>,
     pub(crate) reference_id: u64,
 }
 
@@ -87,6 +93,9 @@ impl Seat {
             ending_since: None,
             lost: None,
             told_lost: false,
+            elected_at: 0,
+            jeopardy_at: 0,
+            given_up: None,
             reference_id: 0,
         }
     }
@@ -97,6 +106,8 @@ impl Seat {
             Kind::Run => " (run)",
             Kind::Step => " (step)",
             Kind::Batch => " (batch)",
+            Kind::Group => " (group)",
+            Kind::GroupStep => " (group, step)",
         };
         Lane { name: format!("p{}{kind}", self.process), key: self.key }
     }
@@ -146,21 +157,28 @@ impl World {
     pub(crate) fn saw(&mut self, seat: usize, event: &Event) {
         let clock = self.clock_of(seat);
         self.check_end(seat, event, clock);
+        self.check_untouched(seat, event);
         self.count_owed(seat, event, clock);
         let state = &mut self.seats[seat];
         match event {
             Event::Elected { term, deadline, .. } => {
                 state.deadline = nanos(deadline.since_origin());
                 (state.term, state.ending_since, state.lost) = (term.get(), None, None);
+                state.elected_at = self.now;
                 self.tally.counts.elections += 1;
             }
-            Event::Renewed { deadline, .. } => state.deadline = nanos(deadline.since_origin()),
+            Event::Renewed { deadline, .. } => {
+                state.deadline = nanos(deadline.since_origin());
+                self.count_renewed(seat);
+            }
+            Event::Jeopardy { .. } => state.jeopardy_at = self.now,
             Event::Ending { .. } => state.ending_since = Some(clock),
             Event::Lost { reason, .. } => state.lost = Some(*reason),
             _ => {}
         }
         self.reach_by_event(seat, event);
         self.check_event(seat, event);
+        self.candidate_told(seat, event);
     }
 
     fn reach_by_event(&mut self, seat: usize, event: &Event) {
@@ -226,6 +244,8 @@ impl World {
 impl Sim {
     /// Looks at a candidate after something of it ran.
     pub(crate) fn look(self: &Arc<Self>, seat: usize) {
+        let process = self.world().seats[seat].process;
+        self.hear_group(process);
         let (events, leads) = self.ask_handle(seat, |handle| {
             let events = handle.events();
             (events, handle.is_leader())

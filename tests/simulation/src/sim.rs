@@ -7,6 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::time::Duration;
 
+use lessor::GroupEvents;
+
 use crate::clock::Nanos;
 use crate::handle::Handle;
 use crate::invariant::Checks;
@@ -18,7 +20,9 @@ use crate::random::Random;
 use crate::reached::Situation;
 use crate::seat::Seat;
 use crate::store::Store;
+use crate::team::Team;
 use crate::trace::{Entry, Trace, What};
+use crate::trouble::Trouble;
 
 mod agenda;
 mod sleeps;
@@ -44,9 +48,12 @@ pub(crate) struct World {
     pub(crate) healed: bool,
     pub(crate) processes: Vec<Process>,
     pub(crate) seats: Vec<Seat>,
+    /// Of each process, its group.
+    pub(crate) teams: Vec<Team>,
     pub(crate) calls: Vec<Call>,
     pub(crate) network: Network,
     pub(crate) store: Store,
+    pub(crate) trouble: Trouble,
     pub(crate) checks: Checks,
     pub(crate) tally: Tally,
     pub(crate) faults: Vec<crate::fault::Fault>,
@@ -57,6 +64,8 @@ pub(crate) struct World {
 pub(crate) struct Sim {
     world: Mutex<World>,
     pub(crate) handles: Mutex<Vec<Option<Handle>>>,
+    /// Of each process, what its group tells.
+    pub(crate) groups: Mutex<Vec<Option<GroupEvents>>>,
     ready: Arc<Mutex<VecDeque<usize>>>,
 }
 
@@ -90,9 +99,11 @@ impl Sim {
             calls: Vec::new(),
             network: Network::new(&plan),
             store: Store::new(&plan),
+            trouble: Trouble::default(),
             checks: Checks::new(&plan),
             tally: Tally::new(&plan),
             faults: Vec::new(),
+            teams: processes.iter().map(|_| Team::default()).collect(),
             tracing,
             trace,
             processes,
@@ -100,7 +111,8 @@ impl Sim {
             plan,
         };
         let handles = Mutex::new((0..world.seats.len()).map(|_| None).collect());
-        Arc::new(Self { world: Mutex::new(world), handles, ready: Arc::default() })
+        let groups = Mutex::new((0..world.processes.len()).map(|_| None).collect());
+        Arc::new(Self { world: Mutex::new(world), handles, groups, ready: Arc::default() })
     }
 
     pub(crate) fn world(&self) -> MutexGuard<'_, World> {
@@ -112,6 +124,7 @@ impl Sim {
         loop {
             self.poll_ready();
             let mut world = self.world();
+            world.check_heard_by_now();
             if world.checks.broken.is_some() {
                 return;
             }
@@ -170,8 +183,9 @@ impl Sim {
         let calls = std::mem::take(&mut world.calls);
         let sleeps = std::mem::take(&mut world.sleeps);
         let handles = std::mem::take(&mut *lock(&self.handles));
+        let groups = std::mem::take(&mut *lock(&self.groups));
         drop(world);
-        drop((tasks, calls, sleeps, handles));
+        drop((tasks, calls, sleeps, handles, groups));
     }
 }
 
@@ -179,6 +193,13 @@ impl World {
     pub(crate) fn schedule(&mut self, at: Nanos, event: Event) {
         self.next_number += 1;
         self.scheduled.push(Scheduled { at: at.max(self.now), number: self.next_number, event });
+    }
+
+    /// Unless somebody stands still in the middle of something.
+    fn check_heard_by_now(&mut self) {
+        if self.depth == 0 {
+            self.check_heard();
+        }
     }
 
     /// A run got into this.

@@ -8,13 +8,14 @@ use lessor::{StorageError, Term, Value};
 use crate::clock::{Clock, Nanos, SECOND};
 use crate::invariant::Step;
 use crate::message::{Ask, Told};
-use crate::operator::name_of;
+use crate::operator::{name_of, number_of};
 use crate::plan::{Misuse, Plan};
 use crate::random::Random;
 use crate::reached::Situation;
 use crate::reference::{Reference, client_go, less};
 use crate::sim::{Event, Sim, World};
 use crate::trace::What;
+use crate::trouble::Way;
 
 /// What is kept for the keys.
 #[derive(Clone, Debug)]
@@ -149,8 +150,7 @@ impl Store {
 }
 
 pub(crate) fn key_of(request: &Request) -> usize {
-    let digit = request.key().and_then(|key| key.as_str().bytes().next_back());
-    digit.map_or(0, |digit| usize::from(digit - b'0'))
+    request.key().map_or(0, number_of)
 }
 
 impl World {
@@ -184,6 +184,10 @@ impl World {
                     }
                     if fails && self.store.random.chance(0.5) {
                         replies.push(Err(failed_in_part()));
+                        continue;
+                    }
+                    if let Some(way) = self.trouble(self.calls[call].process, request) {
+                        replies.push(Err(way.error()));
                         continue;
                     }
                     let seat = self.calls[call].seats.get(place).copied();
@@ -344,6 +348,12 @@ impl Sim {
                 Down::Refuses => world.answer(call, Told::Failed),
                 Down::Stalls => world.put_off(until, call, ask),
             }
+            return;
+        }
+        if let Ask::Lessor(requests) = &ask
+            && let [request] = requests.as_slice()
+            && world.trouble_of_key(request) == Some(Way::Hangs)
+        {
             return;
         }
         if world.now - world.calls[call].sent_at > world.plan.ttl {

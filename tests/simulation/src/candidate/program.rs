@@ -187,6 +187,6 @@ async fn disturb(place: Place, mut candidate: Candidate) {
     }
 }
 
-async fn stopped(candidate: &mut Candidate) {
+pub(super) async fn stopped(candidate: &mut Candidate) {
     while candidate.leader_changed().await.is_ok() {}
 }

@@ -12,15 +12,20 @@ const RULE: &str = "ends have reasons";
 impl World {
     /// A candidate said this, its clock saying that.
     pub(crate) fn check_end(&mut self, seat: usize, event: &Event, clock: Nanos) {
+        let Asked { resign, stop, drop } = self.seats[seat].asked;
+        let given_up = match event {
+            Event::Ending { reason: LostReason::Resigned, .. } if !resign => self.is_given_up(seat),
+            Event::Lost { reason: LostReason::Resigned, .. } => self.seats[seat].given_up.is_some(),
+            _ => false,
+        };
         let state = &self.seats[seat];
-        let Asked { resign, stop, drop } = state.asked;
         let holds = match event {
             Event::Stopped => stop || drop,
             Event::Ending { reason, .. } | Event::Lost { reason, .. } => match reason {
                 LostReason::Expired => clock >= state.deadline,
                 LostReason::Superseded => state.told_lost,
                 LostReason::Failures => state.participant.config.fall_back_after.is_some(),
-                LostReason::Resigned => resign,
+                LostReason::Resigned => resign || given_up,
                 LostReason::Stopped => stop,
                 LostReason::DriverDropped => drop,
                 _ => false,

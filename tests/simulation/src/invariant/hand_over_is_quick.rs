@@ -7,7 +7,6 @@ use std::time::Duration;
 use lessor::Event as Said;
 
 use crate::clock::Nanos;
-use crate::plan::Kind;
 use crate::seat::Seat;
 use crate::sim::{Event, Sim, World, lock};
 
@@ -60,7 +59,7 @@ impl World {
     /// How long a key may be without a leader after this process led. Who is stepped hears of wake-ups at its next step.
     fn quick(&self, process: usize) -> Nanos {
         let mut others = self.plan.participants.iter().enumerate().filter(|(other, _)| *other != process);
-        let woken = self.plan.faults.wakes && others.any(|(_, participant)| participant.kind != Kind::Step);
+        let woken = self.plan.faults.wakes && others.any(|(_, participant)| !participant.kind.is_stepped());
         self.plan.ttl / 20 + if woken { 0 } else { self.longest_retry() }
     }
 

@@ -45,6 +45,7 @@ impl World {
         let owed = &mut self.checks.owed[seat];
         if operation == Operation::Release {
             owed.release = false;
+            self.count_handed_over(seat);
             return;
         }
         let (release, back_since) = (owed.release, owed.back_since);

@@ -18,7 +18,10 @@ impl Sim {
         };
         self.run_until(calm_at + bound);
         self.each_key_is_led("after");
-        self.world().begin_calm();
+        let mut world = self.world();
+        world.begin_calm();
+        world.forget_renewals();
+        drop(world);
         let elections = self.world().tally.counts.elections;
         self.run_until(calm_at + bound + tail);
         self.each_key_is_led("long after");
@@ -30,7 +33,10 @@ impl Sim {
         for seat in 0..world.seats.len() {
             world.check_calm(seat, Duration::from_nanos(tail));
             world.check_answers(seat);
+            world.check_pairs(seat);
+            world.check_given_up(seat);
         }
+        world.check_shared_time(calm_at + bound);
     }
 
     fn each_key_is_led(&self, when: &str) {
@@ -52,7 +58,7 @@ impl World {
             config.drain_timeout.max(config.min_hold) + config.cool_off + config.request_timeout * 4
         });
         let faults = &self.plan.faults;
-        let hands_over = faults.resigns > 0.0 || faults.shutdowns > 0.0;
+        let hands_over = faults.resigns > 0.0 || faults.shutdowns > 0.0 || self.plan.has_groups();
         let healed = self.plan.heal_at + if hands_over { hand_over } else { 0 };
         healed.max(self.network.settled_at) + self.plan.ttl / 100
     }

@@ -72,7 +72,7 @@ impl World {
         until.is_some_and(|until| self.now < *until) && (!state.told_lost || self.is_busy(seat))
     }
 
-    fn describe(&self, seat: usize) -> String {
+    pub(super) fn describe(&self, seat: usize) -> String {
         format!("{} in term {}", self.name(seat), self.seats[seat].term)
     }
 }

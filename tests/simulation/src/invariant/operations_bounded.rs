@@ -15,13 +15,15 @@ const RULE: &str = "operations bounded";
 pub(crate) struct Budget {
     last: Option<Nanos>,
     credit: u32,
+    /// When a group renewed it last together with the others, by its clock.
+    tick: Nanos,
     /// Requests since all has been well.
     pub(super) calm: u64,
 }
 
 impl Default for Budget {
     fn default() -> Self {
-        Self { last: None, credit: 3, calm: 0 }
+        Self { last: None, credit: 3, tick: 0, calm: 0 }
     }
 }
 
@@ -43,12 +45,19 @@ impl World {
         }
         self.resign_at(seat);
         let now = self.clock_of(seat);
-        let pause = pause(&self.seats[seat].participant);
+        let participant = &self.seats[seat].participant;
+        let (pause, kind) = (pause(participant), participant.kind);
+        let tick = nanos(participant.config.renew_interval.mul_f64(0.9));
         let budget = &mut self.checks.budgets[seat];
         budget.calm += 1;
         let soon = budget.last.replace(now).is_some_and(|last| now < last + pause);
         // Where a thread stands still after it read the clock, what it sends late seems to be followed too soon.
         if !soon || self.plan.faults.stalled > 0.0 {
+            return;
+        }
+        // A group renews all at once, those too that tried just before.
+        if kind.is_group() && now >= budget.tick + tick {
+            budget.tick = now;
             return;
         }
         if budget.credit == 0 {
@@ -93,8 +102,10 @@ impl World {
         let calm = self.checks.budgets[seat].calm;
         // It comes back at the latest after its interval, and waits for the answer.
         let longest = if self.seats[seat].leads { config.renew_interval } else { config.retry_interval };
+        // A group looks together at those that are due within the same 2 ms.
+        let grain = if self.seats[seat].participant.kind.is_group() { 0.002 } else { 0.0 };
         let longest =
-            longest.mul_f64(1.1).as_secs_f64() * rate + Duration::from_nanos(self.plan.ttl / 100).as_secs_f64();
+            grain + longest.mul_f64(1.1).as_secs_f64() * rate + Duration::from_nanos(self.plan.ttl / 100).as_secs_f64();
         let least = (lasted.as_secs_f64() / longest) as u64 - 1;
         if calm < least {
             let name = self.name(seat);

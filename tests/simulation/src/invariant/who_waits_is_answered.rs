@@ -48,6 +48,12 @@ impl World {
         desk.stored |= desk.value.as_ref() == value;
     }
 
+    /// A program was told that its candidate is gone from the group, and the group still has it.
+    pub(crate) fn fail_removal(&mut self, seat: usize) {
+        let name = self.name(seat);
+        self.fail(RULE, format!("{name} was told that its candidate is gone, and the group has it still"));
+    }
+
     /// All has been well for a while.
     pub(super) fn check_answers(&mut self, seat: usize) {
         let state = &self.seats[seat];

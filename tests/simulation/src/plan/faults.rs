@@ -35,6 +35,10 @@ pub(crate) struct Faults {
     /// Operators who take a lease from its holder, and who look at all leases.
     pub(crate) revokes: f64,
     pub(crate) lists: f64,
+    /// The requests for one key fail, and no others.
+    pub(crate) key_fails: f64,
+    /// The storage lets only so many renewals through, and no claims.
+    pub(crate) busy: f64,
 }
 
 impl Faults {
@@ -72,6 +76,9 @@ impl Faults {
             batches_in_part: on(0.01, 0.1),
             revokes: on(6.0, 30.0),
             lists: on(4.0, 20.0),
+            // Drawn apart, for runs with groups.
+            key_fails: 0.0,
+            busy: 0.0,
         };
         // Not promised together: a freeze is as long as the storage's clock says, the guard as long as one's own.
         if faults.storage_forgets > 0.0 {
@@ -93,7 +100,7 @@ impl Faults {
         (self.revokes, self.lists) = (0.0, 0.0);
     }
 
-    pub(super) fn named(&self) -> [(&'static str, bool); 26] {
+    pub(super) fn named(&self) -> [(&'static str, bool); 28] {
         [
             ("slow", self.slow),
             ("very late", self.very_late > 0.0),
@@ -121,6 +128,8 @@ impl Faults {
             ("batches in part", self.batches_in_part > 0.0),
             ("revokes", self.revokes > 0.0),
             ("lists", self.lists > 0.0),
+            ("one key fails", self.key_fails > 0.0),
+            ("busy", self.busy > 0.0),
         ]
     }
 }

@@ -97,8 +97,12 @@ impl Sim {
             if again {
                 lock(&self.ready).push_back(task);
             }
+            let process = seats.first().map(|seat| self.world().seats[*seat].process);
             for seat in seats {
                 self.look(seat);
+            }
+            if let Some(process) = process {
+                self.world().check_overload(process);
             }
         }
     }
