@@ -55,7 +55,7 @@
 //! The storage and its clones share two connections, or [as many as you say](PostgresBuilder::connections). They are
 //! opened at the first request, one at a time, and stay open. Requests that wait together travel together, in one
 //! statement: those of leaders first, by how little time their leases have left; then releases, claims, looks. So ten
-//! thousand keys of a process are some twenty-five statements a second, and where the server cannot keep up, leases
+//! thousand keys of a process are some forty statements a second, and where the server cannot keep up, leases
 //! that are held are kept. The [kit](lessor_kit::lane) has all the rules, [`traffic`](PostgresStorage::traffic) the
 //! figures.
 //!
