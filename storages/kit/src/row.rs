@@ -1,6 +1,6 @@
 //! The row of a key, read with checks: another program may have written it.
 
-use lessor::storage::{Record, Session, Version};
+use lessor::storage::{Record, Reply, Request, Session, Version};
 use lessor::{Id, Term, Value};
 
 use crate::encoding::session_from_bytes;
@@ -81,6 +81,23 @@ impl Reading {
     #[must_use]
     pub const fn absent(now_ms: u64) -> Self {
         Self { record: None, now_ms }
+    }
+
+    /// What a look answers, if the request needs no more than that: nothing is to be written for it.
+    ///
+    /// ```
+    /// use lessor::Key;
+    /// use lessor::storage::{Get, Reply};
+    /// use lessor_kit::row::Reading;
+    ///
+    /// let look = Get::new(Key::new("nightly-report")?);
+    /// assert_eq!(Reading::absent(0).settles(&look.into()), Some(Reply::Got(None)));
+    /// # Ok::<(), lessor::InvalidText>(())
+    /// ```
+    #[must_use]
+    pub fn settles(&self, request: &Request) -> Option<Reply> {
+        let verdict = Record::judge(self.record.as_ref(), request, self.now_ms, Term::FIRST);
+        verdict.write.is_none().then_some(verdict.reply)
     }
 
     /// Reads the row of this key.

@@ -11,7 +11,7 @@ use lessor_kit::row::Reading;
 use crate::address::Link;
 use crate::error::Failure;
 use crate::row;
-use crate::server::{Primary, settled};
+use crate::server::Primary;
 use crate::statement::Statement;
 use crate::statements::SEE;
 use crate::transaction::{Outcome, Rows};
@@ -160,7 +160,7 @@ enum Judged<'r> {
 
 fn judged(place: usize, claim: &Claim, reading: Reading) -> Judged<'_> {
     let request = claim.clone().into();
-    if let Some(refused) = settled(&request, &reading) {
+    if let Some(refused) = reading.settles(&request) {
         return Judged::Refused(Answer::seen(refused, reading));
     }
     let verdict = Record::judge(reading.record.as_ref(), &request, reading.now_ms, Term::FIRST);

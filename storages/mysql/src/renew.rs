@@ -12,7 +12,7 @@ use sqlx::mysql::MySqlRow;
 use crate::address::Link;
 use crate::error::Failure;
 use crate::row;
-use crate::server::{Primary, settled};
+use crate::server::Primary;
 use crate::statement::Script;
 use crate::statements::{READ_CLOCK, TELL_CLOCK};
 use crate::transaction::{Outcome, Rows};
@@ -138,7 +138,7 @@ fn version(outcome: Outcome) -> Option<Version> {
 /// By what was seen after it: lost, or still the claimant's, but locked.
 fn not_extended(renewal: &Renewal, reading: Result<Reading, StorageError>) -> Answer {
     match reading {
-        Ok(reading) => match settled(&renewal.clone().into(), &reading) {
+        Ok(reading) => match reading.settles(&renewal.clone().into()) {
             Some(lost) => Answer::seen(lost, reading),
             None => Answer::Locked,
         },

@@ -5,10 +5,8 @@ use core::time::Duration;
 use async_io::Timer;
 use futures::FutureExt;
 use lessor::StorageError;
-use lessor::Term;
-use lessor::storage::{Claim, Get, Record, Release, Renewal, Reply, Request, Subscribers};
+use lessor::storage::{Claim, Get, Release, Renewal, Request, Subscribers};
 use lessor_kit::lane::{self, Answer, Broken, Flight};
-use lessor_kit::row::Reading;
 use sqlx::Executor;
 use sqlx::mysql::MySqlRow;
 
@@ -116,12 +114,6 @@ of_one!(Acquire(Claim), Renew(Renewal), Release(Release), Get(Get));
 /// All of them, if they are of this operation.
 fn all<R: OfOne>(requests: &[Request]) -> Option<Vec<&R>> {
     requests.iter().map(R::of).collect()
-}
-
-/// What a look answers, if the request needs no more than that.
-pub(crate) fn settled(request: &Request, reading: &Reading) -> Option<Reply> {
-    let verdict = Record::judge(reading.record.as_ref(), request, reading.now_ms, Term::FIRST);
-    verdict.write.is_none().then_some(verdict.reply)
 }
 
 impl lane::Server for Primary {

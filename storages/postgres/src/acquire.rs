@@ -12,7 +12,7 @@ use sqlx::postgres::{PgConnection, PgRow};
 use crate::binding::{Columns, bytes, key, limit, statement, value};
 use crate::error::Failure;
 use crate::row;
-use crate::server::{Primary, settled};
+use crate::server::Primary;
 use crate::statements::{CLOCK, COLUMNS, FLUSHED, LAST, PATIENCE, Text, many};
 
 impl Primary {
@@ -95,7 +95,7 @@ impl Primary {
         let keys: Vec<&Key> = claims.iter().map(|claim| &claim.key).collect();
         let readings = self.look(connection, &keys).await?;
         let answers = claims.iter().zip(readings).map(|(claim, reading)| match reading {
-            Ok(reading) => settled(&(*claim).clone().into(), &reading).map(|reply| Answer::seen(reply, reading)),
+            Ok(reading) => reading.settles(&(*claim).clone().into()).map(|reply| Answer::seen(reply, reading)),
             Err(error) => Some(Answer::done(Err(error))),
         });
         Ok(answers.collect())
@@ -117,7 +117,7 @@ impl Primary {
             Ok(reading) => reading,
             Err(error) => return Ok(Answer::done(Err(error))),
         };
-        let Some(reply) = settled(&claim.clone().into(), &reading) else { return Ok(Answer::Locked) };
+        let Some(reply) = reading.settles(&claim.clone().into()) else { return Ok(Answer::Locked) };
         let held = matches!(&reply, Reply::Acquired(Acquired::Refused { retry_after, .. }) if !retry_after.is_zero());
         self.held.set(&claim.key, held);
         Ok(Answer::seen(reply, reading))

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use crate::binding::{Columns, bytes, key, limit, statement, value};
 use crate::error::Failure;
 use crate::row;
-use crate::server::{Primary, settled};
+use crate::server::Primary;
 use crate::statements::{CLOCK, FLUSHED, PATIENCE, many};
 
 /// The statements of renewals.
@@ -119,7 +119,7 @@ fn extended(row: Option<&PgRow>) -> Result<Option<Answer>, StorageError> {
 fn not_extended(renewal: &Renewal, reading: Result<Reading, StorageError>) -> Answer {
     match reading {
         Ok(reading) => {
-            let lost = settled(&renewal.clone().into(), &reading);
+            let lost = reading.settles(&renewal.clone().into());
             lost.map_or(Answer::Locked, |reply: Reply| Answer::seen(reply, reading))
         }
         Err(error) => Answer::done(Err(error)),

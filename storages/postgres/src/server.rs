@@ -4,11 +4,10 @@ use core::time::Duration;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use lessor::storage::{Claim, Get, Record, Release, Renewal, Reply, Request};
-use lessor::{Key, StorageError, Term};
+use lessor::storage::{Claim, Get, Release, Renewal, Request};
+use lessor::{Key, StorageError};
 use lessor_kit::error::AdapterError;
 use lessor_kit::lane::{self, Answer, Broken, Flight};
-use lessor_kit::row::Reading;
 use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{AssertSqlSafe, Executor, SqlSafeStr};
 
@@ -138,12 +137,6 @@ of_one!(Acquire(Claim), Renew(Renewal), Release(Release), Get(Get));
 /// All of them, if they are of this operation.
 fn all<R: OfOne>(requests: &[Request]) -> Option<Vec<&R>> {
     requests.iter().map(R::of).collect()
-}
-
-/// What a look answers, if the request needs no more than that.
-pub(crate) fn settled(request: &Request, reading: &Reading) -> Option<Reply> {
-    let verdict = Record::judge(reading.record.as_ref(), request, reading.now_ms, Term::FIRST);
-    verdict.write.is_none().then_some(verdict.reply)
 }
 
 impl lane::Server for Primary {

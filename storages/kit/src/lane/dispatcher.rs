@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use futures::FutureExt;
 use futures::future::{Either, poll_fn, select};
-use lessor::storage::{ErrorKind, Record, Reply, Request};
+use lessor::storage::{ErrorKind, Reply, Request};
 use lessor::time::AnyTimer;
-use lessor::{Instant, Key, StorageError, Term, Timer};
+use lessor::{Instant, Key, StorageError, Timer};
 
 use super::hub::{Answered, Hub};
 use super::queue::{Asker, Id, Member, Queue, Tracks};
@@ -368,10 +368,8 @@ impl<S: Server> Dispatcher<S> {
         let mut state = self.hub.lock();
         for id in state.queue.parked(key, departed) {
             let Some(request) = state.queue.request(id) else { continue };
-            let verdict = Record::judge(seen.record.as_ref(), request, seen.now_ms, Term::FIRST);
-            let is_read = matches!(verdict.reply, Reply::Acquired(_) | Reply::Got(_));
-            if verdict.write.is_none() && is_read {
-                replies.push((id, Ok(verdict.reply)));
+            if let Some(reply @ (Reply::Acquired(_) | Reply::Got(_))) = seen.settles(request) {
+                replies.push((id, Ok(reply)));
                 done.extend(state.queue.remove(id));
             }
         }
