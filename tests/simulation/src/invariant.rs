@@ -11,6 +11,7 @@ use crate::plan::{Plan, Protocol};
 use crate::sim::World;
 use crate::trace::What;
 
+mod a_request_has_its_time;
 mod an_end_is_final;
 mod each_for_itself;
 mod ends_have_reasons;
@@ -30,6 +31,7 @@ mod renewals_share_their_time;
 mod terms_grow;
 mod who_waits_is_answered;
 
+use a_request_has_its_time::Sent;
 use events_in_order::Order;
 use given_up_is_handed_over::Overload;
 use group_tells_the_same::Pairing;
@@ -58,6 +60,8 @@ pub(crate) struct Checks {
     overloads: Vec<Overload>,
     /// Of each candidate, when it sent renewals since all has been well.
     renewals: Vec<Vec<Nanos>>,
+    /// Of each candidate, its last renewal.
+    sent: Vec<Option<Sent>>,
     /// Calls to which an answer has come just now.
     come: Vec<usize>,
     fences: Vec<Fence>,
@@ -82,6 +86,7 @@ impl Checks {
             pairings: (0..seats).map(|_| Pairing::default()).collect(),
             overloads: plan.participants.iter().map(|_| Overload::default()).collect(),
             renewals: vec![Vec::new(); seats],
+            sent: vec![None; seats],
             come: Vec::new(),
             fences: (0..plan.keys).map(|_| Fence::new()).collect(),
             written: vec![0; plan.keys],

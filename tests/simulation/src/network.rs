@@ -34,6 +34,11 @@ pub(crate) struct Call {
 }
 
 impl Call {
+    /// Whether whoever asked has the answer.
+    pub(crate) fn is_taken(&self) -> bool {
+        self.taken
+    }
+
     /// Whether somebody still waits for the answer.
     pub(crate) fn is_waited_for(&self) -> bool {
         !self.dropped && !self.taken
@@ -258,6 +263,12 @@ impl Future for Calling {
             let process = this.process;
             world.calls.push(Call { seats, process, sent_at, told, waker, dropped: false, taken: false, errand });
             this.call = Some(call);
+            if let (Ask::Lessor(requests), [seat]) = (&ask, world.calls[call].seats.as_slice())
+                && let [request] = requests.as_slice()
+            {
+                let seat = *seat;
+                world.check_patience(seat, call, request);
+            }
             world.send(call, ask);
         }
         let Some(call) = this.call else { return Poll::Pending };

@@ -39,6 +39,8 @@ pub(crate) struct Seat {
     pub(crate) instance: u32,
     /// Somebody asked it to resign, or to stop, since the present instance began.
     pub(crate) asked: Asked,
+    /// When it was last asked to resign where all was well, in true time.
+    pub(crate) asked_at: Nanos,
     pub(crate) desk: Desk,
     /// What it answered when it was last looked at.
     pub(crate) leads: bool,
@@ -82,6 +84,7 @@ impl Seat {
             ticket: None,
             instance: 0,
             asked: Asked::default(),
+            asked_at: 0,
             desk: Desk::default(),
             leads: false,
             term: 0,
@@ -173,7 +176,11 @@ impl World {
             }
             Event::Jeopardy { .. } => state.jeopardy_at = self.now,
             Event::Ending { .. } => state.ending_since = Some(clock),
-            Event::Lost { reason, .. } => state.lost = Some(*reason),
+            Event::Lost { reason, .. } => {
+                state.lost = Some(*reason);
+                // What the storage has given to another cannot be handed over.
+                state.given_up.take_if(|_| *reason == LostReason::Superseded);
+            }
             _ => {}
         }
         self.reach_by_event(seat, event);

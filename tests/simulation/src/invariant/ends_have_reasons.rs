@@ -12,6 +12,7 @@ const RULE: &str = "ends have reasons";
 impl World {
     /// A candidate said this, its clock saying that.
     pub(crate) fn check_end(&mut self, seat: usize, event: &Event, clock: Nanos) {
+        self.count_failed(seat, event, clock);
         let Asked { resign, stop, drop } = self.seats[seat].asked;
         let given_up = match event {
             Event::Ending { reason: LostReason::Resigned, .. } if !resign => self.is_given_up(seat),

@@ -7,6 +7,7 @@ use std::time::Duration;
 use lessor::Event as Said;
 
 use crate::clock::Nanos;
+use crate::plan::Kind;
 use crate::seat::Seat;
 use crate::sim::{Event, Sim, World, lock};
 
@@ -35,7 +36,11 @@ impl Sim {
     }
 
     pub(crate) fn resign(&self, seat: usize) {
-        self.world().seats[seat].asked.resign = true;
+        let mut world = self.world();
+        let now = world.now;
+        let state = &mut world.seats[seat];
+        (state.asked.resign, state.asked_at) = (true, now);
+        drop(world);
         if let Some(handle) = lock(&self.handles)[seat].as_ref() {
             handle.resign();
         }
@@ -82,6 +87,18 @@ impl World {
 
     pub(super) fn count_vacancy(&mut self, seat: usize, event: &Said) {
         let (key, now) = (self.seats[seat].key, self.now);
+        let state = &self.seats[seat];
+        // Who is stepped, or goes round a loop, hears of it when it comes round.
+        let hears_at_once = matches!(state.participant.kind, Kind::Run | Kind::Group);
+        if self.checks.vacant.is_some()
+            && matches!(event, Said::Ending { .. })
+            && hears_at_once
+            && state.asked_at > 0
+            && now > state.asked_at
+        {
+            let (name, waited) = (self.name(seat), Duration::from_nanos(now - state.asked_at));
+            return self.fail(RULE, format!("{name} heard {waited:?} late that it is to resign"));
+        }
         let quick = self.quick(self.seats[seat].process);
         let Some(vacancy) = self.checks.vacant.as_mut().and_then(|vacant| vacant.get_mut(key)) else { return };
         match (event, *vacancy) {

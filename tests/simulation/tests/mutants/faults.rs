@@ -1,6 +1,7 @@
 //! What is planted: mistakes that people make in leader election, each in its own copy of the library.
 
 mod candidate;
+mod group;
 mod handles;
 mod storage;
 
@@ -30,6 +31,11 @@ const REQUEST: &str = "src/election/request.rs";
 const DRIVER: &str = "src/driver.rs";
 const STORAGE_LIST: &str = "src/storage/list.rs";
 const SHARED: &str = "src/shared.rs";
+const GROUP: &str = "src/group.rs";
+const GROUP_DRIVER: &str = "src/group/driver.rs";
+const GROUP_MEMBER: &str = "src/group/member.rs";
+const GROUP_OVERLOAD: &str = "src/group/overload.rs";
+const GROUP_ROUSE: &str = "src/group/rouse.rs";
 const DEADLINE: &str = "src/deadline.rs";
 
 const fn edit(file: &'static str, find: &'static str, replace: &'static str) -> Edit {
@@ -38,5 +44,5 @@ const fn edit(file: &'static str, find: &'static str, replace: &'static str) -> 
 
 /// Each of these has to be caught.
 pub(crate) fn all() -> Vec<&'static Mutant> {
-    [candidate::MUTANTS, storage::MUTANTS, handles::MUTANTS].into_iter().flatten().collect()
+    [candidate::MUTANTS, storage::MUTANTS, handles::MUTANTS, group::MUTANTS].into_iter().flatten().collect()
 }
