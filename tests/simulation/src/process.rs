@@ -22,6 +22,8 @@ pub(crate) struct Process {
     pub(crate) paused_until: Nanos,
     pub(crate) starved_until: Nanos,
     starved_by: Nanos,
+    /// Until when it may not have got to a task that was ready while it starved.
+    late_until: Nanos,
     /// What goes to the storage, and what comes from it, is lost until then.
     pub(crate) cut_until: (Nanos, Nanos),
     pub(crate) frozen: bool,
@@ -51,6 +53,7 @@ impl Process {
             paused_until: 0,
             starved_until: 0,
             starved_by: 0,
+            late_until: 0,
             cut_until: (0, 0),
             frozen: false,
             held: Vec::new(),
@@ -75,12 +78,14 @@ impl Process {
 
     /// Whether its executor may still not have got to a task that was ready a while ago.
     pub(crate) fn is_late(&self, now: Nanos) -> bool {
-        now < self.starved_until + self.starved_by
+        now < self.starved_until.max(self.late_until)
     }
 
     /// When its executor gets to a task that is ready now.
     pub(crate) fn late(&mut self, now: Nanos) -> Nanos {
-        now + self.random.between(0, self.starved_by)
+        let at = now + self.random.between(0, self.starved_by);
+        self.late_until = self.late_until.max(at + 1);
+        at
     }
 
     pub(crate) fn fall_asleep(&mut self, now: Nanos, until: Nanos) {

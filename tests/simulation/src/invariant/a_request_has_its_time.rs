@@ -38,7 +38,10 @@ impl World {
             return;
         }
         // The grain of a group's time, and the least pause of who is stepped.
-        let soon = 2 * pause(&self.seats[seat].participant) + 3 * MILLISECOND;
+        let participant = &self.seats[seat].participant;
+        let soon = 2 * pause(participant) + 3 * MILLISECOND;
+        // A clock may begin to run faster in the middle of a sleep.
+        let soon = soon + (soon as f64 * 3.0 * participant.rate as f64 / 1e9) as Nanos;
         let failed_at = before.failed_at.filter(|_| before.term == sent.term && self.plan.faults.programs_run());
         if let Some(failed_at) = failed_at.filter(|at| sent.at > at + soon) {
             let (name, waited) = (self.name(seat), sent.at - failed_at);
