@@ -26,7 +26,7 @@
 //! connection stays free for it: no long flight ends a short lease.
 //!
 //! A flight that others share never waits for a row's lock. What meets one travels alone later, one at a time, and may
-//! wait then for half of its patience.
+//! wait then for half of its patience (for a twentieth, where there is one connection only).
 //!
 //! Renewals are held back for up to 20 ms and a 500th of their ttl where others are about to come, so that a thousand
 //! keys are a handful of commits. One key alone is sent at once.

@@ -94,7 +94,8 @@ impl PostgresBuilder {
         Self { lock_timeout: timeout.clamp(Duration::from_millis(10), Duration::from_secs(60)), ..self }
     }
 
-    /// Whether this storage tells followers of grants, releases and revokes (`NOTIFY`) and wakes its own (`LISTEN`,
+    /// Whether this storage tells followers of releases and revokes, and of grants when it has nothing else to do
+    /// (`NOTIFY`), and wakes its own (`LISTEN`,
     /// one more connection and a thread from the first follower on). Default `true`.
     ///
     /// Without, a follower asks at its [retry interval](lessor::Config::retry_interval) and when the lease ends. Set it

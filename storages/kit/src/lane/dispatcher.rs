@@ -27,9 +27,12 @@ pub const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
-/// After so long a silence on a connection a flight that is alone counts as lost, if it may wait for a lock for this part of its
-/// patience.
+/// What part of its patience a flight that is alone may wait for a lock: the answer has to come while somebody waits for it,
+/// and before its connection is taken for silent.
 const LOCK_SHARE: u32 = 2;
+
+/// The same where there is no other connection, and everybody waits meanwhile.
+const LOCK_SHARE_OF_ONLY: u32 = 20;
 
 type Opening<S> = Pin<Box<dyn Future<Output = Result<<S as Server>::Connection, StorageError>> + Send>>;
 
@@ -160,8 +163,7 @@ impl<S: Server> Dispatcher<S> {
                 return;
             };
             let alone = departure.members.first().filter(|_| departure.alone);
-            // With one connection all others wait meanwhile.
-            let share = if self.tracks.len() > 1 { LOCK_SHARE } else { LOCK_SHARE * 10 };
+            let share = if self.tracks.len() > 1 { LOCK_SHARE } else { LOCK_SHARE_OF_ONLY };
             let lock_patience = alone.map(|member| member.patience() / share);
             self.board(place, |line| Busy::flight(server, line, departure, lock_patience, now));
         }
