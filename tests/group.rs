@@ -208,6 +208,33 @@ fn the_last_handle() {
     assert_eq!(releases, 10);
 }
 
+/// One that has no candidates, not yet or not any more, ends like any other.
+#[test]
+fn an_empty_group_ends() {
+    type Stop = fn(&ManualTimer, Group);
+    let stops: [Stop; 2] =
+        [|timer, group| timer.block_on(group.shutdown()).expect("it ends").unwrap(), |_, group| drop(group)];
+    for (had_some, stop) in [false, true].into_iter().flat_map(|had_some| stops.map(|stop| (had_some, stop))) {
+        let timer = ManualTimer::new();
+        let storage = Watched::new(&timer);
+        let (group, driver) = group("a", &storage);
+        let (ended, end) = futures::channel::oneshot::channel();
+        timer.spawn(async move {
+            driver.run().await;
+            let _ = ended.send(());
+        });
+        if had_some {
+            group.add(Builder::new("k")).unwrap();
+            pass(&timer, secs(1));
+            timer.block_on(group.remove("k")).unwrap().unwrap();
+        }
+        // It has nothing to do, and waits.
+        pass(&timer, secs(100));
+        stop(&timer, group);
+        timer.block_on(end).expect("the driver returns").unwrap();
+    }
+}
+
 /// An answer to one that is gone is nobody's, even if another has its place by then.
 #[test]
 fn an_answer_to_one_that_is_gone() {

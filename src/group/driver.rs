@@ -199,7 +199,8 @@ impl<S: Storage + 'static, T: Timer> GroupDriver<S, T> {
         .await;
     }
 
-    /// Does what can be done now, for some members: for how many.
+    /// Does what can be done now, for some members: for how many. What the group itself is asked for counts as one: it may
+    /// be to end, with no member left who could tell.
     fn progress(&mut self, cx: &mut Context<'_>) -> usize {
         let (roused, is_asked) = self.hub.rouse.take(cx);
         for place in roused {
@@ -228,7 +229,7 @@ impl<S: Storage + 'static, T: Timer> GroupDriver<S, T> {
         for place in some {
             self.settle(place);
         }
-        settled
+        settled + usize::from(is_asked)
     }
 
     fn adopt(&mut self) {
