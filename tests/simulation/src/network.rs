@@ -171,6 +171,15 @@ impl World {
         waker
     }
 
+    /// The dead hear nothing, even where a poll of theirs is not over yet: the next one in their seats would be taken for
+    /// having heard it.
+    pub(crate) fn forget_calls(&mut self, process: usize) {
+        for call in self.calls.iter_mut().filter(|call| call.process == process && !call.taken) {
+            call.dropped = true;
+            call.waker = None;
+        }
+    }
+
     /// A wake-up is on its way to everybody who campaigns for this key.
     pub(crate) fn wake(&mut self, key: usize) {
         if !self.plan.faults.wakes {
@@ -273,6 +282,9 @@ impl Future for Calling {
         }
         let Some(call) = this.call else { return Poll::Pending };
         let Some(state) = world.calls.get_mut(call) else { return Poll::Pending };
+        if state.dropped {
+            return Poll::Pending;
+        }
         if let Some(told) = state.told.clone() {
             state.taken = true;
             let (seats, sent_at) = (state.seats.clone(), state.sent_at);

@@ -1,10 +1,11 @@
 //! R14: who has asked waits for the answer until the request timeout: a renewal is not given up for another of the same term.
 //! One that has failed is repeated soon.
 
+use std::time::Duration;
+
 use lessor::Event;
 use lessor::storage::{Operation, Request};
 
-use super::operations_bounded::pause;
 use crate::clock::{MILLISECOND, Nanos};
 use crate::plan::nanos;
 use crate::sim::World;
@@ -37,9 +38,11 @@ impl World {
             self.fail(RULE, format!("{name} renews again after {waited} ns, its patience with the last is {patience}"));
             return;
         }
-        // The grain of a group's time, and the least pause of who is stepped.
+        // A leader's pause, which its retry interval does not shorten; then the grain of a group's time, and the least pause
+        // of who is stepped.
         let participant = &self.seats[seat].participant;
-        let soon = 2 * pause(participant) + 3 * MILLISECOND;
+        let pause = nanos(Duration::from_millis(500).min(participant.config.ttl / 20));
+        let soon = pause + 3 * MILLISECOND;
         // A clock may begin to run faster in the middle of a sleep.
         let soon = soon + (soon as f64 * 3.0 * participant.rate as f64 / 1e9) as Nanos;
         let failed_at = before.failed_at.filter(|_| before.term == sent.term && self.plan.faults.programs_run());

@@ -1,7 +1,7 @@
 //! R19: what befalls the requests of one key is nothing to the others: an answer that has come is taken in at once, whoever
 //! else waits, and where the requests for one key fail all others keep their terms.
 
-use lessor::Event;
+use lessor::{Event, LostReason};
 
 use crate::plan::Protocol;
 use crate::reached::Situation;
@@ -37,7 +37,13 @@ impl World {
         let (key, ttl) = (self.seats[seat].key, self.seats[seat].ttl());
         let failed = self.key_failed_until(key);
         let touched = failed > 0 && self.now < failed + ttl;
-        if !touched && matches!(event, Event::Lost { .. } | Event::StorageFailed { .. } | Event::Jeopardy { .. }) {
+        // What is given up is judged when that begins: its work may then take a while to end.
+        let ends = match event {
+            Event::Ending { .. } | Event::StorageFailed { .. } | Event::Jeopardy { .. } => true,
+            Event::Lost { reason, .. } => *reason != LostReason::Resigned,
+            _ => false,
+        };
+        if !touched && ends {
             let name = self.describe(seat);
             self.fail(RULE, format!("{name} told {event:?}, and nothing was wrong with k{key}"));
         } else if !touched && matches!(event, Event::Renewed { .. }) && self.some_key_fails() {

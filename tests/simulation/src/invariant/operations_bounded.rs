@@ -31,7 +31,7 @@ impl Default for Budget {
 const MOST: u32 = 12;
 
 /// The shortest pause before a failed request is repeated.
-pub(super) fn pause(participant: &Participant) -> Nanos {
+fn pause(participant: &Participant) -> Nanos {
     let Config { ttl, retry_interval, .. } = participant.config;
     nanos(Duration::from_millis(500).min(ttl / 20).min(retry_interval) / 2)
 }

@@ -110,6 +110,7 @@ impl Sim {
     /// The tasks of a process are gone, wherever they were.
     pub(crate) fn kill(&self, process: usize) {
         let mut world = self.world();
+        world.forget_calls(process);
         let gone: Vec<_> = world
             .tasks
             .iter_mut()
