@@ -65,6 +65,8 @@ pub(crate) struct Seat {
     pub(crate) elected_at: Nanos,
     /// When renewals were last said to fail, in true time.
     pub(crate) jeopardy_at: Nanos,
+    /// When it lost a term last, in true time.
+    pub(crate) lost_at: Nanos,
     /// The term that its group gave up and that is not released yet.
     pub(crate) given_up: Option<u64>,
     pub(crate) reference_id: u64,
@@ -98,6 +100,7 @@ impl Seat {
             told_lost: false,
             elected_at: 0,
             jeopardy_at: 0,
+            lost_at: 0,
             given_up: None,
             reference_id: 0,
         }
@@ -177,7 +180,7 @@ impl World {
             Event::Jeopardy { .. } => state.jeopardy_at = self.now,
             Event::Ending { .. } => state.ending_since = Some(clock),
             Event::Lost { reason, .. } => {
-                state.lost = Some(*reason);
+                (state.lost, state.lost_at) = (Some(*reason), self.now);
                 // What the storage has given to another cannot be handed over.
                 state.given_up.take_if(|_| *reason == LostReason::Superseded);
             }

@@ -67,7 +67,10 @@ impl World {
         // What has failed at this instant may have done so only after the group looked.
         let (just_now, before): (Vec<_>, Vec<_>) =
             members.iter().copied().filter(may_be).partition(|seat| self.seats[*seat].jeopardy_at == self.now);
-        let endangered = before.len() + given_up.len()..=before.len() + just_now.len() + given_up.len();
+        // So may what has ended at this instant.
+        let ended = |seat: &&usize| self.seats[**seat].lost_at == self.now && !given_up.contains(seat);
+        let unknown = just_now.len() + members.iter().filter(ended).count();
+        let endangered = before.len() + given_up.len()..=before.len() + given_up.len() + unknown;
         let newest_kept = before.iter().map(|seat| began(*seat)).max();
         let oldest_given_up = given_up.iter().map(|seat| began(*seat)).min();
         let interval = self.longest(|participant| participant.config.renew_interval.mul_f64(1.1));
