@@ -59,6 +59,7 @@ pub struct Builder {
     id: Option<String>,
     value: Option<String>,
     ticket: Option<Ticket>,
+    rank: Option<u8>,
     config: Option<Config>,
     changes: Changes,
 }
@@ -120,6 +121,8 @@ settings! {
     min_hold: Duration;
     /// How long a follower waits beyond the end of another's expired lease.
     takeover_delay: Duration;
+    /// For how long the key has to be free before this candidate claims it: others go first.
+    claim_delay: Duration;
     /// Whether a follower judges an expired lease by its own clock too.
     takeover_guard: bool;
     /// After how many failed renewals in a row a leader steps down. `None`: when its time is over.
@@ -130,7 +133,15 @@ settings! {
 impl Builder {
     /// For the election of this key: 1 to 256 bytes of UTF-8 without control characters.
     pub fn new(key: impl Into<String>) -> Self {
-        Self { key: key.into(), id: None, value: None, ticket: None, config: None, changes: Changes::default() }
+        Self {
+            key: key.into(),
+            id: None,
+            value: None,
+            ticket: None,
+            rank: None,
+            config: None,
+            changes: Changes::default(),
+        }
     }
 
     /// What people call this candidate, 1 to 128 bytes; a host name, say. By default a random one.
@@ -150,6 +161,33 @@ impl Builder {
     /// for good before you build: see [`Ticket`]. Clones of the builder have no ticket: it is for one instance.
     pub fn resume(mut self, ticket: Ticket) -> Self {
         self.ticket = Some(ticket);
+        self
+    }
+
+    /// The place of this candidate in the order of preference: 0 is the first choice, and the default.
+    ///
+    /// It sets the [claim delay](Config::claim_delay) to so many cool-offs, unless that is set by itself: in each of them
+    /// every follower hears that the key is free, and asks. So of the candidates that run and reach the storage one of the best rank
+    /// leads next, both after a hand-over and after a crash; and where only those of rank n are left, they lead so many
+    /// cool-offs later. A cool-off of zero leaves no room for ranks.
+    ///
+    /// Whoever leads stays, whatever its rank: nothing flaps when a better one comes back. To bring that to the fore, let
+    /// the leader [resign](crate::Candidate::resign). (The other way round it takes more: a better one that resigns is back
+    /// after its cool-off, before the others have waited. Let it [stop](crate::Candidate::shutdown).)
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use lessor::{Builder, MemoryStorage};
+    ///
+    /// let (standby, _driver) = Builder::new("k").rank(2).build(MemoryStorage::new())?;
+    /// assert_eq!(standby.config().cool_off, Duration::from_secs(4));
+    /// assert_eq!(standby.config().claim_delay, Duration::from_secs(8));
+    /// # Ok::<(), lessor::BuildError>(())
+    /// ```
+    #[doc(alias = "priority")]
+    #[doc(alias = "preferred")]
+    pub fn rank(mut self, rank: u8) -> Self {
+        self.rank = Some(rank);
         self
     }
 
@@ -225,7 +263,7 @@ impl Builder {
         };
         let key = Key::new(self.key)?;
         let wakeups = subscribe(&key);
-        let config = resolved(self.config, self.changes, wakeups.is_complete());
+        let config = resolved(self.config, self.changes, self.rank, wakeups.is_complete());
         let now = timer.now();
         let mut election = match self.ticket {
             Some(ticket) if ticket.key != key => return Err(BuildError::TicketOfAnother { ticket: ticket.key, key }),
@@ -264,7 +302,12 @@ impl Builder {
         timer: T,
         entropy: impl FnMut() -> u64 + MaybeSend + 'static,
     ) -> Result<(Observer<T>, Driver<S, T>), BuildError> {
-        let set = [("id", self.id.is_some()), ("value", self.value.is_some()), ("ticket", self.ticket.is_some())];
+        let set = [
+            ("id", self.id.is_some()),
+            ("value", self.value.is_some()),
+            ("ticket", self.ticket.is_some()),
+            ("rank", self.rank.is_some()),
+        ];
         if let Some((setting, _)) = set.into_iter().find(|(_, is_set)| *is_set) {
             return Err(BuildError::NotForObservers { setting });
         }
@@ -272,7 +315,7 @@ impl Builder {
         let key = Key::new(self.key)?;
         let wakeups = storage.subscribe(&key);
         // As if nobody told it: it is there to see who leads, also where a wake-up is missing.
-        let config = resolved(self.config, self.changes, false);
+        let config = resolved(self.config, self.changes, None, false);
         let election = Election::observer(key, config, entropy(), timer.now())?;
         let shared = Arc::new(Shared::new(timer, &election));
         Ok((Observer::new(shared.clone()), Driver::new(shared, storage, wakeups, election, entropy)))
@@ -282,12 +325,13 @@ impl Builder {
 /// Without the [ticket](Builder::resume): two candidates with one would both lead.
 impl Clone for Builder {
     fn clone(&self) -> Self {
-        let Self { key, id, value, ticket: _, config, changes } = self;
+        let Self { key, id, value, ticket: _, rank, config, changes } = self;
         Self {
             key: key.clone(),
             id: id.clone(),
             value: value.clone(),
             ticket: None,
+            rank: *rank,
             config: config.clone(),
             changes: changes.clone(),
         }
@@ -308,7 +352,7 @@ pub(crate) fn random_id(entropy: &mut Entropy) -> Result<Id, InvalidText> {
 /// The configuration that was given, or else the defaults for the ttl that was set; then the single settings on top.
 ///
 /// `told`: who follows is told of every release and grant.
-fn resolved(given: Option<Config>, changes: Changes, told: bool) -> Config {
+fn resolved(given: Option<Config>, changes: Changes, rank: Option<u8>, told: bool) -> Config {
     let mut config = given.unwrap_or_else(|| {
         let mut derived = changes.ttl.map_or_else(Config::default, Config::with_ttl);
         if let Some(retry_interval) = changes.retry_interval {
@@ -319,7 +363,11 @@ fn resolved(given: Option<Config>, changes: Changes, told: bool) -> Config {
         }
         derived
     });
+    let ranked = rank.filter(|_| changes.claim_delay.is_none());
     changes.apply(&mut config);
+    if let Some(rank) = ranked {
+        config.claim_delay = config.cool_off.saturating_mul(rank.into());
+    }
     config
 }
 
@@ -339,10 +387,10 @@ pub enum BuildError {
         /// For which election the builder is.
         key: Key,
     },
-    /// An observer claims nothing: it has no id, no value and no ticket.
+    /// An observer claims nothing: it has no id, no value, no ticket and no rank.
     #[non_exhaustive]
     NotForObservers {
-        /// What was set: `id`, `value` or `ticket`.
+        /// What was set: `id`, `value`, `ticket` or `rank`.
         setting: &'static str,
     },
     /// The group has a candidate for this key.

@@ -2,6 +2,7 @@
 
 use alloc::sync::Arc;
 use core::fmt;
+use core::time::Duration;
 
 use crate::config::Config;
 use crate::election::Status;
@@ -57,6 +58,13 @@ impl<T: Timer> Candidate<T> {
     /// [`shutdown`](Self::shutdown), without the wait.
     pub(crate) fn stop(&self) {
         self.handle.shared.ask(Wishes::stop);
+    }
+
+    /// Goes by this [claim delay](Config::claim_delay) from now on. ([`config`](Self::config) still answers what was
+    /// configured.)
+    #[allow(dead_code, reason = "for who spreads the keys of a group over processes")]
+    pub(crate) fn set_claim_delay(&self, delay: Duration) {
+        self.handle.shared.ask(|wishes| wishes.set_claim_delay(delay));
     }
 
     /// The key of the election.

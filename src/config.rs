@@ -77,9 +77,22 @@ pub struct Config {
     /// lie. Default zero.
     ///
     /// As lock-delay, it gives work of the vanished leader that cannot be fenced the time to end
-    /// (Chubby, OSDI 2006, section 2.4; Consul sessions). Set on the less preferred candidates only,
-    /// it lets the preferred ones take over first.
+    /// (Chubby, OSDI 2006, section 2.4; Consul sessions). To let other candidates go first, set the
+    /// [claim delay](Self::claim_delay).
     pub takeover_delay: Duration,
+
+    /// For how long the key has to be free, as this candidate sees it by its own clock, before this candidate claims it.
+    /// Default zero.
+    ///
+    /// Others go first, whether the lease was released or ran out. (The [take-over delay](Self::takeover_delay) is about a
+    /// lease that ran out, and whose holder may still be at work: it belongs on every candidate. This one is about who is
+    /// preferred, and belongs on those who are not.) A [rank](crate::Builder::rank) sets it in proportion.
+    ///
+    /// Until then the candidate looks at the key and claims nothing, about once per retry interval, or a fifth of the ttl while
+    /// the key is free. A lease that it sees in between starts the time anew. What may still be its own it claims without
+    /// a delay: a lease whose grant it did not hear of, or that it could not renew. It never takes a lease from a leader:
+    /// whoever leads stays.
+    pub claim_delay: Duration,
 
     /// Take over an expired lease only after having seen its version unchanged for a whole ttl and margin on this
     /// candidate's own clock. Default `false`.
@@ -127,6 +140,7 @@ impl Config {
             cool_off: Self::cool_off_for(fifth),
             min_hold: Duration::ZERO,
             takeover_delay: Duration::ZERO,
+            claim_delay: Duration::ZERO,
             takeover_guard: false,
             fall_back_after: None,
         }
@@ -156,6 +170,7 @@ impl Config {
             ("cool_off", self.cool_off, Duration::ZERO),
             ("min_hold", self.min_hold, Duration::ZERO),
             ("takeover_delay", self.takeover_delay, Duration::ZERO),
+            ("claim_delay", self.claim_delay, Duration::ZERO),
         ];
         for (field, given, min) in durations {
             if !(min..=Self::MAX_DURATION).contains(&given) {

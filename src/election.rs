@@ -95,6 +95,10 @@ pub struct Election {
     to_continue: Option<(Term, Instant)>,
     leader: Option<Leader>,
     sighting: Option<Sighting>,
+    /// How long the key has to be free before it is claimed.
+    claim_delay: Duration,
+    /// Since when it has been, if it was when it was last looked at; by the own clock.
+    free_since: Option<Instant>,
     in_flight: Option<InFlight>,
     last_id: u64,
     /// When the next request is due.
@@ -197,6 +201,7 @@ impl Election {
     ) -> Result<Self, ConfigError> {
         config.validate()?;
         let phase = if id.is_some() { Phase::Following } else { Phase::Observing };
+        let claim_delay = config.claim_delay;
         Ok(Self {
             key,
             config,
@@ -213,6 +218,8 @@ impl Election {
             to_continue: None,
             leader: None,
             sighting: None,
+            claim_delay,
+            free_since: None,
             in_flight: None,
             last_id: 0,
             next_at: now,
@@ -351,6 +358,10 @@ impl Election {
                 if self.phase.reign().is_some() {
                     self.next_at = self.now;
                 }
+            }
+            Input::SetClaimDelay(delay) => {
+                self.claim_delay = delay;
+                self.hasten_claim();
             }
             Input::Renew => {
                 if self.in_flight.is_none() && self.phase.reign().is_some() {

@@ -3,6 +3,7 @@
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use core::fmt;
+use core::time::Duration;
 
 use event_listener::{Event as Signal, EventListener};
 
@@ -86,6 +87,8 @@ pub(crate) struct Wishes {
     resign: Resigning,
     /// A value that the driver has not taken up yet.
     value: Option<Option<Value>>,
+    /// A claim delay that the driver has not taken up yet.
+    claim_delay: Option<Duration>,
     /// The serial of the newest value asked for.
     value_asked: u64,
     /// That of the newest one taken up.
@@ -118,6 +121,10 @@ impl Wishes {
         self.value = Some(value);
         self.value_asked += 1;
         self.value_asked
+    }
+
+    pub(crate) const fn set_claim_delay(&mut self, delay: Duration) {
+        self.claim_delay = Some(delay);
     }
 
     /// Takes note of how far the election is. Whether that is news for somebody who waits.
@@ -237,10 +244,11 @@ impl<T: Timer> Shared<T> {
         let wishes = &mut state.wishes;
         let serial = wishes.value_asked;
         let value = wishes.value.take().map(|value| Input::SetValue { value, serial });
+        let claim_delay = wishes.claim_delay.take().map(Input::SetClaimDelay);
         let resign = (wishes.resign.taken < wishes.resign.asked).then_some(Input::Resign);
         wishes.resign.taken = wishes.resign.asked;
         let stop = wishes.stop.then_some(Input::Stop);
-        [value, resign, stop, drained.map(Input::Drained)].into_iter().flatten()
+        [value, claim_delay, resign, stop, drained.map(Input::Drained)].into_iter().flatten()
     }
 
     /// Lets the handles see what happened and the state after it, in one step. To be called before a request that

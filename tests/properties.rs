@@ -36,6 +36,7 @@ fn reply() -> impl Strategy<Value = Result<Reply, StorageError>> {
         5 => Just(Ok(Reply::Renewed(Renewed::extended(Version::FIRST)))),
         1 => proptest::option::of(lease()).prop_map(|lease| Ok(Reply::Renewed(Renewed::lost(lease)))),
         2 => Just(Ok(Reply::Released)),
+        2 => proptest::option::of(lease()).prop_map(|lease| Ok(Reply::Got(lease))),
         2 => Just(Err(StorageError::transient("down"))),
     ]
 }
@@ -58,6 +59,9 @@ fn a_move() -> impl Strategy<Value = Move> {
             Just(Input::Timeout),
             Just(Input::Wakeup),
             Just(Input::Resign),
+            duration().prop_map(Input::SetClaimDelay),
+            Just(Input::SetClaimDelay(Duration::from_secs(2))),
+            Just(Input::SetClaimDelay(Duration::ZERO)),
             Just(Input::SetValue { value: None, serial: 1 }),
             (1..20_u64).prop_map(|term| Input::Drained(Term::new(term).unwrap())),
         ].prop_map(Move::Input),
@@ -76,6 +80,7 @@ struct Judge {
     sent: usize,
     leading: Option<(Term, Instant)>,
     newest: Option<Term>,
+    delay: Duration,
     stopped: bool,
 }
 
@@ -114,7 +119,9 @@ impl Judge {
                 assert!(self.leading.is_none(), "R9: released before it demoted");
                 self.released.push(*session);
             }
-            Request::Get(_) => panic!("a candidate looks"),
+            Request::Get(_) => {
+                assert!(!self.delay.is_zero() && self.leading.is_none(), "only who lets others go first looks");
+            }
             other => panic!("{other:?}"),
         }
         assert_eq!(self.election.in_flight(), Some(id));
@@ -167,11 +174,12 @@ proptest! {
     /// R15, R16: any durations are judged without overflow; what is accepted keeps the rule, what is refused names a
     /// field and both numbers.
     #[test]
-    fn any_configuration_is_judged(durations in proptest::array::uniform9(duration())) {
+    fn any_configuration_is_judged(durations in proptest::array::uniform10(duration())) {
         let mut config = Config::default();
         [
             config.ttl, config.renew_interval, config.retry_interval, config.request_timeout, config.margin,
             config.drain_timeout, config.cool_off, config.min_hold, config.takeover_delay,
+            config.claim_delay,
         ] = durations;
         match config.validate() {
             Ok(()) => {
@@ -208,7 +216,7 @@ proptest! {
         let election = Election::new(key, id, Config::default(), Session::from_bits(0), seed, now).unwrap();
         let mut judge = Judge {
             election, now, sessions: 0, last: None, older: None, released: Vec::new(), sent: 0, leading: None, newest: None,
-            stopped: false,
+            delay: Duration::ZERO, stopped: false,
         };
         let mut next = judge.settle();
         let inputs = moves.len();
@@ -230,7 +238,12 @@ proptest! {
                         judge.election.handle_input(judge.now, Input::Reply { id, reply });
                     }
                 }
-                Move::Input(input) => judge.election.handle_input(judge.now, input),
+                Move::Input(input) => {
+                    if let Input::SetClaimDelay(delay) = input {
+                        judge.delay = delay;
+                    }
+                    judge.election.handle_input(judge.now, input);
+                }
             }
             judge.check();
             next = judge.settle();

@@ -11,20 +11,67 @@ impl Election {
     /// A claim was refused, or a renewal: others may lead, or nobody.
     pub(super) fn refused(&mut self, lease: Option<Lease>, retry_after: Duration) {
         let before = self.known;
-        self.known = before.max(lease.as_ref().map(|lease| lease.term));
+        self.see_key(lease.as_ref());
         let pause = match &lease {
-            Some(lease) if !lease.is_live() => {
-                self.sight(lease);
-                self.pause_before_takeover(retry_after, self.known > before)
-            }
-            Some(lease) => {
-                self.sight(lease);
-                self.pause(retry_after)
-            }
-            None => self.pause(retry_after),
+            _ if self.lets_others_go_first() && self.free_since.is_some() => self.pause_before_claim(),
+            Some(lease) if !lease.is_live() => self.pause_before_takeover(retry_after, self.known > before),
+            _ => self.pause(retry_after),
         };
         self.next_at = self.now.saturating_add(pause);
         self.see_leader(lease);
+    }
+
+    /// A look is answered: an observer's, or that of a candidate which lets others go first.
+    pub(super) fn looked(&mut self, lease: Option<Lease>) {
+        let time_left = lease.as_ref().filter(|lease| lease.is_live()).map(|lease| lease.time_left);
+        if self.id.is_some() {
+            self.see_key(lease.as_ref());
+        }
+        let pause = match time_left {
+            Some(time_left) => self.pause(time_left),
+            None if self.id.is_some() => self.pause_before_claim(),
+            None => self.pause(self.config.retry_interval),
+        };
+        self.next_at = self.now.saturating_add(pause);
+        self.see_leader(lease);
+    }
+
+    /// Takes note of how the key is, which this candidate does not lead.
+    fn see_key(&mut self, lease: Option<&Lease>) {
+        self.known = self.known.max(lease.map(|lease| lease.term));
+        let vacant_at = match lease {
+            Some(lease) => self.sight(lease),
+            None => self.free_since.unwrap_or(self.now),
+        };
+        self.free_since = lease.is_none_or(|lease| !lease.is_live()).then(|| vacant_at.min(self.now));
+    }
+
+    /// Whether a look is due rather than a claim: others go first, and have not had their time. What may be this session's
+    /// already is claimed: only the claim can tell.
+    pub(super) fn lets_others_go_first(&self) -> bool {
+        !self.claim_delay.is_zero() && !self.may_hold && self.claims_at().is_none_or(|at| self.now < at)
+    }
+
+    /// From when on others have had their time. `None`: the key is not free, as far as was seen.
+    fn claims_at(&self) -> Option<Instant> {
+        self.free_since.map(|since| since.saturating_add(self.claim_delay))
+    }
+
+    /// Others have less time than before: the claim may be due.
+    pub(super) fn hasten_claim(&mut self) {
+        // After a failure it asks when the storage may have recovered.
+        let waits = self.in_flight.is_none() && self.failures == 0 && self.phase.heeds_wakeups();
+        if let Some(at) = self.claims_at().filter(|_| waits && self.id.is_some()) {
+            self.next_at = self.next_at.min(at.max(self.now));
+        }
+    }
+
+    /// Until others have had their time, a little spread. It looks in between: others may come and go.
+    fn pause_before_claim(&mut self) -> Duration {
+        let look = self.pace.around(self.config.untold_pause());
+        let Some(at) = self.claims_at() else { return look };
+        let spread = self.pace.spread(&self.config);
+        at.saturating_duration_since(self.now).saturating_add(spread).min(look)
     }
 
     /// The lease is not live, and was not granted all the same (or it is the own one, which could not be renewed). Three
@@ -59,16 +106,19 @@ impl Election {
         lease_ends.min(stood_still.max(self.config.untold_pause())).min(interval)
     }
 
-    fn sight(&mut self, lease: &Lease) {
+    /// Answers when the lease ran or runs out.
+    fn sight(&mut self, lease: &Lease) -> Instant {
         let ends = self.now.saturating_add(lease.time_left);
         let same = self.sighting.take().filter(|seen| (seen.term, seen.version) == (lease.term, lease.version));
+        let vacant_at = same.as_ref().map_or(ends, |seen| seen.vacant_at.min(ends));
         self.sighting = Some(Sighting {
             term: lease.term,
             version: lease.version,
             ttl: lease.ttl,
-            since: same.as_ref().map_or(self.now, |seen| seen.since),
-            vacant_at: same.map_or(ends, |seen| seen.vacant_at.min(ends)),
+            since: same.map_or(self.now, |seen| seen.since),
+            vacant_at,
         });
+        vacant_at
     }
 
     /// From when on an expired lease may be taken over, where that is not simply left to the storage's clock.

@@ -36,6 +36,7 @@ impl Election {
         }
         self.stored = self.stored.max(request.serial);
         self.sighting = None;
+        self.free_since = None;
         self.phase = Phase::Leading(Reign { term, version, began: self.now, deadline, jeopardy: false });
         self.events.push_back(Event::Elected { term, deadline });
         self.see_own_lease();

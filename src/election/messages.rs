@@ -1,6 +1,7 @@
 //! What goes into an election and what comes out of it.
 
 use core::fmt;
+use core::time::Duration;
 
 use crate::lease::Lease;
 use crate::storage::{Operation, Reply, Request, Session, StorageError};
@@ -33,6 +34,8 @@ pub enum Input {
         /// answers it once the storage has the value.
         serial: u64,
     },
+    /// Go by this [claim delay](crate::Config::claim_delay) from now on, instead of the one that was configured.
+    SetClaimDelay(Duration),
     /// Renew now if it leads and waits for no answer: to travel with others. An early renewal is always harmless.
     Renew,
     /// All work of the ending term has ended.

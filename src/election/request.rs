@@ -34,6 +34,7 @@ impl Election {
                 let renewal = Renewal::new(key, id, session, reign.term, ttl).value(value);
                 renewal.patience(patience).time_left(time_left).into()
             }
+            None if self.lets_others_go_first() => Get::new(key).patience(patience).into(),
             None => {
                 let claim = Claim::new(key, id, session, ttl).value(value).patience(patience);
                 claim.after(self.claims_after()).takeover(self.takeover()).into()
@@ -93,12 +94,7 @@ impl Election {
             }
             (Operation::Get, Ok(Reply::Got(lease))) => {
                 self.succeed();
-                let wait = lease
-                    .as_ref()
-                    .filter(|lease| lease.is_live())
-                    .map_or(self.config.retry_interval, |lease| lease.time_left);
-                self.see_leader(lease);
-                self.next_at = self.now.saturating_add(self.pause(wait));
+                self.looked(lease);
             }
             (operation, Err(error)) => self.fail(operation, error),
             (operation, Ok(_)) => self.fail(operation, StorageError::unfit()),

@@ -175,6 +175,10 @@ impl Bench {
         self.reply(Reply::Acquired(Acquired::refused(Some(lease), retry_after)))
     }
 
+    pub(crate) fn looked(&mut self, lease: Option<Lease>) -> &mut Self {
+        self.reply(Reply::Got(lease))
+    }
+
     pub(crate) fn failed(&mut self) -> &mut Self {
         self.answer(Err(StorageError::transient("down")))
     }

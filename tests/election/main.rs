@@ -2,6 +2,7 @@
 
 mod bench;
 mod claiming;
+mod delaying;
 mod ending;
 mod following;
 mod leading;

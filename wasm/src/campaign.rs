@@ -219,8 +219,9 @@ impl Campaign {
         let built = builder.build_with(storage, WorkerTimer::new(), entropy()?);
         let (candidate, driver) = built.map_err(|error: BuildError| Error::RustError(error.to_string()))?;
         let config = driver.config();
-        if config.takeover_guard || !config.takeover_delay.is_zero() {
-            return Err(Error::RustError("a campaign takes neither takeover_guard nor takeover_delay".into()));
+        if config.takeover_guard || !config.takeover_delay.is_zero() || !config.claim_delay.is_zero() {
+            let refused = "a campaign takes none of takeover_guard, takeover_delay, claim_delay";
+            return Err(Error::RustError(refused.into()));
         }
         // Gone before it is used: no request leaves the object before that is durable.
         if found.is_some() {

@@ -5,7 +5,7 @@
 //!
 //! * **When the next request is due**: `next_at`, and what nothing but that is computed from: `pace`, `failures`
 //!   (without `fall_back_after`), `woken`, the serials `value.serial` and `in_flight.serial`, `sighting.vacant_at`
-//!   (without `takeover_guard` and `takeover_delay`). An election reads `next_at` only to decide whether to send now,
+//!   (without `takeover_guard` and `takeover_delay`), `free_since` (without `claim_delay`). An election reads `next_at` only to decide whether to send now,
 //!   and the model never leaves that to it. [`Action::Send`](crate::Action::Send) is possible in any state without a
 //!   request in flight: it hands in `Wakeup`, which makes a follower's claim due, and `SetValue`, which makes a leader's
 //!   renewal due. In every other transition a poll that answers with a request is undone, as if the executor had not
@@ -19,7 +19,7 @@
 //!   depend on them.
 //! * **`now`**, the newest reading of the clock: every input and every poll comes with a reading, the clocks of the
 //!   model never go back, so `now` is overwritten before it is read.
-//! * **What never changes**: `key`, `config`, `id`, `value.value` (always none), `sighting.ttl`.
+//! * **What never changes**: `key`, `config`, `id`, `value.value` (always none), `claim_delay` (always zero), `sighting.ttl`.
 //!
 //! `phase` is hashed whole, but for what is left out of the reign that it may hold: a reign is left out of by the name
 //! of its struct, wherever that is.
@@ -41,6 +41,8 @@ const LEFT_OUT: &[(&str, &str)] = &[
     ("Election", "now"),
     ("Election", "value"),
     ("Election", "stored"),
+    ("Election", "claim_delay"),
+    ("Election", "free_since"),
     ("Election", "leader"),
     ("Election", "next_at"),
     ("Election", "woken"),
