@@ -243,17 +243,18 @@ impl Builder {
     ) -> Result<(Candidate<T>, Driver<S, T>), BuildError> {
         let mut entropy: Entropy = Box::new(entropy);
         let Campaign { id, election, wakeups } =
-            self.campaign(&timer, &mut entropy, None, |key| storage.subscribe(key))?;
+            self.campaign(&timer, &mut entropy, None, Arc::new, |key| storage.subscribe(key))?;
         let shared = Arc::new(Shared::new(timer, &election));
         Ok((Candidate::new(shared.clone(), id), Driver::new(shared, storage, wakeups, election, entropy)))
     }
 
-    /// `fallback`: the id, if none was set.
+    /// `fallback`: the id, if none was set. `intern`: where equal configurations are to be one.
     pub(crate) fn campaign(
         self,
         timer: &impl Timer,
         entropy: &mut Entropy,
         fallback: Option<Id>,
+        intern: impl FnOnce(Config) -> Arc<Config>,
         subscribe: impl FnOnce(&Key) -> Wakeups,
     ) -> Result<Campaign, BuildError> {
         let id = match (self.id, fallback) {
@@ -263,7 +264,7 @@ impl Builder {
         };
         let key = Key::new(self.key)?;
         let wakeups = subscribe(&key);
-        let config = resolved(self.config, self.changes, self.rank, wakeups.is_complete());
+        let config = intern(resolved(self.config, self.changes, self.rank, wakeups.is_complete()));
         let now = timer.now();
         let mut election = match self.ticket {
             Some(ticket) if ticket.key != key => return Err(BuildError::TicketOfAnother { ticket: ticket.key, key }),

@@ -16,7 +16,7 @@ use portable_atomic::AtomicU64;
 
 use crate::time::Instant;
 
-/// Until when something is so, in nanoseconds of a timer; 0: it is not.
+/// Until when something is so, as the bits of an [`Instant`]; 0: it is not.
 #[derive(Debug)]
 pub(crate) struct Deadline(AtomicU64);
 
@@ -26,12 +26,12 @@ impl Deadline {
     }
 
     pub(crate) fn set(&self, at: Instant) {
-        self.0.store(nanoseconds(at).max(1), Ordering::Release);
+        self.0.store(at.to_bits().get(), Ordering::Release);
     }
 
     /// Moves it on, unless somebody has seen it pass: what was seen to end does not come back.
     pub(crate) fn extend(&self, at: Instant) -> bool {
-        let at = nanoseconds(at).max(1);
+        let at = at.to_bits().get();
         self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, |old| (old != 0).then_some(old.max(at))).is_ok()
     }
 
@@ -55,7 +55,7 @@ impl Deadline {
     pub(crate) fn remaining(&self, now: impl Fn() -> Instant) -> Duration {
         let mut deadline = self.0.load(Ordering::Acquire);
         while deadline != 0 {
-            let left = deadline.saturating_sub(nanoseconds(now()));
+            let left = deadline.saturating_sub(now().to_bits().get());
             if left > 0 {
                 return Duration::from_nanos(left);
             }
@@ -66,11 +66,6 @@ impl Deadline {
         }
         Duration::ZERO
     }
-}
-
-fn nanoseconds(at: Instant) -> u64 {
-    let since = at.since_origin();
-    since.as_secs().saturating_mul(1_000_000_000).saturating_add(u64::from(since.subsec_nanos()))
 }
 
 #[cfg(all(test, not(lessor_loom)))]

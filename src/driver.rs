@@ -170,7 +170,7 @@ impl<S: Storage + 'static, T: Timer> Driver<S, T> {
 
     /// The durations that the candidate goes by.
     #[must_use]
-    pub const fn config(&self) -> &Config {
+    pub fn config(&self) -> &Config {
         self.candidacy.election().config()
     }
 

@@ -1,6 +1,7 @@
 //! The candidate's half of the protocol, without I/O: time and replies go in, requests and events come out.
 
 use alloc::collections::VecDeque;
+use alloc::sync::Arc;
 use core::time::Duration;
 
 use crate::config::{Config, ConfigError};
@@ -71,7 +72,7 @@ pub use status::{Role, Status};
 #[derive(Clone, Debug, PartialEq)]
 pub struct Election {
     key: Key,
-    config: Config,
+    config: Arc<Config>,
     /// `None`: an observer.
     id: Option<Id>,
     pace: Pace,
@@ -143,27 +144,33 @@ impl Election {
     ///
     /// `session` has to be unpredictable and nobody else's, ever: it is all that proves a leader, and two elections with one session
     /// both lead. That goes for a clone of an election too: clones are for tests. `jitter` only has to differ between
-    /// candidates, it varies their pauses.
+    /// candidates, it varies their pauses. Many elections may share one configuration.
     ///
     /// # Errors
     /// [`ConfigError`] if the durations do not fit together.
     pub fn new(
         key: Key,
         id: Id,
-        config: Config,
+        config: impl Into<Arc<Config>>,
         session: Session,
         jitter: u64,
         now: Instant,
     ) -> Result<Self, ConfigError> {
-        Self::build(key, Some(id), config, Some(session), jitter, now)
+        Self::build(key, Some(id), config.into(), Some(session), jitter, now)
     }
 
     /// A candidate that goes on with the session of an instance that went to sleep, for the same key.
     ///
     /// # Errors
     /// [`ConfigError`] if the durations do not fit together.
-    pub fn resume(id: Id, config: Config, ticket: Ticket, jitter: u64, now: Instant) -> Result<Self, ConfigError> {
-        let resumed = Self::build(ticket.key, Some(id), config, Some(ticket.session), jitter, now)?;
+    pub fn resume(
+        id: Id,
+        config: impl Into<Arc<Config>>,
+        ticket: Ticket,
+        jitter: u64,
+        now: Instant,
+    ) -> Result<Self, ConfigError> {
+        let resumed = Self::build(ticket.key, Some(id), config.into(), Some(ticket.session), jitter, now)?;
         let to_continue = ticket.known.zip(ticket.reign_until).filter(|_| ticket.continues);
         // Its session may hold the lease.
         Ok(Self { known: ticket.known, to_continue, may_hold: true, ..resumed })
@@ -187,14 +194,14 @@ impl Election {
     ///
     /// # Errors
     /// [`ConfigError`] if the durations do not fit together.
-    pub fn observer(key: Key, config: Config, jitter: u64, now: Instant) -> Result<Self, ConfigError> {
-        Self::build(key, None, config, None, jitter, now)
+    pub fn observer(key: Key, config: impl Into<Arc<Config>>, jitter: u64, now: Instant) -> Result<Self, ConfigError> {
+        Self::build(key, None, config.into(), None, jitter, now)
     }
 
     fn build(
         key: Key,
         id: Option<Id>,
-        config: Config,
+        config: Arc<Config>,
         session: Option<Session>,
         jitter: u64,
         now: Instant,
@@ -255,7 +262,11 @@ impl Election {
 
     /// The durations it goes by.
     #[must_use]
-    pub const fn config(&self) -> &Config {
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    pub(crate) const fn shared_config(&self) -> &Arc<Config> {
         &self.config
     }
 

@@ -10,6 +10,7 @@ use event_listener::Event as Signal;
 
 use crate::builder::{BuildError, Builder, Campaign};
 use crate::candidate::Candidate;
+use crate::config::Config;
 use crate::election::{Election, Role};
 use crate::entropy::Entropy;
 use crate::maybe_send::MaybeSendSync;
@@ -32,6 +33,9 @@ pub use driver::{GroupDriver, GroupStep};
 use events::Queue;
 pub use events::{GroupEvent, GroupEvents};
 use rouse::Rouse;
+
+/// So many configurations are remembered, to be shared.
+const CONFIGS: usize = 8;
 
 /// Many candidates of a process, each for a key of its own, under one driver.
 ///
@@ -83,6 +87,8 @@ impl<F: Fn(&Key) -> Wakeups + MaybeSendSync> Subscribe for F {}
 struct State<T: Timer> {
     candidates: BTreeMap<Key, Candidate<T>>,
     newcomers: Vec<Newcomer<T>>,
+    /// Those of the newest candidates, each once.
+    configs: Vec<Arc<Config>>,
     listeners: Vec<Weak<Queue>>,
     is_stopping: bool,
     closed: Option<Stopped>,
@@ -127,8 +133,13 @@ impl<T: Timer + Clone> Group<T> {
     pub fn add(&self, builder: Builder) -> Result<Candidate<T>, BuildError> {
         let hub = &*self.hub;
         let mut entropy = hub.entropy();
-        let Campaign { id, election, wakeups } =
-            builder.campaign(&hub.timer, &mut entropy, Some(hub.id.clone()), |key| (hub.subscribe)(key))?;
+        let Campaign { id, election, wakeups } = builder.campaign(
+            &hub.timer,
+            &mut entropy,
+            Some(hub.id.clone()),
+            |config| hub.intern(config),
+            |key| (hub.subscribe)(key),
+        )?;
         let election = election.paced();
         let key = election.key().clone();
         let shared = Arc::new(Shared::new(hub.timer.clone(), &election));
@@ -248,6 +259,20 @@ impl<T: Timer> Hub<T> {
     fn entropy(&self) -> Entropy {
         let entropy = self.entropy.clone();
         Box::new(move || (entropy.lock())())
+    }
+
+    /// One for all candidates that have the same: mostly that is all of them.
+    fn intern(&self, config: Config) -> Arc<Config> {
+        let mut state = self.state.lock();
+        if let Some(known) = state.configs.iter().find(|known| ***known == config) {
+            return known.clone();
+        }
+        if state.configs.len() >= CONFIGS {
+            state.configs.remove(0);
+        }
+        let config = Arc::new(config);
+        state.configs.push(config.clone());
+        config
     }
 
     fn stop(&self) {

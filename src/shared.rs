@@ -22,7 +22,7 @@ use crate::time::{Instant, Timer};
 pub(crate) struct Shared<T> {
     pub(crate) timer: T,
     pub(crate) key: Key,
-    pub(crate) config: Config,
+    pub(crate) config: Arc<Config>,
     /// Until when the candidate leads and takes on new work: one for all its reigns. Each [`SharedReign`] has a deadline of
     /// its own beside it, which lasts through the hand-over.
     pub(crate) leading: Deadline,
@@ -168,7 +168,7 @@ impl<T: Timer> Shared<T> {
         Self {
             timer,
             key: election.key().clone(),
-            config: election.config().clone(),
+            config: election.shared_config().clone(),
             leading: Deadline::none(),
             state: Mutex::new(state),
             changed: Signal::new(),

@@ -5,6 +5,7 @@ use alloc::rc::Rc;
 use alloc::sync::Arc;
 use core::fmt;
 use core::future::Future;
+use core::num::NonZeroU64;
 use core::time::Duration;
 
 mod any;
@@ -37,7 +38,8 @@ pub use self::tokio::{TokioSleep, TokioTimer};
 /// A reading of a [`Timer`]'s clock: the time since some fixed origin of that timer.
 ///
 /// The standard library's `Instant` panics on `wasm32-unknown-unknown` and does not exist without an operating system.
-/// Two readings compare only if they come from the same timer. All arithmetic saturates.
+/// Two readings compare only if they come from the same timer. All arithmetic saturates: at the origin, and 584 years after
+/// it.
 ///
 /// ```
 /// use core::time::Duration;
@@ -48,38 +50,64 @@ pub use self::tokio::{TokioSleep, TokioTimer};
 /// assert_eq!(deadline.saturating_duration_since(sent), Duration::from_secs(9));
 /// assert_eq!(sent.saturating_duration_since(deadline), Duration::ZERO);
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct Instant(Duration);
+// Eight bytes, also where there may be none: a candidate has a dozen, and there may be many candidates.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Instant(NonZeroU64);
+
+const fn nanoseconds(duration: Duration) -> u64 {
+    duration.as_secs().saturating_mul(1_000_000_000).saturating_add(duration.subsec_nanos() as u64)
+}
 
 impl Instant {
     /// The instant that lies this long after the timer's origin.
     #[must_use]
     pub const fn from_origin(elapsed: Duration) -> Self {
-        Self(elapsed)
+        Self(NonZeroU64::MIN.saturating_add(nanoseconds(elapsed)))
     }
 
     /// How long after the timer's origin this is.
     #[must_use]
     pub const fn since_origin(self) -> Duration {
+        Duration::from_nanos(self.0.get() - 1)
+    }
+
+    /// One more than the nanoseconds since the origin: what an atomic number can keep, with 0 for none.
+    pub(crate) const fn to_bits(self) -> NonZeroU64 {
         self.0
     }
 
     /// How long after `earlier` this is; zero if it is not after it.
     #[must_use]
     pub const fn saturating_duration_since(self, earlier: Self) -> Duration {
-        self.0.saturating_sub(earlier.0)
+        Duration::from_nanos(self.0.get().saturating_sub(earlier.0.get()))
     }
 
     /// This instant moved into the future.
     #[must_use]
     pub const fn saturating_add(self, duration: Duration) -> Self {
-        Self(self.0.saturating_add(duration))
+        Self(self.0.saturating_add(nanoseconds(duration)))
     }
 
     /// This instant moved into the past, not beyond the origin.
     #[must_use]
     pub const fn saturating_sub(self, duration: Duration) -> Self {
-        Self(self.0.saturating_sub(duration))
+        match NonZeroU64::new(self.0.get().saturating_sub(nanoseconds(duration))) {
+            Some(bits) => Self(bits),
+            None => Self(NonZeroU64::MIN),
+        }
+    }
+}
+
+/// The origin.
+impl Default for Instant {
+    fn default() -> Self {
+        Self(NonZeroU64::MIN)
+    }
+}
+
+impl fmt::Debug for Instant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Instant").field(&self.since_origin()).finish()
     }
 }
 
@@ -182,7 +210,7 @@ where
     type Sleep = F;
 
     fn now(&self) -> Instant {
-        Instant((self.now)())
+        Instant::from_origin((self.now)())
     }
 
     fn sleep(&self, duration: Duration) -> F {

@@ -100,6 +100,7 @@ impl GroupBuilder {
         let state = State {
             candidates: BTreeMap::new(),
             newcomers: Vec::new(),
+            configs: Vec::new(),
             listeners: Vec::new(),
             is_stopping: false,
             closed: None,

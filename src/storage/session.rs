@@ -7,25 +7,29 @@ use core::fmt;
 ///
 /// Only a storage sees it. It never travels in a [`Lease`](crate::Lease), and its `Debug` form does not show it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Session(u128);
+pub struct Session {
+    // Two words, since one of 128 bits is aligned to twice as much, and so is whatever has it.
+    high: u64,
+    low: u64,
+}
 
 impl Session {
     /// Makes a session of 128 bits. They have to be unpredictable, and never the same twice: whoever has them holds
     /// the lease.
     #[must_use]
     pub const fn from_bits(bits: u128) -> Self {
-        Self(bits)
+        Self { high: (bits >> 64) as u64, low: bits as u64 }
     }
 
     /// A new session from a source of unpredictable words.
     pub(crate) fn draw(entropy: &mut dyn FnMut() -> u64) -> Self {
-        Self(u128::from(entropy()) << 64 | u128::from(entropy()))
+        Self { high: entropy(), low: entropy() }
     }
 
     /// The bits, for a storage to keep.
     #[must_use]
     pub const fn to_bits(self) -> u128 {
-        self.0
+        (self.high as u128) << 64 | self.low as u128
     }
 }
 
