@@ -35,7 +35,7 @@ pub use memory::MemoryStorage;
 pub(crate) use record::whole_ms;
 pub use record::{Record, Verdict};
 pub use reply::{Acquired, Renewed, Reply};
-pub use request::{Claim, Get, Operation, Release, Renewal, Request, Revoke, Takeover};
+pub use request::{Claim, Get, Operation, Release, Renewal, Request, Revoke, Successor, Takeover};
 pub use session::Session;
 pub use subscribers::Subscribers;
 pub use wakeups::Wakeups;

@@ -91,6 +91,7 @@ mod revocation;
 mod table;
 mod takeover;
 mod text;
+mod transfer;
 mod wakeups;
 
 use case::{Case, Stop};

@@ -11,7 +11,7 @@ use core::time::Duration;
 
 use super::list::Page;
 use super::reply::{Acquired, Renewed, Reply};
-use super::request::{Claim, Renewal, Request, Revoke, Takeover};
+use super::request::{Claim, Release, Renewal, Request, Revoke, Takeover};
 use super::session::Session;
 use crate::lease::Lease;
 use crate::term::{Term, Version};
@@ -45,7 +45,7 @@ use crate::text::{Id, Value};
 pub struct Record {
     /// Who may renew and release. `None`: released.
     pub session: Option<Session>,
-    /// Who held the lease last.
+    /// Who held the lease last; or for whom the key is reserved since its release.
     pub id: Id,
     /// The newest term: of the newest grant, or of a revoke after it.
     pub term: Term,
@@ -53,7 +53,7 @@ pub struct Record {
     pub version: Version,
     /// What the last write gave, in ms. A lease never lasts longer, wherever the clock jumps.
     pub ttl_ms: u64,
-    /// When the lease ends, in ms of the storage's clock.
+    /// When the lease ends, in ms of the storage's clock; after a release, when its reservation does. Zero: it reserves nothing.
     pub expires_ms: u64,
     /// When the term was granted, in ms of the storage's clock. For people: nothing is decided by it.
     pub since_ms: u64,
@@ -103,6 +103,7 @@ impl Record {
     /// | live, another's, ahead of the clock, `takeover` is this version, and the claim is not outdated (`after < term`) | granted a new term: see below | the claim's |
     /// | live, another's | refused, `retry_after` the time left | untouched: no write, no lock |
     /// | not live, `after < term` | refused, `retry_after` 0: something happened since the candidate looked | untouched |
+    /// | released, reserved for another id: `now < expires <= now + ttl` | refused, `retry_after` the time left of that | untouched |
     /// | released | granted a new term, whatever `takeover` says | the claim's |
     /// | expired, mine | granted a new term | the claim's |
     /// | expired, another's | what `takeover` says: granted a new term, or refused with `retry_after` its ttl | the claim's if granted |
@@ -111,9 +112,9 @@ impl Record {
     /// |---|---|---|---|
     /// | renew | live, session and term match | extended | extended, never shortened; the renewal's id and value |
     /// | | anything else, its own expired lease included | lost | untouched |
-    /// | release | the session matches, live or not | released | no session |
+    /// | release | the session matches, live or not | released | no session; if it names a successor, reserved: its id, ttl and expires are those of the reservation, else expires is 0 |
     /// | | anything else | released: there is nothing to do | untouched |
-    /// | revoke | there is a session, live or not, and the term is the one that it names, if any | revoked: the lease as it was | no session, a term of its own |
+    /// | revoke | there is a session, live or not, and the term is the one that it names, if any | revoked: the lease as it was | no session, a term of its own, expires is 0 |
     /// | | anything else | revoked: nothing | untouched |
     /// | get | always | the lease | untouched |
     ///
@@ -122,6 +123,10 @@ impl Record {
     /// be ahead of the clock, is granted to a claim that has seen its version unchanged for a whole ttl and margin on its
     /// own clock ([`Takeover::Unchanged`]). No write is needed for that, and a clock that steps back and forth shortens
     /// nothing.
+    ///
+    /// A reservation needs no column of its own: no session, and an end that is ahead. It, too, lasts no longer than its
+    /// ttl: one that ends later than that from now is from before a step back of the clock, and binds nobody. What reserves nothing
+    /// ends at 0 and not at the time of the release, which a step back would put ahead.
     ///
     /// A new term is `max(term + 1, after + 1, seed)`. With `after` beyond the record's term the storage has lost writes
     /// that the candidate saw: the grant then goes past what was seen, so that terms still only grow.
@@ -136,7 +141,7 @@ impl Record {
         match request {
             Request::Acquire(claim) => Self::acquire(current, claim, now_ms, seed),
             Request::Renew(renewal) => Self::renew(current, renewal, now_ms),
-            Request::Release(release) => Verdict::new(Reply::Released, Self::release(current, release.session)),
+            Request::Release(release) => Verdict::new(Reply::Released, Self::release(current, release, now_ms)),
             Request::Get(_) => Verdict::new(Reply::Got(current.map(|record| record.lease(now_ms))), None),
             Request::Revoke(revoke) => Self::revoke(current, revoke, now_ms),
             Request::List(_) => Verdict::new(Reply::Listed(Page::default()), None),
@@ -175,6 +180,10 @@ impl Record {
         if outdated {
             return record.refuse(now_ms, 0);
         }
+        let reserved_ms = record.reserved_ms(&claim.id, now_ms);
+        if reserved_ms > 0 {
+            return record.refuse(now_ms, reserved_ms);
+        }
         let free = match claim.takeover {
             _ if record.session.is_none() || mine => true,
             Takeover::Expired => true,
@@ -199,9 +208,22 @@ impl Record {
     }
 
     /// Gives up what the session holds, live or not. The record stays, so that its term does.
-    fn release(current: Option<&Self>, session: Session) -> Option<Self> {
-        let record = current.filter(|record| record.session == Some(session))?;
-        Some(Self { session: None, version: record.version.next(), ..record.clone() })
+    fn release(current: Option<&Self>, release: &Release, now_ms: u64) -> Option<Self> {
+        let record = current.filter(|record| record.session == Some(release.session))?;
+        let freed = record.freed();
+        Some(match &release.successor {
+            None => freed,
+            Some(successor) => {
+                let ttl_ms = whole_ms(successor.within);
+                let expires_ms = now_ms.saturating_add(ttl_ms);
+                Self { id: successor.id.clone(), ttl_ms, expires_ms, ..freed }
+            }
+        })
+    }
+
+    /// Nobody's, and reserved for nobody.
+    fn freed(&self) -> Self {
+        Self { session: None, version: self.version.next(), expires_ms: 0, ..self.clone() }
     }
 
     /// Takes the lease from its holder: the record is released, in a term of its own, so that what the holder still
@@ -213,7 +235,7 @@ impl Record {
         };
         // After the last term nothing is granted any more anyhow.
         let term = record.term.next().unwrap_or(record.term);
-        let revoked = Self { session: None, term, version: record.version.next(), since_ms: now_ms, ..record.clone() };
+        let revoked = Self { term, since_ms: now_ms, ..record.freed() };
         Verdict::new(Reply::Revoked(Some(record.lease(now_ms))), Some(revoked))
     }
 
@@ -244,6 +266,12 @@ impl Record {
     /// After a step back of the clock a lease still lasts no longer than its ttl.
     fn left(&self, now_ms: u64) -> u64 {
         self.expires_ms.saturating_sub(now_ms).min(self.ttl_ms)
+    }
+
+    /// For how long the key is reserved for another than this one. 0: it is not.
+    fn reserved_ms(&self, id: &Id, now_ms: u64) -> u64 {
+        let reserved = self.session.is_none() && self.id != *id && !self.is_ahead_of_the_clock(now_ms);
+        if reserved { self.expires_ms.saturating_sub(now_ms) } else { 0 }
     }
 
     /// Whether the clock has stepped back since the last write: else no lease ends later than its ttl from now.

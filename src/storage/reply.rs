@@ -39,13 +39,15 @@ pub enum Acquired {
         /// The record's version.
         version: Version,
     },
-    /// It is not: another holds it, or it may be free but the claimant does not know enough, or must not take it over yet.
+    /// It is not: another holds it, or it may be free but the claimant does not know enough, or must not take it over yet,
+    /// or it is reserved for another.
     #[non_exhaustive]
     Refused {
         /// What can be seen of the key, live or not. `None`: nothing.
         lease: Option<Lease>,
         /// After how long to ask again. Zero: at once, with what the lease shows. For an expired lease that the claim's
-        /// `takeover` spared: its ttl, since only the candidate knows its own delay.
+        /// `takeover` spared: its ttl, since only the candidate knows its own delay. For a released one that is reserved: when
+        /// that is over.
         retry_after: Duration,
     },
 }

@@ -256,6 +256,17 @@ impl Renewal {
 }
 
 /// A candidate gives up what its session holds.
+///
+/// ```
+/// use core::time::Duration;
+/// use lessor::storage::{Release, Session, Successor};
+/// use lessor::{Id, Key};
+///
+/// let next = Successor::new(Id::new("node-b")?, Duration::from_secs(4));
+/// let release = Release::new(Key::new("k")?, Session::from_bits(0x5eed)).successor(Some(next));
+/// assert_eq!(release.successor.unwrap().id.as_str(), "node-b");
+/// # Ok::<(), lessor::InvalidText>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Release {
@@ -263,6 +274,8 @@ pub struct Release {
     pub key: Key,
     /// Whose lease.
     pub session: Session,
+    /// For whom the key is reserved then. `None`: for nobody.
+    pub successor: Option<Successor>,
     /// For how long the sender waits for the reply. `None`: it does not say. See [`Request::patience`].
     pub patience: Option<Duration>,
 }
@@ -271,13 +284,39 @@ impl Release {
     /// The release of a key by a session.
     #[must_use]
     pub const fn new(key: Key, session: Session) -> Self {
-        Self { key, session, patience: None }
+        Self { key, session, successor: None, patience: None }
+    }
+
+    /// Sets [`successor`](Self::successor).
+    #[must_use]
+    pub fn successor(self, successor: Option<Successor>) -> Self {
+        Self { successor, ..self }
     }
 
     /// Sets [`patience`](Self::patience).
     #[must_use]
     pub fn patience(self, patience: Duration) -> Self {
         Self { patience: Some(patience), ..self }
+    }
+}
+
+/// For whom a released key is reserved, and for how long: until then claims of others are refused.
+///
+/// Ids prove nothing: whoever has this id is meant. Nobody leads by a reservation alone, its owner has to claim.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Successor {
+    /// Who may claim the key meanwhile.
+    pub id: Id,
+    /// For how long from the release. A storage counts in whole milliseconds, rounded up.
+    pub within: Duration,
+}
+
+impl Successor {
+    /// Whoever has this id, for this long.
+    #[must_use]
+    pub const fn new(id: Id, within: Duration) -> Self {
+        Self { id, within }
     }
 }
 

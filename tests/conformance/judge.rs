@@ -27,6 +27,15 @@ pub(crate) fn live(record: &Record, now_ms: u64) -> bool {
     record.session.is_some() && record.expires_ms > now_ms
 }
 
+/// Whether it is a released key that is reserved for somebody, or was.
+pub(crate) const fn reserves(record: &Record) -> bool {
+    record.session.is_none() && record.expires_ms > 0
+}
+
+fn reserved(record: &Record, now_ms: u64) -> bool {
+    reserves(record) && now_ms < record.expires_ms && record.expires_ms - now_ms <= record.ttl_ms
+}
+
 fn left(record: &Record, now_ms: u64) -> Duration {
     Duration::from_millis(record.expires_ms.saturating_sub(now_ms))
 }
@@ -51,8 +60,11 @@ fn judge(current: Option<&Record>, request: impl Into<Request>, now_ms: u64, see
 /// A record as the storage reads it.
 pub(crate) fn read(fault: Option<Fault>, record: Option<&Record>, now_ms: u64) -> Option<Record> {
     let mut record = record?.clone();
-    if fault == Some(Fault::ClockBackMakesEternal) && record.session.is_some() {
-        record.ttl_ms = record.ttl_ms.max(record.expires_ms.saturating_sub(now_ms));
+    let ahead_ms = record.expires_ms.saturating_sub(now_ms);
+    match fault {
+        Some(Fault::ClockBackMakesEternal) if record.session.is_some() => record.ttl_ms = record.ttl_ms.max(ahead_ms),
+        Some(Fault::ClockBackMakesReservationsLong) if reserves(&record) => record.ttl_ms = record.ttl_ms.max(ahead_ms),
+        _ => {}
     }
     Some(record)
 }
@@ -62,7 +74,12 @@ pub(crate) fn shown(fault: Option<Fault>, record: &Record, mut lease: Lease, now
     let age = match fault {
         Some(Fault::AgeOutlivesTheRelease) => Some(now_ms.saturating_sub(record.since_ms)),
         Some(Fault::AgeStandsBetweenWrites) => {
-            Some((record.expires_ms - record.ttl_ms).saturating_sub(record.since_ms)).filter(|_| lease.id.is_some())
+            Some(record.expires_ms.saturating_sub(record.ttl_ms).saturating_sub(record.since_ms))
+                .filter(|_| lease.id.is_some())
+        }
+        Some(Fault::ReservedShowsItsSuccessor) if reserved(record, now_ms) => {
+            lease.id = Some(record.id.clone());
+            return lease;
         }
         Some(Fault::AgeInSeconds) => lease.age.map(|age| age.as_secs() * 1000),
         Some(Fault::ClockBackMakesAgesHuge) => lease.age.map(|_| now_ms.wrapping_sub(record.since_ms)),
@@ -134,8 +151,36 @@ fn bend(fault: Fault, record: &mut Record, revoked: bool, claim: &mut Claim, now
         Fault::GuardBindsReleased if released && claim.takeover != Takeover::Expired => {
             return Some(Duration::from_millis(record.ttl_ms));
         }
-        Fault::RevokedBindsTheGuard if revoked && record.expires_ms > now_ms && claim.takeover != Takeover::Expired => {
+        Fault::RevokedBindsTheGuard if revoked && record.expires_ms > now_ms => {
+            if claim.takeover != Takeover::Expired {
+                return Some(Duration::from_millis(record.ttl_ms));
+            }
+            record.expires_ms = 0;
+        }
+        Fault::ReservedWaitsForTheWatch
+            if reserved(record, now_ms) && !outdated && claim.takeover != Takeover::Expired =>
+        {
+            return Some(left(record, now_ms));
+        }
+        Fault::ReservedForNobody if reserved(record, now_ms) && !outdated => return Some(left(record, now_ms)),
+        Fault::ReservedIsGrantedToTheOutdated if reserved(record, now_ms) && record.id == claim.id && outdated => {
+            claim.after = Some(record.term);
+        }
+        Fault::ReservedIsJudgedBeforeOutdated if reserved(record, now_ms) && record.id != claim.id && outdated => {
+            return Some(left(record, now_ms));
+        }
+        Fault::ReservationNeverEnds if reserves(record) && claim.id != record.id && !outdated => {
             return Some(Duration::from_millis(record.ttl_ms));
+        }
+        Fault::SuccessorIsFolded
+            if reserved(record, now_ms) && claim.id.as_str().eq_ignore_ascii_case(record.id.as_str()) =>
+        {
+            claim.id = record.id.clone();
+        }
+        Fault::SuccessorIsTrimmed
+            if reserved(record, now_ms) && claim.id.as_str().trim() == record.id.as_str().trim() =>
+        {
+            claim.id = record.id.clone();
         }
         Fault::GuardBindsOwn if mine && !live && claim.takeover != Takeover::Expired => {
             return Some(Duration::from_millis(record.ttl_ms));
@@ -159,6 +204,7 @@ fn bend_grant(fault: Fault, current: Option<&Record>, claim: &Claim, written: &m
             written.expires_ms = now_ms + written.ttl_ms;
         }
         Fault::TermKeptOnRelease if released => written.term = term,
+        Fault::ReservedKeepsTheTerm if current.is_some_and(reserves) => written.term = term,
         Fault::TermKeptOnOwnExpired if mine && !live => written.term = term,
         Fault::TermKeptOnTakeover if !mine && !released => written.term = term,
         Fault::VersionRestartsAtGrant if written.term != term => written.version = Version::FIRST,
@@ -190,6 +236,9 @@ fn bend_refusal(fault: Fault, current: &Record, claim: &Claim, answer: Acquired,
         Fault::RefusalPublishes => {
             write = Write::Put(changed(current, |record| record.value = claim.value.clone()));
         }
+        Fault::ReservedRefusalWrites if reserved(current, now_ms) && !outdated => write = moved(current),
+        Fault::ReservedSaysRetryAtOnce if reserved(current, now_ms) => retry_after = Duration::ZERO,
+        Fault::ReservedSaysItsWholeTime if reserved(current, now_ms) && !outdated => retry_after = ttl,
         Fault::OutdatedHasToWait if !live && outdated => retry_after = ttl,
         Fault::ReleasedOnlyAsksAtOnce if !live && !outdated => retry_after = Duration::ZERO,
         _ => {}
@@ -271,6 +320,10 @@ pub(crate) fn release(
     let mut release = release.clone();
     match fault {
         Some(Fault::ReleaseDoesNothing) => return Write::Keep,
+        Some(Fault::ReservationIsMadeAgain) if reserved(record, now_ms) && release.successor.is_some() => {
+            let held = changed(record, |record| record.session = Some(release.session));
+            return judge(Some(&held), release, now_ms, Term::FIRST).1.into();
+        }
         Some(Fault::ReleaseWritesAgain) if record.session.is_none() => return moved(record),
         Some(Fault::ReleaseNeedsALiveLease) if !live(record, now_ms) => return Write::Keep,
         Some(Fault::ReleaseIgnoresSession) => release.session = record.session.unwrap_or(release.session),
@@ -287,6 +340,10 @@ pub(crate) fn release(
         Some(Fault::ReleaseDeletes) => return Write::Delete,
         Some(Fault::ReleaseForgetsTheValue) => written.value = None,
         Some(Fault::ReleaseKeepsTheVersion) => written.version = record.version,
+        Some(Fault::TransferForgetsTheValue) if reserves(&written) => written.value = None,
+        Some(Fault::TransferKeepsTheVersion) if reserves(&written) => written.version = record.version,
+        Some(Fault::ReleaseReservesForItself) if !reserves(&written) => written.expires_ms = record.expires_ms,
+        Some(Fault::ClockBackReservesWhatIsFree) if !reserves(&written) => written.expires_ms = now_ms,
         _ => {}
     }
     Write::Put(written)
@@ -326,6 +383,9 @@ pub(crate) fn revoke(
         Some(Fault::RevokeOfTheLastTermDoesNothing) if current.term == Term::LAST => return (None, Write::Keep),
         Some(Fault::RevokeShowsTheLeaseAfter) => return (Some(written.lease(now_ms)), Write::Put(written)),
         Some(Fault::RevokeForgetsTheValue) => written.value = None,
+        Some(Fault::RevokeReservesForTheHolder | Fault::RevokedBindsTheGuard) => {
+            written.expires_ms = current.expires_ms
+        }
         Some(Fault::RevokeKeepsTheTerm) => written.term = current.term,
         Some(Fault::RevokeKeepsTheVersion) => written.version = current.version,
         _ => {}

@@ -74,6 +74,7 @@ fn what_a_harness_cannot_do_is_reported() {
             "restart_keeps_leases",
             "clock_back_lease_lasts_no_longer_than_ttl",
             "clock_back_dead_leader_is_replaced",
+            "clock_back_reservation_ends",
             "data_loss_terms_still_grow",
             "data_loss_freezes",
         ]

@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use lessor::storage::{Claim, Renewal, Session, Takeover};
+use lessor::storage::{Claim, Release, Renewal, Session, Successor, Takeover};
 use lessor::{Id, Key, Value};
 
 use crate::fault::Fault;
@@ -51,6 +51,20 @@ fn value(fault: Option<Fault>, value: Option<Value>) -> Option<Value> {
 
 fn id(fault: Option<Fault>, id: Id) -> Id {
     if fault == Some(Fault::IdIsTrimmed) { Id::new(id.as_str().trim()).unwrap_or(id) } else { id }
+}
+
+/// A release as the storage takes it.
+pub(crate) fn release(fault: Option<Fault>, release: &Release) -> Release {
+    let successor = release.successor.clone().filter(|_| fault != Some(Fault::SuccessorIsIgnored));
+    let taken = |Successor { id: named, within, .. }| match fault {
+        Some(Fault::ReservationIsRoundedDown) => {
+            Successor::new(named, Duration::from_millis(within.as_millis() as u64))
+        }
+        Some(Fault::ReservationEndsEarly) => Successor::new(named, within * 4 / 5),
+        Some(Fault::ReservationOfNoTimeBinds) if within.is_zero() => Successor::new(named, Duration::from_secs(60)),
+        _ => Successor::new(id(fault, named), within),
+    };
+    Release::new(key(fault, &release.key), session(fault, release.session)).successor(successor.map(taken))
 }
 
 /// A claim as the storage takes it.

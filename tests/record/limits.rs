@@ -13,6 +13,7 @@ fn the_age_of_a_term_counts_from_its_grant() {
         ("the same claim again", Some(held_by(1)), claim(0).into(), SINCE),
         ("the same claim again, shorter", Some(held_by(1)), hasty.into(), SINCE),
         ("released", Some(held_by(1)), release().into(), SINCE),
+        ("released to another", Some(held_by(1)), transfer_to(2, ms(TTL)).into(), SINCE),
         ("a new reign", Some(held_by(1)), claim(7).into(), NOW),
         ("after a release", Some(released()), claim(7).into(), NOW),
         ("the own expired lease", Some(expired(1)), claim(7).into(), NOW),

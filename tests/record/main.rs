@@ -7,8 +7,8 @@ mod tables;
 use core::time::Duration;
 
 use lessor::storage::{
-    Acquired, Claim, Get, List, Page, Record, Release, Renewal, Renewed, Reply, Request, Revoke, Session, Takeover,
-    Verdict, Version,
+    Acquired, Claim, Get, List, Page, Record, Release, Renewal, Renewed, Reply, Request, Revoke, Session, Successor,
+    Takeover, Verdict, Version,
 };
 use lessor::{Id, Key, Lease, Term, Value};
 
@@ -66,6 +66,11 @@ fn release() -> Release {
     Release::new(key(), session(1))
 }
 
+/// The release of candidate 1, in favour of another.
+fn transfer_to(candidate: u128, within: Duration) -> Release {
+    release().successor(Some(Successor::new(id(candidate), within)))
+}
+
 /// The record of a candidate, in term 7 and version 20, half of its ttl used.
 fn held_by(candidate: u128) -> Record {
     let (session, id, expires_ms) = (Some(session(candidate)), id(candidate), NOW + TTL / 2);
@@ -86,7 +91,12 @@ fn expired(candidate: u128) -> Record {
 }
 
 fn released() -> Record {
-    with(held_by(2), |record| record.session = None)
+    with(held_by(2), |record| (record.session, record.expires_ms) = (None, 0))
+}
+
+/// Released, and reserved for a candidate, for half a ttl more.
+fn reserved_for(candidate: u128) -> Record {
+    with(held_by(candidate), |record| record.session = None)
 }
 
 fn in_last_term(record: Record) -> Record {

@@ -19,6 +19,8 @@ enum Step {
     },
     Release {
         candidate: usize,
+        /// For whom, and for how long.
+        reserves: Option<(usize, u64)>,
     },
     /// An operator takes the lease.
     Revoke,
@@ -60,7 +62,8 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(candidate, ttl_ms, knows, takeover)| Step::Acquire { candidate, ttl_ms, knows, takeover }),
         4 => (candidate.clone(), ttl_ms, 0..2_u64)
             .prop_map(|(candidate, ttl_ms, old)| Step::Renew { candidate, ttl_ms, old }),
-        2 => candidate.clone().prop_map(|candidate| Step::Release { candidate }),
+        2 => (candidate.clone(), prop::option::of((candidate.clone(), 0..500_u64)))
+            .prop_map(|(candidate, reserves)| Step::Release { candidate, reserves }),
         1 => candidate.prop_map(|candidate| Step::Rejoin { candidate }),
         1 => Just(Step::Revoke),
         4 => (0..300_u64).prop_map(|ms| Step::Wait { ms }),
@@ -91,6 +94,14 @@ impl History {
         };
         let (id, session) = (id(candidate as u128), session(self.sessions[candidate]));
         Claim::new(key(), id, session, ms(ttl_ms)).value(value("claimed")).after(after).takeover(takeover)
+    }
+
+    /// Whether a claim of this candidate may be granted, as far as reservations go.
+    fn reserved_for(&self, candidate: usize) -> bool {
+        self.record.as_ref().filter(|record| record.session.is_none()).is_none_or(|record| {
+            let left = record.expires_ms.saturating_sub(self.now_ms);
+            record.id == id(candidate as u128) || left == 0 || left > record.ttl_ms
+        })
     }
 
     fn left(&self) -> Duration {
@@ -129,6 +140,7 @@ impl History {
                             self.newest
                         );
                         self.newest = self.newest.max(Some(term));
+                        assert!(self.reserved_for(candidate), "granted what is reserved for another");
                         self.record = write;
                         let record = self.record.as_ref().unwrap();
                         assert_eq!((record.term, record.version), (term, version), "what is answered is written");
@@ -141,6 +153,14 @@ impl History {
                         assert_eq!(write, None, "a refused claim writes nothing");
                         assert_ne!(owner, Some(claim.session), "the owner is never refused");
                         assert!(owner.is_none() || retry_after == left, "told to wait for what is left");
+                        if let Some(before) = before.as_ref().filter(|before| before.session.is_none()) {
+                            let is_over = retry_after.is_zero()
+                                || self.now_ms + retry_after.as_millis() as u64 == before.expires_ms;
+                            assert!(is_over, "told to wait for what a reservation has left");
+                            assert!(retry_after <= ms(before.ttl_ms), "a reservation lasts for its time");
+                            let known = claim.after >= Some(before.term);
+                            assert!(!known || !self.reserved_for(candidate), "refused what is free");
+                        }
                     }
                     other => panic!("a claim is answered {other:?}"),
                 }
@@ -164,10 +184,11 @@ impl History {
                     assert!(self.left() >= ms(ttl_ms), "a renewal is for its ttl");
                 }
             }
-            Step::Release { candidate } => {
+            Step::Release { candidate, reserves } => {
                 let session = session(self.sessions[candidate]);
                 ended = owner == Some(session);
-                let release = Release::new(key(), session);
+                let successor = reserves.map(|(to, within)| Successor::new(id(to as u128), ms(within)));
+                let release = Release::new(key(), session).successor(successor);
                 let (_, write) = judge_at(self.record.as_ref(), release, self.now_ms, Term::FIRST);
                 let mine = before.as_ref().is_some_and(|before| before.session == Some(session));
                 assert_eq!(write.is_some(), mine, "a release is for what the session holds");
@@ -271,6 +292,7 @@ proptest! {
             let (reply, write) = judge(Revoke::new(key()).into());
             prop_assert_eq!(matches!(reply, Reply::Revoked(Some(_))), write.is_some());
             let _ = judge(release().into());
+            let _ = judge(transfer_to(2, ttl).into());
             prop_assert!(record.is_none_or(|record| record.lease(now_ms).time_left <= record.lease(now_ms).ttl));
         }
     }

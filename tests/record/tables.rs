@@ -9,6 +9,9 @@ fn acquire_keeps_to_the_table() {
     let released_only = |after| guarded(after, Takeover::ReleasedOnly);
     let unchanged = |after, version| guarded(after, Takeover::Unchanged(Version::new(version)));
     let (mine, others, gone) = (held_by(1), held_by(2), released());
+    let kept = reserved_for(2);
+    let let_go = with(reserved_for(2), |record| record.expires_ms = NOW);
+    let ahead = with(reserved_for(2), |record| record.expires_ms = NOW + TTL + 1);
     let (mine_expired, others_expired) = (expired(1), expired(2));
 
     let rows = [
@@ -32,6 +35,16 @@ fn acquire_keeps_to_the_table() {
         ("released: whatever takeover says, not yet", Some(&gone), released_only(7), grants(8, 21)),
         ("released: whatever takeover says, another version", Some(&gone), unchanged(7, 1), grants(8, 21)),
         ("released, a newer term seen: past it", Some(&gone), claim(100), grants(101, 21)),
+        ("reserved for me", Some(&reserved_for(1)), claim(7), grants(8, 21)),
+        ("reserved for me: whatever takeover says", Some(&reserved_for(1)), released_only(7), grants(8, 21)),
+        ("reserved for me, a newer term seen: past it", Some(&reserved_for(1)), claim(9), grants(10, 21)),
+        ("reserved for me, outdated: look and ask again", Some(&reserved_for(1)), claim(6), refuses(&kept, 0)),
+        ("reserved for another", Some(&kept), claim(7), refuses(&kept, TTL / 2)),
+        ("reserved for another: whatever takeover says", Some(&kept), unchanged(7, 20), refuses(&kept, TTL / 2)),
+        ("reserved for another, a newer term seen", Some(&kept), claim(9), refuses(&kept, TTL / 2)),
+        ("reserved for another, outdated: look and ask again", Some(&kept), claim(6), refuses(&kept, 0)),
+        ("reserved for another, that is over", Some(&let_go), claim(7), grants(8, 21)),
+        ("reserved for another, before the clock stepped back", Some(&ahead), claim(7), grants(8, 21)),
         ("expired, mine", Some(&mine_expired), claim(7), grants(8, 21)),
         ("expired, mine: takeover does not matter", Some(&mine_expired), released_only(7), grants(8, 21)),
         ("expired, mine, a newer term seen: past it", Some(&mine_expired), claim(8), grants(9, 21)),
@@ -84,16 +97,56 @@ fn renew_keeps_to_the_table() {
 #[test]
 fn release_keeps_to_the_table() {
     for (case, record) in [("live, mine", held_by(1)), ("expired, mine", expired(1))] {
-        let after = with(record.clone(), |record| (record.session, record.version) = (None, Version::new(21)));
-        assert_eq!(judge(Some(&record), release()), (Reply::Released, Some(after)), "{case}");
+        let after = with(record.clone(), |record| {
+            (record.session, record.version, record.expires_ms) = (None, Version::new(21), 0);
+        });
+        assert_eq!(judge(Some(&record), release()), (Reply::Released, Some(after.clone())), "{case}");
+        for (within, ttl_ms) in [(ms(0), 0), (ms(400), 400), (ms(400) + Duration::from_nanos(1), 401)] {
+            let reserved = with(after.clone(), |record| {
+                (record.id, record.ttl_ms, record.expires_ms) = (id(3), ttl_ms, NOW + ttl_ms);
+            });
+            assert_eq!(judge(Some(&record), transfer_to(3, within)), (Reply::Released, Some(reserved)), "{case}");
+        }
     }
     for (case, record) in [
         ("no record", None),
         ("live, another's", Some(held_by(2))),
         ("expired, another's", Some(expired(2))),
         ("released", Some(released())),
+        ("reserved", Some(reserved_for(2))),
+        ("reserved for me", Some(reserved_for(1))),
     ] {
         assert_eq!(judge(record.as_ref(), release()), (Reply::Released, None), "{case}");
+        assert_eq!(judge(record.as_ref(), transfer_to(3, ms(TTL))), (Reply::Released, None), "{case}");
+    }
+}
+
+/// R10, R12: a reservation is for its time and no longer, wherever the clock jumps; what names no successor makes none.
+#[test]
+fn a_reservation_is_over_when_its_time_is() {
+    let reserved = judge(Some(&held_by(1)), transfer_to(2, ms(TTL))).1.unwrap();
+    let asked = |record: &Record, now_ms| match judge_at(Some(record), claim(7), now_ms, Term::FIRST) {
+        (Reply::Acquired(Acquired::Refused { retry_after, .. }), None) => Some(retry_after),
+        (Reply::Acquired(Acquired::Granted { .. }), Some(_)) => None,
+        other => panic!("{other:?}"),
+    };
+    let rows = [
+        ("at once", NOW, Some(TTL)),
+        ("at its last millisecond", NOW + TTL - 1, Some(1)),
+        ("at its end", NOW + TTL, None),
+        ("later", NOW + TTL * 9, None),
+        ("after a step back", NOW - 1, None),
+        ("after a step back of much", 0, None),
+    ];
+    for (case, now_ms, left) in rows {
+        assert_eq!(asked(&reserved, now_ms), left.map(ms), "{case}");
+    }
+    let held = with(held_by(1), |record| (record.id, record.term) = (id(2), term(6)));
+    for freed in [Request::from(release()), Revoke::new(key()).into()] {
+        let free = judge(Some(&held), freed).1.unwrap();
+        for now_ms in [0, NOW - TTL, NOW - 1, NOW, NOW + 1, NOW + TTL] {
+            assert_eq!(asked(&free, now_ms), None);
+        }
     }
 }
 
@@ -111,12 +164,12 @@ fn revoke_keeps_to_the_table() {
     for (case, record, number) in rows {
         let after = with(record.clone(), |record| {
             (record.session, record.term, record.version) = (None, term(number), Version::new(21));
-            record.since_ms = NOW;
+            (record.since_ms, record.expires_ms) = (NOW, 0);
         });
         let reply = Reply::Revoked(Some(record.lease(NOW)));
         assert_eq!(judge(Some(&record), Revoke::new(key())), (reply, Some(after)), "{case}");
     }
-    for (case, record) in [("no record", None), ("released", Some(released()))] {
+    for (case, record) in [("no record", None), ("released", Some(released())), ("reserved", Some(reserved_for(2)))] {
         for number in [0, 7] {
             let revoke = Revoke::new(key()).term(Term::new(number));
             assert_eq!(judge(record.as_ref(), revoke), (Reply::Revoked(None), None), "{case}");
@@ -175,7 +228,8 @@ fn a_lease_shows_what_is_live_and_nothing_secret() {
         ("live", held_by(2), shown(Some(id(2)), TTL / 2, age)),
         ("expired", expired(2), shown(Some(id(2)), 0, age)),
         ("expired long ago", with(held_by(2), |record| record.expires_ms = 0), shown(Some(id(2)), 0, age)),
-        ("released, time not over", released(), shown(None, 0, None)),
+        ("released", released(), shown(None, 0, None)),
+        ("reserved", reserved_for(2), shown(None, 0, None)),
         ("from before a step back", with(expired(2), |r| r.since_ms = NOW + 1), shown(Some(id(2)), 0, Some(0))),
     ];
     for (case, record, lease) in rows {
@@ -197,7 +251,9 @@ fn followers_hear_of_a_lease_that_is_handed_over() {
         ("a new reign", held_by(1), claim(7).into(), true),
         ("taken over", expired(2), claim(7).into(), true),
         ("after a release", released(), claim(7).into(), true),
+        ("reserved for it", reserved_for(1), claim(7).into(), true),
         ("released", held_by(1), release().into(), true),
+        ("released to another", held_by(1), transfer_to(2, ms(TTL)).into(), true),
         ("revoked", held_by(2), Revoke::new(key()).into(), true),
         ("revoked in the last term", in_last_term(held_by(2)), Revoke::new(key()).into(), true),
     ];

@@ -4,7 +4,9 @@ use core::time::Duration;
 use super::Harness;
 use super::case::{Case, GRAIN, Outcome, Stop, expect};
 use crate::lease::Lease;
-use crate::storage::{Acquired, Claim, Release, Renewal, Renewed, Revoke, Session, StorageExt, Takeover, Version};
+use crate::storage::{
+    Acquired, Claim, Release, Renewal, Renewed, Revoke, Session, StorageExt, Successor, Takeover, Version,
+};
 use crate::term::Term;
 use crate::text::{Id, Key, Value};
 use crate::time::Instant;
@@ -130,6 +132,11 @@ impl<'a, H: Harness> Contender<'a, H> {
         Release::new(self.claim.key.clone(), self.claim.session)
     }
 
+    /// What gives up its lease in favour of another.
+    pub(super) fn transferring(&self, to: &Self, within: Duration) -> Release {
+        self.releasing().successor(Some(Successor::new(to.claim.id.clone(), within)))
+    }
+
     pub(super) async fn renew(&self, term: Term) -> Result<Renewed, Stop> {
         self.case.answer("renew", self.storage.renew(self.renewal(term))).await
     }
@@ -152,6 +159,10 @@ impl<'a, H: Harness> Contender<'a, H> {
 
     pub(super) async fn release(&self) -> Outcome {
         self.case.answer("release", self.storage.release(self.releasing())).await
+    }
+
+    pub(super) async fn release_to(&self, to: &Self, within: Duration) -> Outcome {
+        self.case.answer("release", self.storage.release(self.transferring(to, within))).await
     }
 
     /// Takes the lease from whoever holds it.

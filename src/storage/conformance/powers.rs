@@ -148,6 +148,24 @@ pub(super) async fn clock_back_dead_leader_is_replaced<H: Harness>(case: &Case<'
     b.leads(new.term).await
 }
 
+pub(super) async fn clock_back_reservation_ends<H: Harness>(case: &Case<'_, H>) -> Outcome {
+    let contender = |name: &str, number| case.contender(&case.key(name)?, number);
+    let (reserved, free) = (contender("reserved", 1)?, contender("free", 1)?);
+    let terms = (reserved.win(None).await?.term, free.win(None).await?.term);
+    reserved.release_to(&contender("reserved", 2)?, case.long()).await?;
+    free.release().await?;
+    // By less than a ttl: a plain release has no end that could be ahead now.
+    case.power(case.harness.turn_clock_back(case.long() / 2)).await?;
+    let handles = case.reopen().await?;
+    let later = case.on(&handles);
+    later.contender(&case.key("free")?, 3)?.win(Some(terms.1)).await?;
+    // By more than the reservation could have left.
+    case.power(case.harness.turn_clock_back(Config::MAX_DURATION)).await?;
+    let handles = case.reopen().await?;
+    let later = case.on(&handles);
+    later.contender(&case.key("reserved")?, 3)?.win(Some(terms.0)).await.map(drop)
+}
+
 pub(super) async fn data_loss_terms_still_grow<H: Harness>(case: &Case<'_, H>) -> Outcome {
     let key = case.key("a")?;
     let a = case.contender(&key, 1)?;

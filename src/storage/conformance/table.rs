@@ -3,7 +3,7 @@
 use super::case::{Case, Stop};
 use super::{
     Harness, age, batches, cancellation, claims, contention, expiry, list, observation, powers, release, renewal,
-    revocation, takeover, text, wakeups,
+    revocation, takeover, text, transfer, wakeups,
 };
 
 pub(super) struct Entry {
@@ -97,6 +97,16 @@ cases! {
     Together revocation::revoke_of_another_term_is_nothing: "Revoke: only the term that it names, if it names one",
     Together revocation::late_release_after_a_revoke_harms_nobody: "R9: a release by whom the lease was taken from does nothing",
 
+    Together transfer::reserved_is_refused_to_another:
+        "R13: a reserved key is refused to another, who is told for how long; nothing is written",
+    Together transfer::reserved_is_granted_to_its_successor: "R12: a reserved key is granted to its successor who asks",
+    Together transfer::outdated_claim_is_refused_while_reserved: "R6: a claim that lingered is refused, the successor's too",
+    Together transfer::reservation_ends_with_its_time: "R12: a reservation lasts for its time, then the key is free",
+    Together transfer::reserved_only_when_a_release_says_so: "R12: what names no successor reserves nothing",
+    Together transfer::reserved_once_by_a_repeated_release: "R9: a release that is sent again reserves nothing anew",
+    Together transfer::reserved_goes_by_the_exact_id: "R12: two ids that differ at all are two",
+    Together transfer::batches_reserve_like_singles: "Storage: a release in a batch reserves its own key",
+
     Together observation::get_shows_the_lease: "R13: observers see who holds, and nothing else",
     Together observation::get_of_missing_key_is_none: "R13: what was never granted is nobody's",
     Together observation::get_writes_nothing: "R13: looking changes nothing",
@@ -140,6 +150,7 @@ cases! {
         "R14: an operation that was given up leaves a storage that works",
 
     Together wakeups::wakeup_at_release: "R13: followers are woken when a key is released",
+    Together wakeups::wakeup_at_transfer: "R13: followers are woken when a key is reserved for one of them",
     Together wakeups::wakeup_at_revoke: "R13: followers are woken when a lease is taken from its holder",
     Together wakeups::wakeup_at_grant_to_another: "R13: followers are woken when a key is granted to another",
     Together wakeups::wakeups_coalesce_and_are_kept: "R13: wake-ups coalesce and are kept while nobody polls",
@@ -155,6 +166,8 @@ cases! {
         "R10: after a step back no lease shows more than its ttl, and a renewal heals it",
     Alone powers::clock_back_dead_leader_is_replaced:
         "R10: after a step back a leader that is gone is replaced by who watched it, not when the clock has caught up",
+    Alone powers::clock_back_reservation_ends:
+        "R10: after a step back no reservation binds for longer than its time, and a plain release is none",
     Alone powers::data_loss_terms_still_grow: "R5: terms grow across a loss of data",
     Alone powers::data_loss_freezes: "R5: after a loss of data nothing is granted or renewed for the longest ttl",
 }

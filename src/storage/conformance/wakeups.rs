@@ -33,14 +33,27 @@ async fn quiet<H: Harness>(case: &Case<'_, H>, wakeups: &mut Wakeups) -> u32 {
 }
 
 pub(super) async fn wakeup_at_release<H: Harness>(case: &Case<'_, H>) -> Outcome {
+    wakeup_after_release(case, false).await
+}
+
+pub(super) async fn wakeup_at_transfer<H: Harness>(case: &Case<'_, H>) -> Outcome {
+    wakeup_after_release(case, true).await
+}
+
+async fn wakeup_after_release<H: Harness>(case: &Case<'_, H>, reserves: bool) -> Outcome {
     let key = case.key("a")?;
     let (a, follower) = (case.contender(&key, 1)?, case.contender(&key, 2)?);
     let mut wakeups = subscribe(&follower)?;
     let mut known = None;
     for _ in 0..ROUNDS {
-        known = Some(a.win(known).await?.term);
+        let leader = if reserves && known.is_some() { &follower } else { &a };
+        known = Some(leader.win(known).await?.term);
         quiet(case, &mut wakeups).await;
-        a.release().await?;
+        if reserves {
+            leader.release_to(&follower, case.long()).await?
+        } else {
+            leader.release().await?
+        };
         if woken(case, &mut wakeups, case.harness.patience() / ROUNDS).await {
             return Ok(());
         }

@@ -13,6 +13,7 @@ impl Handle {
         if self.has(Fault::BatchPublishesOneValue) {
             publish_one_value(&mut requests);
         }
+        reserve(self.shared.fault, &mut requests);
         let keys: Vec<_> = requests.iter().map(|request| (request.key().cloned(), request.operation())).collect();
         let mut replies = Vec::new();
         let mut unique = UniqueKeys::default();
@@ -52,6 +53,22 @@ impl Handle {
 
 fn refuses(reply: &Reply) -> bool {
     matches!(reply, Reply::Acquired(Acquired::Refused { .. }) | Reply::Renewed(Renewed::Lost { .. }))
+}
+
+/// Each release of a batch reserves for the first one's successor, or for nobody.
+fn reserve(fault: Option<Fault>, requests: &mut [Request]) {
+    let releases = requests.iter_mut().filter_map(|request| match request {
+        Request::Release(release) => Some(&mut release.successor),
+        _ => None,
+    });
+    let mut first = None;
+    for successor in releases {
+        match fault {
+            Some(Fault::BatchReservesForOne) => successor.clone_from(first.get_or_insert_with(|| successor.clone())),
+            Some(Fault::BatchReservesNothing) => *successor = None,
+            _ => {}
+        }
+    }
 }
 
 /// Each claim of a batch publishes what the first one does.

@@ -110,6 +110,7 @@ impl Handle {
         let wakes = match self.shared.fault {
             Some(Fault::NoWakeupAtRevoke) if revoked => false,
             Some(Fault::NoWakeupAtRelease) if released => false,
+            Some(Fault::NoWakeupAtTransfer) if after.as_ref().is_some_and(judge::reserves) => false,
             Some(Fault::NoWakeupAtGrant) if !released => false,
             Some(Fault::WakeupAtRenewal) => true,
             _ => owner(&before) != owner(&after),
@@ -210,7 +211,8 @@ impl Handle {
     }
 
     async fn release(&self, release: Release) -> Result<(), StorageError> {
-        let release = Release::new(taken::key(self.shared.fault, &release.key), self.session(release.session));
+        let mut release = taken::release(self.shared.fault, &release);
+        release.session = self.session(release.session);
         self.step(
             &release.key,
             |_, _| false,
