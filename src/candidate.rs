@@ -208,7 +208,51 @@ impl<T: Timer> Candidate<T> {
     /// # Cancel safety
     /// Once polled, the hand-over goes on even if the future is dropped.
     pub async fn resign(&self) -> Result<(), Abandoned> {
-        let number = self.handle.shared.ask(Wishes::resign);
+        self.resigned(self.handle.shared.ask(Wishes::resign)).await
+    }
+
+    /// [Resigns](Self::resign) in favour of the candidate with this id: the key is reserved for it.
+    ///
+    /// Only that one is granted the key during the [cool-off](Config::cool_off), as soon as it asks; claims of others are
+    /// refused. If it is not there, or does not want the key, nobody leads until the cool-off is over, and then anyone may; this candidate
+    /// a cool-off later. Of several calls for one term the last one counts.
+    ///
+    /// Ids prove nothing: if several candidates have this id, the first of them to ask leads. Where
+    /// the release does not get through the lease runs out, and nothing is reserved.
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use lessor::{Builder, Id, ManualTimer, MemoryStorage, Timer};
+    ///
+    /// let timer = ManualTimer::new();
+    /// let storage = MemoryStorage::with_timer(timer.clone());
+    /// let candidate = |id: &str| {
+    ///     let (candidate, driver) = Builder::new("k").id(id).build_on(storage.clone(), timer.clone()).unwrap();
+    ///     timer.spawn(driver.run());
+    ///     candidate
+    /// };
+    /// let old = candidate("old");
+    /// timer.block_on(old.elected()).unwrap().unwrap();
+    /// let (_other, new) = (candidate("other"), candidate("new"));
+    /// timer.block_on(timer.sleep(Duration::from_secs(60)));
+    ///
+    /// timer.block_on(old.resign_to(Id::new("new")?)).unwrap().unwrap();
+    /// timer.block_on(new.elected()).unwrap().unwrap();
+    /// # Ok::<(), lessor::InvalidText>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`resign`](Self::resign).
+    ///
+    /// # Cancel safety
+    /// As [`resign`](Self::resign).
+    #[doc(alias = "transfer")]
+    pub async fn resign_to(&self, successor: Id) -> Result<(), Abandoned> {
+        self.resigned(self.handle.shared.ask(|wishes| wishes.transfer(successor, false))).await
+    }
+
+    /// Once the hand-over of this number is done.
+    async fn resigned(&self, number: u64) -> Result<(), Abandoned> {
         self.handle
             .shared
             .wait_for(|state, _| match state.closed {

@@ -63,7 +63,8 @@ pub struct Config {
     pub drain_timeout: Duration,
 
     /// For how long a candidate that resigned does not campaign. Default twice the retry interval that was set, else two fifths
-    /// of the ttl, so that every follower asks once.
+    /// of the ttl, so that every follower asks once. A [named successor](crate::Candidate::resign_to) has that time to itself, and the
+    /// other followers as much after it.
     pub cool_off: Duration,
 
     /// A term that began is not released before this has passed, even if its leader resigns or stops at once. Default

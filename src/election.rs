@@ -282,7 +282,7 @@ impl Election {
         self.in_flight.as_ref().map(|request| request.id)
     }
 
-    /// Whether a hand-over is under way: from [`Input::Resign`] or [`Input::Stop`] until the release is done or given up.
+    /// Whether a hand-over is under way: from [`Input::Resign`], [`Input::Transfer`] or [`Input::Stop`] until the release is done or given up.
     #[must_use]
     pub fn is_handing_over(&self) -> bool {
         matches!(self.phase, Phase::Ending { .. } | Phase::Releasing(_))
@@ -390,6 +390,7 @@ impl Election {
                 }
             }
             Input::Resign => self.begin_ending(LostReason::Resigned),
+            Input::Transfer { to, is_patient } => self.begin_transfer(to, is_patient),
             Input::Stop => {
                 self.stopping = true;
                 self.begin_ending(LostReason::Stopped);

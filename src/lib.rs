@@ -49,6 +49,7 @@
 //! | version | moves at every write: grant, renewal, release, revoke |
 //! | claim, grant | a candidate asks for the key; the storage gives it |
 //! | renewal, release | a leader asks for more time; it gives the lease back |
+//! | successor, reserved | whom a release names; until its time is over the key is granted to no other |
 //! | revoke | an operator takes the lease from its holder |
 //! | take-over | a grant of a lease that another held and that has expired |
 //! | reign | from a grant until the leader stops; the term is its number, and "the term ends" is short for "its reign ends" |
@@ -58,6 +59,7 @@
 //! | guard | keeps the release of an ending reign waiting for work |
 //! | resign, shut down | ask for a hand-over: for a while (the *cool-off*), or for good |
 //! | hand-over | the end of a reign that is asked for: its guarded work ends (it *drains*), then the lease is released |
+//! | transfer | a hand-over to a named candidate, its successor |
 //! | wake-up | the storage's hint that asking now is worth it |
 //! | ttl | how long a grant or a renewal lasts, by the storage's clock |
 //! | deadline | when the leader stops calling itself leader, by its own clock |

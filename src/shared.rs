@@ -2,8 +2,8 @@
 
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
-use core::fmt;
 use core::time::Duration;
+use core::{fmt, mem};
 
 use event_listener::{Event as Signal, EventListener};
 
@@ -16,7 +16,7 @@ use crate::mutex::{Mutex, MutexGuard};
 use crate::shared_reign::SharedReign;
 use crate::stopped::Stopped;
 use crate::term::Term;
-use crate::text::{Key, Value};
+use crate::text::{Id, Key, Value};
 use crate::time::{Instant, Timer};
 
 pub(crate) struct Shared<T> {
@@ -97,9 +97,13 @@ pub(crate) struct Wishes {
     value_stored: u64,
 }
 
-/// How often a hand-over was asked for, taken up, and done.
+/// Which hand-overs the driver has not taken up yet; and how often one was asked for, taken up, and done.
 #[derive(Default)]
 struct Resigning {
+    /// To nobody in particular.
+    is_plain: bool,
+    /// To whom, and whether patiently.
+    transfer: Option<(Id, bool)>,
     asked: u64,
     taken: u64,
     done: u64,
@@ -112,6 +116,14 @@ impl Wishes {
 
     /// The number of this wish, for [`State::has_resigned`].
     pub(crate) const fn resign(&mut self) -> u64 {
+        self.resign.is_plain = true;
+        self.resign.asked += 1;
+        self.resign.asked
+    }
+
+    /// The number of this wish, for [`State::has_resigned`]. The candidate that is named last is meant.
+    pub(crate) fn transfer(&mut self, to: Id, is_patient: bool) -> u64 {
+        self.resign.transfer = Some((to, is_patient));
         self.resign.asked += 1;
         self.resign.asked
     }
@@ -245,10 +257,12 @@ impl<T: Timer> Shared<T> {
         let serial = wishes.value_asked;
         let value = wishes.value.take().map(|value| Input::SetValue { value, serial });
         let claim_delay = wishes.claim_delay.take().map(Input::SetClaimDelay);
-        let resign = (wishes.resign.taken < wishes.resign.asked).then_some(Input::Resign);
+        let transfer = wishes.resign.transfer.take().map(|(to, is_patient)| Input::Transfer { to, is_patient });
+        // After that: it bounds a patient one.
+        let resign = mem::take(&mut wishes.resign.is_plain).then_some(Input::Resign);
         wishes.resign.taken = wishes.resign.asked;
         let stop = wishes.stop.then_some(Input::Stop);
-        [value, claim_delay, resign, stop, drained.map(Input::Drained)].into_iter().flatten()
+        [value, claim_delay, transfer, resign, stop, drained.map(Input::Drained)].into_iter().flatten()
     }
 
     /// Lets the handles see what happened and the state after it, in one step. To be called before a request that

@@ -62,6 +62,7 @@ fn a_move() -> impl Strategy<Value = Move> {
             duration().prop_map(Input::SetClaimDelay),
             Just(Input::SetClaimDelay(Duration::from_secs(2))),
             Just(Input::SetClaimDelay(Duration::ZERO)),
+            any::<bool>().prop_map(|is_patient| Input::Transfer { to: Id::new("other").unwrap(), is_patient }),
             Just(Input::SetValue { value: None, serial: 1 }),
             (1..20_u64).prop_map(|term| Input::Drained(Term::new(term).unwrap())),
         ].prop_map(Move::Input),

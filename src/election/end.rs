@@ -4,26 +4,46 @@ use core::mem;
 
 use super::{AfterRelease, Election, Ending, Event, LostReason, Phase, Releasing};
 use crate::storage::Operation;
+use crate::text::Id;
 use crate::time::Instant;
 
 impl Election {
-    /// Does nothing unless leading: an ending goes on. (Its reign is then lost as stopped if a stop came meanwhile.)
+    /// Does nothing unless leading: an ending goes on, from now on at most for the drain timeout. (Its reign is then lost as
+    /// stopped if a stop came meanwhile.)
     pub(super) fn begin_ending(&mut self, reason: LostReason) {
-        match mem::replace(&mut self.phase, Phase::Following) {
+        let drain_until = Some(self.now.saturating_add(self.config.drain_timeout));
+        self.phase = match mem::replace(&mut self.phase, Phase::Following) {
             Phase::Leading(reign) => {
-                let drain_until = self.now.saturating_add(self.config.drain_timeout);
                 self.events.push_back(Event::Ending { term: reign.term, reason });
-                self.phase = Phase::Ending { reign, ending: Ending { drain_until, drained: false } };
+                Phase::Ending { reign, ending: Ending { drain_until, drained: false, successor: None } }
             }
-            other => self.phase = other,
+            Phase::Ending { reign, ending } => {
+                let drain_until = ending.drain_until.or(drain_until);
+                Phase::Ending { reign, ending: Ending { drain_until, ..ending } }
+            }
+            other => other,
         }
     }
 
-    /// When an ending reign may be released.
+    /// As a resignation, and the release names a successor: the one that was named last.
+    pub(super) fn begin_transfer(&mut self, to: Id, is_patient: bool) {
+        let begins = matches!(self.phase, Phase::Leading(_));
+        if begins || !is_patient {
+            self.begin_ending(LostReason::Resigned);
+        }
+        if let Phase::Ending { ending, .. } = &mut self.phase {
+            ending.successor = Some(to);
+            if begins && is_patient {
+                ending.drain_until = None;
+            }
+        }
+    }
+
+    /// When an ending reign may be released. `None`: when its work has ended, if one is ending at all.
     pub(super) fn ends_at(&self) -> Option<Instant> {
         let Phase::Ending { reign, ending } = &self.phase else { return None };
         let held_until = reign.began.saturating_add(self.config.min_hold);
-        Some(if ending.drained { held_until } else { held_until.max(ending.drain_until) })
+        if ending.drained { Some(held_until) } else { Some(held_until.max(ending.drain_until?)) }
     }
 
     /// Demotes, if the work of an ending reign is over. What comes next is its release; a candidate that goes on draws a
@@ -42,7 +62,7 @@ impl Election {
         }
         // Nobody needs the answer to a look. That to a claim decides whether there is something to release.
         self.in_flight.take_if(|request| request.operation == Operation::Get);
-        if self.in_flight.is_none() && !self.begin_release(AfterRelease::Stop) {
+        if self.in_flight.is_none() && !self.begin_release(AfterRelease::Stop, None) {
             self.phase = Phase::Stopped;
             self.see_leader(None);
             self.events.push_back(Event::Stopped);
@@ -51,28 +71,28 @@ impl Election {
 
     /// Begins to release what the session may hold; false if it holds nothing, and then the session stays. A session that
     /// ever sent a release never claims again.
-    pub(super) fn begin_release(&mut self, then: AfterRelease) -> bool {
+    pub(super) fn begin_release(&mut self, then: AfterRelease, successor: Option<Id>) -> bool {
         let Some(session) = self.session.take_if(|_| self.may_hold) else { return false };
         self.may_hold = false;
-        self.phase = Phase::Releasing(Releasing { session, attempts: 0, then });
+        self.phase = Phase::Releasing(Releasing { session, successor, attempts: 0, then });
         self.next_at = self.now;
         true
     }
 
     /// The release is done, or was tried often enough.
     pub(super) fn released(&mut self) {
-        if let Phase::Releasing(Releasing { then, .. }) = self.phase {
-            self.phase = Phase::Following;
-            match then {
-                AfterRelease::CoolOff => self.cool_off(),
-                // `stop_if_idle` finds it idle now.
-                AfterRelease::Stop => {}
-            }
+        let Phase::Releasing(Releasing { then, successor, .. }) = &self.phase else { return };
+        match then {
+            // While the key is reserved the others cannot lead either: they have their while after that.
+            AfterRelease::CoolOff => self.cool_off(if successor.is_some() { 2 } else { 1 }),
+            // `stop_if_idle` finds it idle now.
+            AfterRelease::Stop => self.phase = Phase::Following,
         }
     }
 
-    pub(super) fn cool_off(&mut self) {
-        let until = self.now.saturating_add(self.config.cool_off);
+    /// For this many cool-offs.
+    pub(super) fn cool_off(&mut self, times: u32) {
+        let until = self.now.saturating_add(self.config.cool_off.saturating_mul(times));
         self.phase = Phase::CoolingOff { until };
         self.next_at = until;
     }

@@ -14,7 +14,10 @@ impl Election {
         self.see_key(lease.as_ref());
         let pause = match &lease {
             _ if self.lets_others_go_first() && self.free_since.is_some() => self.pause_before_claim(),
-            Some(lease) if !lease.is_live() => self.pause_before_takeover(retry_after, self.known > before),
+            // (What is released and not granted all the same is reserved for another: for so long as for a live lease.)
+            Some(lease) if !lease.is_live() && (lease.id.is_some() || retry_after.is_zero()) => {
+                self.pause_before_takeover(retry_after, self.known > before)
+            }
             _ => self.pause(retry_after),
         };
         self.next_at = self.now.saturating_add(pause);

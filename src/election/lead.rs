@@ -2,7 +2,7 @@
 
 use core::mem;
 
-use super::{AfterRelease, Election, Event, InFlight, LostReason, Phase, Reign};
+use super::{AfterRelease, Election, Ending, Event, InFlight, LostReason, Phase, Reign};
 use crate::lease::Lease;
 use crate::storage::{Operation, StorageError};
 use crate::term::{Term, Version};
@@ -92,8 +92,8 @@ impl Election {
             self.enter_jeopardy();
         }
         let (reign, ending) = match mem::replace(&mut self.phase, Phase::Following) {
-            Phase::Leading(reign) => (reign, false),
-            Phase::Ending { reign, .. } => (reign, true),
+            Phase::Leading(reign) => (reign, None),
+            Phase::Ending { reign, ending } => (reign, Some(ending)),
             other => {
                 self.phase = other;
                 return;
@@ -102,10 +102,11 @@ impl Election {
         self.in_flight = None;
         self.events.push_back(Event::Lost { term: reign.term, reason });
         self.see_leader(None);
-        // At a stop `stop_if_idle` begins the release.
-        if ending && !self.stopping && !self.begin_release(AfterRelease::CoolOff) {
+        let Some(Ending { successor, .. }) = ending else { return };
+        let then = if self.stopping { AfterRelease::Stop } else { AfterRelease::CoolOff };
+        if !self.begin_release(then, successor) && !self.stopping {
             // The storage said that the lease is not the session's any more.
-            self.cool_off();
+            self.cool_off(1);
         }
     }
 }

@@ -6,7 +6,7 @@ use core::time::Duration;
 use crate::lease::Lease;
 use crate::storage::{Operation, Reply, Request, Session, StorageError};
 use crate::term::Term;
-use crate::text::Value;
+use crate::text::{Id, Value};
 use crate::time::Instant;
 
 /// What an [`Election`](super::Election) is told.
@@ -44,6 +44,15 @@ pub enum Input {
     Expired(Term),
     /// Hand over: end the term, release it, and do not campaign for the cool-off. Does nothing if not leading.
     Resign,
+    /// As [`Resign`](Self::Resign), and the release reserves the key for another candidate, for the cool-off: for the one that was named last,
+    /// if several are. This one campaigns again a cool-off after that.
+    Transfer {
+        /// For whom.
+        to: Id,
+        /// Wait for the work of the term as long as it takes, and not only for the drain timeout. A later `Resign`, `Stop` or
+        /// impatient `Transfer` bounds it again, from then on.
+        is_patient: bool,
+    },
     /// End the term, release it, and be done.
     Stop,
 }

@@ -2,6 +2,7 @@
 
 use crate::storage::Session;
 use crate::term::{Term, Version};
+use crate::text::Id;
 use crate::time::Instant;
 
 /// What a candidate does. A [`Role`](super::Role) is what is shown of it.
@@ -59,14 +60,18 @@ pub(super) struct Reign {
 /// How far a hand-over is.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Ending {
-    pub(super) drain_until: Instant,
+    /// `None`: for as long as it takes.
+    pub(super) drain_until: Option<Instant>,
     pub(super) drained: bool,
+    /// For whom the key is to be reserved.
+    pub(super) successor: Option<Id>,
 }
 
 /// A release that is under way.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Releasing {
     pub(super) session: Session,
+    pub(super) successor: Option<Id>,
     pub(super) attempts: u32,
     pub(super) then: AfterRelease,
 }

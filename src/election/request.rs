@@ -3,7 +3,9 @@
 use core::time::Duration;
 
 use super::{Election, Event, InFlight, LostReason, Output, Phase, Releasing, RequestId};
-use crate::storage::{Acquired, Claim, Get, Operation, Release, Renewal, Renewed, Reply, Request, StorageError};
+use crate::storage::{
+    Acquired, Claim, Get, Operation, Release, Renewal, Renewed, Reply, Request, StorageError, Successor,
+};
 use crate::term::Term;
 
 /// How often a release is tried. Where all fail the lease runs out by itself.
@@ -23,8 +25,9 @@ impl Election {
             return None;
         }
         let (key, patience) = (self.key.clone(), self.config.request_timeout);
-        if let Phase::Releasing(Releasing { session, .. }) = self.phase {
-            return Some(Release::new(key, session).patience(patience).into());
+        if let Phase::Releasing(Releasing { session, successor, .. }) = &self.phase {
+            let successor = successor.clone().map(|id| Successor::new(id, self.config.cool_off));
+            return Some(Release::new(key, *session).successor(successor).patience(patience).into());
         }
         let Some(id) = self.id.clone() else { return Some(Get::new(key).patience(patience).into()) };
         let (session, ttl, value) = (self.session?, self.config.ttl, self.value.value.clone());

@@ -7,3 +7,4 @@ mod ending;
 mod following;
 mod leading;
 mod observing;
+mod transfer;
