@@ -113,7 +113,7 @@ mod tests {
         deadline.set(Instant::from_origin(Duration::MAX));
         assert!(!deadline.is_ahead(|| Instant::from_origin(Duration::MAX)));
         deadline.set(at(0));
-        assert!(deadline.is_ahead(|| at(0)), "a deadline at the origin is not `none`");
+        assert!(deadline.extend(at(1)) && deadline.is_ahead(|| at(0)), "a deadline at the origin is not `none`");
     }
 }
 

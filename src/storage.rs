@@ -24,6 +24,7 @@ mod reply;
 mod request;
 mod session;
 mod subscribers;
+mod topic;
 mod wakeups;
 
 pub use batch::{DuplicateKey, UniqueKeys, one_by_one};

@@ -33,8 +33,20 @@ const ORDER: &[&str] = &[
 ];
 
 /// The same within two of them: first the file that names the others.
-const STORAGE: &[&str] =
-    &["session", "list", "request", "reply", "record", "error", "ext", "batch", "wakeups", "subscribers", "memory"];
+const STORAGE: &[&str] = &[
+    "session",
+    "list",
+    "request",
+    "reply",
+    "record",
+    "error",
+    "ext",
+    "batch",
+    "topic",
+    "wakeups",
+    "subscribers",
+    "memory",
+];
 const ELECTION: &[&str] = &["messages", "phase", "status", "pace", "request", "follow", "lead", "end"];
 
 /// These depend on what they name, and nothing depends on them.

@@ -31,7 +31,8 @@ pub struct MemoryStorage(Arc<Inner>);
 
 struct Inner {
     timer: AnyTimer,
-    records: Mutex<BTreeMap<Key, Record>>,
+    /// Each in a place of its own: the nodes of the map have room to spare.
+    records: Mutex<BTreeMap<Key, Box<Record>>>,
     subscribers: Subscribers,
 }
 
@@ -72,15 +73,19 @@ impl MemoryStorage {
             }
             request => request.key(),
         };
-        let current = key.and_then(|key| records.get(key));
-        let verdict = Record::judge(current, request, now_ms, Term::FIRST);
-        if let (Some(key), Some(record)) = (key, verdict.write) {
-            let wakes = record.wakes_followers(current);
-            records.insert(key.clone(), record);
-            drop(records);
-            if wakes {
-                inner.subscribers.wake(key);
+        let mut current = key.and_then(|key| records.get_mut(key));
+        let verdict = Record::judge(current.as_deref().map(|record| &**record), request, now_ms, Term::FIRST);
+        let (Some(key), Some(record)) = (key, verdict.write) else { return verdict.reply };
+        let wakes = record.wakes_followers(current.as_deref().map(|record| &**record));
+        match &mut current {
+            Some(current) => ***current = record,
+            None => {
+                records.insert(key.clone(), Box::new(record));
             }
+        }
+        drop(records);
+        if wakes {
+            inner.subscribers.wake(key);
         }
         verdict.reply
     }

@@ -3,15 +3,9 @@
 use alloc::collections::BTreeMap;
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
-use core::future::Future;
-use core::pin::Pin;
-use core::sync::atomic::{AtomicUsize, Ordering};
-use core::task::{Context, Poll};
-
-use event_listener::{Event as Signal, EventListener};
-use futures::{Stream, ready};
 
 use super::Wakeups;
+use super::topic::{Subscription, Topic};
 use crate::mutex::Mutex;
 use crate::text::Key;
 
@@ -46,14 +40,6 @@ struct Followed {
     room: usize,
 }
 
-/// Those who wait for one key.
-#[derive(Debug, Default)]
-struct Topic {
-    /// How often it was woken.
-    wakes: AtomicUsize,
-    signal: Signal,
-}
-
 impl Subscribers {
     /// No subscriptions yet.
     #[must_use]
@@ -65,8 +51,8 @@ impl Subscribers {
     pub fn subscribe(&self, key: &Key) -> Wakeups {
         let mut followed = self.0.lock();
         let topic = followed.topics.get(key).and_then(Weak::upgrade).unwrap_or_else(|| followed.begin(key));
-        let seen = topic.wakes.load(Ordering::Acquire);
-        Wakeups::new(Subscription { topic, seen, listener: None })
+        drop(followed);
+        Wakeups::of(Subscription::new(topic))
     }
 
     /// Wakes the subscribers of this key.
@@ -101,43 +87,6 @@ impl Followed {
         let topic = Arc::new(Topic::default());
         self.topics.insert(key.clone(), Arc::downgrade(&topic));
         topic
-    }
-}
-
-impl Topic {
-    fn wake(&self) {
-        self.wakes.fetch_add(1, Ordering::AcqRel);
-        self.signal.notify(usize::MAX);
-    }
-}
-
-struct Subscription {
-    topic: Arc<Topic>,
-    seen: usize,
-    listener: Option<EventListener>,
-}
-
-impl Stream for Subscription {
-    type Item = ();
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<()>> {
-        let this = &mut *self;
-        loop {
-            let wakes = this.topic.wakes.load(Ordering::Acquire);
-            if wakes != this.seen {
-                this.seen = wakes;
-                this.listener = None;
-                return Poll::Ready(Some(()));
-            }
-            // Listen first, look again, then wait: else a wake-up in between is lost.
-            match &mut this.listener {
-                None => this.listener = Some(this.topic.signal.listen()),
-                Some(listener) => {
-                    ready!(Pin::new(listener).poll(cx));
-                    this.listener = None;
-                }
-            }
-        }
     }
 }
 

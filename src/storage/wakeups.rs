@@ -7,6 +7,7 @@ use core::task::{Context, Poll};
 
 use futures::{Stream, ready};
 
+use super::topic::Subscription;
 use crate::maybe_send::MaybeSend;
 
 #[cfg(not(any(target_family = "wasm", target_os = "none")))]
@@ -19,20 +20,32 @@ type Inner = Pin<Box<dyn Stream<Item = ()>>>;
 /// See [`Storage::subscribe`](crate::Storage::subscribe) for when they come.
 #[must_use = "streams do nothing unless polled"]
 pub struct Wakeups {
-    stream: Option<Inner>,
+    source: Source,
     complete: bool,
+}
+
+/// Where they come from.
+enum Source {
+    Nowhere,
+    /// There may be very many: without a pointer in between.
+    Topic(Subscription),
+    Stream(Inner),
 }
 
 impl Wakeups {
     /// No wake-ups, ever.
     pub const fn never() -> Self {
-        Self { stream: None, complete: false }
+        Self { source: Source::Nowhere, complete: false }
     }
 
     /// The items of this stream. When it ends there are no more wake-ups, and this one
     /// stays pending.
     pub fn new(stream: impl Stream<Item = ()> + MaybeSend + 'static) -> Self {
-        Self { stream: Some(Box::pin(stream)), complete: false }
+        Self { source: Source::Stream(Box::pin(stream)), complete: false }
+    }
+
+    pub(super) const fn of(subscription: Subscription) -> Self {
+        Self { source: Source::Topic(subscription), complete: false }
     }
 
     /// Says that they are complete: they tell of every release, revoke and grant of the key, whoever makes it, in whatever
@@ -60,7 +73,7 @@ impl Wakeups {
     /// Whether no wake-up will ever come.
     #[must_use]
     pub const fn is_never(&self) -> bool {
-        self.stream.is_none()
+        matches!(self.source, Source::Nowhere)
     }
 
     /// Whether they tell of every release, revoke and grant, as somebody [said](Self::complete).
@@ -74,10 +87,13 @@ impl Stream for Wakeups {
     type Item = ();
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<()>> {
-        let Some(stream) = &mut self.stream else { return Poll::Pending };
-        let item = ready!(stream.as_mut().poll_next(cx));
+        let item = match &mut self.source {
+            Source::Nowhere => return Poll::Pending,
+            Source::Topic(subscription) => ready!(Pin::new(subscription).poll_next(cx)),
+            Source::Stream(stream) => ready!(stream.as_mut().poll_next(cx)),
+        };
         if item.is_none() {
-            self.stream = None;
+            self.source = Source::Nowhere;
             return Poll::Pending;
         }
         Poll::Ready(item)
