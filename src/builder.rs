@@ -16,6 +16,7 @@ use crate::entropy::Entropy;
 use crate::maybe_send::{MaybeSend, MaybeSendSync};
 use crate::observer::Observer;
 use crate::shared::Shared;
+use crate::slots::{InvalidSlots, Slots};
 use crate::storage::{Session, Storage, Wakeups};
 use crate::text::{Id, InvalidText, Key, Value};
 use crate::ticket::Ticket;
@@ -60,8 +61,25 @@ pub struct Builder {
     value: Option<String>,
     ticket: Option<Ticket>,
     rank: Option<u8>,
+    places: Option<Places>,
     config: Option<Config>,
     changes: Changes,
+}
+
+/// The places of a key: so many, and how their keys begin if not as those of slots do.
+#[derive(Clone, Debug)]
+struct Places {
+    count: u16,
+    prefix: Option<String>,
+}
+
+impl Places {
+    fn slots(&self, key: &Key) -> Result<Slots, InvalidSlots> {
+        match &self.prefix {
+            Some(prefix) => Slots::in_order(prefix, self.count),
+            None => Slots::of(key, self.count),
+        }
+    }
 }
 
 /// Declares the settings that can be changed one by one: where they are kept, how they are applied, and their setters.
@@ -139,6 +157,7 @@ impl Builder {
             value: None,
             ticket: None,
             rank: None,
+            places: None,
             config: None,
             changes: Changes::default(),
         }
@@ -188,6 +207,59 @@ impl Builder {
     #[doc(alias = "preferred")]
     pub fn rank(mut self, rank: u8) -> Self {
         self.rank = Some(rank);
+        self
+    }
+
+    /// Lets up to so many candidates (1 to 1,000) lead the key at once: a semaphore among processes.
+    ///
+    /// Each leads a slot. Slot `i` is the key `<key>/slot/<i>`, with its own lease, term and fence: of each slot one candidate
+    /// leads at most, and a candidate leads one slot at most. All candidates of the key have to be given the same number;
+    /// while it is being changed, the larger one holds.
+    ///
+    /// A candidate asks for one slot at a time, beginning with any. Where that is held it asks for the next at once; where all are, it
+    /// waits for a wake-up of any of them, for the first of their leases to end, or for the [retry
+    /// interval](Config::retry_interval), and then asks for each again: many slots make as many reads.
+    ///
+    /// * Fence by slot: a resource that compares terms across slots refuses leaders. [`Leadership::key`](crate::Leadership::key) is the slot's own key, and
+    ///   [`Leadership::slot`](crate::Leadership::slot) its number.
+    /// * [`Candidate::leader`] is the candidate itself while it leads, else one of the leaders, the same one for as long as
+    ///   that leads.
+    /// * A [ticket](Self::resume) is of one slot, and goes on there.
+    /// * An observer sees one key: observe that of a slot, or [list](crate::storage::List) all of `<key>/slot/`.
+    ///
+    /// ```
+    /// use lessor::{Builder, MemoryStorage};
+    ///
+    /// # smol::block_on(async {
+    /// let storage = MemoryStorage::new();
+    /// let mut workers = Vec::new();
+    /// for name in ["node-a", "node-b", "node-c"] {
+    ///     let (candidate, driver) = Builder::new("import").id(name).slots(2).build(storage.clone())?;
+    ///     smol::spawn(driver.run()).detach();
+    ///     workers.push(candidate);
+    /// }
+    /// let (first, second) = (workers[0].elected().await?, workers[1].elected().await?);
+    /// assert_ne!(first.slot(), second.slot());
+    /// assert_eq!(first.key().as_str(), format!("import/slot/{}", first.slot().unwrap()));
+    /// assert!(!workers[2].is_leader(), "both slots are led");
+    ///
+    /// workers[0].shutdown().await?;
+    /// assert_eq!(workers[2].elected().await?.slot(), first.slot());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// ```
+    #[doc(alias = "semaphore")]
+    #[doc(alias = "permits")]
+    pub fn slots(mut self, count: u16) -> Self {
+        self.places = Some(Places { count, prefix: None });
+        self
+    }
+
+    /// Lets the candidate take one of so many places, whose keys are `<prefix>0` and so on: the first that is free. They are
+    /// slots in all else.
+    #[allow(dead_code, reason = "for the members of a group that is spread over processes")]
+    pub(crate) fn places(mut self, prefix: impl Into<String>, count: u16) -> Self {
+        self.places = Some(Places { count, prefix: Some(prefix.into()) });
         self
     }
 
@@ -255,7 +327,7 @@ impl Builder {
         entropy: &mut Entropy,
         fallback: Option<Id>,
         intern: impl FnOnce(Config) -> Arc<Config>,
-        subscribe: impl FnOnce(&Key) -> Wakeups,
+        subscribe: impl Fn(&Key) -> Wakeups,
     ) -> Result<Campaign, BuildError> {
         let id = match (self.id, fallback) {
             (Some(id), _) => Id::new(id)?,
@@ -263,17 +335,26 @@ impl Builder {
             (None, None) => random_id(entropy)?,
         };
         let key = Key::new(self.key)?;
-        let wakeups = subscribe(&key);
+        let slots = self.places.map(|places| places.slots(&key)).transpose()?;
+        let wakeups = match &slots {
+            Some(slots) => Wakeups::merged(slots.keys().map(|key| subscribe(&key))),
+            None => subscribe(&key),
+        };
         let config = intern(resolved(self.config, self.changes, self.rank, wakeups.is_complete()));
         let now = timer.now();
         let mut election = match self.ticket {
-            Some(ticket) if ticket.key != key => return Err(BuildError::TicketOfAnother { ticket: ticket.key, key }),
+            Some(ticket) if slots.as_ref().map_or(ticket.key != key, |slots| slots.number(&ticket.key).is_none()) => {
+                return Err(BuildError::TicketOfAnother { ticket: ticket.key, key });
+            }
             Some(ticket) => Election::resume(id.clone(), config, ticket, entropy(), now),
             None => {
                 let session = Session::draw(&mut **entropy);
-                Election::new(key, id.clone(), config, session, entropy(), now)
+                Election::new(key.clone(), id.clone(), config, session, entropy(), now)
             }
         }?;
+        if let Some(slots) = slots {
+            election = election.seated(key, slots);
+        }
         if let Some(value) = self.value {
             election.handle_input(now, Input::SetValue { value: Some(Value::new(value)?), serial: 1 });
         }
@@ -308,6 +389,7 @@ impl Builder {
             ("value", self.value.is_some()),
             ("ticket", self.ticket.is_some()),
             ("rank", self.rank.is_some()),
+            ("slots", self.places.is_some()),
         ];
         if let Some((setting, _)) = set.into_iter().find(|(_, is_set)| *is_set) {
             return Err(BuildError::NotForObservers { setting });
@@ -326,13 +408,14 @@ impl Builder {
 /// Without the [ticket](Builder::resume): two candidates with one would both lead.
 impl Clone for Builder {
     fn clone(&self) -> Self {
-        let Self { key, id, value, ticket: _, rank, config, changes } = self;
+        let Self { key, id, value, ticket: _, rank, places, config, changes } = self;
         Self {
             key: key.clone(),
             id: id.clone(),
             value: value.clone(),
             ticket: None,
             rank: *rank,
+            places: places.clone(),
             config: config.clone(),
             changes: changes.clone(),
         }
@@ -388,10 +471,12 @@ pub enum BuildError {
         /// For which election the builder is.
         key: Key,
     },
-    /// An observer claims nothing: it has no id, no value, no ticket and no rank.
+    /// How many may lead at once.
+    Slots(InvalidSlots),
+    /// An observer claims nothing: it has no id, no value, no ticket, no rank and no slots.
     #[non_exhaustive]
     NotForObservers {
-        /// What was set: `id`, `value`, `ticket` or `rank`.
+        /// What was set: `id`, `value`, `ticket`, `rank` or `slots`.
         setting: &'static str,
     },
     /// The group has a candidate for this key.
@@ -411,6 +496,7 @@ impl fmt::Display for BuildError {
         match self {
             Self::Text(error) => error.fmt(f),
             Self::Config(error) => error.fmt(f),
+            Self::Slots(error) => error.fmt(f),
             Self::TicketOfAnother { ticket, key } => {
                 write!(
                     f,
@@ -440,5 +526,11 @@ impl From<InvalidText> for BuildError {
 impl From<ConfigError> for BuildError {
     fn from(error: ConfigError) -> Self {
         Self::Config(error)
+    }
+}
+
+impl From<InvalidSlots> for BuildError {
+    fn from(error: InvalidSlots) -> Self {
+        Self::Slots(error)
     }
 }

@@ -1,5 +1,6 @@
 //! The candidate's half of the protocol, without I/O: time and replies go in, requests and events come out.
 
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use core::time::Duration;
@@ -18,11 +19,13 @@ mod messages;
 mod pace;
 mod phase;
 mod request;
+mod slots;
 mod status;
 
 pub use messages::{Event, Input, LostReason, Output, RequestId};
 use pace::Pace;
 use phase::{AfterRelease, Ending, Phase, Reign, Releasing};
+use slots::Places;
 pub(crate) use status::Leader;
 pub use status::{Role, Status};
 
@@ -72,6 +75,8 @@ pub use status::{Role, Status};
 #[derive(Clone, Debug, PartialEq)]
 pub struct Election {
     key: Key,
+    /// `None`: the key has no slots.
+    places: Option<Box<Places>>,
     config: Arc<Config>,
     /// `None`: an observer.
     id: Option<Id>,
@@ -187,7 +192,8 @@ impl Election {
         // A reign that this instance was to go on with, and did not come to, may go on in the next one.
         let reign = self.phase.reign().map(|reign| (reign.term, reign.deadline)).or(self.to_continue);
         let reign_until = reign.map(|(_, until)| until);
-        Some(Ticket { key: self.key, session: self.session?, known: self.known, reign_until, continues: false })
+        let key = self.slot_key().clone();
+        Some(Ticket { key, session: self.session?, known: self.known, reign_until, continues: false })
     }
 
     /// An observer: it looks at the lease and never claims.
@@ -211,6 +217,7 @@ impl Election {
         let claim_delay = config.claim_delay;
         Ok(Self {
             key,
+            places: None,
             config,
             id,
             pace: Pace::new(jitter),
@@ -248,7 +255,7 @@ impl Election {
         self
     }
 
-    /// The key of the election.
+    /// The key of the election. (Of its slots, where it has some, each has [its own](Self::slot_key).)
     #[must_use]
     pub const fn key(&self) -> &Key {
         &self.key
@@ -360,7 +367,7 @@ impl Election {
                 if self.in_flight.is_some() {
                     self.woken = true;
                 } else if self.phase.heeds_wakeups() {
-                    self.next_at = self.now;
+                    self.wake();
                 }
             }
             Input::Session(session) => self.session = self.session.or(Some(session)),
@@ -432,7 +439,7 @@ impl Election {
             self.expire();
         }
         if self.leader.as_ref().is_some_and(|leader| self.now >= leader.until) {
-            self.see_leader(None);
+            self.show_leader(None);
         }
     }
 

@@ -23,7 +23,7 @@ use crate::time::{AnyTimer, Timer};
 /// never becomes valid again. It is a view, no lock: dropping it ends nothing, but it keeps its candidate going.
 ///
 /// # Guarantees
-/// While it is valid no other candidate of the key answers that it leads, for every offset between the clocks, for
+/// While it is valid no other candidate of the [key](Self::key) answers that it leads, for every offset between the clocks, for
 /// rates within the [margin](crate::Config::margin), and for every delay and loss of messages. (A storage whose clock
 /// may step forward needs the [take-over guard](crate::Config::takeover_guard) for that.) No lease can promise
 /// what happens *after* a check: a paused process, or a write under way, ends up in the next one's reign. Only the
@@ -60,10 +60,17 @@ impl<T: Timer> Leadership<T> {
         Self { shared, alive, reign }
     }
 
-    /// The key that is led.
+    /// The key that is led: where the key of the candidate has [slots](crate::Builder::slots), that of the slot. What the
+    /// [term](Self::term) belongs to, and so what to fence by.
     #[must_use]
     pub fn key(&self) -> &Key {
-        &self.shared.key
+        self.reign.slot().map_or(&self.shared.key, |slot| &slot.key)
+    }
+
+    /// The number of the [slot](crate::Builder::slots) that is led, from 0 on. `None`: the key has no slots.
+    #[must_use]
+    pub fn slot(&self) -> Option<u16> {
+        self.reign.slot().map(|slot| slot.number)
     }
 
     /// The number of the reign: the fencing token to send along with each write.

@@ -67,6 +67,8 @@
 //! | step | of a driver: do what is due now, then say when to come back. (A clock that steps is one that was set; an *atomic* step is one request to a storage) |
 //! | driver | the future that steps a candidate until it stops |
 //! | group | many candidates of one process under one driver |
+//! | slot | one of the places of a key that as many candidates may lead at once, each with a key, term and fence of its own |
+//! | rank | how many others are preferred to a candidate when a key is free; it sets its *claim delay* |
 //! | timer | the injected clock and sleep |
 //!
 //! # Storages
@@ -122,7 +124,7 @@
 //! # Reading the source
 //!
 //! In this order each of these modules uses only earlier ones: `mutex`, `maybe_send` and `entropy` (small foundations); `text`, `term`
-//! and `lease` (the vocabulary); `config`; `time` and its timers; `storage` (the seam); `ticket`; `election` (the candidate's
+//! and `lease` (the vocabulary); `config`; `slots`; `time` and its timers; `storage` (the seam); `ticket`; `election` (the candidate's
 //! half of the protocol, without I/O); `deadline`, `shared_reign`, `stopped`, `events`, `shared` (what passes between driver
 //! and handles); `telemetry` (log and metrics); `candidacy` (the part of a driver that does not wait), `driver`; `leadership`, `candidate`, `observer`, `builder`;
 //! `group` (many candidates under one driver). `fence` needs only
@@ -131,7 +133,7 @@
 //!
 //! Within `storage`: the trait in `storage.rs`, then `session`, `list`, `request`, `reply`, `record` (the storage's half of the
 //! protocol), `error`, `ext`, `batch`, `topic`, `wakeups`, `subscribers`, `memory`. Within `election`: the state in `election.rs`, then
-//! `messages`, `phase`, `status`, `pace`, `request` (one at a time, and what comes of it), `follow`, `lead`, `end`.
+//! `messages`, `phase`, `status`, `pace`, `request` (one at a time, and what comes of it), `slots` (which of them), `follow`, `lead`, `end`.
 //!
 //! One flow, no back and forth: time and replies go into [`Election`](election::Election); requests and events come out;
 //! the driver carries requests to the storage and replies back; handles read what the driver published.
@@ -167,6 +169,7 @@ mod observer;
 mod serde;
 mod shared;
 mod shared_reign;
+mod slots;
 mod stopped;
 pub mod storage;
 mod telemetry;
@@ -190,6 +193,7 @@ pub use group::{Group, GroupBuilder, GroupDriver, GroupEvent, GroupEvents, Group
 pub use leadership::{CheckError, Guard, Leadership, Lost};
 pub use lease::Lease;
 pub use observer::Observer;
+pub use slots::InvalidSlots;
 pub use stopped::{Abandoned, Stopped};
 pub use storage::{MemoryStorage, Storage, StorageError, StorageExt, Wakeups};
 pub use term::{InvalidTerm, Term};

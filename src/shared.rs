@@ -14,6 +14,7 @@ use crate::events::{Events, Queue};
 use crate::lease::Lease;
 use crate::mutex::{Mutex, MutexGuard};
 use crate::shared_reign::SharedReign;
+use crate::slots::Slots;
 use crate::stopped::Stopped;
 use crate::term::Term;
 use crate::text::{Id, Key, Value};
@@ -272,7 +273,11 @@ impl<T: Timer> Shared<T> {
         let progressed = state.wishes.progress(election);
         state.status = Status { driver_alive: state.closed.is_none(), ..election.status() };
         state.leader = election.leader().cloned();
-        if progressed || !events.is_empty() { self.announce(state, events) } else { Told { events, over: None } }
+        if progressed || !events.is_empty() {
+            self.announce(state, events, election.slots())
+        } else {
+            Told { events, over: None }
+        }
     }
 
     /// The driver is gone: nothing stays true, and nobody waits any longer. Answers what happened thereby.
@@ -290,14 +295,14 @@ impl<T: Timer> Shared<T> {
         }
         events.push(Event::Stopped);
         state.closed = Some(Stopped::DriverDropped);
-        self.announce(state, events).events
+        self.announce(state, events, None).events
     }
 
-    fn announce(&self, mut state: MutexGuard<'_, State>, events: Vec<Event>) -> Told {
+    fn announce(&self, mut state: MutexGuard<'_, State>, events: Vec<Event>, slots: Option<&Slots>) -> Told {
         let queues: Vec<_> = state.queues.iter().filter_map(Weak::upgrade).collect();
         let (mut told, mut over) = (Vec::with_capacity(events.len()), None);
         for event in events {
-            match self.apply(&mut state, &event) {
+            match self.apply(&mut state, &event, slots) {
                 None => {
                     queues.iter().for_each(|queue| queue.push(event.clone()));
                     told.push(event);
@@ -313,11 +318,12 @@ impl<T: Timer> Shared<T> {
 
     /// Answers a term that was renewed after somebody had seen its end: it is over, and nobody hears of the renewal. The
     /// driver hands it back to the election as [`Input::Expired`], which ends the reign here too.
-    fn apply(&self, state: &mut State, event: &Event) -> Option<Term> {
+    fn apply(&self, state: &mut State, event: &Event, slots: Option<&Slots>) -> Option<Term> {
         match event {
-            Event::Elected { term, deadline } => {
+            Event::Elected { term, deadline, slot } => {
+                let slot = slots.zip(*slot).and_then(|(slots, number)| slots.slot(number));
                 // `status.at` is the election's now: `tell` has just set it.
-                state.reign = Some(Arc::new(SharedReign::new(*term, state.status.at, *deadline)));
+                state.reign = Some(Arc::new(SharedReign::new(*term, state.status.at, *deadline, slot)));
                 self.leading.set(*deadline);
             }
             Event::Renewed { term, deadline } => {
@@ -373,10 +379,11 @@ fn present_as_events(state: &State, now: Instant) -> [Option<Event>; 5] {
     let Status { role, term, deadline, jeopardy, leader, .. } = state.status(now);
     let reign = term.zip(deadline);
     let reason = state.reign.as_ref().map(|reign| reign.reason());
+    let slot = state.reign.as_ref().and_then(|reign| reign.slot()).map(|slot| slot.number);
     let ending = term.filter(|_| role == Role::Ending).zip(reason);
     [
         Some(Event::LeaderChanged(leader)),
-        reign.map(|(term, deadline)| Event::Elected { term, deadline }),
+        reign.map(|(term, deadline)| Event::Elected { term, deadline, slot }),
         reign.filter(|_| jeopardy).map(|(term, deadline)| Event::Jeopardy { term, deadline }),
         ending.map(|(term, reason)| Event::Ending { term, reason }),
         state.closed.map(|_| Event::Stopped),

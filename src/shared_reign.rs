@@ -9,6 +9,7 @@ use loom::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 
 use crate::deadline::Deadline;
 use crate::election::LostReason;
+use crate::slots::Slot;
 use crate::term::Term;
 use crate::time::Instant;
 
@@ -18,6 +19,7 @@ pub(crate) struct SharedReign {
     term: Term,
     began: Instant,
     deadline: Deadline,
+    slot: Option<Slot>,
     /// How many guards there are, and `ENDING`.
     guards: AtomicU32,
     /// Why it ended or is ending, as its place in `LostReason::ALL`.
@@ -28,11 +30,11 @@ pub(crate) struct SharedReign {
 const ENDING: u32 = 1 << 31;
 
 impl SharedReign {
-    pub(crate) fn new(term: Term, began: Instant, deadline: Instant) -> Self {
+    pub(crate) fn new(term: Term, began: Instant, deadline: Instant, slot: Option<Slot>) -> Self {
         // What is so if nobody says otherwise: the deadline simply passed.
         let reason = AtomicU8::new(LostReason::Expired as u8);
         let guards = AtomicU32::new(0);
-        let reign = Self { term, began, deadline: Deadline::none(), guards, reason };
+        let reign = Self { term, began, deadline: Deadline::none(), slot, guards, reason };
         reign.deadline.set(deadline);
         reign
     }
@@ -43,6 +45,11 @@ impl SharedReign {
 
     pub(crate) const fn began(&self) -> Instant {
         self.began
+    }
+
+    /// The slot that is led, where the key has some.
+    pub(crate) const fn slot(&self) -> Option<&Slot> {
+        self.slot.as_ref()
     }
 
     pub(crate) const fn deadline(&self) -> &Deadline {
@@ -99,7 +106,7 @@ mod tests {
     /// R9: an ending term takes no new guards and is drained when the last one is gone.
     #[test]
     fn an_ending_term_drains() {
-        let reign = SharedReign::new(Term::FIRST, at(1), at(10));
+        let reign = SharedReign::new(Term::FIRST, at(1), at(10), None);
         assert!(reign.add_guard() && reign.add_guard() && !reign.is_drained());
         assert!(!reign.remove_guard());
         reign.begin_ending(LostReason::Resigned);
@@ -113,7 +120,7 @@ mod tests {
     #[test]
     fn a_lost_reign_says_why() {
         for &reason in LostReason::ALL {
-            let reign = SharedReign::new(Term::FIRST, at(1), at(10));
+            let reign = SharedReign::new(Term::FIRST, at(1), at(10), None);
             reign.lose(reason);
             assert_eq!((reign.reason(), reign.is_ending()), (reason, true));
             assert!(!reign.deadline().is_ahead(|| at(0)));
@@ -137,7 +144,7 @@ mod loom_tests {
     fn no_guard_outlives_the_drain() {
         loom::model(|| {
             let work_done = loom::sync::Arc::new(AtomicU64::new(0));
-            let reign = loom::sync::Arc::new(SharedReign::new(Term::FIRST, at(1), at(10)));
+            let reign = loom::sync::Arc::new(SharedReign::new(Term::FIRST, at(1), at(10), None));
             let released = loom::sync::Arc::new(AtomicBool::new(false));
             let work = {
                 let (reign, released, work_done) = (reign.clone(), released.clone(), work_done.clone());
@@ -168,7 +175,7 @@ mod loom_tests {
     fn a_demotion_is_seen_before_what_follows_it() {
         loom::model(|| {
             let leading = loom::sync::Arc::new(Deadline::none());
-            let reign = loom::sync::Arc::new(SharedReign::new(Term::FIRST, at(1), at(10)));
+            let reign = loom::sync::Arc::new(SharedReign::new(Term::FIRST, at(1), at(10), None));
             leading.set(at(10));
             let next_leads = loom::sync::Arc::new(AtomicBool::new(false));
             let reader = {

@@ -415,6 +415,7 @@ fn an_observer_claims_nothing() {
         (Builder::new("k").value("v"), "value"),
         (Builder::new("k").resume(ticket), "ticket"),
         (Builder::new("k").rank(1), "rank"),
+        (Builder::new("k").slots(2), "slots"),
     ] {
         let error = builder.observe_with(storage.clone(), timer.clone(), entropy(5)).unwrap_err();
         assert!(matches!(error, BuildError::NotForObservers { setting, .. } if setting == field), "{error}");

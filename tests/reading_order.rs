@@ -13,6 +13,7 @@ const ORDER: &[&str] = &[
     "term",
     "lease",
     "config",
+    "slots",
     "time",
     "storage",
     "ticket",
@@ -47,7 +48,7 @@ const STORAGE: &[&str] = &[
     "subscribers",
     "memory",
 ];
-const ELECTION: &[&str] = &["messages", "phase", "status", "pace", "request", "follow", "lead", "end"];
+const ELECTION: &[&str] = &["messages", "phase", "status", "pace", "request", "slots", "follow", "lead", "end"];
 
 /// These depend on what they name, and nothing depends on them.
 const LEAVES: &[&str] = &["fence", "serde", "guide", "lib"];

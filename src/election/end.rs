@@ -64,7 +64,7 @@ impl Election {
         self.in_flight.take_if(|request| request.operation == Operation::Get);
         if self.in_flight.is_none() && !self.begin_release(AfterRelease::Stop, None) {
             self.phase = Phase::Stopped;
-            self.see_leader(None);
+            self.show_leader(None);
             self.events.push_back(Event::Stopped);
         }
     }

@@ -8,20 +8,21 @@ use crate::storage::Takeover;
 use crate::time::Instant;
 
 impl Election {
-    /// A claim was refused, or a renewal: others may lead, or nobody.
-    pub(super) fn refused(&mut self, lease: Option<Lease>, retry_after: Duration) {
+    /// A claim was refused, or a renewal: others may lead, or nobody. `says_more`: the next claim says more than this one,
+    /// even if nothing is learnt from the lease.
+    pub(super) fn refused(&mut self, lease: Option<Lease>, retry_after: Duration, says_more: bool) {
         let before = self.known;
         self.see_key(lease.as_ref());
         let pause = match &lease {
             _ if self.lets_others_go_first() && self.free_since.is_some() => self.pause_before_claim(),
             // (What is released and not granted all the same is reserved for another: for so long as for a live lease.)
             Some(lease) if !lease.is_live() && (lease.id.is_some() || retry_after.is_zero()) => {
-                self.pause_before_takeover(retry_after, self.known > before)
+                self.pause_before_takeover(retry_after, says_more || self.known > before)
             }
             _ => self.pause(retry_after),
         };
-        self.next_at = self.now.saturating_add(pause);
         self.see_leader(lease);
+        self.next_at = self.next_slot(self.now.saturating_add(pause));
     }
 
     /// A look is answered: an observer's, or that of a candidate which lets others go first.
@@ -35,8 +36,8 @@ impl Election {
             None if self.id.is_some() => self.pause_before_claim(),
             None => self.pause(self.config.retry_interval),
         };
-        self.next_at = self.now.saturating_add(pause);
         self.see_leader(lease);
+        self.next_at = self.next_slot(self.now.saturating_add(pause));
     }
 
     /// Takes note of how the key is, which this candidate does not lead.
@@ -162,6 +163,12 @@ impl Election {
     /// renewal. One's own ends at the deadline.
     pub(super) fn see_leader(&mut self, lease: Option<Lease>) {
         let lease = lease.filter(Lease::is_live);
+        if self.is_of_the_shown(lease.as_ref()) {
+            self.show_leader(lease);
+        }
+    }
+
+    pub(super) fn show_leader(&mut self, lease: Option<Lease>) {
         let shown = |lease: &Lease| (lease.id.clone(), lease.term, lease.value.clone());
         let before = self.leader.take().map(|leader| leader.lease);
         let changed = before.as_ref().map(shown) != lease.as_ref().map(shown);

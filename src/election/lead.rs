@@ -37,8 +37,9 @@ impl Election {
         self.stored = self.stored.max(request.serial);
         self.sighting = None;
         self.free_since = None;
+        self.begin_round();
         self.phase = Phase::Leading(Reign { term, version, began: self.now, deadline, jeopardy: false });
-        self.events.push_back(Event::Elected { term, deadline });
+        self.events.push_back(Event::Elected { term, deadline, slot: self.slot() });
         self.see_own_lease();
         self.plan_renewal(request);
     }

@@ -100,6 +100,8 @@ pub enum Event {
         term: Term,
         /// Until when, unless renewed; by the timer of the candidate.
         deadline: Instant,
+        /// In which [slot](crate::Builder::slots) of the key; `None` if it has none.
+        slot: Option<u16>,
     },
     /// It goes on leading.
     #[non_exhaustive]

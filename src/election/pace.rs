@@ -36,6 +36,12 @@ impl Pace {
         low + high.saturating_sub(low).mul_f64(self.fraction())
     }
 
+    /// A number below `count`.
+    pub(super) fn one_of(&mut self, count: u16) -> u16 {
+        let drawn = (self.fraction() * f64::from(count)) as u16;
+        drawn.min(count.saturating_sub(1))
+    }
+
     /// The interval, a tenth more or less.
     pub(super) fn around(&mut self, interval: Duration) -> Duration {
         self.between(interval.mul_f64(1.0 - Config::JITTER), interval.mul_f64(1.0 + Config::JITTER))

@@ -24,7 +24,7 @@ impl Election {
         if self.in_flight.is_some() || self.now < self.due_at() {
             return None;
         }
-        let (key, patience) = (self.key.clone(), self.config.request_timeout);
+        let (key, patience) = (self.slot_key().clone(), self.config.request_timeout);
         if let Phase::Releasing(Releasing { session, successor, .. }) = &self.phase {
             let successor = successor.clone().map(|id| Successor::new(id, self.config.cool_off));
             return Some(Release::new(key, *session).successor(successor).patience(patience).into());
@@ -74,13 +74,9 @@ impl Election {
             (Operation::Acquire, Ok(Reply::Acquired(Acquired::Refused { lease, retry_after }))) => {
                 self.succeed();
                 self.may_hold = false;
-                let continued = self.to_continue.take().is_some();
-                self.refused(lease, retry_after);
-                if continued && retry_after.is_zero() {
-                    // The reign is over, and the key free: the next claim is an ordinary one. It is due now; `refused` would
-                    // wait for a retry interval, since the lease showed no newer term than this candidate knew.
-                    self.next_at = self.now;
-                }
+                // Where a reign was to go on the next claim is an ordinary one: it says more than the refused one.
+                let says_more = self.to_continue.take().is_some();
+                self.refused(lease, retry_after, says_more);
             }
             (Operation::Renew, Ok(Reply::Renewed(Renewed::Extended { version }))) => self.extended(request, version),
             (Operation::Renew, Ok(Reply::Renewed(Renewed::Lost { lease }))) => {
@@ -89,7 +85,7 @@ impl Election {
                 self.lose(LostReason::Superseded);
                 let wait =
                     lease.as_ref().filter(|lease| lease.is_live()).map_or(Duration::ZERO, |lease| lease.time_left);
-                self.refused(lease, wait);
+                self.refused(lease, wait, false);
             }
             (Operation::Release, Ok(Reply::Released)) => {
                 self.succeed();
@@ -103,7 +99,7 @@ impl Election {
             (operation, Ok(_)) => self.fail(operation, StorageError::unfit()),
         }
         if self.woken && self.phase.heeds_wakeups() {
-            self.next_at = self.now;
+            self.wake();
         }
     }
 

@@ -5,6 +5,7 @@ use core::fmt;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 
+use futures::stream::SelectAll;
 use futures::{Stream, ready};
 
 use super::topic::Subscription;
@@ -46,6 +47,17 @@ impl Wakeups {
 
     pub(super) const fn of(subscription: Subscription) -> Self {
         Self { source: Source::Topic(subscription), complete: false }
+    }
+
+    /// Those of all of these. They are complete if each of them is.
+    pub(crate) fn merged(parts: impl IntoIterator<Item = Self>) -> Self {
+        let mut complete = true;
+        let parts = parts.into_iter().inspect(|part| complete &= part.is_complete()).filter(|part| !part.is_never());
+        let parts: SelectAll<_> = parts.collect();
+        if parts.is_empty() {
+            return Self::never();
+        }
+        Self { complete, ..Self::new(parts) }
     }
 
     /// Says that they are complete: they tell of every release, revoke and grant of the key, whoever makes it, in whatever

@@ -117,7 +117,7 @@ impl Trace {
 
     pub(super) fn event(&mut self, event: &Event, now: Instant) {
         match event {
-            Event::Elected { term, deadline } => {
+            Event::Elected { term, deadline, .. } => {
                 let time_left = deadline.saturating_duration_since(now);
                 tell!(self, INFO, term = term.get(), ?time_left, "elected");
             }

@@ -7,4 +7,5 @@ mod ending;
 mod following;
 mod leading;
 mod observing;
+mod slotting;
 mod transfer;

@@ -19,7 +19,7 @@
 //!   depend on them.
 //! * **`now`**, the newest reading of the clock: every input and every poll comes with a reading, the clocks of the
 //!   model never go back, so `now` is overwritten before it is read.
-//! * **What never changes**: `key`, `config`, `id`, `value.value` (always none), `claim_delay` (always zero), `sighting.ttl`.
+//! * **What never changes**: `key`, `config`, `id`, `value.value` (always none), `places` (always none), `claim_delay` (always zero), `sighting.ttl`.
 //!
 //! `phase` is hashed whole, but for what is left out of the reign that it may hold: a reign is left out of by the name
 //! of its struct, wherever that is.
@@ -41,6 +41,7 @@ const LEFT_OUT: &[(&str, &str)] = &[
     ("Election", "now"),
     ("Election", "value"),
     ("Election", "stored"),
+    ("Election", "places"),
     ("Election", "claim_delay"),
     ("Election", "free_since"),
     ("Election", "leader"),

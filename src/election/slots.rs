@@ -1,0 +1,182 @@
+//! Slots: which of them a candidate asks for.
+//!
+//! It asks for one at a time, and goes on to the next only where no request is in flight and nothing is in doubt: a claim
+//! that may have been applied is repeated for the same slot, else one session would hold two.
+
+use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
+use core::mem;
+
+use super::{Election, Sighting};
+use crate::lease::Lease;
+use crate::slots::{InvalidSlots, Slots};
+use crate::term::Term;
+use crate::text::Key;
+use crate::time::Instant;
+
+/// At which slot a candidate is, and how far its round is.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Places {
+    slots: Slots,
+    at: u16,
+    /// The key of that one.
+    key: Key,
+    /// What it saw of the others. To forget the newest term of one would let an old reign's term come back there.
+    seen: BTreeMap<u16, Seen>,
+    /// How many it has seen held in this round.
+    held: u16,
+    /// Which of these is worth another look first, and when.
+    first: Option<(Instant, u16)>,
+    /// Whose leader it shows.
+    shown: u16,
+}
+
+/// What is kept of a slot that the candidate is not at.
+#[derive(Clone, Debug, PartialEq)]
+struct Seen {
+    known: Option<Term>,
+    sighting: Option<Sighting>,
+    free_since: Option<Instant>,
+}
+
+impl Places {
+    /// Each of them may have become free.
+    const fn begin_round(&mut self) {
+        (self.held, self.first) = (0, None);
+    }
+}
+
+impl Election {
+    /// A candidate that leads any one of so many slots of its key (1 to 1,000), each of which has a key of its own. To be
+    /// called before anything else. An observer has no slots.
+    ///
+    /// [`Builder::slots`](crate::Builder::slots) says more.
+    ///
+    /// # Errors
+    /// [`InvalidSlots`]: too many or none, or a key that leaves no room for theirs.
+    pub fn with_slots(self, count: u16) -> Result<Self, InvalidSlots> {
+        let slots = Slots::of(&self.key, count)?;
+        let key = self.key.clone();
+        Ok(self.seated(key, slots))
+    }
+
+    /// A candidate for one of these slots, whose key is called that. One that goes on from a ticket is at its slot, others at the first or at
+    /// any.
+    pub(crate) fn seated(mut self, key: Key, slots: Slots) -> Self {
+        if self.id.is_none() {
+            return self;
+        }
+        let own = slots.number(&self.key).filter(|_| self.may_hold);
+        let at = own.or_else(|| slots.first()).unwrap_or_else(|| self.pace.one_of(slots.count()));
+        // The key was checked with the slots.
+        if let Ok(its_key) = slots.key(at) {
+            let (seen, held, first) = (BTreeMap::new(), 0, None);
+            self.places = Some(Box::new(Places { slots, at, key: its_key, seen, held, first, shown: at }));
+        }
+        self.key = key;
+        self
+    }
+
+    /// The number of the slot that it leads or asks for. `None`: its key has no slots.
+    #[must_use]
+    pub fn slot(&self) -> Option<u16> {
+        self.places.as_ref().map(|places| places.at)
+    }
+
+    /// The key of the slot that it leads or asks for, as its requests name it; without slots, its [key](Self::key).
+    #[must_use]
+    pub fn slot_key(&self) -> &Key {
+        self.places.as_ref().map_or(&self.key, |places| &places.key)
+    }
+
+    pub(crate) fn slots(&self) -> Option<&Slots> {
+        self.places.as_ref().map(|places| &places.slots)
+    }
+
+    /// Something happened: the next request is due, and the round begins anew.
+    pub(super) fn wake(&mut self) {
+        self.next_at = self.now;
+        self.begin_round();
+    }
+
+    pub(super) fn begin_round(&mut self) {
+        if let Some(places) = &mut self.places {
+            places.begin_round();
+        }
+    }
+
+    /// The slot that it is at is not to be had, and worth another look then. On to the next one at once; after the last to the
+    /// one that is worth it first, when it is. Answers when to ask.
+    pub(super) fn next_slot(&mut self, again_at: Instant) -> Instant {
+        let Some(places) = self.places.as_mut().filter(|_| !self.may_hold && again_at > self.now) else {
+            return again_at;
+        };
+        let first = places.first.filter(|(at, _)| *at <= again_at).unwrap_or((again_at, places.at));
+        places.held += 1;
+        if places.held < places.slots.count() {
+            places.first = Some(first);
+            let next = (places.at + 1) % places.slots.count();
+            self.go_to(next);
+            return self.now;
+        }
+        places.begin_round();
+        self.go_to(first.1);
+        if first.0 > self.now {
+            return first.0;
+        }
+        // The round has taken longer than the pause after it. It is no busy loop all the same.
+        self.now.saturating_add(self.pace.leader_retry(&self.config))
+    }
+
+    fn go_to(&mut self, number: u16) {
+        let Some(places) = self.places.as_mut().filter(|places| places.at != number) else { return };
+        let Ok(key) = places.slots.key(number) else { return };
+        let seen =
+            Seen { known: self.known.take(), sighting: self.sighting.take(), free_since: self.free_since.take() };
+        places.seen.insert(mem::replace(&mut places.at, number), seen);
+        places.key = key;
+        if let Some(seen) = places.seen.remove(&number) {
+            (self.known, self.sighting, self.free_since) = (seen.known, seen.sighting, seen.free_since);
+        }
+    }
+
+    /// Whether this is news of the leader that is shown. Where there are many, one of them is, for as long as it leads.
+    pub(super) fn is_of_the_shown(&mut self, lease: Option<&Lease>) -> bool {
+        let leads = self.phase.reign().is_some();
+        let Some(places) = self.places.as_mut().filter(|places| places.shown != places.at) else { return true };
+        let shows = leads || (self.leader.is_none() && lease.is_some());
+        if shows {
+            places.shown = places.at;
+        }
+        shows
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec::Vec;
+
+    use super::*;
+    use crate::config::Config;
+    use crate::election::{Input, Output};
+    use crate::storage::{Acquired, Reply, Session};
+    use crate::text::Id;
+    use core::time::Duration;
+
+    /// Places in order are asked for from the first on.
+    #[test]
+    fn places_are_taken_in_order() {
+        let now = Instant::from_origin(Duration::from_secs(1));
+        let (key, id) = (Key::new("g/member").unwrap(), Id::new("a").unwrap());
+        let election = Election::new(key.clone(), id, Config::default(), Session::from_bits(1), 7, now).unwrap();
+        let mut election = election.seated(key, Slots::in_order("g/member/", 3).unwrap());
+        let mut asked = Vec::new();
+        while let Output::Request { id, request } = election.poll_output(now) {
+            asked.extend(request.key().cloned());
+            let reply = Reply::Acquired(Acquired::refused(None, Duration::from_secs(5)));
+            election.handle_input(now, Input::Reply { id, reply: Ok(reply) });
+        }
+        assert_eq!(asked, ["g/member/0", "g/member/1", "g/member/2"]);
+        assert_eq!(election.key(), "g/member");
+    }
+}
