@@ -217,6 +217,8 @@ impl<T: Timer> Candidate<T> {
     /// refused. If it is not there, or does not want the key, nobody leads until the cool-off is over, and then anyone may; this candidate
     /// a cool-off later. Of several calls for one term the last one counts.
     ///
+    /// A [claim delay](Config::claim_delay) does not keep the successor: it asks at once. Those of others count from the end of the cool-off.
+    ///
     /// Ids prove nothing: if several candidates have this id, the first of them to ask leads. Where
     /// the release does not get through the lease runs out, and nothing is reserved.
     ///

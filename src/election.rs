@@ -103,7 +103,7 @@ pub struct Election {
     sighting: Option<Sighting>,
     /// How long the key has to be free before it is claimed.
     claim_delay: Duration,
-    /// Since when it has been, if it was when it was last looked at; by the own clock.
+    /// Since when it has been, if it was when it was last looked at; by the own clock. Ahead: it is reserved until then.
     free_since: Option<Instant>,
     in_flight: Option<InFlight>,
     last_id: u64,
@@ -124,7 +124,10 @@ struct Sighting {
     version: Version,
     ttl: Duration,
     since: Instant,
+    /// When it ran or runs out, or the reservation does of a key that was released.
     vacant_at: Instant,
+    /// This candidate was told that it is reserved for another.
+    is_anothers: bool,
 }
 
 /// A value, and its number: later ones have higher numbers.

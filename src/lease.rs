@@ -37,9 +37,10 @@ pub struct Lease {
     pub term: Term,
     /// Moves at every write: grant, renewal, release, revoke.
     pub version: Version,
-    /// For how long the newest grant or renewal was given.
+    /// For how long the newest grant, renewal or reservation was given.
     pub ttl: Duration,
-    /// How much of that was left when the storage answered. Zero: expired or released.
+    /// How much of that was left when the storage answered. Zero: expired or released. Where nobody has the key, and yet some is
+    /// left: it was released in favour of somebody, and is reserved for so long.
     pub time_left: Duration,
     /// How long ago the term was granted, by the storage's clock. `None`: nobody holds the lease, or the storage does
     /// not know.

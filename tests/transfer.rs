@@ -2,9 +2,9 @@
 
 mod faulty;
 
-use faulty::{Fault, Faulty, candidate, fixture, ms, secs, spawned};
+use faulty::{Fault, Faulty, candidate, entropy, fixture, ms, secs, spawned};
 use futures::future::join;
-use lessor::{Candidate, Id, ManualTimer, Role, Stopped, Timer};
+use lessor::{Builder, Candidate, Id, ManualTimer, Role, Stopped, Timer};
 
 fn id(name: &str) -> Id {
     Id::new(name).unwrap()
@@ -116,4 +116,33 @@ fn a_repeated_release_reserves_once() {
     assert_eq!(broken.releases(), 3);
     assert!(b.is_leader());
     assert_eq!(timer.block_on(b.elected()).unwrap().unwrap().term().get(), 2);
+}
+
+/// R12: whoever is named leads at once, whatever its rank; and where the successor is not there, the others come by their ranks.
+#[test]
+fn ranks_count_for_all_but_the_successor() {
+    for (successor, first) in [("last", "last"), ("gone", "next")] {
+        let (timer, storage) = fixture();
+        let ranked = |id: &str, rank| {
+            let builder = Builder::new("k").id(id).rank(rank);
+            let (candidate, driver) = builder.build_with(storage.clone(), timer.clone(), entropy(rank.into())).unwrap();
+            timer.spawn(driver.run());
+            candidate
+        };
+        let a = ranked("a", 0);
+        timer.block_on(a.elected()).unwrap().unwrap();
+        let all = [ranked("next", 1), ranked("last", 3)];
+        timer.block_on(timer.sleep(secs(60))).unwrap();
+        let before = timer.now();
+        timer.block_on(a.resign_to(id(successor))).unwrap().unwrap();
+        let leader = all.iter().find(|candidate| candidate.id().as_str() == first).unwrap();
+        timer.block_on(leader.elected()).unwrap().unwrap();
+        let elapsed = timer.now().saturating_duration_since(before);
+        let cool_off = a.config().cool_off;
+        if successor == "last" {
+            assert_eq!(elapsed, secs(0));
+        } else {
+            assert!(elapsed >= cool_off * 2 && elapsed <= cool_off * 2 + ms(200), "{elapsed:?}");
+        }
+    }
 }

@@ -13,6 +13,9 @@ impl Election {
     pub(super) fn refused(&mut self, lease: Option<Lease>, retry_after: Duration, says_more: bool) {
         let before = self.known;
         self.see_key(lease.as_ref());
+        if let Some(seen) = &mut self.sighting {
+            seen.is_anothers |= !retry_after.is_zero();
+        }
         let pause = match &lease {
             _ if self.lets_others_go_first() && self.free_since.is_some() => self.pause_before_claim(),
             // (What is released and not granted all the same is reserved for another: for so long as for a live lease.)
@@ -33,6 +36,7 @@ impl Election {
         }
         let pause = match time_left {
             Some(time_left) => self.pause(time_left),
+            None if self.may_be_its_own() => Duration::ZERO,
             None if self.id.is_some() => self.pause_before_claim(),
             None => self.pause(self.config.retry_interval),
         };
@@ -47,13 +51,19 @@ impl Election {
             Some(lease) => self.sight(lease),
             None => self.free_since.unwrap_or(self.now),
         };
-        self.free_since = lease.is_none_or(|lease| !lease.is_live()).then(|| vacant_at.min(self.now));
+        self.free_since = lease.is_none_or(|lease| !lease.is_live()).then_some(vacant_at);
     }
 
     /// Whether a look is due rather than a claim: others go first, and have not had their time. What may be this session's
     /// already is claimed: only the claim can tell.
     pub(super) fn lets_others_go_first(&self) -> bool {
-        !self.claim_delay.is_zero() && !self.may_hold && self.claims_at().is_none_or(|at| self.now < at)
+        let may_claim = self.may_hold || self.may_be_its_own() || self.claims_at().is_some_and(|at| self.now >= at);
+        !self.claim_delay.is_zero() && !may_claim
+    }
+
+    /// Whether the key is reserved, and perhaps for this candidate: only a claim can tell, and is refused if it is not.
+    fn may_be_its_own(&self) -> bool {
+        self.free_since.is_some_and(|at| self.now < at) && self.sighting.as_ref().is_some_and(|seen| !seen.is_anothers)
     }
 
     /// From when on others have had their time. `None`: the key is not free, as far as was seen.
@@ -119,6 +129,7 @@ impl Election {
             term: lease.term,
             version: lease.version,
             ttl: lease.ttl,
+            is_anothers: same.as_ref().is_some_and(|seen| seen.is_anothers),
             since: same.map_or(self.now, |seen| seen.since),
             vacant_at,
         });

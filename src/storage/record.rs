@@ -180,9 +180,11 @@ impl Record {
         if outdated {
             return record.refuse(now_ms, 0);
         }
-        let reserved_ms = record.reserved_ms(&claim.id, now_ms);
-        if reserved_ms > 0 {
-            return record.refuse(now_ms, reserved_ms);
+        if record.session.is_none() && record.id != claim.id {
+            let reserved_ms = record.reserved_ms(now_ms);
+            if reserved_ms > 0 {
+                return record.refuse(now_ms, reserved_ms);
+            }
         }
         let free = match claim.takeover {
             _ if record.session.is_none() || mine => true,
@@ -245,7 +247,7 @@ impl Record {
         let held = self.session.is_some();
         Lease {
             id: held.then(|| self.id.clone()),
-            time_left: Duration::from_millis(if held { self.left(now_ms) } else { 0 }),
+            time_left: Duration::from_millis(if held { self.left(now_ms) } else { self.reserved_ms(now_ms) }),
             age: held.then(|| Duration::from_millis(now_ms.saturating_sub(self.since_ms))),
             value: self.value.clone(),
             ..Lease::new(self.term, self.version, Duration::from_millis(self.ttl_ms))
@@ -268,10 +270,9 @@ impl Record {
         self.expires_ms.saturating_sub(now_ms).min(self.ttl_ms)
     }
 
-    /// For how long the key is reserved for another than this one. 0: it is not.
-    fn reserved_ms(&self, id: &Id, now_ms: u64) -> u64 {
-        let reserved = self.session.is_none() && self.id != *id && !self.is_ahead_of_the_clock(now_ms);
-        if reserved { self.expires_ms.saturating_sub(now_ms) } else { 0 }
+    /// For how long a released key is reserved.
+    fn reserved_ms(&self, now_ms: u64) -> u64 {
+        if self.is_ahead_of_the_clock(now_ms) { 0 } else { self.expires_ms.saturating_sub(now_ms) }
     }
 
     /// Whether the clock has stepped back since the last write: else no lease ends later than its ttl from now.

@@ -61,7 +61,7 @@ struct State {
     before: BTreeMap<Key, (usize, Option<Record>)>,
     /// Who claimed with a session.
     ids: BTreeMap<Session, Id>,
-    /// From whom a key was taken last, and whether nobody was granted it since.
+    /// From whom a key was taken last, and whether while it was live, and nobody was granted it since.
     revoked: BTreeMap<Key, (Session, bool)>,
     /// What a list has shown as released, for the fault that then sweeps it away.
     swept: BTreeSet<Key>,

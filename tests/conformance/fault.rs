@@ -101,6 +101,7 @@ faults! {
     ReservedSaysRetryAtOnce => reserved_is_refused_to_another "alone",
     ReservedSaysItsWholeTime => reserved_is_refused_to_another "alone",
     ReservedShowsItsSuccessor => reserved_is_refused_to_another,
+    ReservedShowsNoTimeLeft => reserved_is_refused_to_another "alone",
     ReservationIsRoundedDown => reserved_is_refused_to_another "alone",
     TransferForgetsTheValue => reserved_is_refused_to_another "alone",
     TransferKeepsTheVersion => reserved_is_refused_to_another "alone",

@@ -77,6 +77,10 @@ pub(crate) fn shown(fault: Option<Fault>, record: &Record, mut lease: Lease, now
             Some(record.expires_ms.saturating_sub(record.ttl_ms).saturating_sub(record.since_ms))
                 .filter(|_| lease.id.is_some())
         }
+        Some(Fault::ReservedShowsNoTimeLeft) if reserved(record, now_ms) => {
+            lease.time_left = Duration::ZERO;
+            return lease;
+        }
         Some(Fault::ReservedShowsItsSuccessor) if reserved(record, now_ms) => {
             lease.id = Some(record.id.clone());
             return lease;
@@ -151,11 +155,8 @@ fn bend(fault: Fault, record: &mut Record, revoked: bool, claim: &mut Claim, now
         Fault::GuardBindsReleased if released && claim.takeover != Takeover::Expired => {
             return Some(Duration::from_millis(record.ttl_ms));
         }
-        Fault::RevokedBindsTheGuard if revoked && record.expires_ms > now_ms => {
-            if claim.takeover != Takeover::Expired {
-                return Some(Duration::from_millis(record.ttl_ms));
-            }
-            record.expires_ms = 0;
+        Fault::RevokedBindsTheGuard if revoked && claim.takeover != Takeover::Expired => {
+            return Some(Duration::from_millis(record.ttl_ms));
         }
         Fault::ReservedWaitsForTheWatch
             if reserved(record, now_ms) && !outdated && claim.takeover != Takeover::Expired =>
@@ -383,9 +384,7 @@ pub(crate) fn revoke(
         Some(Fault::RevokeOfTheLastTermDoesNothing) if current.term == Term::LAST => return (None, Write::Keep),
         Some(Fault::RevokeShowsTheLeaseAfter) => return (Some(written.lease(now_ms)), Write::Put(written)),
         Some(Fault::RevokeForgetsTheValue) => written.value = None,
-        Some(Fault::RevokeReservesForTheHolder | Fault::RevokedBindsTheGuard) => {
-            written.expires_ms = current.expires_ms
-        }
+        Some(Fault::RevokeReservesForTheHolder) => written.expires_ms = current.expires_ms,
         Some(Fault::RevokeKeepsTheTerm) => written.term = current.term,
         Some(Fault::RevokeKeepsTheVersion) => written.version = current.version,
         _ => {}

@@ -3,10 +3,10 @@
 use core::time::Duration;
 
 use lessor::election::Input;
-use lessor::storage::Successor;
+use lessor::storage::{Reply, Successor};
 use lessor::{Config, Id, LostReason, Role};
 
-use crate::bench::{Bench, Told, leader, lease, ms, secs, term};
+use crate::bench::{Bench, Told, is_acquire, leader, lease, ms, secs, term};
 
 fn to(id: &str) -> Input {
     Input::Transfer { to: Id::new(id).unwrap(), is_patient: false }
@@ -37,7 +37,7 @@ fn a_transfer_resigns_and_names_the_successor() {
     assert_eq!(bench.release().successor, successor("next", within));
     bench.failed().until_request();
     assert_eq!(bench.release().successor, successor("next", within));
-    bench.reply(lessor::storage::Reply::Released);
+    bench.reply(Reply::Released);
     let released = bench.elapsed();
     bench.input(Input::Wakeup).to(released + within * 2 - ms(1));
     assert_eq!((bench.election.status().role, bench.election.in_flight()), (Role::CoolingOff, None));
@@ -73,7 +73,7 @@ fn the_successor_is_the_one_that_is_named_last() {
         }
         bench.input(drained());
         assert_eq!(bench.release().successor, successor(named, within), "{inputs:?}");
-        bench.reply(lessor::storage::Reply::Released);
+        bench.reply(Reply::Released);
         let stops = inputs.contains(&Input::Stop);
         assert_eq!(bench.election.status().role, if stops { Role::Stopped } else { Role::CoolingOff }, "{inputs:?}");
     }
@@ -81,7 +81,7 @@ fn the_successor_is_the_one_that_is_named_last() {
     bench.input(to("a")).input(drained());
     bench.input(to("b"));
     assert_eq!(bench.release().successor, successor("a", within), "it is released already");
-    bench.reply(lessor::storage::Reply::Released).until_request().granted(7);
+    bench.reply(Reply::Released).until_request().granted(7);
     bench.input(Input::Resign).input(Input::Drained(term(7)));
     assert_eq!(bench.release().successor, None, "the next reign is another matter");
 }
@@ -154,7 +154,7 @@ fn a_follower_comes_back_when_a_reservation_ends() {
         let mut config = Config::default();
         config.takeover_guard = learnt;
         let mut bench = Bench::new(config);
-        let reserved = lease("", 1, 2, ms(0));
+        let reserved = lease("", 1, 2, retry_after);
         bench.to(ms(0));
         if !learnt {
             // Outdated: it learns of the term, and asks at once.
@@ -171,9 +171,39 @@ fn a_follower_comes_back_when_a_reservation_ends() {
 #[test]
 fn a_long_reservation_is_looked_at_in_between() {
     let mut bench = Bench::new(Config::default());
-    bench.to(ms(0)).held(lease("", 1, 2, ms(0)), secs(60));
+    bench.to(ms(0)).held(lease("", 1, 2, secs(60)), secs(60));
     let at = bench.until_request().sent().1;
     assert!((ms(1800)..=ms(2200)).contains(&at), "{at:?}");
-    bench.held(lease("", 1, 2, ms(0)), secs(58)).input(Input::Wakeup);
+    bench.held(lease("", 1, 2, secs(58)), secs(58)).input(Input::Wakeup);
     assert_eq!(bench.sent().1, at);
+}
+
+/// A candidate that lets others go first asks for a key that is reserved, once: it may be meant. If it is not, the others have
+/// their time from the end of the reservation on.
+#[test]
+fn a_claim_delay_does_not_keep_a_successor() {
+    let mut config = Config::default();
+    config.claim_delay = secs(4);
+    let mut bench = Bench::new(config);
+    let looked = |left| Reply::Got(Some(lease("", 1, 2, left)));
+    bench.to(ms(0)).reply(looked(ms(3000)));
+    assert_eq!((bench.sent().1, bench.claim().after), (ms(0), Some(term(1))));
+    bench.held(lease("", 1, 2, ms(3000)), ms(3000));
+    loop {
+        bench.until_request();
+        let at = bench.sent().1;
+        if is_acquire(bench.sent().0) {
+            assert!(at >= ms(7000) && at <= ms(7100), "{at:?}");
+            break;
+        }
+        bench.reply(looked(ms(3000).saturating_sub(at)));
+    }
+    bench.granted(2);
+    assert!(bench.leads());
+
+    // Reserved anew, it may be meant again.
+    let mut bench = Bench::new(bench.election.config().clone());
+    bench.to(ms(0)).reply(looked(ms(3000))).held(lease("", 1, 2, ms(3000)), ms(3000)).input(Input::Wakeup);
+    bench.reply(Reply::Got(Some(lease("", 2, 5, ms(3000)))));
+    assert_eq!((bench.sent().1, bench.claim().after), (ms(0), Some(term(2))));
 }

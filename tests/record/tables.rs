@@ -229,7 +229,9 @@ fn a_lease_shows_what_is_live_and_nothing_secret() {
         ("expired", expired(2), shown(Some(id(2)), 0, age)),
         ("expired long ago", with(held_by(2), |record| record.expires_ms = 0), shown(Some(id(2)), 0, age)),
         ("released", released(), shown(None, 0, None)),
-        ("reserved", reserved_for(2), shown(None, 0, None)),
+        ("reserved until now", with(reserved_for(2), |record| record.expires_ms = NOW), shown(None, 0, None)),
+        ("reserved before a step back", with(reserved_for(2), |r| r.expires_ms = NOW + TTL + 1), shown(None, 0, None)),
+        ("reserved", reserved_for(2), shown(None, TTL / 2, None)),
         ("from before a step back", with(expired(2), |r| r.since_ms = NOW + 1), shown(Some(id(2)), 0, Some(0))),
     ];
     for (case, record, lease) in rows {

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::Harness;
-use super::case::{Case, GRAIN, Outcome, Stop, expect, same};
+use super::case::{Case, GRAIN, Outcome, Stop, expect, same, timeless, unchanged};
 use super::contender::Contender;
 use crate::lease::Lease;
 use crate::storage::{Reply, Request, Storage, Takeover, Version};
@@ -42,7 +42,11 @@ pub(super) async fn reserved_is_refused_to_another<H: Harness>(case: &Case<'_, H
     let before = c.lease().await?;
     expect(before.version > version, format!("a version after {version}"), &before)?;
     let expected = Lease { value: a.claim.value.clone(), ..Lease::new(before.term, before.version, case.long()) };
-    same("the reserved lease, which shows nobody", &before, &expected)?;
+    same("the reserved lease, which shows nobody", timeless(&before), expected)?;
+    let left_at = |now: Instant, since| within.saturating_sub(now.saturating_duration_since(since));
+    let (least, most) = (left_at(case.now(), sent).saturating_sub(GRAIN), case.long());
+    let left = before.time_left;
+    expect(least <= left && left <= most, format!("{least:?} to {most:?} left"), left)?;
 
     case.sleep(case.short() / 8).await;
     // The former leader is another, too.
@@ -51,14 +55,15 @@ pub(super) async fn reserved_is_refused_to_another<H: Harness>(case: &Case<'_, H
             let asked = case.now();
             let refusal = other.takeover(takeover).refused(Some(before.term)).await?;
             let answered = case.now();
-            let left_at = |now: Instant, since| within.saturating_sub(now.saturating_duration_since(since));
             let (least, most) = (left_at(answered, sent).saturating_sub(GRAIN), left_at(asked, told) + GRAIN);
             let after = refusal.retry_after;
             expect(least <= after && after <= most, format!("to ask again after {least:?} to {most:?}"), after)?;
-            same("the lease that a refusal shows", refusal.lease.as_ref(), Some(&before))?;
+            let left = refusal.lease.as_ref().map(|lease| lease.time_left);
+            same("what the lease says is left", left, Some(after))?;
+            same("the lease that a refusal shows", refusal.lease.as_ref().map(timeless), Some(timeless(&before)))?;
         }
     }
-    same("the reserved lease, to which nothing was written", c.lease().await?, before)
+    unchanged(&before, &c.lease().await?)
 }
 
 pub(super) async fn reserved_is_granted_to_its_successor<H: Harness>(case: &Case<'_, H>) -> Outcome {
@@ -88,9 +93,9 @@ pub(super) async fn outdated_claim_is_refused_while_reserved<H: Harness>(case: &
     for outdated in [&b, &c] {
         let refusal = outdated.refused(None).await?;
         same("when to ask again, having looked", refusal.retry_after, Duration::ZERO)?;
-        same("the lease to ask with", refusal.lease, Some(before.clone()))?;
+        same("the lease to ask with", refusal.lease.as_ref().map(timeless), Some(timeless(&before)))?;
     }
-    same("the reserved lease", b.lease().await?, before)?;
+    unchanged(&before, &b.lease().await?)?;
     b.win(Some(term)).await.map(drop)
 }
 
@@ -134,7 +139,7 @@ pub(super) async fn reserved_once_by_a_repeated_release<H: Harness>(case: &Case<
     a.release_to(&c, case.long()).await?;
     a.release().await?;
     c.release_to(&c, case.long()).await?;
-    same("the reserved lease", b.lease().await?, before)?;
+    unchanged(&before, &b.lease().await?)?;
     c.refused(Some(term)).await?;
     let new = b.win(Some(term)).await?;
     a.release_to(&c, case.long()).await?;

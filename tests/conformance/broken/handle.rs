@@ -115,8 +115,11 @@ impl Handle {
             Some(Fault::WakeupAtRenewal) => true,
             _ => owner(&before) != owner(&after),
         };
-        if let Some(taken) = before.as_ref().and_then(|before| before.session).filter(|_| revoked) {
-            state.revoked.insert(key.clone(), (taken, true));
+        if let Some((record, taken)) =
+            before.as_ref().and_then(|before| Some((before, before.session?))).filter(|_| revoked)
+        {
+            let was_live = judge::live(record, self.shared.now_ms(state));
+            state.revoked.insert(key.clone(), (taken, was_live));
         } else if let Some((_, free)) = state.revoked.get_mut(key) {
             *free &= released;
         }
