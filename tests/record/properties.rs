@@ -104,8 +104,10 @@ impl History {
         })
     }
 
+    /// How much a live lease has left.
     fn left(&self) -> Duration {
-        self.record.as_ref().map_or(Duration::ZERO, |record| record.lease(self.now_ms).time_left)
+        let lease = self.record.as_ref().map(|record| record.lease(self.now_ms)).filter(Lease::is_live);
+        lease.map_or(Duration::ZERO, |lease| lease.time_left)
     }
 
     fn owner(&self) -> Option<Session> {
