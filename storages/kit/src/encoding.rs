@@ -78,6 +78,13 @@ pub fn ttl_ms(ttl: Duration) -> i64 {
     whole_ms(ttl).clamp(1, LONGEST_TTL).cast_signed()
 }
 
+/// The time of a reservation in whole milliseconds, rounded up: 2^53 - 1 at most, as for a [ttl](ttl_ms). None at all reserves
+/// nothing.
+#[must_use]
+pub fn within_ms(within: Duration) -> i64 {
+    whole_ms(within).min(LONGEST_TTL).cast_signed()
+}
+
 /// A number for a signed column: larger numbers become the largest that fits.
 #[must_use]
 pub fn signed(number: u64) -> i64 {
@@ -131,6 +138,7 @@ mod tests {
         assert_eq!(ttl_ms(Duration::ZERO), 1);
         assert_eq!(ttl_ms(Duration::from_micros(1_001)), 2);
         assert_eq!(ttl_ms(Duration::MAX), (1 << 53) - 1);
+        assert_eq!((within_ms(Duration::ZERO), within_ms(Duration::MAX)), (0, (1 << 53) - 1));
         assert_eq!((signed(7), signed(u64::MAX)), (7, i64::MAX));
     }
 

@@ -181,11 +181,12 @@ impl Values {
     }
 
     fn grantable_on(&self, row: &str, now: &str) -> String {
-        let Self { session, after, expired, unchanged, .. } = self;
+        let Self { session, id, after, expired, unchanged, .. } = self;
         format!(
             "CASE WHEN {row}.expires > {now}
             THEN {row}.session = {session} OR {after} >= {row}.term
-                AND ({row}.session IS NULL OR {row}.version = {unchanged} AND {row}.expires - {now} > {row}.ttl)
+                AND (({row}.session IS NULL OR {row}.version = {unchanged}) AND {row}.expires - {now} > {row}.ttl
+                    OR {row}.session IS NULL AND {row}.id COLLATE \"C\" = {id})
             ELSE {after} >= {row}.term
                 AND ({expired} OR {row}.session IS NULL OR {row}.session = {session} OR {row}.version = {unchanged})
         END"

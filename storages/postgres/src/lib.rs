@@ -116,11 +116,11 @@
 //! CREATE TABLE IF NOT EXISTS "public"."lessor_leases" (
 //!     key     text   COLLATE "C" PRIMARY KEY,
 //!     session bytea,           -- 16 bytes, a secret; NULL: released
-//!     id      text   NOT NULL, -- the candidate's
+//!     id      text   NOT NULL, -- the candidate's; after a release in favour of another, that one's
 //!     term    bigint NOT NULL CHECK (term BETWEEN 1 AND 9007199254740991), -- never falls
 //!     version bigint NOT NULL, -- moves at every write
 //!     ttl     bigint NOT NULL, -- ms
-//!     expires bigint NOT NULL, -- ms since 1970, by the server's clock
+//!     expires bigint NOT NULL, -- ms since 1970, by the server's clock; released: until when it is reserved
 //!     since   bigint NOT NULL, -- likewise, when the term was granted
 //!     value   text
 //! ) WITH (fillfactor = 50);"#);
@@ -150,7 +150,8 @@
 //!     WHERE $7::bigint < 9007199254740991 AND NOT EXISTS (
 //!         SELECT FROM seen AS l WHERE (CASE WHEN l.expires > l.now
 //!             THEN l.session = $3::bytea OR $7::bigint >= l.term
-//!                 AND (l.session IS NULL OR l.version = $9::bigint AND l.expires - l.now > l.ttl)
+//!                 AND ((l.session IS NULL OR l.version = $9::bigint) AND l.expires - l.now > l.ttl
+//!                     OR l.session IS NULL AND l.id COLLATE "C" = $4::text)
 //!             ELSE $7::bigint >= l.term
 //!                 AND ($8::boolean OR l.session IS NULL OR l.session = $3::bytea OR l.version = $9::bigint)
 //!         END) IS NOT TRUE
@@ -163,7 +164,8 @@
 //!         expires = clock + greatest(excluded.ttl, CASE l.session WHEN excluded.session THEN least(l.expires - clock, l.ttl) END)
 //!     WHERE CASE WHEN l.expires > clock
 //!             THEN l.session = $3::bytea OR $7::bigint >= l.term
-//!                 AND (l.session IS NULL OR l.version = $9::bigint AND l.expires - clock > l.ttl)
+//!                 AND ((l.session IS NULL OR l.version = $9::bigint) AND l.expires - clock > l.ttl
+//!                     OR l.session IS NULL AND l.id COLLATE "C" = $4::text)
 //!             ELSE $7::bigint >= l.term
 //!                 AND ($8::boolean OR l.session IS NULL OR l.session = $3::bytea OR l.version = $9::bigint)
 //!         END
@@ -201,7 +203,8 @@
 //!     FROM seen AS c, LATERAL (
 //!         SELECT l.ctid AS at FROM lessor_leases AS l WHERE l.key = c.name AND CASE WHEN l.expires > clock
 //!             THEN l.session = c.by OR c.after >= l.term
-//!                 AND (l.session IS NULL OR l.version = c.unchanged AND l.expires - clock > l.ttl)
+//!                 AND ((l.session IS NULL OR l.version = c.unchanged) AND l.expires - clock > l.ttl
+//!                     OR l.session IS NULL AND l.id COLLATE "C" = c.who)
 //!             ELSE c.after >= l.term
 //!                 AND (c.expired OR l.session IS NULL OR l.session = c.by OR l.version = c.unchanged)
 //!         END
@@ -209,7 +212,8 @@
 //!     ) AS k
 //!     WHERE c.after < 9007199254740991 AND CASE WHEN c.expires > c.now
 //!             THEN c.session = c.by OR c.after >= c.term
-//!                 AND (c.session IS NULL OR c.version = c.unchanged AND c.expires - c.now > c.ttl)
+//!                 AND ((c.session IS NULL OR c.version = c.unchanged) AND c.expires - c.now > c.ttl
+//!                     OR c.session IS NULL AND c.id COLLATE "C" = c.who)
 //!             ELSE c.after >= c.term
 //!                 AND (c.expired OR c.session IS NULL OR c.session = c.by OR c.version = c.unchanged)
 //!         END
@@ -221,7 +225,8 @@
 //!         ttl = greatest(c.wanted, CASE l.session WHEN c.by THEN least(l.expires - c.now, l.ttl) END), expires = c.now + greatest(c.wanted, CASE l.session WHEN c.by THEN least(l.expires - c.now, l.ttl) END)
 //!     FROM got AS c WHERE l.ctid = c.at AND CASE WHEN l.expires > c.now
 //!             THEN l.session = c.by OR c.after >= l.term
-//!                 AND (l.session IS NULL OR l.version = c.unchanged AND l.expires - c.now > l.ttl)
+//!                 AND ((l.session IS NULL OR l.version = c.unchanged) AND l.expires - c.now > l.ttl
+//!                     OR l.session IS NULL AND l.id COLLATE "C" = c.who)
 //!             ELSE c.after >= l.term
 //!                 AND (c.expired OR l.session IS NULL OR l.session = c.by OR l.version = c.unchanged)
 //!         END
@@ -244,7 +249,8 @@
 //! SELECT c.key, NULL, NULL, NULL, c.session, c.id, c.term, c.version, c.ttl, c.expires, c.since, c.value, c.now
 //! FROM seen AS c WHERE c.key IS NOT NULL AND (CASE WHEN c.expires > c.now
 //!             THEN c.session = c.by OR c.after >= c.term
-//!                 AND (c.session IS NULL OR c.version = c.unchanged AND c.expires - c.now > c.ttl)
+//!                 AND ((c.session IS NULL OR c.version = c.unchanged) AND c.expires - c.now > c.ttl
+//!                     OR c.session IS NULL AND c.id COLLATE "C" = c.who)
 //!             ELSE c.after >= c.term
 //!                 AND (c.expired OR c.session IS NULL OR c.session = c.by OR c.version = c.unchanged)
 //!         END) IS NOT TRUE
@@ -321,23 +327,29 @@
 //! ## A release
 //!
 //! ```sql
-//! UPDATE lessor_leases AS l SET session = NULL, version = l.version + 1
+//! UPDATE lessor_leases AS l SET
+//!     session = NULL, version = l.version + 1,
+//!     id = coalesce($5::text, l.id), ttl = coalesce($6::bigint, l.ttl), expires = coalesce(clock + $6::bigint, 0)
 //! WHERE l.key = $3 AND l.session = $4 AND (SELECT set_config('lock_timeout', $1, true)) IS NOT NULL
 //! RETURNING (SELECT CASE current_setting('synchronous_commit') WHEN 'off' THEN set_config('synchronous_commit', 'on', true) END), CASE WHEN $2::text IS NOT NULL THEN pg_notify($2, l.key)::text END
 //! ```
 //!
-//! It needs no clock: only the session counts, also after a wait, since PostgreSQL checks its conditions again if the
-//! row has changed. Many together:
+//! `$5` is for whom it reserves the key, `$6` for how long; NULL: for nobody. Only the session counts, also after a wait, since
+//! PostgreSQL checks its conditions again if the row has changed. Where a lock was only held, the clock may have been read before the
+//! wait: a reservation is then shorter by that, and never longer. Many together:
 //!
 //! ```sql
-//! UPDATE lessor_leases AS l SET session = NULL, version = l.version + 1
-//! WHERE l.ctid = ANY (ARRAY(
-//!     SELECT k.at
-//!     FROM unnest($2::text[], $3::bytea[]) WITH ORDINALITY AS c (key, session, place), LATERAL (
+//! UPDATE lessor_leases AS l SET
+//!     session = NULL, version = l.version + 1,
+//!     id = coalesce(k.successor, l.id), ttl = coalesce(k.within, l.ttl), expires = coalesce(k.now + k.within, 0)
+//! FROM (
+//!     SELECT c.successor, c.within, k.at, clock AS now
+//!     FROM unnest($2::text[], $3::bytea[], $4::text[], $5::bigint[]) WITH ORDINALITY AS c (key, session, successor, within, place), LATERAL (
 //!         SELECT l.ctid AS at FROM lessor_leases AS l WHERE l.key = c.key AND l.session = c.session
 //!         FOR NO KEY UPDATE SKIP LOCKED
 //!     ) AS k
-//! ))
+//! ) AS k
+//! WHERE l.ctid = k.at
 //! RETURNING l.key, (SELECT CASE current_setting('synchronous_commit') WHEN 'off' THEN set_config('synchronous_commit', 'on', true) END), CASE WHEN $1::text IS NOT NULL THEN pg_notify($1, l.key)::text END
 //! ```
 //!
@@ -350,7 +362,7 @@
 //!     FOR NO KEY UPDATE
 //! ), revoked AS (
 //!     UPDATE lessor_leases AS l SET
-//!         session = NULL, term = least(l.term + 1, 9007199254740991), version = l.version + 1, since = clock
+//!         session = NULL, term = least(l.term + 1, 9007199254740991), version = l.version + 1, expires = 0, since = clock
 //!     FROM locked AS k WHERE l.key = k.key
 //!     RETURNING l.key, (SELECT CASE current_setting('synchronous_commit') WHEN 'off' THEN set_config('synchronous_commit', 'on', true) END), CASE WHEN $2::text IS NOT NULL THEN pg_notify($2, l.key)::text END
 //! )

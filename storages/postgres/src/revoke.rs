@@ -41,7 +41,7 @@ pub(crate) fn text(table: &str) -> String {
     FOR NO KEY UPDATE
 ), revoked AS (
     UPDATE {table} AS l SET
-        session = NULL, term = least(l.term + 1, {LAST}), version = l.version + 1, since = {CLOCK}
+        session = NULL, term = least(l.term + 1, {LAST}), version = l.version + 1, expires = 0, since = {CLOCK}
     FROM locked AS k WHERE l.key = k.key
     RETURNING l.key, {FLUSHED}, {}
 )

@@ -56,11 +56,11 @@ impl Table {
             r#"CREATE TABLE IF NOT EXISTS {table} (
     key     text   COLLATE "C" PRIMARY KEY,
     session bytea,           -- 16 bytes, a secret; NULL: released
-    id      text   NOT NULL, -- the candidate's
+    id      text   NOT NULL, -- the candidate's; after a release in favour of another, that one's
     term    bigint NOT NULL CHECK (term BETWEEN 1 AND 9007199254740991), -- never falls
     version bigint NOT NULL, -- moves at every write
     ttl     bigint NOT NULL, -- ms
-    expires bigint NOT NULL, -- ms since 1970, by the server's clock
+    expires bigint NOT NULL, -- ms since 1970, by the server's clock; released: until when it is reserved
     since   bigint NOT NULL, -- likewise, when the term was granted
     value   text
 ) WITH (fillfactor = 50);"#,

@@ -52,11 +52,11 @@ impl Table {
                 "CREATE TABLE IF NOT EXISTS main.\"{name}\" (
     key     TEXT    NOT NULL PRIMARY KEY,
     session BLOB,             -- 16 bytes, a secret; NULL: released
-    id      TEXT    NOT NULL, -- the candidate's
+    id      TEXT    NOT NULL, -- the candidate's; after a release in favour of another, that one's
     term    INTEGER NOT NULL, -- 1 to 2^53 - 1, never falls
     version INTEGER NOT NULL, -- moves at every write
     ttl     INTEGER NOT NULL, -- ms
-    expires INTEGER NOT NULL, -- ms since 1970, by this machine's clock
+    expires INTEGER NOT NULL, -- ms since 1970, by this machine's clock; released: until when it is reserved
     since   INTEGER NOT NULL, -- likewise, when the term was granted
     value   TEXT
 ) STRICT, WITHOUT ROWID;"

@@ -49,10 +49,10 @@ fn a_table_grows() {
         run(&pool, "VACUUM ANALYZE lessor_leases").await;
         // After five times a plan is kept.
         for _ in 0..8 {
-            run(&pool, "UPDATE lessor_leases SET term = 1, session = NULL").await;
+            run(&pool, "UPDATE lessor_leases SET term = 1, session = NULL, expires = 0").await;
             rounds(FEW).await;
         }
-        run(&pool, "UPDATE lessor_leases SET term = 1, session = NULL").await;
+        run(&pool, "UPDATE lessor_leases SET term = 1, session = NULL, expires = 0").await;
         rounds(MANY).await;
         drop(storage);
         // A process tells what it has read when it ends, at the latest.
