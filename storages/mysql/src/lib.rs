@@ -147,11 +147,11 @@
 //! assert_eq!(MySqlStorage::builder().migration_sql(), r#"CREATE TABLE IF NOT EXISTS `lessor_leases` (
 //!     `key`   varbinary(256) PRIMARY KEY, -- UTF-8, compared byte by byte
 //!     session binary(16),                 -- a secret; NULL: released
-//!     id      varchar(128) NOT NULL,      -- the candidate's
+//!     id      varchar(128) NOT NULL,      -- the candidate's; after a release in favour of another, that one's
 //!     term    bigint       NOT NULL CHECK (term BETWEEN 1 AND 9007199254740991), -- never falls
 //!     version bigint       NOT NULL,      -- moves at every write
 //!     ttl     bigint       NOT NULL,      -- ms
-//!     expires bigint       NOT NULL,      -- ms since 1970, by the server's clock
+//!     expires bigint       NOT NULL,      -- ms since 1970, by the server's clock; released: until when it is reserved
 //!     since   bigint       NOT NULL,      -- when the term was granted, as expires
 //!     value   varchar(4096)
 //! ) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;"#);
@@ -270,14 +270,17 @@
 //! ## A release
 //!
 //! ```sql
-//! UPDATE lessor_leases AS l FORCE INDEX (PRIMARY) SET l.session = NULL, l.version = l.version + 1
+//! UPDATE lessor_leases AS l FORCE INDEX (PRIMARY) SET
+//!     l.session = NULL, l.version = l.version + 1, l.id = COALESCE(CONVERT(CAST(? AS BINARY) USING utf8mb4), l.id),
+//!     l.ttl = COALESCE(?, l.ttl), l.expires = COALESCE(clock + ?, 0)
 //! WHERE l.`key` = ? AND l.session = ?
 //! ```
 //!
-//! Many are one transaction, which locks the rows as renewals do:
+//! The first three values are for whom it reserves the key, and for how long; `NULL`: for nobody. Many are one transaction,
+//! which locks the rows as renewals do. Those that reserve nothing are one statement in it, the others are one each:
 //!
 //! ```sql
-//! UPDATE lessor_leases AS l FORCE INDEX (PRIMARY) SET l.session = NULL, l.version = l.version + 1
+//! UPDATE lessor_leases AS l FORCE INDEX (PRIMARY) SET l.session = NULL, l.version = l.version + 1, l.expires = 0
 //! WHERE l.`key` IN (?, ..) AND CONCAT(l.session, l.`key`) IN (?, ..)
 //! ```
 //!
@@ -286,7 +289,8 @@
 //! again:
 //!
 //! ```sql
-//! UPDATE lessor_leases AS l FORCE INDEX (PRIMARY) SET l.session = NULL, l.term = ?, l.version = ?, l.since = clock
+//! UPDATE lessor_leases AS l FORCE INDEX (PRIMARY) SET
+//!     l.session = NULL, l.term = ?, l.version = ?, l.expires = 0, l.since = clock
 //! WHERE l.`key` = ? AND l.version = ? AND l.term = ? AND l.session <=> ?
 //! ```
 //!

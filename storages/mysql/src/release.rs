@@ -10,6 +10,7 @@ use crate::address::Link;
 use crate::error::Failure;
 use crate::row;
 use crate::server::Primary;
+use crate::statement::Script;
 use crate::transaction::{Outcome, Rows};
 
 impl Primary {
@@ -31,8 +32,12 @@ impl Primary {
     async fn release_all(&self, link: &mut Link, releases: &[&Release]) -> Result<Vec<Answer>, Failure> {
         let keys: Vec<_> = releases.iter().map(|release| &release.key).collect();
         let script = |open: &[usize], keys: &[&Key]| {
-            let releases: Vec<_> = open.iter().filter_map(|place| releases.get(*place).copied()).collect();
-            self.statements.transaction(keys).sql(&self.statements.release_same(&releases)).sql("COMMIT")
+            let open = open.iter().filter_map(|place| releases.get(*place).copied());
+            let (reserving, plain): (Vec<_>, Vec<_>) = open.partition(|release| release.successor.is_some());
+            let script = self.statements.transaction(keys);
+            let script = if plain.is_empty() { script } else { script.sql(&self.statements.release_same(&plain)) };
+            let each = |script: Script, release: &&Release| script.statement(&self.statements.release(release));
+            reserving.iter().fold(script, each).sql("COMMIT")
         };
         let (had, steps) = self.write_free(link, &keys, Rows::There, script).await?;
         let mut holders = BTreeSet::new();

@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use lessor::storage::{List, Record, Release, Renewal, Session};
 use lessor::{Id, Key, Value};
-use lessor_kit::encoding::{session_to_bytes, signed, ttl_ms};
+use lessor_kit::encoding::{session_to_bytes, signed, ttl_ms, within_ms};
 
 use crate::statement::{Param, Script, Statement, Template, list};
 
@@ -50,11 +50,14 @@ UPDATE {table} AS l FORCE INDEX (PRIMARY) SET
 WHERE l.`key` = ? AND l.session = ? AND l.term = ? AND l.expires > {clock}";
 
 pub(crate) const RELEASE: &str = "\
-UPDATE {table} AS l FORCE INDEX (PRIMARY) SET l.session = NULL, l.version = l.version + 1
+UPDATE {table} AS l FORCE INDEX (PRIMARY) SET
+    l.session = NULL, l.version = l.version + 1, l.id = COALESCE(CONVERT(CAST(? AS BINARY) USING utf8mb4), l.id),
+    l.ttl = COALESCE(?, l.ttl), l.expires = COALESCE({clock} + ?, 0)
 WHERE l.`key` = ? AND l.session = ?";
 
 pub(crate) const REVOKE: &str = "\
-UPDATE {table} AS l FORCE INDEX (PRIMARY) SET l.session = NULL, l.term = ?, l.version = ?, l.since = {clock}
+UPDATE {table} AS l FORCE INDEX (PRIMARY) SET
+    l.session = NULL, l.term = ?, l.version = ?, l.expires = 0, l.since = {clock}
 WHERE l.`key` = ? AND l.version = ? AND l.term = ? AND l.session <=> ?";
 
 /// Locks the rows, or fails at once.
@@ -74,9 +77,9 @@ WHERE l.`key` IN ({keys}) AND l.expires > @lessor_now
 
 pub(crate) const TELL_CLOCK: &str = "SELECT @lessor_now AS now";
 
-/// Of locked rows, those that have this session.
+/// Of locked rows, those that have this session. It reserves nothing.
 pub(crate) const RELEASE_SAME: &str = "\
-UPDATE {table} AS l FORCE INDEX (PRIMARY) SET l.session = NULL, l.version = l.version + 1
+UPDATE {table} AS l FORCE INDEX (PRIMARY) SET l.session = NULL, l.version = l.version + 1, l.expires = 0
 WHERE l.`key` IN ({keys}) AND CONCAT(l.session, l.`key`) IN ({marks})";
 
 /// The rows that nobody has locked.
@@ -205,9 +208,18 @@ impl Statements {
     }
 
     pub(crate) fn release(&self, release: &Release) -> Statement {
-        self.release.with([key(&release.key), session(release.session)])
+        let successor = release.successor.as_ref();
+        let within = successor.map_or(Param::Null, |successor| Param::Number(within_ms(successor.within)));
+        self.release.with([
+            successor.map_or(Param::Null, |successor| id(&successor.id)),
+            within.clone(),
+            within,
+            key(&release.key),
+            session(release.session),
+        ])
     }
 
+    /// Those that reserve nothing.
     pub(crate) fn release_same(&self, releases: &[&Release]) -> String {
         let keys = list(releases.iter().map(|release| release.key.as_str()));
         let mark =

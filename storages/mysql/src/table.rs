@@ -51,11 +51,11 @@ impl Table {
             "CREATE TABLE IF NOT EXISTS {table} (
     `key`   varbinary(256) PRIMARY KEY, -- UTF-8, compared byte by byte
     session binary(16),                 -- a secret; NULL: released
-    id      varchar(128) NOT NULL,      -- the candidate's
+    id      varchar(128) NOT NULL,      -- the candidate's; after a release in favour of another, that one's
     term    bigint       NOT NULL CHECK (term BETWEEN 1 AND 9007199254740991), -- never falls
     version bigint       NOT NULL,      -- moves at every write
     ttl     bigint       NOT NULL,      -- ms
-    expires bigint       NOT NULL,      -- ms since 1970, by the server's clock
+    expires bigint       NOT NULL,      -- ms since 1970, by the server's clock; released: until when it is reserved
     since   bigint       NOT NULL,      -- when the term was granted, as expires
     value   varchar(4096)
 ) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;",

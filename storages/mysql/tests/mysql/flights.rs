@@ -215,7 +215,7 @@ fn lost_ones_among_others() {
         run(&pool, "UPDATE lessor_leases SET expires = 1 WHERE `key` = '0001'").await;
         run(&pool, "UPDATE lessor_leases SET term = 2 WHERE `key` = '0002'").await;
         run(&pool, "UPDATE lessor_leases SET session = x'00000000000000000000000000000099' WHERE `key` = '0003'").await;
-        run(&pool, "UPDATE lessor_leases SET session = NULL WHERE `key` = '0004'").await;
+        run(&pool, "UPDATE lessor_leases SET session = NULL, expires = 0 WHERE `key` = '0004'").await;
         run(&pool, "DELETE FROM lessor_leases WHERE `key` = '0005'").await;
         let renewals = requests(claims.iter().map(|claim| renewal(claim, Term::FIRST)));
         for (renewed, claim) in storage.call_all(renewals).await.into_iter().zip(&claims) {
@@ -248,7 +248,7 @@ fn claims_of_every_kind() {
         let kinds = ["new", "released", "expired", "held", "own"].map(names);
         let first: Vec<_> = kinds[1..].iter().flatten().map(|name| claim(name, 1)).collect();
         lead(&storage, &first).await;
-        run(&pool, "UPDATE lessor_leases SET session = NULL WHERE `key` LIKE 'released %'").await;
+        run(&pool, "UPDATE lessor_leases SET session = NULL, expires = 0 WHERE `key` LIKE 'released %'").await;
         run(&pool, "UPDATE lessor_leases SET expires = 1 WHERE `key` LIKE 'expired %'").await;
         run(&pool, "UPDATE lessor_leases SET session = x'00000000000000000000000000000002' WHERE `key` LIKE 'own %'")
             .await;
