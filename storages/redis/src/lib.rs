@@ -126,7 +126,7 @@
 //! | key | holds |
 //! |---|---|
 //! | `lessor:{3}` | the marker of shard 3: the server's `run_id`, an epoch, and when its freeze ends (ms since 1970; 0: it has) |
-//! | `lessor:{3}:some-key` | a record: term, version, ttl (ms), when it ends and when its term was granted (ms since 1970), epoch, session (a secret; empty: released), id, and the value if there is one |
+//! | `lessor:{3}:some-key` | a record: term, version, ttl (ms), when it ends and when its term was granted (ms since 1970), epoch, session (a secret; empty: released), id, and the value if there is one. Of a reserved key ttl, end and id are those of the reservation |
 //!
 //! Each is a string of lines. The shard of a key is its FNV-1a hash (64 bits) modulo 16. Records are never deleted:
 //! they keep the terms. You may read them; the term comes first:
@@ -183,20 +183,22 @@
 //! for i = 2, #KEYS do
 //!     local at = i * 4 - 3
 //!     local after, takeover = tonumber(ARGV[at + 2]), ARGV[at + 3]
-//!     local term, version, ttl, expires, since, made, session = string.match(stored[i] or '0\n0\n0\n0\n0\n0\n\n', fields)
+//!     local term, version, ttl, expires, since, made, session, rest = string.match(stored[i] or '0\n0\n0\n0\n0\n0\n\n', fields)
 //!     local granted
 //!     if term then
 //!         term = tonumber(term)
 //!         if made ~= epoch then
-//!             session = ''
+//!             session, expires = '', 0
 //!         end
 //!         local left = math.min(expires - now, ttl)
+//!         local reserved = session == '' and expires - now > 0 and expires - now <= tonumber(ttl)
+//!             and string.match(rest, '^\n[^\n]*') ~= string.match(ARGV[at], '\n[^\n]*')
 //!         local mine, known = session == string.sub(ARGV[at], 1, 32), after >= term
 //!         local following = math.max(term, after) + 1
 //!         following = following < 9007199254740992 and math.max(following, now) or nil
 //!         if mine and left > 0 then
 //!             if known then granted = following else granted = term end
-//!         elseif known and (session == '' or mine
+//!         elseif known and not reserved and (session == '' or mine
 //!                 or takeover == 'expired' and left <= 0
 //!                 or takeover == version and (left <= 0 or expires - now > tonumber(ttl))) then
 //!             granted = following
@@ -223,6 +225,7 @@
 //! ```
 //!
 //! * A key without a record counts as released, with term 0.
+//! * *Reserved*: released in favour of another id, for a time that is not over.
 //! * *Refused*: nothing is written, and the reply is made from the record.
 //! * The new term is greater than the record's and than the newest that the claimant knows, and at least the clock. It
 //!   stays the same only where an earlier try of the same claim was granted: that is repeated, and nobody is woken.
@@ -251,11 +254,11 @@
 //!
 //! ```lua
 //! for i = 2, #KEYS do
-//!     local term, version, ttl, expires, _, made, session, rest = string.match(stored[i] or '', fields)
+//!     local term, version, ttl, _, _, made, session, rest = string.match(stored[i] or '', fields)
 //!     local current = made == epoch and not lost
 //!     if current and session ~= '' and (ARGV[i + 3] == '0' or ARGV[i + 3] == term) then
-//!         redis.call('SET', KEYS[i], string.format('%.0f\n%.0f\n%s\n%s\n%.0f\n%s\n',
-//!             math.min(term + 1, 9007199254740991), version + 1, ttl, expires, now, made) .. rest)
+//!         redis.call('SET', KEYS[i], string.format('%.0f\n%.0f\n%s\n0\n%.0f\n%s\n',
+//!             math.min(term + 1, 9007199254740991), version + 1, ttl, now, made) .. rest)
 //!         if channel ~= '' then
 //!             redis.pcall('PUBLISH', channel, KEYS[i])
 //!         end
@@ -269,7 +272,32 @@
 //! are of an older epoch, so nobody holds their leases, and the reply says so. A revoke never begins a freeze. The
 //! reply shows the record as it was before. A term of 0 means any.
 //!
-//! A release writes the record without its session, whatever the epoch; it needs no clock. A look never begins a
+//! A release:
+//!
+//! ```lua
+//! for i = 2, #KEYS do
+//!     local at = i * 3 - 1
+//!     local term, version, ttl, _, since, made, session, rest = string.match(stored[i] or '', fields)
+//!     if term and session == ARGV[at] then
+//!         local expires = 0
+//!         if ARGV[at + 1] ~= '' then
+//!             rest = '\n' .. ARGV[at + 1] .. string.match(rest, '^\n[^\n]*(.*)$')
+//!             ttl = ARGV[at + 2]
+//!             expires = now + ttl
+//!         end
+//!         redis.call('SET', KEYS[i], string.format('%s\n%.0f\n%s\n%.0f\n%s\n%s\n',
+//!             term, version + 1, ttl, expires, since, made) .. rest)
+//!         if channel ~= '' then
+//!             redis.pcall('PUBLISH', channel, KEYS[i])
+//!         end
+//!     end
+//!     answers[i - 1] = {1}
+//! end
+//! return answers
+//! ```
+//!
+//! It writes the record without its session, whatever the epoch, and for whom it reserves the key: the id, and the ttl and end of the
+//! reservation. A record of an older epoch reserves nothing. A look never begins a
 //! freeze, and shows the leases of an older epoch as released.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 // A library does not panic.

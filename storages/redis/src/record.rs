@@ -13,7 +13,7 @@ const NUMBER: &str = "a whole number of at least 0";
 
 /// Reads a record, under suspicion: another program may have written it.
 ///
-/// `current`: it is of the shard's epoch. What a record of another one says of a holder is over.
+/// `current`: it is of the shard's epoch. What a record of another one says of a holder, or of a successor, is over.
 ///
 /// # Errors
 /// [`AdapterError::Unreadable`] names the first line that does not hold what it should.
@@ -35,7 +35,8 @@ pub(crate) fn read(key: &Key, stored: &[u8], current: bool) -> Result<Record, Ad
         lines.next().and_then(session).ok_or_else(|| unreadable("session", "32 hexadecimal digits or nothing"))?;
     let id = lines.next().and_then(|line| Id::new(line).ok()).ok_or_else(|| unreadable("id", "a candidate's id"))?;
     let value = lines.next().map(Value::new).transpose();
-    let mut record = Record::restore(session.filter(|_| current), id, term, version, ttl_ms, expires_ms);
+    let (session, expires_ms) = if current { (session, expires_ms) } else { (None, 0) };
+    let mut record = Record::restore(session, id, term, version, ttl_ms, expires_ms);
     record.since_ms = since_ms;
     record.value = value.map_err(|_| unreadable("value", "a published value"))?;
     if lines.next().is_some() { Err(unreadable("end", "after the value")) } else { Ok(record) }
@@ -74,7 +75,8 @@ mod tests {
         assert_eq!((full.term.get(), full.version.get()), (7, 2));
         assert_eq!((full.ttl_ms, full.expires_ms, full.since_ms), (100, 200, 150));
         assert_eq!((full.session, full.id.as_str(), full.value), (Some(session), "id", Some(value)));
-        assert_eq!(record(&format!("7\n2\n100\n200\n150\n3\n{ending}"), false).session, None, "of another epoch");
+        let other = record(&format!("7\n2\n100\n200\n150\n3\n{ending}"), false);
+        assert_eq!((other.session, other.expires_ms), (None, 0), "of another epoch");
         assert_eq!(record("7\n2\n100\n200\n150\n3\n\nid", true).value, None);
         assert_eq!(record("7\n2\n100\n200\n150\n3\n\nid\n", true).value, Some(Value::new("").unwrap()));
     }

@@ -2,9 +2,9 @@
 
 use core::time::Duration;
 
-use lessor::storage::{Acquired, Record, Renewed, Reply, Request, Takeover, Version};
+use lessor::storage::{Acquired, Record, Renewed, Reply, Request, Successor, Takeover, Version};
 use lessor::{Lease, Term};
-use lessor_kit::encoding::{session_to_hex, ttl_ms};
+use lessor_kit::encoding::{session_to_hex, ttl_ms, within_ms};
 use lessor_kit::error::AdapterError;
 use redis::Cmd;
 
@@ -39,6 +39,10 @@ pub(crate) fn add_arguments(command: &mut Cmd, request: &Request) {
         }
         Request::Release(release) => {
             command.arg(session_to_hex(release.session));
+            match &release.successor {
+                Some(Successor { id, within, .. }) => command.arg(id.as_str()).arg(within_ms(*within)),
+                None => command.arg("").arg(0),
+            };
         }
         Request::Revoke(revoke) => {
             command.arg(revoke.term.map_or(0, Term::get));

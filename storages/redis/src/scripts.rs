@@ -34,20 +34,22 @@ end
 const ACQUIRE: &str = r"for i = 2, #KEYS do
     local at = i * 4 - 3
     local after, takeover = tonumber(ARGV[at + 2]), ARGV[at + 3]
-    local term, version, ttl, expires, since, made, session = string.match(stored[i] or '0\n0\n0\n0\n0\n0\n\n', fields)
+    local term, version, ttl, expires, since, made, session, rest = string.match(stored[i] or '0\n0\n0\n0\n0\n0\n\n', fields)
     local granted
     if term then
         term = tonumber(term)
         if made ~= epoch then
-            session = ''
+            session, expires = '', 0
         end
         local left = math.min(expires - now, ttl)
+        local reserved = session == '' and expires - now > 0 and expires - now <= tonumber(ttl)
+            and string.match(rest, '^\n[^\n]*') ~= string.match(ARGV[at], '\n[^\n]*')
         local mine, known = session == string.sub(ARGV[at], 1, 32), after >= term
         local following = math.max(term, after) + 1
         following = following < 9007199254740992 and math.max(following, now) or nil
         if mine and left > 0 then
             if known then granted = following else granted = term end
-        elseif known and (session == '' or mine
+        elseif known and not reserved and (session == '' or mine
                 or takeover == 'expired' and left <= 0
                 or takeover == version and (left <= 0 or expires - now > tonumber(ttl))) then
             granted = following
@@ -90,9 +92,16 @@ return answers
 ";
 
 const RELEASE: &str = r"for i = 2, #KEYS do
-    local term, version, ttl, expires, since, made, session, rest = string.match(stored[i] or '', fields)
-    if term and session == ARGV[i + 3] then
-        redis.call('SET', KEYS[i], string.format('%s\n%.0f\n%s\n%s\n%s\n%s\n',
+    local at = i * 3 - 1
+    local term, version, ttl, _, since, made, session, rest = string.match(stored[i] or '', fields)
+    if term and session == ARGV[at] then
+        local expires = 0
+        if ARGV[at + 1] ~= '' then
+            rest = '\n' .. ARGV[at + 1] .. string.match(rest, '^\n[^\n]*(.*)$')
+            ttl = ARGV[at + 2]
+            expires = now + ttl
+        end
+        redis.call('SET', KEYS[i], string.format('%s\n%.0f\n%s\n%.0f\n%s\n%s\n',
             term, version + 1, ttl, expires, since, made) .. rest)
         if channel ~= '' then
             redis.pcall('PUBLISH', channel, KEYS[i])
@@ -111,11 +120,11 @@ return answers
 ";
 
 const REVOKE: &str = r"for i = 2, #KEYS do
-    local term, version, ttl, expires, _, made, session, rest = string.match(stored[i] or '', fields)
+    local term, version, ttl, _, _, made, session, rest = string.match(stored[i] or '', fields)
     local current = made == epoch and not lost
     if current and session ~= '' and (ARGV[i + 3] == '0' or ARGV[i + 3] == term) then
-        redis.call('SET', KEYS[i], string.format('%.0f\n%.0f\n%s\n%s\n%.0f\n%s\n',
-            math.min(term + 1, 9007199254740991), version + 1, ttl, expires, now, made) .. rest)
+        redis.call('SET', KEYS[i], string.format('%.0f\n%.0f\n%s\n0\n%.0f\n%s\n',
+            math.min(term + 1, 9007199254740991), version + 1, ttl, now, made) .. rest)
         if channel ~= '' then
             redis.pcall('PUBLISH', channel, KEYS[i])
         end
@@ -188,7 +197,7 @@ mod tests {
         let lines = include_str!("lib.rs").lines().map_while(|line| line.strip_prefix("//!"));
         let documented: Vec<_> = lines.map(|line| line.strip_prefix(' ').unwrap_or(line)).collect();
         let documented = documented.join("\n");
-        for shown in [LOOK, FREEZE, ACQUIRE, RENEW, REVOKE] {
+        for shown in [LOOK, FREEZE, ACQUIRE, RENEW, RELEASE, REVOKE] {
             assert!(documented.contains(&format!("```lua\n{shown}```")), "{shown}");
         }
     }
