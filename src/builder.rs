@@ -257,7 +257,6 @@ impl Builder {
 
     /// Lets the candidate take one of so many places, whose keys are `<prefix>0` and so on: the first that is free. They are
     /// slots in all else.
-    #[allow(dead_code, reason = "for the members of a group that is spread over processes")]
     pub(crate) fn places(mut self, prefix: impl Into<String>, count: u16) -> Self {
         self.places = Some(Places { count, prefix: Some(prefix.into()) });
         self
@@ -485,6 +484,22 @@ pub enum BuildError {
         /// The key.
         key: Key,
     },
+    /// The group is part of a spread: all its candidates have its id, by which the others know it.
+    #[non_exhaustive]
+    IdInSpread {
+        /// What was set for the candidate.
+        id: Id,
+        /// That of the group.
+        group: Id,
+    },
+    /// A process of a spread may not weigh that much.
+    #[non_exhaustive]
+    TooHeavy {
+        /// The weight that was set.
+        weight: u32,
+        /// The most that is allowed.
+        most: u32,
+    },
     /// The group was stopped, or its driver was dropped.
     GroupStopped,
     /// The system gives no randomness; what it said.
@@ -509,6 +524,11 @@ impl fmt::Display for BuildError {
             Self::InGroup { key } => {
                 write!(f, "the group has a candidate for key \"{key}\": use that one, or remove it first")
             }
+            Self::IdInSpread { id, group } => write!(
+                f,
+                "in a spread all candidates of a process have the id of their group, \"{group}\": leave out \"{id}\""
+            ),
+            Self::TooHeavy { weight, most } => write!(f, "the weight of a spread is {weight}, allowed is 0 to {most}"),
             Self::GroupStopped => f.write_str("the group has stopped: build another"),
             Self::NoEntropy(error) => write!(f, "the system gives no randomness: {error}"),
         }

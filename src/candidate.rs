@@ -55,15 +55,25 @@ impl<T: Timer> Candidate<T> {
         Arc::ptr_eq(&self.handle.shared, &other.handle.shared)
     }
 
+    /// Whether it is a handle of this one.
+    pub(crate) fn is_of(&self, shared: &Arc<Shared<T>>) -> bool {
+        Arc::ptr_eq(&self.handle.shared, shared)
+    }
+
+    /// [`set_value`](Self::set_value), without the wait.
+    pub(crate) fn publish(&self, value: Value) {
+        self.handle.shared.ask(|wishes| wishes.set_value(Some(value)));
+    }
+
     /// [`shutdown`](Self::shutdown), without the wait.
     pub(crate) fn stop(&self) {
         self.handle.shared.ask(Wishes::stop);
     }
 
-    /// Goes by this [claim delay](Config::claim_delay) from now on. ([`config`](Self::config) still answers what was
-    /// configured.)
-    #[allow(dead_code, reason = "for who spreads the keys of a group over processes")]
-    pub(crate) fn set_claim_delay(&self, delay: Duration) {
+    /// Goes by this [claim delay](Config::claim_delay) from now on: to let others go first, or not any more.
+    ///
+    /// [`config`](Self::config) still answers what was configured.
+    pub fn set_claim_delay(&self, delay: Duration) {
         self.handle.shared.ask(|wishes| wishes.set_claim_delay(delay));
     }
 

@@ -89,10 +89,10 @@ pub struct Config {
     /// lease that ran out, and whose holder may still be at work: it belongs on every candidate. This one is about who is
     /// preferred, and belongs on those who are not.) A [rank](crate::Builder::rank) sets it in proportion.
     ///
-    /// Until then the candidate looks at the key and claims nothing, about once per retry interval, or a fifth of the ttl while
-    /// the key is free. A lease that it sees in between starts the time anew. What may still be its own it claims without
-    /// a delay: a lease whose grant it did not hear of, or that it could not renew. It never takes a lease from a leader:
-    /// whoever leads stays.
+    /// Until then the candidate looks at the key and claims nothing: about once per retry interval, or per claim delay if that is
+    /// longer; each fifth of the ttl while the key is free. A lease that it sees in between starts the time anew. What may still
+    /// be its own it claims without a delay: a lease whose grant it did not hear of, or that it could not renew. It never takes
+    /// a lease from a leader: whoever leads stays.
     pub claim_delay: Duration,
 
     /// Take over an expired lease only after having seen its version unchanged for a whole ttl and margin on this

@@ -381,7 +381,7 @@ impl Election {
                 }
             }
             Input::SetClaimDelay(delay) => {
-                self.claim_delay = delay;
+                self.claim_delay = delay.min(Config::MAX_DURATION);
                 self.hasten_claim();
             }
             Input::Renew => {

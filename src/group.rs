@@ -26,12 +26,16 @@ mod driver;
 mod events;
 mod member;
 mod overload;
+mod reigns;
 mod rouse;
+mod spreading;
 
 pub use builder::GroupBuilder;
 pub use driver::{GroupDriver, GroupStep};
 use events::Queue;
 pub use events::{GroupEvent, GroupEvents};
+use reigns::Begun;
+pub use reigns::Reigns;
 use rouse::Rouse;
 
 /// So many configurations are remembered, to be shared.
@@ -73,6 +77,8 @@ pub struct Group<T: Timer = AnyTimer> {
 pub(crate) struct Hub<T: Timer> {
     timer: T,
     id: Id,
+    /// Its candidates share their keys with those of other processes, and have its id.
+    is_spread: bool,
     subscribe: Box<dyn Subscribe>,
     entropy: Arc<Mutex<Entropy>>,
     state: Mutex<State<T>>,
@@ -90,6 +96,10 @@ struct State<T: Timer> {
     /// Those of the newest candidates, each once.
     configs: Vec<Arc<Config>>,
     listeners: Vec<Weak<Queue>>,
+    /// Who listens for reigns that begin.
+    begun: Vec<Weak<Begun>>,
+    /// Who shares the keys, as far as is known.
+    processes: Vec<Id>,
     is_stopping: bool,
     closed: Option<Stopped>,
 }
@@ -129,21 +139,15 @@ impl<T: Timer + Clone> Group<T> {
     ///
     /// # Errors
     /// [`BuildError`] names what does not fit: [`InGroup`](BuildError::InGroup) if the group has a candidate for this key,
-    /// [`GroupStopped`](BuildError::GroupStopped) if it has stopped.
+    /// [`GroupStopped`](BuildError::GroupStopped) if it has stopped, [`IdInSpread`](BuildError::IdInSpread) if the candidate has
+    /// another id than the group and the group is part of a spread.
     pub fn add(&self, builder: Builder) -> Result<Candidate<T>, BuildError> {
         let hub = &*self.hub;
-        let mut entropy = hub.entropy();
-        let Campaign { id, election, wakeups } = builder.campaign(
-            &hub.timer,
-            &mut entropy,
-            Some(hub.id.clone()),
-            |config| hub.intern(config),
-            |key| (hub.subscribe)(key),
-        )?;
-        let election = election.paced();
-        let key = election.key().clone();
-        let shared = Arc::new(Shared::new(hub.timer.clone(), &election));
-        let candidate = Candidate::new(shared.clone(), id);
+        let (candidate, newcomer) = hub.recruit(builder, Election::paced, |key| (hub.subscribe)(key))?;
+        if hub.is_spread && *candidate.id() != hub.id {
+            return Err(BuildError::IdInSpread { id: candidate.id().clone(), group: hub.id.clone() });
+        }
+        let key = candidate.key().clone();
         let mut state = hub.state.lock();
         let refused = if state.is_stopping || state.closed.is_some() {
             Some(BuildError::GroupStopped)
@@ -151,7 +155,7 @@ impl<T: Timer + Clone> Group<T> {
             Some(BuildError::InGroup { key: key.clone() })
         } else {
             state.candidates.insert(key.clone(), candidate.clone());
-            state.newcomers.push(Newcomer { shared, election, wakeups });
+            state.newcomers.push(newcomer);
             None
         };
         drop(state);
@@ -235,6 +239,51 @@ impl<T: Timer> Group<T> {
         group
     }
 
+    /// The reigns of this group: those that have begun and last, and each that begins from now on. For programs that do some work
+    /// for each key that they lead: spawn it within the [`Leadership`](crate::Leadership), and it ends with it.
+    ///
+    /// ```
+    /// use lessor::{Builder, Group, MemoryStorage};
+    ///
+    /// # smol::block_on(async {
+    /// let (group, driver) = Group::builder().build(MemoryStorage::new())?;
+    /// smol::spawn(driver.run()).detach();
+    /// for shard in 0..3 {
+    ///     group.add(Builder::new(format!("shard/{shard}")))?;
+    /// }
+    /// let mut reigns = group.reigns();
+    /// for _ in 0..3 {
+    ///     let leadership = reigns.next().await.unwrap();
+    ///     smol::spawn(async move {
+    ///         // Dropped when the key is lost.
+    ///         leadership.run(async { println!("{}: at work", leadership.key()) }).await
+    ///     })
+    ///     .detach();
+    /// }
+    /// # Ok::<(), lessor::BuildError>(())
+    /// # }).unwrap();
+    /// ```
+    pub fn reigns(&self) -> Reigns<T> {
+        let begun = Arc::new(Begun::default());
+        let mut state = self.hub.state.lock();
+        state.candidates.keys().for_each(|key| begun.push(key));
+        if state.closed.is_some() {
+            begun.end();
+        } else {
+            state.begun.retain(|listener| listener.strong_count() > 0);
+            state.begun.push(Arc::downgrade(&begun));
+        }
+        drop(state);
+        Reigns::new(self.hub.clone(), begun)
+    }
+
+    /// The ids of the processes that share the keys, this one included, as far as is known. Nobody, where the group is not part
+    /// of a [spread](crate::Spread).
+    #[must_use]
+    pub fn processes(&self) -> Vec<Id> {
+        self.hub.state.lock().processes.clone()
+    }
+
     /// What happens in the group from now on: one stream for all keys. It begins with an
     /// [`Added`](GroupEvent::Added) for each key that is there.
     pub fn events(&self) -> GroupEvents {
@@ -251,6 +300,27 @@ impl<T: Timer> Group<T> {
         }
         drop(state);
         GroupEvents::new(queue)
+    }
+}
+
+impl<T: Timer + Clone> Hub<T> {
+    /// A candidate, which the driver has yet to adopt.
+    fn recruit(
+        &self,
+        builder: Builder,
+        set: impl FnOnce(Election) -> Election,
+        subscribe: impl Fn(&Key) -> Wakeups,
+    ) -> Result<(Candidate<T>, Newcomer<T>), BuildError> {
+        let Campaign { id, election, wakeups } = builder.campaign(
+            &self.timer,
+            &mut self.entropy(),
+            Some(self.id.clone()),
+            |config| self.intern(config),
+            subscribe,
+        )?;
+        let election = set(election);
+        let shared = Arc::new(Shared::new(self.timer.clone(), &election));
+        Ok((Candidate::new(shared.clone(), id), Newcomer { shared, election, wakeups }))
     }
 }
 
@@ -295,6 +365,15 @@ impl<T: Timer> Hub<T> {
         }
     }
 
+    /// A candidate was elected.
+    fn tell_begun(&self, key: &Key) {
+        let listeners: Vec<_> = self.state.lock().begun.iter().filter_map(Weak::upgrade).collect();
+        for listener in listeners {
+            listener.push(key);
+            listener.notify();
+        }
+    }
+
     fn listeners(&self) -> Vec<Arc<Queue>> {
         self.state.lock().listeners.iter().filter_map(Weak::upgrade).collect()
     }
@@ -308,16 +387,21 @@ impl<T: Timer> Hub<T> {
     }
 
     fn close(&self, why: Stopped) {
-        let (candidates, newcomers, listeners) = {
+        let (candidates, newcomers, listeners, begun) = {
             let mut state = self.state.lock();
             state.closed.get_or_insert(why);
             let candidates = core::mem::take(&mut state.candidates);
-            (candidates, core::mem::take(&mut state.newcomers), core::mem::take(&mut state.listeners))
+            let (listeners, begun) = (core::mem::take(&mut state.listeners), core::mem::take(&mut state.begun));
+            (candidates, core::mem::take(&mut state.newcomers), listeners, begun)
         };
         for newcomer in &newcomers {
             newcomer.shared.abandon();
         }
         for listener in listeners.iter().filter_map(Weak::upgrade) {
+            listener.end();
+            listener.notify();
+        }
+        for listener in begun.iter().filter_map(Weak::upgrade) {
             listener.end();
             listener.notify();
         }

@@ -67,6 +67,7 @@
 //! | step | of a driver: do what is due now, then say when to come back. (A clock that steps is one that was set; an *atomic* step is one request to a storage) |
 //! | driver | the future that steps a candidate until it stops |
 //! | group | many candidates of one process under one driver |
+//! | spread | processes whose groups share their keys |
 //! | slot | one of the places of a key that as many candidates may lead at once, each with a key, term and fence of its own |
 //! | rank | how many others are preferred to a candidate when a key is free; it sets its *claim delay* |
 //! | timer | the injected clock and sleep |
@@ -127,7 +128,7 @@
 //! and `lease` (the vocabulary); `config`; `slots`; `time` and its timers; `storage` (the seam); `ticket`; `election` (the candidate's
 //! half of the protocol, without I/O); `deadline`, `shared_reign`, `stopped`, `events`, `shared` (what passes between driver
 //! and handles); `telemetry` (log and metrics); `candidacy` (the part of a driver that does not wait), `driver`; `leadership`, `candidate`, `observer`, `builder`;
-//! `group` (many candidates under one driver). `fence` needs only
+//! `spread` (who is to lead which key), `group` (many candidates under one driver). `fence` needs only
 //! `mutex` and `term`; `serde` says how the vocabulary is written down; `storage::conformance` and `guide` can be read in any
 //! order.
 //!
@@ -170,6 +171,7 @@ mod serde;
 mod shared;
 mod shared_reign;
 mod slots;
+mod spread;
 mod stopped;
 pub mod storage;
 mod telemetry;
@@ -189,11 +191,12 @@ pub use driver::{Driver, Step};
 pub use election::{Event, LostReason, Role, Status};
 pub use events::Events;
 pub use fence::{Fence, Stale};
-pub use group::{Group, GroupBuilder, GroupDriver, GroupEvent, GroupEvents, GroupStatus, GroupStep};
+pub use group::{Group, GroupBuilder, GroupDriver, GroupEvent, GroupEvents, GroupStatus, GroupStep, Reigns};
 pub use leadership::{CheckError, Guard, Leadership, Lost};
 pub use lease::Lease;
 pub use observer::Observer;
 pub use slots::InvalidSlots;
+pub use spread::Spread;
 pub use stopped::{Abandoned, Stopped};
 pub use storage::{MemoryStorage, Storage, StorageError, StorageExt, Wakeups};
 pub use term::{InvalidTerm, Term};

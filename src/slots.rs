@@ -35,7 +35,6 @@ impl Slots {
     }
 
     /// Places of that many keys, `<prefix>0` and so on. Candidates begin with the first one.
-    #[allow(dead_code, reason = "for the members of a group that is spread over processes")]
     pub(crate) fn in_order(prefix: &str, count: u16) -> Result<Self, InvalidSlots> {
         if count == 0 {
             return Err(InvalidSlots::OutOfRange { given: count, min: 1, max: u16::MAX });

@@ -34,7 +34,7 @@ impl fmt::Display for InvalidText {
 
 impl core::error::Error for InvalidText {}
 
-fn checked(field: &'static str, text: &str, min: usize, max: usize) -> Result<Arc<str>, InvalidText> {
+pub(crate) fn checked(field: &'static str, text: &str, min: usize, max: usize) -> Result<Arc<str>, InvalidText> {
     if (min..=max).contains(&text.len()) && !text.chars().any(char::is_control) {
         return Ok(Arc::from(text));
     }

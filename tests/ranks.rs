@@ -68,7 +68,7 @@ fn nobody_is_pushed_aside() {
     assert_eq!(second.leadership().unwrap().term().get(), 1);
 }
 
-/// R13: who waits for its rank asks about as often as any follower.
+/// R13: who waits for its rank asks about once per claim delay, which is a cool-off here: half as often as other followers.
 #[test]
 fn waiting_is_cheap() {
     let timer = ManualTimer::new();
@@ -78,7 +78,7 @@ fn waiting_is_cheap() {
     let way = storage.another_way();
     let _second = ranked(1, &way, &timer);
     timer.block_on(timer.sleep(secs(2000))).unwrap();
-    assert!((950..=1050).contains(&way.gets()), "{}", way.gets());
+    assert!((475..=540).contains(&way.gets()), "{}", way.gets());
     assert_eq!(way.acquires() + way.renewals(), 0);
 }
 

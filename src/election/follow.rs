@@ -75,9 +75,14 @@ impl Election {
     pub(super) fn hasten_claim(&mut self) {
         // After a failure it asks when the storage may have recovered.
         let waits = self.in_flight.is_none() && self.failures == 0 && self.phase.heeds_wakeups();
-        if let Some(at) = self.claims_at().filter(|_| waits && self.id.is_some()) {
-            self.next_at = self.next_at.min(at.max(self.now));
+        if !waits || self.id.is_none() {
+            return;
         }
+        let at = match self.claims_at() {
+            Some(at) => at.max(self.now),
+            None => self.now.saturating_add(self.pace.around(self.config.retry_interval)),
+        };
+        self.next_at = self.next_at.min(at);
     }
 
     /// Until others have had their time, a little spread. It looks in between: others may come and go.
@@ -109,7 +114,9 @@ impl Election {
 
     /// Back when told, a little spread; at the latest after the retry interval.
     pub(super) fn pause(&mut self, retry_after: Duration) -> Duration {
-        let interval = self.pace.around(self.config.retry_interval);
+        // Who lets others go first hurries as little while they lead.
+        let delay = if self.lets_others_go_first() { self.claim_delay } else { Duration::ZERO };
+        let interval = self.pace.around(self.config.retry_interval.max(delay));
         if retry_after.is_zero() {
             return interval;
         }

@@ -34,7 +34,8 @@ pub enum Input {
         /// answers it once the storage has the value.
         serial: u64,
     },
-    /// Go by this [claim delay](crate::Config::claim_delay) from now on, instead of the one that was configured.
+    /// Go by this [claim delay](crate::Config::claim_delay) from now on, instead of the one that was configured. More than
+    /// [`Config::MAX_DURATION`](crate::Config::MAX_DURATION) counts as that.
     SetClaimDelay(Duration),
     /// Renew now if it leads and waits for no answer: to travel with others. An early renewal is always harmless.
     Renew,

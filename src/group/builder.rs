@@ -8,11 +8,13 @@ use alloc::vec::Vec;
 
 use event_listener::Event as Signal;
 
+use super::spreading::Spreading;
 use super::{Alive, Group, GroupDriver, Hub, Rouse, State};
 use crate::builder::{BuildError, random_id};
 use crate::entropy::Entropy;
 use crate::maybe_send::{MaybeSend, MaybeSendSync};
 use crate::mutex::Mutex;
+use crate::spread::Spread;
 use crate::storage::Storage;
 use crate::text::Id;
 use crate::time::{AnyTimer, Timer};
@@ -34,12 +36,19 @@ use crate::time::{AnyTimer, Timer};
 #[must_use = "a builder does nothing until it builds"]
 pub struct GroupBuilder {
     id: Option<String>,
+    spread: Option<Spread>,
 }
 
 impl GroupBuilder {
     /// What people call the candidates of this group, 1 to 128 bytes; a host name, say. By default a random one.
     pub fn id(mut self, id: impl Into<String>) -> Self {
         self.id = Some(id.into());
+        self
+    }
+
+    /// Shares its keys with the groups of other processes.
+    pub fn spread(mut self, spread: Spread) -> Self {
+        self.spread = Some(spread);
         self
     }
 
@@ -84,7 +93,7 @@ impl GroupBuilder {
     /// # Errors
     /// [`BuildError`] names what does not fit.
     #[allow(clippy::arc_with_non_send_sync, reason = "on wasm and bare metal randomness need not cross threads")]
-    pub fn build_local<S: Storage + 'static, T: Timer>(
+    pub fn build_local<S: Storage + 'static, T: Timer + Clone>(
         self,
         storage: S,
         timer: T,
@@ -102,19 +111,23 @@ impl GroupBuilder {
             newcomers: Vec::new(),
             configs: Vec::new(),
             listeners: Vec::new(),
+            begun: Vec::new(),
+            processes: Vec::new(),
             is_stopping: false,
             closed: None,
         };
         let hub = Arc::new(Hub {
             timer,
             id,
+            is_spread: self.spread.is_some(),
             subscribe: Box::new(move |key| subscribed.subscribe(key)),
             entropy: Arc::new(Mutex::new(entropy)),
             state: Mutex::new(state),
             rouse: Arc::new(Rouse::default()),
             changed: Signal::new(),
         });
+        let spreading = self.spread.map(|spread| Spreading::begin(&spread, &hub)).transpose()?;
         let group = Group { hub: hub.clone(), alive: Arc::new(Alive(hub.clone())) };
-        Ok((group, GroupDriver::new(hub, storage)))
+        Ok((group, GroupDriver::new(hub, storage, spreading)))
     }
 }

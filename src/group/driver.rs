@@ -15,6 +15,7 @@ use futures::future::poll_fn;
 
 use super::member::Member;
 use super::overload::{Held, to_give_up};
+use super::spreading::Spreading;
 use super::{GroupEvent, GroupStatus, Hub};
 use crate::candidacy::Next;
 use crate::config::Config;
@@ -38,10 +39,10 @@ const GRAIN: Duration = Duration::from_millis(2);
 /// believes in its leadership any more, all who wait get an answer.
 #[must_use = "a group makes no progress unless its driver runs"]
 pub struct GroupDriver<S, T: Timer = AnyTimer> {
-    hub: Arc<Hub<T>>,
-    storage: Arc<S>,
+    pub(super) hub: Arc<Hub<T>>,
+    pub(super) storage: Arc<S>,
     entropy: Entropy,
-    members: Vec<Option<Member<T>>>,
+    pub(super) members: Vec<Option<Member<T>>>,
     /// Places of members that are free again.
     free: Vec<usize>,
     timetable: BTreeSet<(Instant, usize)>,
@@ -50,6 +51,7 @@ pub struct GroupDriver<S, T: Timer = AnyTimer> {
     tick: Option<Instant>,
     /// How many renewals got through since the last one.
     renewed: usize,
+    pub(super) spreading: Option<Box<Spreading<T>>>,
 }
 
 /// Where a [`GroupDriver::step`] left off.
@@ -63,7 +65,7 @@ pub struct GroupStep {
 }
 
 impl<S: Storage + 'static, T: Timer> GroupDriver<S, T> {
-    pub(super) fn new(hub: Arc<Hub<T>>, storage: Arc<S>) -> Self {
+    pub(super) fn new(hub: Arc<Hub<T>>, storage: Arc<S>, spreading: Option<Spreading<T>>) -> Self {
         Self {
             entropy: hub.entropy(),
             hub,
@@ -74,6 +76,7 @@ impl<S: Storage + 'static, T: Timer> GroupDriver<S, T> {
             unsettled: VecDeque::new(),
             tick: None,
             renewed: 0,
+            spreading: spreading.map(Box::new),
         }
     }
 
@@ -126,7 +129,8 @@ impl<S: Storage + 'static, T: Timer> GroupDriver<S, T> {
             }
             let now = self.hub.timer.now();
             let due = self.next_due().unwrap_or_else(|| now.saturating_add(Config::MAX_DURATION));
-            if !self.members.iter().flatten().any(Member::is_calling) {
+            let looks = self.spreading.as_ref().is_some_and(|spreading| spreading.is_calling());
+            if !looks && !self.members.iter().flatten().any(Member::is_calling) {
                 break Some(due.saturating_duration_since(now).max(Duration::from_millis(1)));
             }
             self.wait(Some(due)).await;
@@ -146,6 +150,7 @@ impl<S: Storage + 'static, T: Timer> GroupDriver<S, T> {
             let state = self.hub.state.lock();
             state.is_stopping && state.newcomers.is_empty() && state.candidates.is_empty()
         };
+        let is_done = is_done && self.spreading.as_ref().is_none_or(|spreading| spreading.is_over());
         if is_done {
             self.hub.close(Stopped::Shutdown);
         }
@@ -154,7 +159,9 @@ impl<S: Storage + 'static, T: Timer> GroupDriver<S, T> {
 
     fn status(&self) -> GroupStatus {
         let mut status = GroupStatus::default();
-        for member in self.members.iter().flatten() {
+        let seat = self.seat();
+        let members = self.members.iter().enumerate().filter(|(place, _)| Some(*place) != seat);
+        for member in members.filter_map(|(_, member)| member.as_ref()) {
             let of = member.candidacy.shared.status();
             status.candidates += 1;
             status.leading += usize::from(of.role == crate::election::Role::Leader);
@@ -166,7 +173,8 @@ impl<S: Storage + 'static, T: Timer> GroupDriver<S, T> {
 
     fn next_due(&self) -> Option<Instant> {
         let first = self.timetable.first().map(|(at, _)| at.saturating_add(GRAIN));
-        first.into_iter().chain(self.tick).min()
+        let spread = self.spreading.as_ref().map(|spreading| spreading.due());
+        first.into_iter().chain(self.tick).chain(spread).min()
     }
 
     /// Until `due`, or until something happened.
@@ -211,8 +219,12 @@ impl<S: Storage + 'static, T: Timer> GroupDriver<S, T> {
         }
         if is_asked {
             self.adopt();
+            if self.hub.state.lock().is_stopping {
+                self.leave_spread();
+            }
         }
         let now = self.hub.timer.now();
+        let has_spread = self.spread(now);
         self.renew_all_if_due(now);
         while let Some((at, place)) = self.timetable.first().copied()
             && at <= now
@@ -229,7 +241,7 @@ impl<S: Storage + 'static, T: Timer> GroupDriver<S, T> {
         for place in some {
             self.settle(place);
         }
-        settled + usize::from(is_asked)
+        settled + usize::from(is_asked || has_spread)
     }
 
     fn adopt(&mut self) {
@@ -241,14 +253,16 @@ impl<S: Storage + 'static, T: Timer> GroupDriver<S, T> {
             });
             let mut member = Member::new(newcomer, self.hub.rouse.waker(place));
             member.look();
+            let shared = member.candidacy.shared.clone();
             if let Some(free) = self.members.get_mut(place) {
                 *free = Some(member);
             }
             self.unsettle(place);
+            self.share(place, &shared);
         }
     }
 
-    fn unsettle(&mut self, place: usize) {
+    pub(super) fn unsettle(&mut self, place: usize) {
         if let Some(Some(member)) = self.members.get_mut(place)
             && !mem::replace(&mut member.is_unsettled, true)
         {
@@ -257,20 +271,30 @@ impl<S: Storage + 'static, T: Timer> GroupDriver<S, T> {
     }
 
     fn settle(&mut self, place: usize) {
-        let Self { hub, storage, entropy, members, timetable, renewed, .. } = self;
+        let Self { hub, storage, entropy, members, timetable, renewed, spreading, .. } = self;
         let Some(Some(member)) = members.get_mut(place) else { return };
         member.is_unsettled = false;
         let key = member.candidacy.shared.key.clone();
-        let listeners = hub.listeners();
+        let is_seat = spreading.as_ref().is_some_and(|spreading| spreading.is_seat(place));
+        let listeners = if is_seat { Vec::new() } else { hub.listeners() };
         let call = |request: Request, report: &Report| {
             let storage = storage.clone();
             report.within(Box::pin(async move { storage.call(request).await }))
         };
         let told = |events: &[Event]| {
             for event in events {
-                if matches!(event, Event::Renewed { .. }) {
-                    *renewed += 1;
-                    continue;
+                match event {
+                    Event::Renewed { .. } => {
+                        *renewed += usize::from(!is_seat);
+                        continue;
+                    }
+                    _ if is_seat => {
+                        if let Some(spreading) = spreading.as_mut() {
+                            spreading.seat_told(event, hub.timer.now());
+                        }
+                    }
+                    Event::Elected { .. } => hub.tell_begun(&key),
+                    _ => {}
                 }
                 for listener in &listeners {
                     listener.push(GroupEvent::Of { key: key.clone(), event: event.clone() });
@@ -286,7 +310,7 @@ impl<S: Storage + 'static, T: Timer> GroupDriver<S, T> {
             Next::At(at) => {
                 member.due = Some(at);
                 timetable.insert((at, place));
-                if self.tick.is_none() && self.holds(place) {
+                if self.tick.is_none() && !is_seat && self.holds(place) {
                     self.plan_tick(place);
                 }
             }
@@ -295,7 +319,14 @@ impl<S: Storage + 'static, T: Timer> GroupDriver<S, T> {
                     *gone = None;
                 }
                 self.free.push(place);
-                self.hub.forget(&key);
+                match &mut self.spreading {
+                    Some(spreading) if is_seat => spreading.seat_is_gone(),
+                    Some(spreading) => spreading.remove(&key),
+                    None => {}
+                }
+                if !is_seat {
+                    self.hub.forget(&key);
+                }
             }
         }
     }
@@ -322,7 +353,8 @@ impl<S: Storage + 'static, T: Timer> GroupDriver<S, T> {
         self.tick = None;
         self.give_up_if_overloaded(now);
         let mut shortest: Option<(Duration, usize)> = None;
-        for place in 0..self.members.len() {
+        let seat = self.seat();
+        for place in (0..self.members.len()).filter(|place| Some(*place) != seat) {
             let Some(Some(member)) = self.members.get_mut(place) else { continue };
             if !member.holds() {
                 continue;
@@ -339,7 +371,8 @@ impl<S: Storage + 'static, T: Timer> GroupDriver<S, T> {
 
     fn give_up_if_overloaded(&mut self, now: Instant) {
         let renewed = mem::take(&mut self.renewed);
-        let places = self.members.iter().enumerate();
+        let seat = self.seat();
+        let places = self.members.iter().enumerate().filter(|(place, _)| Some(*place) != seat);
         let held = places.filter_map(|(place, member)| {
             let election = member.as_ref()?.candidacy.election();
             let (began, deadline, in_jeopardy) = election.reign()?;

@@ -2,6 +2,7 @@
 
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::fmt;
 use core::future::Future;
 use core::pin::Pin;
@@ -13,7 +14,7 @@ use futures::{Stream, ready};
 
 use crate::election::Event;
 use crate::mutex::Mutex;
-use crate::text::Key;
+use crate::text::{Id, Key};
 
 /// More than this are not kept for a listener that does not listen.
 const KEPT: usize = 65_536;
@@ -42,6 +43,8 @@ pub enum GroupEvent {
         /// How many are held.
         held: usize,
     },
+    /// Other processes share the keys than before: these, in the order of their ids.
+    Processes(Vec<Id>),
     /// This many older events were dropped because nobody took them.
     Missed(u64),
 }

@@ -8,6 +8,9 @@ use core::task::{Context, Waker};
 
 use crate::mutex::Mutex;
 
+/// The place that no member has.
+pub(super) const NOBODY: usize = usize::MAX;
+
 #[derive(Debug, Default)]
 pub(super) struct Rouse(Mutex<Roused>);
 

@@ -52,6 +52,6 @@ fn many_keys_are_divided_and_taken_over() {
 
 /// As it said last.
 fn leads(program: &mut Program) -> u32 {
-    let counts = program.seen().iter().rev().find_map(|line| line.split_once(" leads ")?.1.split(' ').next());
+    let counts = program.seen().iter().rev().find_map(|line| line.strip_prefix("leads ")?.split(' ').next());
     counts.map_or(0, |count| count.parse().unwrap())
 }

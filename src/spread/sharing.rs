@@ -1,0 +1,264 @@
+//! One process's part in sharing keys, without I/O: what was seen goes in, who is to go first and what to hand over comes out.
+
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::vec::Vec;
+use core::mem;
+use core::time::Duration;
+
+use super::Spread;
+use super::present::{self, MAX_WANTED, Present};
+use super::rendezvous::{Taker, assign, hash};
+use crate::storage::{Entry, Page};
+use crate::text::{Id, Key, Value};
+use crate::time::Instant;
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// One process's part.
+#[derive(Debug)]
+pub(crate) struct Sharing {
+    me: Id,
+    weight: u32,
+    moves_per_minute: u32,
+    /// From one look at the others to the next.
+    interval: Duration,
+    /// By the hash of its key.
+    shares: BTreeMap<u64, Share>,
+    present: Vec<Present>,
+    /// Since when this process has been seen among them.
+    joined_at: Option<Instant>,
+    /// How long after that it takes part: where many begin together, the first would else take everything.
+    settles_within: Duration,
+    /// Whether it was settled when it was last decided.
+    was_settled: bool,
+    /// Whether the shares have to be computed anew.
+    is_stale: bool,
+    next_look: Instant,
+    /// What a look has found so far.
+    found: Vec<Entry>,
+    /// The hashes of the keys that others are asked to hand over.
+    wants: BTreeSet<u64>,
+    /// When keys were asked for, in the last minute.
+    asked_at: VecDeque<Instant>,
+}
+
+/// A key of the group.
+#[derive(Debug)]
+struct Share {
+    member: usize,
+    /// Who is to lead it: a place in `present`.
+    first: Option<usize>,
+    /// What the candidate was told.
+    goes_first: Option<bool>,
+}
+
+/// What is known of a key's candidate.
+#[derive(Clone, Debug)]
+pub(crate) struct Facts {
+    /// It leads, and does not hand over.
+    pub(crate) leads: bool,
+    /// Who leads as far as it knows.
+    pub(crate) leader: Option<Id>,
+}
+
+/// What is to be done.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Decided {
+    /// Which candidates go first from now on, and which let others go first.
+    pub(crate) goes_first: Vec<(usize, bool)>,
+    /// Which are to hand over, and to whom.
+    pub(crate) hand_over: Vec<(usize, Id)>,
+    /// What the lease of this process is to say from now on.
+    pub(crate) says: Option<Value>,
+}
+
+impl Sharing {
+    pub(crate) fn new(me: Id, spread: &Spread, now: Instant) -> Self {
+        Self {
+            me,
+            weight: spread.weight,
+            moves_per_minute: spread.moves_per_minute,
+            interval: spread.interval(),
+            shares: BTreeMap::new(),
+            present: Vec::new(),
+            joined_at: None,
+            settles_within: spread.interval(),
+            was_settled: false,
+            is_stale: false,
+            next_look: now,
+            found: Vec::new(),
+            wants: BTreeSet::new(),
+            asked_at: VecDeque::new(),
+        }
+    }
+
+    /// The group has this key, with its candidate at that place.
+    pub(crate) fn add(&mut self, key: &Key, member: usize) {
+        self.shares.insert(hash(key.as_str().as_bytes()), Share { member, first: None, goes_first: None });
+        self.is_stale = true;
+    }
+
+    pub(crate) fn remove(&mut self, key: &Key) {
+        self.is_stale |= self.shares.remove(&hash(key.as_str().as_bytes())).is_some();
+    }
+
+    /// From one look to the next; nobody waits longer for an answer.
+    pub(crate) const fn interval(&self) -> Duration {
+        self.interval
+    }
+
+    /// When to look who is there.
+    pub(crate) const fn next_look(&self) -> Instant {
+        self.next_look
+    }
+
+    /// This process is not there any more, as far as it knows itself: once it is again it may know less than it did.
+    ///
+    /// Most likely the storage was away, for others too: these may still wait before they ask again.
+    pub(crate) fn unseated(&mut self) {
+        self.joined_at = None;
+        self.settles_within = self.interval * 2;
+    }
+
+    /// Something may have changed: look soon.
+    pub(crate) fn look_at(&mut self, at: Instant) {
+        self.next_look = self.next_look.min(at);
+    }
+
+    /// Who is there, as far as is known.
+    pub(crate) fn present(&self) -> impl Iterator<Item = &Id> {
+        self.present.iter().map(|present| &present.id)
+    }
+
+    /// A page was answered. Where the next one begins, if there is more; else whether others are there than before.
+    pub(crate) fn found(&mut self, page: Page, now: Instant) -> Result<bool, Key> {
+        self.found.extend(page.entries);
+        if let Some(next) = page.next {
+            return Err(next);
+        }
+        let present = present::present(mem::take(&mut self.found), now);
+        let are = |present: &[Present]| present.iter().map(|one| (one.id.clone(), one.weight)).collect::<Vec<_>>();
+        let changed = are(&self.present) != are(&present);
+        self.is_stale |= changed;
+        self.present = present;
+        let is_there = self.present().any(|id| *id == self.me);
+        self.joined_at = self.joined_at.filter(|_| is_there).or_else(|| is_there.then_some(now));
+        self.looked(now);
+        Ok(changed)
+    }
+
+    /// The next look: after the interval, or when the first lease of another ends, if that is sooner.
+    fn looked(&mut self, now: Instant) {
+        let grain = self.interval / 20;
+        let ends = self.present.iter().filter(|one| one.id != self.me).map(|one| one.until.saturating_add(grain)).min();
+        let soonest = now.saturating_add(grain);
+        let latest = now.saturating_add(self.interval);
+        self.next_look = ends.map_or(latest, |ends| ends.clamp(soonest, latest));
+    }
+
+    /// A look failed: what was known stays. A storage that is away says nothing of who is there.
+    pub(crate) fn failed(&mut self, now: Instant) {
+        self.found.clear();
+        self.next_look = now.saturating_add(self.interval);
+    }
+
+    /// Whether this process has been there for long enough to know the others.
+    fn is_settled(&self, now: Instant) -> bool {
+        self.joined_at.is_some_and(|joined| now.saturating_duration_since(joined) >= self.settles_within)
+    }
+
+    /// When it will be settled, where that has not been decided on yet.
+    pub(crate) fn settles_at(&self) -> Option<Instant> {
+        self.joined_at.filter(|_| !self.was_settled).map(|joined| joined.saturating_add(self.settles_within))
+    }
+
+    /// What is to be done now, given what is known of each candidate.
+    pub(crate) fn decide(&mut self, now: Instant, facts: impl Fn(usize) -> Facts) -> Decided {
+        let mut decided = Decided::default();
+        self.compute_if_stale();
+        let settled = self.is_settled(now);
+        self.was_settled = settled;
+        let me = self.present.iter().position(|one| one.id == self.me);
+        for share in self.shares.values_mut() {
+            let goes_first = settled && me.is_some() && share.first == me;
+            if share.goes_first.replace(goes_first) != Some(goes_first) {
+                decided.goes_first.push((share.member, goes_first));
+            }
+        }
+        for (place, other) in self.present.iter().enumerate().filter(|(place, _)| Some(*place) != me) {
+            // Only what this process, too, takes to be that one's: where two see different processes, nothing moves.
+            let shares = other.wants.iter().filter_map(|want| self.shares.get(want));
+            let theirs = shares.filter(|share| share.first == Some(place) && facts(share.member).leads);
+            decided.hand_over.extend(theirs.map(|share| (share.member, other.id.clone())));
+        }
+        if self.want(now, facts) {
+            decided.says = self.says();
+        }
+        decided
+    }
+
+    /// What the lease of this process is to say.
+    pub(crate) fn says(&self) -> Option<Value> {
+        present::written(self.weight, self.wants.iter().copied())
+    }
+
+    /// Asks for what is to be led here and is led by another of those who are there: not for more in a minute than is allowed,
+    /// and evenly. Whether that is something else than before.
+    fn want(&mut self, now: Instant, facts: impl Fn(usize) -> Facts) -> bool {
+        let before = self.wants.len();
+        let Self { shares, present, wants, me, .. } = self;
+        let elsewhere = |share: &Share| {
+            let leader = facts(share.member).leader.filter(|leader| leader != me);
+            share.goes_first == Some(true) && leader.is_some_and(|leader| present.iter().any(|one| one.id == leader))
+        };
+        wants.retain(|want| shares.get(want).is_some_and(elsewhere));
+        let mut changed = wants.len() != before;
+        self.asked_at.retain(|at| now.saturating_duration_since(*at) < MINUTE);
+        let left = (self.moves_per_minute as usize).saturating_sub(self.asked_at.len());
+        let at_once = (f64::from(self.moves_per_minute) * self.interval.as_secs_f64() / 60.0) as usize;
+        let more = left.min(at_once.max(1)).min(MAX_WANTED.saturating_sub(wants.len()));
+        let others = shares.iter().filter(|(hash, share)| elsewhere(share) && !wants.contains(hash));
+        let others: Vec<u64> = others.map(|(hash, _)| *hash).take(more).collect();
+        for other in others {
+            self.wants.insert(other);
+            self.asked_at.push_back(now);
+            changed = true;
+        }
+        changed
+    }
+
+    fn compute_if_stale(&mut self) {
+        if mem::take(&mut self.is_stale) {
+            let taken = self.computed(|_| true);
+            for (share, first) in
+                self.shares.values_mut().zip(taken.into_iter().map(Some).chain(core::iter::repeat(None)))
+            {
+                share.first = first;
+            }
+        }
+    }
+
+    /// Who of those that count is to lead each key, in the order of their hashes.
+    fn computed(&self, counts: impl Fn(&Present) -> bool) -> Vec<usize> {
+        let (places, takers): (Vec<_>, Vec<_>) = self
+            .present
+            .iter()
+            .enumerate()
+            .filter(|(_, one)| counts(one))
+            .map(|(place, one)| (place, Taker { id: one.hash, weight: one.weight }))
+            .unzip();
+        let keys: Vec<_> = self.shares.keys().copied().collect();
+        assign(&keys, &takers).into_iter().filter_map(|taker| places.get(taker).copied()).collect()
+    }
+
+    /// Who is to lead each key once this process is gone. Nobody, if it is alone.
+    pub(crate) fn successors(&self) -> Vec<(usize, Id)> {
+        let next = self.computed(|one| one.id != self.me);
+        let named = self
+            .shares
+            .values()
+            .zip(next)
+            .filter_map(|(share, next)| Some((share.member, self.present.get(next)?.id.clone())));
+        named.collect()
+    }
+}
