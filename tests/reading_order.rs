@@ -30,6 +30,7 @@ const ORDER: &[&str] = &[
     "candidate",
     "observer",
     "builder",
+    "spread",
     "group",
 ];
 
