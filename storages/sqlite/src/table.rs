@@ -17,7 +17,7 @@ use crate::row;
 pub(crate) struct Table {
     pub(crate) name: String,
     pub(crate) create: String,
-    select: String,
+    pub(crate) select: String,
     select_from: String,
     upsert: String,
 }

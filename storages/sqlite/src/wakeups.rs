@@ -78,6 +78,8 @@ impl Followed {
             return;
         }
         self.data_version = None;
+        // One for all, as each would open the log anew. It ends with this function.
+        let Ok(_looks) = connection.unchecked_transaction() else { return };
         for key in self.subscribers.keys() {
             let Ok(reading) = table.read(connection, key.as_str()) else { return };
             let Ok(reading) = reading else { continue };
