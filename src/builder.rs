@@ -15,7 +15,8 @@ use crate::election::{Election, Input};
 use crate::entropy::Entropy;
 use crate::maybe_send::{MaybeSend, MaybeSendSync};
 use crate::observer::Observer;
-use crate::shared::Shared;
+use crate::profile::Profile;
+use crate::shared::{Kept, Shared};
 use crate::slots::{InvalidSlots, Slots};
 use crate::storage::{Session, Storage, Wakeups};
 use crate::text::{Id, InvalidText, Key, Value};
@@ -313,19 +314,19 @@ impl Builder {
         entropy: impl FnMut() -> u64 + MaybeSend + 'static,
     ) -> Result<(Candidate<T>, Driver<S, T>), BuildError> {
         let mut entropy: Entropy = Box::new(entropy);
-        let Campaign { id, election, wakeups } =
+        let Campaign { id, profile, election, wakeups } =
             self.campaign(&timer, &mut entropy, None, Arc::new, |key| storage.subscribe(key))?;
-        let shared = Arc::new(Shared::new(timer, &election));
-        Ok((Candidate::new(shared.clone(), id), Driver::new(shared, storage, wakeups, election, entropy)))
+        let shared = Arc::new(Shared::new(timer, profile, election));
+        Ok((Candidate::new(Kept::new(shared.clone()), id), Driver::new(shared, storage, wakeups, entropy)))
     }
 
-    /// `fallback`: the id, if none was set. `intern`: where equal configurations are to be one.
+    /// `fallback`: the id, if none was set. `intern`: where equal profiles are to be one.
     pub(crate) fn campaign(
         self,
         timer: &impl Timer,
         entropy: &mut Entropy,
         fallback: Option<Id>,
-        intern: impl FnOnce(Config) -> Arc<Config>,
+        intern: impl FnOnce(Profile) -> Arc<Profile>,
         subscribe: impl Fn(&Key) -> Wakeups,
     ) -> Result<Campaign, BuildError> {
         let id = match (self.id, fallback) {
@@ -339,7 +340,9 @@ impl Builder {
             Some(slots) => Wakeups::merged(slots.keys().map(|key| subscribe(&key))),
             None => subscribe(&key),
         };
-        let config = intern(resolved(self.config, self.changes, self.rank, wakeups.is_complete()));
+        let config = resolved(self.config, self.changes, self.rank, wakeups.is_complete());
+        let profile = intern(Profile::new(Some(id.clone()), Arc::new(config)));
+        let config = profile.config.clone();
         let now = timer.now();
         let mut election = match self.ticket {
             Some(ticket) if slots.as_ref().map_or(ticket.key != key, |slots| slots.number(&ticket.key).is_none()) => {
@@ -357,7 +360,7 @@ impl Builder {
         if let Some(value) = self.value {
             election.handle_input(now, Input::SetValue { value: Some(Value::new(value)?), serial: 1 });
         }
-        Ok(Campaign { id, election, wakeups })
+        Ok(Campaign { id, profile, election, wakeups })
     }
 
     /// An observer on this timer. `entropy` only varies its pauses.
@@ -397,10 +400,11 @@ impl Builder {
         let key = Key::new(self.key)?;
         let wakeups = storage.subscribe(&key);
         // As if nobody told it: it is there to see who leads, also where a wake-up is missing.
-        let config = resolved(self.config, self.changes, None, false);
+        let config = Arc::new(resolved(self.config, self.changes, None, false));
+        let profile = Arc::new(Profile::new(None, config.clone()));
         let election = Election::observer(key, config, entropy(), timer.now())?;
-        let shared = Arc::new(Shared::new(timer, &election));
-        Ok((Observer::new(shared.clone()), Driver::new(shared, storage, wakeups, election, entropy)))
+        let shared = Arc::new(Shared::new(timer, profile, election));
+        Ok((Observer::new(Kept::new(shared.clone())), Driver::new(shared, storage, wakeups, entropy)))
     }
 }
 
@@ -424,6 +428,7 @@ impl Clone for Builder {
 /// What a candidate is made of.
 pub(crate) struct Campaign {
     pub(crate) id: Id,
+    pub(crate) profile: Arc<Profile>,
     pub(crate) election: Election,
     pub(crate) wakeups: Wakeups,
 }

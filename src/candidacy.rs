@@ -2,106 +2,93 @@
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::mem;
 
-use crate::election::{Election, Event, Input, Output, RequestId};
+use crate::election::{Event, Output, RequestId};
 use crate::entropy::Entropy;
-use crate::shared::Shared;
-use crate::storage::{Answer, Request, Session};
+use crate::shared::{Advanced, News, Shared};
+use crate::storage::{Request, Session};
 use crate::telemetry::Report;
+use crate::text::Key;
 use crate::ticket::Ticket;
 use crate::time::{Instant, Timer};
 
 /// Dropped, it ends: nobody believes in its leadership any more, all who wait get an answer.
 pub(crate) struct Candidacy<T: Timer> {
     pub(crate) shared: Arc<Shared<T>>,
-    election: Election,
     report: Report,
 }
 
 /// When to look at it again, unless something happens.
 pub(crate) enum Next {
-    At(Instant),
+    At {
+        at: Instant,
+        /// The reading of the clock from which that follows.
+        now: Instant,
+        in_flight: Option<RequestId>,
+        /// Whether it holds a lease that has to be renewed.
+        holds: bool,
+        /// Whether it hands that over.
+        is_ending: bool,
+        /// Whether its last renewal failed.
+        in_jeopardy: bool,
+    },
     /// It has stopped.
     Done,
 }
 
 impl<T: Timer> Candidacy<T> {
-    pub(crate) fn new(shared: Arc<Shared<T>>, election: Election) -> Self {
-        let report = Report::new(&election);
-        Self { shared, election, report }
-    }
-
-    pub(crate) const fn election(&self) -> &Election {
-        &self.election
+    pub(crate) fn new(shared: Arc<Shared<T>>) -> Self {
+        Self { shared, report: Report::new() }
     }
 
     pub(crate) fn now(&self) -> Instant {
         self.shared.timer.now()
     }
 
-    /// Carries out what the election asks for, until it has to wait. Requests go to `send`, and `told` hears what the
-    /// handles were told.
+    /// Takes the news in, and carries out what the election asks for, until it has to wait. Requests go to `send`, and `told`
+    /// hears what the handles were told. `events` is room for that, empty before and after.
+    ///
+    /// `now` is a reading of the clock, if there is one that nothing has come after: a request counts from it.
     pub(crate) fn settle(
         &mut self,
+        mut now: Option<Instant>,
+        mut news: News,
         entropy: &mut Entropy,
+        events: &mut Vec<Event>,
         mut send: impl FnMut(RequestId, Request, &Report),
-        mut told: impl FnMut(&[Event]),
+        mut told: impl FnMut(&Key, &[Event]),
     ) -> Next {
-        let mut events = Vec::new();
+        if let Some((_, reply)) = &news.reply {
+            self.report.answered(reply);
+        }
         loop {
-            for wish in self.shared.take_wishes() {
-                self.input(wish);
+            let now = now.take().unwrap_or_else(|| self.now());
+            let Advanced { output, in_flight, holds, is_ending, in_jeopardy, was_heard } =
+                self.shared.advance(now, &mut news, events);
+            self.report.told(&self.shared.subject(), events, in_flight, now);
+            if !events.is_empty() {
+                told(&self.shared.key, events);
+                events.clear();
             }
-            let now = self.now();
-            let output = self.election.poll_output(now);
-            if let Output::Event(event) = output {
-                events.push(event);
-                continue;
-            }
-            // Handles may react at once to what they are told now (an ending term without guards is drained already): their
-            // wishes are looked at again before waiting.
-            let told_something = !events.is_empty();
-            told(&self.tell(mem::take(&mut events), now));
             match output {
                 Output::Event(_) => {}
-                Output::DrawSession => {
-                    let session = Session::draw(&mut **entropy);
-                    self.input(Input::Session(session));
-                }
+                Output::DrawSession => news.session = Some(Session::draw(&mut **entropy)),
                 Output::Request { id, request } => {
-                    self.report.requested(id, &request, now);
+                    self.report.requested(&self.shared.subject(), id, &request, now);
                     send(id, request, &self.report);
                 }
-                Output::Timeout(_) if told_something => {}
-                Output::Timeout(at) => return Next::At(at),
+                // Handles may react at once to what they were told: their wishes are looked at before waiting.
+                Output::Timeout(_) if was_heard => {}
+                Output::Timeout(at) => return Next::At { at, now, in_flight, holds, is_ending, in_jeopardy },
                 Output::Done => return Next::Done,
             }
         }
     }
 
-    pub(crate) fn input(&mut self, input: Input) {
-        self.election.handle_input(self.shared.timer.now(), input);
-    }
-
-    /// The storage has answered this request.
-    pub(crate) fn answered(&mut self, id: RequestId, reply: Answer) {
-        self.report.answered(&reply);
-        self.input(Input::Reply { id, reply });
-    }
-
-    fn tell(&mut self, events: Vec<Event>, now: Instant) -> Vec<Event> {
-        let told = self.shared.tell(events, &self.election);
-        self.report.told(&told.events, self.election.in_flight(), now);
-        if let Some(term) = told.over {
-            self.input(Input::Expired(term));
-        }
-        told.events
-    }
-
     /// What is left for the next instance.
     pub(crate) fn ticket(&mut self) -> Option<Ticket> {
-        let ticket = self.election.clone().into_ticket();
+        let election = self.shared.state.lock().election.clone();
+        let ticket = election.into_ticket();
         if ticket.is_some() {
             self.report.ticket_taken();
         }
@@ -112,6 +99,6 @@ impl<T: Timer> Candidacy<T> {
 impl<T: Timer> Drop for Candidacy<T> {
     fn drop(&mut self) {
         let events = self.shared.abandon();
-        self.report.dropped(&events);
+        self.report.dropped(&self.shared.subject(), &events);
     }
 }

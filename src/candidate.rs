@@ -9,7 +9,7 @@ use crate::election::Status;
 use crate::events::Events;
 use crate::leadership::Leadership;
 use crate::lease::Lease;
-use crate::shared::{Handle, Shared, State, ValueState, Wishes};
+use crate::shared::{Handle, Kept, Shared, State, ValueState, Wishes};
 use crate::stopped::{Abandoned, Stopped};
 use crate::text::{Id, Key, Value};
 use crate::time::{AnyTimer, Timer};
@@ -46,18 +46,23 @@ pub struct Candidate<T: Timer = AnyTimer> {
 }
 
 impl<T: Timer> Candidate<T> {
-    pub(crate) fn new(shared: Arc<Shared<T>>, id: Id) -> Self {
+    pub(crate) const fn new(shared: Kept<T>, id: Id) -> Self {
         Self { handle: Handle::new(shared), id }
+    }
+
+    /// `None`: it is an observer's.
+    pub(crate) fn of(shared: &Kept<T>) -> Option<Self> {
+        Some(Self::new(shared.clone(), shared.profile.id.clone()?))
     }
 
     /// Whether this is a handle of the same candidate.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.handle.shared, &other.handle.shared)
+        self.handle.shared.is_same(&other.handle.shared)
     }
 
     /// Whether it is a handle of this one.
     pub(crate) fn is_of(&self, shared: &Arc<Shared<T>>) -> bool {
-        Arc::ptr_eq(&self.handle.shared, shared)
+        self.handle.shared.is_of(shared)
     }
 
     /// [`set_value`](Self::set_value), without the wait.
@@ -92,7 +97,7 @@ impl<T: Timer> Candidate<T> {
     /// The durations that it goes by.
     #[must_use]
     pub fn config(&self) -> &Config {
-        &self.handle.shared.config
+        &self.handle.shared.profile.config
     }
 
     /// Whether this candidate leads and takes on new work.
@@ -113,8 +118,8 @@ impl<T: Timer> Candidate<T> {
     /// is false.
     #[must_use]
     pub fn leadership(&self) -> Option<Leadership<T>> {
-        let reign = self.handle.shared.state.lock().reign.clone()?;
-        let leadership = Leadership::new(self.handle.shared.clone(), self.handle.alive.clone(), reign);
+        let reign = self.handle.shared.state.lock().reign()?;
+        let leadership = Leadership::new(self.handle.shared.clone(), reign);
         Some(leadership).filter(|leadership| leadership.is_valid() && !leadership.is_ending())
     }
 
@@ -131,11 +136,10 @@ impl<T: Timer> Candidate<T> {
                 if let Some(stopped) = state.closed {
                     return Some(Err(stopped));
                 }
-                let reign = state.reign.as_ref().filter(|reign| !reign.is_ending() && state.holds_a_term(now))?;
-                Some(Ok(reign.clone()))
+                state.reign().filter(|present| !present.reign.is_ending() && state.holds_a_term(now)).map(Ok)
             };
             let reign = self.handle.shared.wait_for(held).await?;
-            let leadership = Leadership::new(self.handle.shared.clone(), self.handle.alive.clone(), reign);
+            let leadership = Leadership::new(self.handle.shared.clone(), reign);
             // The clock was read before the lock was got, and so before the deadline was loaded. R3 wants it the other
             // way round: the leadership does that.
             if leadership.is_valid() {

@@ -2,22 +2,23 @@
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::fmt;
 use core::future::Future;
+use core::mem;
 use core::pin::{Pin, pin};
 use core::task::{Context, Poll};
 use core::time::Duration;
 
-use event_listener::EventListener;
 use futures::Stream;
 use futures::future::poll_fn;
 
 use crate::candidacy::{Candidacy, Next};
 use crate::config::Config;
-use crate::election::{Election, Input, RequestId, Status};
+use crate::election::{RequestId, Status};
 use crate::entropy::Entropy;
 use crate::maybe_send::BoxFuture;
-use crate::shared::{Shared, Wishes};
+use crate::shared::{News, Shared, Wishes};
 use crate::storage::{Answer, Storage, Wakeups};
 use crate::telemetry::Report;
 use crate::ticket::Ticket;
@@ -55,8 +56,8 @@ pub struct Driver<S, T: Timer = AnyTimer> {
     storage: Arc<S>,
     entropy: Entropy,
     wakeups: Wakeups,
-    asked: Option<EventListener>,
     call: Option<(RequestId, BoxFuture<Answer>)>,
+    news: News,
 }
 
 /// Where a [`Driver::step`] left off.
@@ -71,15 +72,9 @@ pub struct Step {
 
 impl<S: Storage + 'static, T: Timer> Driver<S, T> {
     /// The wake-ups begin before the first claim: a release right after it must not be missed.
-    pub(crate) fn new(
-        shared: Arc<Shared<T>>,
-        storage: S,
-        wakeups: Wakeups,
-        election: Election,
-        entropy: Entropy,
-    ) -> Self {
-        let candidacy = Candidacy::new(shared, election);
-        Self { candidacy, storage: Arc::new(storage), entropy, wakeups, asked: None, call: None }
+    pub(crate) fn new(shared: Arc<Shared<T>>, storage: S, wakeups: Wakeups, entropy: Entropy) -> Self {
+        let candidacy = Candidacy::new(shared);
+        Self { candidacy, storage: Arc::new(storage), entropy, wakeups, call: None, news: News::default() }
     }
 
     /// Runs until the candidate is stopped. Spawn it, and keep a handle: when the last one is dropped, the driver stops and
@@ -149,17 +144,17 @@ impl<S: Storage + 'static, T: Timer> Driver<S, T> {
     pub async fn step(&mut self) -> Step {
         // Without a call in flight the loop below polls nothing: so here is looked once, without waiting, at what came since
         // the last step (wake-ups, wishes).
-        if let Next::At(_) = self.settle() {
+        if let Next::At { .. } = self.settle() {
             poll_fn(|cx| Poll::Ready(self.poll_happening(cx))).await;
         }
         loop {
             let wake_in = match self.settle() {
                 Next::Done => None,
-                Next::At(at) if self.call.is_some() => {
+                Next::At { at, .. } if self.call.is_some() => {
                     self.wait(at).await;
                     continue;
                 }
-                Next::At(at) => {
+                Next::At { at, .. } => {
                     let wait = at.saturating_duration_since(self.candidacy.now());
                     Some(wait.max(Duration::from_millis(1)))
                 }
@@ -171,7 +166,7 @@ impl<S: Storage + 'static, T: Timer> Driver<S, T> {
     /// The durations that the candidate goes by.
     #[must_use]
     pub fn config(&self) -> &Config {
-        self.candidacy.election().config()
+        &self.candidacy.shared.profile.config
     }
 
     /// Goes to sleep, at the edge, between two steps: nobody believes in its leadership any more, and its session is
@@ -190,22 +185,21 @@ impl<S: Storage + 'static, T: Timer> Driver<S, T> {
     }
 
     async fn drive(&mut self) {
-        while let Next::At(at) = self.settle() {
+        while let Next::At { at, .. } = self.settle() {
             self.wait(at).await;
         }
     }
 
     /// Carries out what the election asks for, until it has to wait.
     fn settle(&mut self) -> Next {
-        let Self { candidacy, storage, entropy, asked, call, .. } = self;
-        asked.get_or_insert_with(|| candidacy.shared.asked.listen());
+        let Self { candidacy, storage, entropy, call, news, .. } = self;
         let send = |id, request, report: &Report| {
             let storage = storage.clone();
             *call = Some((id, report.within(Box::pin(async move { storage.call(request).await }))));
         };
-        let next = candidacy.settle(entropy, send, |_| {});
-        let in_flight = candidacy.election().in_flight();
-        call.take_if(|(id, _)| matches!(next, Next::Done) || Some(*id) != in_flight);
+        let next = candidacy.settle(None, mem::take(news), entropy, &mut Vec::new(), send, |_, _| {});
+        let in_flight = if let Next::At { in_flight, .. } = next { in_flight } else { None };
+        call.take_if(|(id, _)| Some(*id) != in_flight);
         next
     }
 
@@ -232,27 +226,20 @@ impl<S: Storage + 'static, T: Timer> Driver<S, T> {
         if let Some((id, call)) = &mut self.call
             && let Poll::Ready(reply) = call.as_mut().poll(cx)
         {
-            let id = *id;
+            self.news.reply = Some((*id, reply));
             self.call = None;
-            self.candidacy.answered(id, reply);
             happened = true;
         }
         if let Poll::Ready(Some(())) = Pin::new(&mut self.wakeups).poll_next(cx) {
-            self.candidacy.input(Input::Wakeup);
+            self.news.is_woken = true;
             happened = true;
         }
-        if let Some(asked) = &mut self.asked
-            && Pin::new(asked).poll(cx).is_ready()
-        {
-            self.asked = None;
-            happened = true;
-        }
-        happened
+        happened | self.candidacy.shared.poll_asked(cx)
     }
 }
 
 impl<S, T: Timer> fmt::Debug for Driver<S, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Driver").field("election", self.candidacy.election()).finish_non_exhaustive()
+        f.debug_struct("Driver").field("shared", &self.candidacy.shared).finish_non_exhaustive()
     }
 }

@@ -1,11 +1,11 @@
 //! The candidate's half of the protocol, without I/O: time and replies go in, requests and events come out.
 
 use alloc::boxed::Box;
-use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use core::time::Duration;
 
 use crate::config::{Config, ConfigError};
+use crate::lease::Lease;
 use crate::storage::{Operation, Session, StorageError};
 use crate::term::{Term, Version};
 use crate::text::{Id, Key, Value};
@@ -16,6 +16,7 @@ mod end;
 mod follow;
 mod lead;
 mod messages;
+mod outbox;
 mod pace;
 mod phase;
 mod request;
@@ -23,10 +24,11 @@ mod slots;
 mod status;
 
 pub use messages::{Event, Input, LostReason, Output, RequestId};
+use outbox::Outbox;
 use pace::Pace;
 use phase::{AfterRelease, Ending, Phase, Reign, Releasing};
 use slots::Places;
-pub(crate) use status::Leader;
+use status::{Known, Leader};
 pub use status::{Role, Status};
 
 /// One candidate's part in one election, or an observer's.
@@ -81,6 +83,8 @@ pub struct Election {
     /// `None`: an observer.
     id: Option<Id>,
     pace: Pace,
+    /// Somebody else says when to renew, so that many renewals go together.
+    is_paced: bool,
     /// The newest reading of the clock.
     now: Instant,
     phase: Phase,
@@ -98,23 +102,25 @@ pub struct Election {
     /// The newest term known.
     known: Option<Term>,
     /// The term and the deadline of a reign of the last instance, which this one is to go on with.
-    to_continue: Option<(Term, Instant)>,
-    leader: Option<Leader>,
-    sighting: Option<Sighting>,
+    to_continue: Option<Box<(Term, Instant)>>,
+    leader: Known,
+    // In a place of its own: who leads has none.
+    sighting: Option<Box<Sighting>>,
     /// How long the key has to be free before it is claimed.
     claim_delay: Duration,
     /// Since when it has been, if it was when it was last looked at; by the own clock. Ahead: it is reserved until then.
     free_since: Option<Instant>,
     in_flight: Option<InFlight>,
+    /// The number of the newest request: of the one in flight, if one is.
     last_id: u64,
     /// When the next request is due.
     next_at: Instant,
     /// A wake-up came while a request was in flight.
     woken: bool,
     failures: u32,
-    last_error: Option<StorageError>,
+    last_error: Option<Box<StorageError>>,
     last_success: Option<Instant>,
-    events: VecDeque<Event>,
+    events: Outbox,
 }
 
 /// A version of a lease that this candidate does not lead by, since when it has been seen unchanged, and when it ran or runs out; by the own clock.
@@ -139,10 +145,8 @@ struct NumberedValue {
 
 #[derive(Clone, Debug, PartialEq)]
 struct InFlight {
-    id: RequestId,
     operation: Operation,
     sent: Instant,
-    overdue_at: Instant,
     /// The serial of the value that it carries.
     serial: u64,
 }
@@ -179,7 +183,7 @@ impl Election {
         now: Instant,
     ) -> Result<Self, ConfigError> {
         let resumed = Self::build(ticket.key, Some(id), config.into(), Some(ticket.session), jitter, now)?;
-        let to_continue = ticket.known.zip(ticket.reign_until).filter(|_| ticket.continues);
+        let to_continue = ticket.known.zip(ticket.reign_until).filter(|_| ticket.continues).map(Box::new);
         // Its session may hold the lease.
         Ok(Self { known: ticket.known, to_continue, may_hold: true, ..resumed })
     }
@@ -193,7 +197,8 @@ impl Election {
             return None;
         }
         // A reign that this instance was to go on with, and did not come to, may go on in the next one.
-        let reign = self.phase.reign().map(|reign| (reign.term, reign.deadline)).or(self.to_continue);
+        let reign =
+            self.phase.reign().map(|reign| (reign.term, reign.deadline)).or(self.to_continue.as_deref().copied());
         let reign_until = reign.map(|(_, until)| until);
         let key = self.slot_key().clone();
         Some(Ticket { key, session: self.session?, known: self.known, reign_until, continues: false })
@@ -224,6 +229,7 @@ impl Election {
             config,
             id,
             pace: Pace::new(jitter),
+            is_paced: false,
             now,
             phase,
             stopping: false,
@@ -233,7 +239,7 @@ impl Election {
             stored: 0,
             known: None,
             to_continue: None,
-            leader: None,
+            leader: Known::Nobody,
             sighting: None,
             claim_delay,
             free_since: None,
@@ -244,7 +250,7 @@ impl Election {
             failures: 0,
             last_error: None,
             last_success: None,
-            events: VecDeque::new(),
+            events: Outbox::default(),
         })
     }
 
@@ -254,7 +260,7 @@ impl Election {
     /// itself after that time.
     #[must_use]
     pub fn paced(mut self) -> Self {
-        self.pace.leave_to_another();
+        self.is_paced = true;
         self
     }
 
@@ -276,10 +282,6 @@ impl Election {
         &self.config
     }
 
-    pub(crate) const fn shared_config(&self) -> &Arc<Config> {
-        &self.config
-    }
-
     /// Whether this candidate leads at `now` and is not handing over: compares with the deadline, every time.
     #[must_use]
     pub fn is_leader(&self, now: Instant) -> bool {
@@ -289,7 +291,7 @@ impl Election {
     /// The request whose reply is waited for.
     #[must_use]
     pub fn in_flight(&self) -> Option<RequestId> {
-        self.in_flight.as_ref().map(|request| request.id)
+        self.in_flight.as_ref().map(|_| RequestId(self.last_id))
     }
 
     /// Whether a hand-over is under way: from [`Input::Resign`], [`Input::Transfer`] or [`Input::Stop`] until the release is done or given up.
@@ -298,23 +300,33 @@ impl Election {
         matches!(self.phase, Phase::Ending { .. } | Phase::Releasing(_))
     }
 
-    /// Whether it holds a lease that has to be renewed.
-    pub(crate) fn holds(&self) -> bool {
-        self.phase.reign().is_some()
-    }
-
-    /// Since when and until when it holds one, and whether a renewal failed.
+    /// Since when and until when it holds a lease that has to be renewed, and whether a renewal failed.
     pub(crate) fn reign(&self) -> Option<(Instant, Instant, bool)> {
         self.phase.reign().map(|reign| (reign.began, reign.deadline, reign.jeopardy))
     }
 
     /// Whether the last request failed because its turn did not come.
     pub(crate) fn was_not_sent(&self) -> bool {
-        self.last_error.as_ref().is_some_and(StorageError::is_not_sent)
+        self.last_error().is_some_and(StorageError::is_not_sent)
     }
 
-    pub(crate) const fn leader(&self) -> Option<&Leader> {
-        self.leader.as_ref()
+    pub(crate) fn last_error(&self) -> Option<&StorageError> {
+        self.last_error.as_deref()
+    }
+
+    pub(crate) const fn knows_a_leader(&self) -> bool {
+        !matches!(self.leader, Known::Nobody)
+    }
+
+    /// Who leads as far as is known, with the time that is left by then.
+    pub(crate) fn leader_at(&self, now: Instant) -> Option<Lease> {
+        match (&self.leader, self.phase.reign()) {
+            (Known::Other(leader), _) => leader.at(now),
+            (Known::Own(value), Some(reign)) if now < reign.deadline => {
+                Some(self.own_lease(reign, value.as_deref().cloned(), now))
+            }
+            _ => None,
+        }
     }
 
     /// The serial of the value that was [set](Input::SetValue) last. 0: none was set.
@@ -347,10 +359,10 @@ impl Election {
             term: reign.map(|reign| reign.term),
             deadline: reign.map(|reign| reign.deadline),
             jeopardy: reign.is_some_and(|reign| reign.jeopardy),
-            leader: self.leader.as_ref().and_then(|leader| leader.at(self.now)),
+            leader: self.leader_at(self.now),
             last_success: self.last_success,
             failures: self.failures,
-            last_error: self.last_error.clone(),
+            last_error: self.last_error().cloned(),
             driver_alive: true,
             due: self.next_timeout(),
         }
@@ -362,7 +374,7 @@ impl Election {
         match input {
             Input::Timeout => {}
             Input::Reply { id, reply } => {
-                if let Some(request) = self.in_flight.take_if(|request| request.id == id) {
+                if let Some(request) = self.in_flight.take_if(|_| id == RequestId(self.last_id)) {
                     self.handle_reply(&request, reply);
                 }
             }
@@ -418,8 +430,6 @@ impl Election {
         if let Some(event) = self.events.pop_front() {
             return Output::Event(event);
         }
-        // Most of the time there are none: their room is given back, since there may be many candidates.
-        self.events = VecDeque::new();
         if self.phase == Phase::Stopped {
             return Output::Done;
         }
@@ -441,7 +451,7 @@ impl Election {
         if self.phase.reign().is_some_and(|reign| self.now >= reign.deadline) {
             self.expire();
         }
-        if self.leader.as_ref().is_some_and(|leader| self.now >= leader.until) {
+        if self.leader.until().is_some_and(|until| self.now >= until) {
             self.show_leader(None);
         }
     }
@@ -457,10 +467,9 @@ impl Election {
     }
 
     fn next_timeout(&self) -> Instant {
-        let request = self.in_flight.as_ref().map_or_else(|| self.due_at(), |request| request.overdue_at);
+        let request = self.in_flight.as_ref().map_or_else(|| self.due_at(), |request| self.overdue_at(request));
         let deadline = self.phase.reign().map(|reign| reign.deadline);
-        let leader = self.leader.as_ref().map(|leader| leader.until);
-        [deadline, self.ends_at(), leader].into_iter().flatten().fold(request, Instant::min)
+        [deadline, self.ends_at(), self.leader.until()].into_iter().flatten().fold(request, Instant::min)
     }
 
     /// When the next request of whatever kind is due.

@@ -1,34 +1,38 @@
 //! Many candidates of a process under one driver.
 
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
+use alloc::collections::VecDeque;
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use core::fmt;
+use core::iter;
 
 use event_listener::Event as Signal;
 
 use crate::builder::{BuildError, Builder, Campaign};
 use crate::candidate::Candidate;
-use crate::config::Config;
 use crate::election::{Election, Role};
 use crate::entropy::Entropy;
 use crate::maybe_send::MaybeSendSync;
 use crate::mutex::Mutex;
-use crate::shared::Shared;
+use crate::profile::Profiles;
+use crate::shared::{Kept, Shared, Wishes};
 use crate::stopped::{Abandoned, Stopped};
 use crate::storage::Wakeups;
 use crate::text::{Id, Key};
 use crate::time::{AnyTimer, Timer};
 
 mod builder;
+mod counts;
 mod driver;
 mod events;
 mod member;
 mod overload;
 mod reigns;
+mod roster;
 mod rouse;
 mod spreading;
+mod timetable;
 
 pub use builder::GroupBuilder;
 pub use driver::{GroupDriver, GroupStep};
@@ -36,10 +40,11 @@ use events::Queue;
 pub use events::{GroupEvent, GroupEvents};
 use reigns::Begun;
 pub use reigns::Reigns;
+use roster::Roster;
 use rouse::Rouse;
 
-/// So many configurations are remembered, to be shared.
-const CONFIGS: usize = 8;
+/// So many members are looked at before others on the executor's thread get their turn.
+const AT_ONCE: usize = 256;
 
 /// Many candidates of a process, each for a key of its own, under one driver.
 ///
@@ -91,10 +96,10 @@ trait Subscribe: Fn(&Key) -> Wakeups + MaybeSendSync {}
 impl<F: Fn(&Key) -> Wakeups + MaybeSendSync> Subscribe for F {}
 
 struct State<T: Timer> {
-    candidates: BTreeMap<Key, Candidate<T>>,
-    newcomers: Vec<Newcomer<T>>,
-    /// Those of the newest candidates, each once.
-    configs: Vec<Arc<Config>>,
+    candidates: Roster<T>,
+    /// In parts: the driver takes them up so.
+    newcomers: VecDeque<Vec<Newcomer<T>>>,
+    profiles: Profiles,
     listeners: Vec<Weak<Queue>>,
     /// Who listens for reigns that begin.
     begun: Vec<Weak<Begun>>,
@@ -104,10 +109,18 @@ struct State<T: Timer> {
     closed: Option<Stopped>,
 }
 
+impl<T: Timer> State<T> {
+    fn arrive(&mut self, newcomer: Newcomer<T>) {
+        match self.newcomers.back_mut().filter(|part| part.len() < AT_ONCE) {
+            Some(part) => part.push(newcomer),
+            None => self.newcomers.push_back(Vec::from([newcomer])),
+        }
+    }
+}
+
 /// One that the driver has not seen yet.
 struct Newcomer<T: Timer> {
     shared: Arc<Shared<T>>,
-    election: Election,
     wakeups: Wakeups,
 }
 
@@ -151,11 +164,11 @@ impl<T: Timer + Clone> Group<T> {
         let mut state = hub.state.lock();
         let refused = if state.is_stopping || state.closed.is_some() {
             Some(BuildError::GroupStopped)
-        } else if state.candidates.contains_key(&key) {
+        } else if state.candidates.get(key.as_str()).is_some() {
             Some(BuildError::InGroup { key: key.clone() })
         } else {
-            state.candidates.insert(key.clone(), candidate.clone());
-            state.newcomers.push(newcomer);
+            state.candidates.insert(Kept::new(newcomer.shared.clone()));
+            state.arrive(newcomer);
             None
         };
         drop(state);
@@ -173,13 +186,13 @@ impl<T: Timer> Group<T> {
     #[must_use]
     pub fn get(&self, key: &str) -> Option<Candidate<T>> {
         let state = self.hub.state.lock();
-        state.candidates.get(key).cloned()
+        state.candidates.get(key).and_then(Candidate::of)
     }
 
     /// All candidates, in the order of their keys.
     #[must_use]
     pub fn candidates(&self) -> Vec<Candidate<T>> {
-        self.hub.state.lock().candidates.values().cloned().collect()
+        self.hub.state.lock().candidates.iter().filter_map(Candidate::of).collect()
     }
 
     /// Removes the candidate for this key: it ends its term, releases the lease, and is gone. Does nothing if there is
@@ -266,7 +279,7 @@ impl<T: Timer> Group<T> {
     pub fn reigns(&self) -> Reigns<T> {
         let begun = Arc::new(Begun::default());
         let mut state = self.hub.state.lock();
-        state.candidates.keys().for_each(|key| begun.push(key));
+        state.candidates.iter().for_each(|candidate| begun.push(&candidate.key));
         if state.closed.is_some() {
             begun.end();
         } else {
@@ -289,8 +302,8 @@ impl<T: Timer> Group<T> {
     pub fn events(&self) -> GroupEvents {
         let queue = Arc::new(Queue::default());
         let mut state = self.hub.state.lock();
-        for key in state.candidates.keys() {
-            queue.push(GroupEvent::Added(key.clone()));
+        for candidate in state.candidates.iter() {
+            queue.push(GroupEvent::Added(candidate.key.clone()));
         }
         if state.closed.is_some() {
             queue.end();
@@ -311,16 +324,15 @@ impl<T: Timer + Clone> Hub<T> {
         set: impl FnOnce(Election) -> Election,
         subscribe: impl Fn(&Key) -> Wakeups,
     ) -> Result<(Candidate<T>, Newcomer<T>), BuildError> {
-        let Campaign { id, election, wakeups } = builder.campaign(
+        let Campaign { id, profile, election, wakeups } = builder.campaign(
             &self.timer,
             &mut self.entropy(),
             Some(self.id.clone()),
-            |config| self.intern(config),
+            |profile| self.state.lock().profiles.intern(profile),
             subscribe,
         )?;
-        let election = set(election);
-        let shared = Arc::new(Shared::new(self.timer.clone(), &election));
-        Ok((Candidate::new(shared.clone(), id), Newcomer { shared, election, wakeups }))
+        let shared = Arc::new(Shared::new(self.timer.clone(), profile, set(election)));
+        Ok((Candidate::new(Kept::new(shared.clone()), id), Newcomer { shared, wakeups }))
     }
 }
 
@@ -331,38 +343,21 @@ impl<T: Timer> Hub<T> {
         Box::new(move || (entropy.lock())())
     }
 
-    /// One for all candidates that have the same: mostly that is all of them.
-    fn intern(&self, config: Config) -> Arc<Config> {
-        let mut state = self.state.lock();
-        if let Some(known) = state.configs.iter().find(|known| ***known == config) {
-            return known.clone();
-        }
-        if state.configs.len() >= CONFIGS {
-            state.configs.remove(0);
-        }
-        let config = Arc::new(config);
-        state.configs.push(config.clone());
-        config
-    }
-
     fn stop(&self) {
         let candidates: Vec<_> = {
             let mut state = self.state.lock();
             state.is_stopping = true;
-            state.candidates.values().cloned().collect()
+            state.candidates.iter().cloned().collect()
         };
         for candidate in candidates {
-            candidate.stop();
+            candidate.ask(Wishes::stop);
         }
         self.rouse.driver();
     }
 
     /// To whoever listens.
     fn tell(&self, event: GroupEvent) {
-        for listener in self.listeners() {
-            listener.push(event.clone());
-            listener.notify();
-        }
+        self.tell_all(iter::once(event));
     }
 
     /// A candidate was elected.
@@ -374,13 +369,20 @@ impl<T: Timer> Hub<T> {
         }
     }
 
-    fn listeners(&self) -> Vec<Arc<Queue>> {
-        self.state.lock().listeners.iter().filter_map(Weak::upgrade).collect()
+    fn tell_all(&self, events: impl Iterator<Item = GroupEvent>) {
+        let listeners: Vec<_> = self.state.lock().listeners.iter().filter_map(Weak::upgrade).collect();
+        if listeners.is_empty() {
+            return;
+        }
+        for event in events {
+            listeners.iter().for_each(|listener| listener.push(event.clone()));
+        }
+        listeners.iter().for_each(|listener| listener.notify());
     }
 
     /// The driver is done with this one.
     fn forget(&self, key: &Key) {
-        let gone = self.state.lock().candidates.remove(key);
+        let gone = self.state.lock().candidates.remove(key.as_str());
         drop(gone);
         self.tell(GroupEvent::Removed(key.clone()));
         self.changed.notify(usize::MAX);
@@ -390,11 +392,11 @@ impl<T: Timer> Hub<T> {
         let (candidates, newcomers, listeners, begun) = {
             let mut state = self.state.lock();
             state.closed.get_or_insert(why);
-            let candidates = core::mem::take(&mut state.candidates);
+            let candidates = core::mem::replace(&mut state.candidates, Roster::new());
             let (listeners, begun) = (core::mem::take(&mut state.listeners), core::mem::take(&mut state.begun));
             (candidates, core::mem::take(&mut state.newcomers), listeners, begun)
         };
-        for newcomer in &newcomers {
+        for newcomer in newcomers.iter().flatten() {
             newcomer.shared.abandon();
         }
         for listener in listeners.iter().filter_map(Weak::upgrade) {

@@ -11,8 +11,7 @@ use core::time::Duration;
 use futures::future::poll_fn;
 
 use crate::election::LostReason;
-use crate::shared::{Alive, Shared};
-use crate::shared_reign::SharedReign;
+use crate::shared::{Kept, Present};
 use crate::term::Term;
 use crate::text::Key;
 use crate::time::{AnyTimer, Timer};
@@ -50,45 +49,44 @@ use crate::time::{AnyTimer, Timer};
 /// # }).unwrap();
 /// ```
 pub struct Leadership<T: Timer = AnyTimer> {
-    shared: Arc<Shared<T>>,
-    alive: Arc<Alive<T>>,
-    reign: Arc<SharedReign>,
+    shared: Kept<T>,
+    present: Present,
 }
 
 impl<T: Timer> Leadership<T> {
-    pub(crate) fn new(shared: Arc<Shared<T>>, alive: Arc<Alive<T>>, reign: Arc<SharedReign>) -> Self {
-        Self { shared, alive, reign }
+    pub(crate) const fn new(shared: Kept<T>, present: Present) -> Self {
+        Self { shared, present }
     }
 
     /// The key that is led: where the key of the candidate has [slots](crate::Builder::slots), that of the slot. What the
     /// [term](Self::term) belongs to, and so what to fence by.
     #[must_use]
     pub fn key(&self) -> &Key {
-        self.reign.slot().map_or(&self.shared.key, |slot| &slot.key)
+        self.present.slot.as_ref().map_or(&self.shared.key, |slot| &slot.key)
     }
 
     /// The number of the [slot](crate::Builder::slots) that is led, from 0 on. `None`: the key has no slots.
     #[must_use]
     pub fn slot(&self) -> Option<u16> {
-        self.reign.slot().map(|slot| slot.number)
+        self.present.slot.as_ref().map(|slot| slot.number)
     }
 
     /// The number of the reign: the fencing token to send along with each write.
     #[must_use]
     pub fn term(&self) -> Term {
-        self.reign.term()
+        self.present.reign.term()
     }
 
     /// Whether the lease is held, hand-over included. Asks the clock every time.
     #[must_use]
     pub fn is_valid(&self) -> bool {
-        self.reign.deadline().is_ahead(|| self.shared.timer.now())
+        self.present.reign.deadline().is_ahead(|| self.shared.timer.now())
     }
 
     /// How long it holds unless it is renewed. Zero: it is over.
     #[must_use]
     pub fn remaining(&self) -> Duration {
-        self.reign.deadline().remaining(|| self.shared.timer.now())
+        self.present.reign.deadline().remaining(|| self.shared.timer.now())
     }
 
     /// For how long it has lasted, from when this instance heard of it; after its end too. By the candidate's timer.
@@ -107,7 +105,7 @@ impl<T: Timer> Leadership<T> {
     /// ```
     #[must_use]
     pub fn age(&self) -> Duration {
-        self.shared.timer.now().saturating_duration_since(self.reign.began())
+        self.shared.timer.now().saturating_duration_since(self.present.began)
     }
 
     /// The term, if the reign holds for at least this much longer: to be asked before each step that takes about that
@@ -156,7 +154,7 @@ impl<T: Timer> Leadership<T> {
     /// # Errors
     /// [`Lost`] if the term has ended or is ending.
     pub fn guard(&self) -> Result<Guard<T>, Lost> {
-        if self.is_valid() && self.reign.add_guard() {
+        if self.is_valid() && self.present.reign.add_guard() {
             // From here on dropping gives the hold back.
             let guard = Guard(Arc::new(Guarded(self.clone())));
             if guard.is_valid() {
@@ -169,7 +167,7 @@ impl<T: Timer> Leadership<T> {
     /// Whether a hand-over has begun, or the term has ended.
     #[must_use]
     pub fn is_ending(&self) -> bool {
-        self.reign.is_ending() || !self.is_valid()
+        self.present.reign.is_ending() || !self.is_valid()
     }
 
     /// Waits until a hand-over begins, or the term ends.
@@ -205,13 +203,13 @@ impl<T: Timer> Leadership<T> {
     }
 
     fn lost_now(&self) -> Lost {
-        Lost { term: self.term(), remaining: self.remaining(), reason: self.reign.reason() }
+        Lost { term: self.term(), remaining: self.remaining(), reason: self.present.reign.reason() }
     }
 }
 
 impl<T: Timer> Clone for Leadership<T> {
     fn clone(&self) -> Self {
-        Self { shared: self.shared.clone(), alive: self.alive.clone(), reign: self.reign.clone() }
+        Self { shared: self.shared.clone(), present: self.present.clone() }
     }
 }
 
@@ -267,8 +265,8 @@ impl<T: Timer> Clone for Guard<T> {
 
 impl<T: Timer> Drop for Guarded<T> {
     fn drop(&mut self) {
-        if self.0.reign.remove_guard() {
-            self.0.shared.asked.notify(usize::MAX);
+        if self.0.present.reign.remove_guard() {
+            self.0.shared.rouse();
         }
     }
 }

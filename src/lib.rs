@@ -126,7 +126,8 @@
 //! # Reading the source
 //!
 //! In this order each of these modules uses only earlier ones: `mutex`, `maybe_send` and `entropy` (small foundations); `text`, `term`
-//! and `lease` (the vocabulary); `config`; `slots`; `time` and its timers; `storage` (the seam); `ticket`; `election` (the candidate's
+//! and `lease` (the vocabulary); `config`; `profile` (id and configuration, which many candidates share); `slots`; `time` and its timers;
+//! `storage` (the seam); `ticket`; `election` (the candidate's
 //! half of the protocol, without I/O); `deadline`, `shared_reign`, `stopped`, `events`, `shared` (what passes between driver
 //! and handles); `telemetry` (log and metrics); `candidacy` (the part of a driver that does not wait), `driver`; `leadership`, `candidate`, `observer`, `builder`;
 //! `spread` (who is to lead which key), `group` (many candidates under one driver). `fence` needs only
@@ -135,7 +136,8 @@
 //!
 //! Within `storage`: the trait in `storage.rs`, then `session`, `list`, `request`, `reply`, `record` (the storage's half of the
 //! protocol), `error`, `ext`, `batch`, `topic`, `wakeups`, `subscribers`, `memory`. Within `election`: the state in `election.rs`, then
-//! `messages`, `phase`, `status`, `pace`, `request` (one at a time, and what comes of it), `slots` (which of them), `follow`, `lead`, `end`.
+//! `messages`, `outbox`, `phase`, `status`, `pace`, `request` (one at a time, and what comes of it), `slots` (which of them), `follow`, `lead`,
+//! `end`.
 //!
 //! One flow, no back and forth: time and replies go into [`Election`](election::Election); requests and events come out;
 //! the driver carries requests to the storage and replies back; handles read what the driver published.
@@ -167,6 +169,7 @@ mod lease;
 mod maybe_send;
 mod mutex;
 mod observer;
+mod profile;
 #[cfg(feature = "serde")]
 mod serde;
 mod shared;

@@ -1,13 +1,12 @@
 //! Watching an election without taking part.
 
-use alloc::sync::Arc;
 use core::fmt;
 
 use crate::config::Config;
 use crate::election::Status;
 use crate::events::Events;
 use crate::lease::Lease;
-use crate::shared::{Handle, Shared};
+use crate::shared::{Handle, Kept};
 use crate::stopped::Stopped;
 use crate::text::Key;
 use crate::time::{AnyTimer, Timer};
@@ -39,7 +38,7 @@ use crate::time::{AnyTimer, Timer};
 pub struct Observer<T: Timer = AnyTimer>(Handle<T>);
 
 impl<T: Timer> Observer<T> {
-    pub(crate) fn new(shared: Arc<Shared<T>>) -> Self {
+    pub(crate) const fn new(shared: Kept<T>) -> Self {
         Self(Handle::new(shared))
     }
 
@@ -71,7 +70,7 @@ impl<T: Timer> Observer<T> {
     /// The durations that it goes by.
     #[must_use]
     pub fn config(&self) -> &Config {
-        &self.0.shared.config
+        &self.0.shared.profile.config
     }
 
     /// What happens from now on, beginning with the present state.

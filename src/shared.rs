@@ -1,67 +1,139 @@
 //! What a driver and its handles share: the driver tells what happened, the handles read and ask.
 
+use alloc::boxed::Box;
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
-use core::time::Duration;
-use core::{fmt, mem};
+use core::fmt;
+use core::mem;
+use core::sync::atomic::AtomicUsize;
+use core::task::{Context, Waker};
 
 use event_listener::{Event as Signal, EventListener};
 
 use crate::config::Config;
 use crate::deadline::Deadline;
-use crate::election::{Election, Event, Input, Leader, LostReason, Role, Status};
+use crate::election::{Election, Event, Input, LostReason, Output, RequestId, Role, Status};
 use crate::events::{Events, Queue};
 use crate::lease::Lease;
 use crate::mutex::{Mutex, MutexGuard};
+use crate::profile::Profile;
 use crate::shared_reign::SharedReign;
-use crate::slots::Slots;
+use crate::slots::Slot;
 use crate::stopped::Stopped;
+use crate::storage::{Answer, Session};
 use crate::term::Term;
-use crate::text::{Id, Key, Value};
+use crate::text::{Id, Key};
 use crate::time::{Instant, Timer};
+
+mod handle;
+mod wishes;
+
+pub(crate) use handle::{Handle, Kept};
+use wishes::Progress;
+pub(crate) use wishes::{ValueState, Wishes};
 
 pub(crate) struct Shared<T> {
     pub(crate) timer: T,
     pub(crate) key: Key,
-    pub(crate) config: Arc<Config>,
+    pub(crate) profile: Arc<Profile>,
     /// Until when the candidate leads and takes on new work: one for all its reigns. Each [`SharedReign`] has a deadline of
     /// its own beside it, which lasts through the hand-over.
     pub(crate) leading: Deadline,
+    /// How many handles there are: without any it stops.
+    handles: AtomicUsize,
     pub(crate) state: Mutex<State>,
-    /// Something in the state changed: the handles wait for this.
-    changed: Signal,
-    /// Somebody asks for something: the driver waits for this.
-    pub(crate) asked: Signal,
 }
 
 /// Behind the lock. No foreign code runs under it, neither a timer's nor a waker's: it might ask for the lock itself.
 pub(crate) struct State {
-    status: Status,
-    leader: Option<Leader>,
-    pub(crate) reign: Option<Arc<SharedReign>>,
+    /// Moved on in one step with all that the handles see of it: what they see here was told.
+    pub(crate) election: Election,
+    reign: Option<Arc<SharedReign>>,
     /// How often the leader changed.
-    leader_changes: usize,
-    wishes: Wishes,
+    leader_changes: u32,
+    /// `None`: nobody has asked for anything yet.
+    wishes: Option<Box<Wishes>>,
     pub(crate) closed: Option<Stopped>,
-    queues: Vec<Weak<Queue>>,
+    /// Who listens to events. There often is nobody: it is in a place of its own.
+    queues: Option<Box<Vec<Weak<Queue>>>>,
+    /// Something in the state changed: the handles wait for this.
+    changed: Signal,
+    /// Whether any of them does: a signal that nobody waited for takes no memory.
+    is_awaited: bool,
+    /// Somebody asks for something, and the driver has not looked since.
+    is_asked: bool,
+    /// Wakes the driver when somebody does.
+    driver: Option<Waker>,
+}
+
+/// Whom it is about: what does not change in a candidate's or an observer's life.
+pub(crate) struct Subject<'a> {
+    pub(crate) key: &'a Key,
+    /// `None`: an observer.
+    pub(crate) id: Option<&'a Id>,
+    pub(crate) config: &'a Config,
+}
+
+/// The present reign, as a leadership has it.
+#[derive(Clone)]
+pub(crate) struct Present {
+    pub(crate) reign: Arc<SharedReign>,
+    pub(crate) began: Instant,
+    /// The slot that is led, where the key has some.
+    pub(crate) slot: Option<Arc<Slot>>,
+}
+
+/// What happened to a candidate since its election was moved on.
+#[derive(Default)]
+pub(crate) struct News {
+    pub(crate) reply: Option<(RequestId, Answer)>,
+    pub(crate) session: Option<Session>,
+    pub(crate) is_woken: bool,
+    /// It is time to renew, together with others.
+    pub(crate) renew: bool,
+    /// The group gives the key up.
+    pub(crate) resign: bool,
+}
+
+/// Where an election stands, and what is to be done now.
+#[must_use]
+pub(crate) struct Advanced {
+    /// What comes after the events.
+    pub(crate) output: Output,
+    pub(crate) in_flight: Option<RequestId>,
+    /// Whether it holds a lease that has to be renewed.
+    pub(crate) holds: bool,
+    /// Whether it hands that over.
+    pub(crate) is_ending: bool,
+    /// Whether its last renewal failed.
+    pub(crate) in_jeopardy: bool,
+    /// Whether anybody was told: who hears something may ask for something at once.
+    pub(crate) was_heard: bool,
 }
 
 impl State {
+    /// The present reign.
+    pub(crate) fn reign(&self) -> Option<Present> {
+        let (began, ..) = self.election.reign()?;
+        let slot = self.election.slot().map(|number| Slot { number, key: self.election.slot_key().clone() });
+        Some(Present { reign: self.reign.clone()?, began, slot: slot.map(Arc::new) })
+    }
+
     /// Whether a term is held, whatever the driver last had time to say.
     pub(crate) fn holds_a_term(&self, now: Instant) -> bool {
         self.reign.as_ref().is_some_and(|reign| reign.deadline().is_ahead(|| now))
     }
 
     /// Whether the hand-over of this number is done.
-    pub(crate) const fn has_resigned(&self, number: u64) -> bool {
-        self.wishes.resign.done >= number
+    pub(crate) fn has_resigned(&self, number: u64) -> bool {
+        self.wishes.as_ref().is_some_and(|wishes| wishes.has_resigned(number))
     }
 
     /// How far the value of this serial is.
     pub(crate) const fn value(&self, serial: u64) -> ValueState {
-        if self.wishes.value_stored >= serial {
+        if self.election.serial_stored() >= serial {
             ValueState::Stored
-        } else if self.wishes.value_set >= serial {
+        } else if self.election.serial_set() >= serial {
             ValueState::Set
         } else {
             ValueState::Asked
@@ -69,124 +141,77 @@ impl State {
     }
 
     fn leader(&self, now: Instant) -> Option<Lease> {
-        self.leader.as_ref()?.at(now)
+        if self.closed.is_some() { None } else { self.election.leader_at(now) }
     }
 
     fn status(&self, now: Instant) -> Status {
-        let status = Status { at: now, leader: self.leader(now), ..self.status.clone() };
-        if status.term.is_none() || self.holds_a_term(now) {
+        let driver_alive = self.closed.is_none();
+        let status = Status { at: now, leader: self.leader(now), driver_alive, ..self.election.status() };
+        let role = if driver_alive { Role::Follower } else { Role::Stopped };
+        if driver_alive && (status.term.is_none() || self.holds_a_term(now)) {
             return status;
         }
-        Status { role: Role::Follower, term: None, deadline: None, jeopardy: false, ..status }
-    }
-}
-
-/// What the handles asked for, and how far the driver is with it. Asking twice before the driver looks is asking once.
-#[derive(Default)]
-pub(crate) struct Wishes {
-    stop: bool,
-    resign: Resigning,
-    /// A value that the driver has not taken up yet.
-    value: Option<Option<Value>>,
-    /// A claim delay that the driver has not taken up yet.
-    claim_delay: Option<Duration>,
-    /// The serial of the newest value asked for.
-    value_asked: u64,
-    /// That of the newest one taken up.
-    value_set: u64,
-    /// That of the newest one that the storage has seen.
-    value_stored: u64,
-}
-
-/// Which hand-overs the driver has not taken up yet; and how often one was asked for, taken up, and done.
-#[derive(Default)]
-struct Resigning {
-    /// To nobody in particular.
-    is_plain: bool,
-    /// To whom, and whether patiently.
-    transfer: Option<(Id, bool)>,
-    asked: u64,
-    taken: u64,
-    done: u64,
-}
-
-impl Wishes {
-    pub(crate) const fn stop(&mut self) {
-        self.stop = true;
+        Status { role, term: None, deadline: None, jeopardy: false, ..status }
     }
 
-    /// The number of this wish, for [`State::has_resigned`].
-    pub(crate) const fn resign(&mut self) -> u64 {
-        self.resign.is_plain = true;
-        self.resign.asked += 1;
-        self.resign.asked
-    }
-
-    /// The number of this wish, for [`State::has_resigned`]. The candidate that is named last is meant.
-    pub(crate) fn transfer(&mut self, to: Id, is_patient: bool) -> u64 {
-        self.resign.transfer = Some((to, is_patient));
-        self.resign.asked += 1;
-        self.resign.asked
-    }
-
-    /// The value's serial, for [`State::value`].
-    pub(crate) fn set_value(&mut self, value: Option<Value>) -> u64 {
-        self.value = Some(value);
-        self.value_asked += 1;
-        self.value_asked
-    }
-
-    pub(crate) const fn set_claim_delay(&mut self, delay: Duration) {
-        self.claim_delay = Some(delay);
-    }
-
-    /// Takes note of how far the election is. Whether that is news for somebody who waits.
-    fn progress(&mut self, election: &Election) -> bool {
-        let before = (self.value_stored, self.value_set, self.resign.done);
-        self.value_stored = election.serial_stored();
-        self.value_set = election.serial_set();
-        if !election.is_handing_over() {
-            self.resign.done = self.resign.taken;
+    /// What was asked for since the last time. A stop is told each time.
+    fn take_wishes(&mut self, now: Instant) {
+        self.is_asked = false;
+        let Self { wishes, election, .. } = self;
+        if let Some(wishes) = wishes {
+            wishes.tell(|wish| election.handle_input(now, wish));
         }
-        before != (self.value_stored, self.value_set, self.resign.done)
     }
-}
 
-/// How far a value is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum ValueState {
-    /// The driver has not taken it up yet.
-    Asked,
-    /// It goes out with the next claim or renewal.
-    Set,
-    /// The storage has it.
-    Stored,
+    /// That the work of an ending term has ended. It is told each time.
+    fn tell_if_drained(&mut self, now: Instant) {
+        if let Some(reign) = self.reign.as_ref().filter(|reign| reign.is_drained()) {
+            self.election.handle_input(now, Input::Drained(reign.term()));
+        }
+    }
+
+    fn take_news(&mut self, now: Instant, news: &mut News) {
+        let News { reply, session, is_woken, renew, resign } = mem::take(news);
+        // One after the other: a list of them would be moved about for each renewal.
+        if let Some((id, reply)) = reply {
+            self.election.handle_input(now, Input::Reply { id, reply });
+        }
+        if let Some(session) = session {
+            self.election.handle_input(now, Input::Session(session));
+        }
+        if is_woken {
+            self.election.handle_input(now, Input::Wakeup);
+        }
+        if renew {
+            self.election.handle_input(now, Input::Renew);
+        }
+        if resign {
+            self.election.handle_input(now, Input::Resign);
+        }
+    }
 }
 
 impl<T: Timer> Shared<T> {
-    pub(crate) fn new(timer: T, election: &Election) -> Self {
+    pub(crate) fn new(timer: T, profile: Arc<Profile>, election: Election) -> Self {
+        let key = election.key().clone();
         let state = State {
-            status: election.status(),
-            leader: None,
+            wishes: None,
+            election,
             reign: None,
             leader_changes: 0,
-            wishes: Wishes {
-                value_asked: election.serial_set(),
-                value_set: election.serial_set(),
-                ..Wishes::default()
-            },
             closed: None,
-            queues: Vec::new(),
-        };
-        Self {
-            timer,
-            key: election.key().clone(),
-            config: election.shared_config().clone(),
-            leading: Deadline::none(),
-            state: Mutex::new(state),
+            queues: None,
             changed: Signal::new(),
-            asked: Signal::new(),
-        }
+            is_awaited: false,
+            is_asked: false,
+            driver: None,
+        };
+        let (leading, handles) = (Deadline::none(), AtomicUsize::new(0));
+        Self { timer, key, profile, leading, handles, state: Mutex::new(state) }
+    }
+
+    pub(crate) fn subject(&self) -> Subject<'_> {
+        Subject { key: &self.key, id: self.profile.id.as_ref(), config: &self.profile.config }
     }
 
     // === the handles' side ===
@@ -194,25 +219,36 @@ impl<T: Timer> Shared<T> {
     /// Waits until `ready` finds something. Cancel safe.
     pub(crate) async fn wait_for<R>(&self, mut ready: impl FnMut(&State, Instant) -> Option<R>) -> R {
         loop {
-            // Listen first, look, then wait: else a change in between is missed.
-            let change = self.changed.listen();
             let now = self.timer.now();
-            let found = ready(&self.state.lock(), now);
-            if let Some(found) = found {
-                return found;
-            }
+            // Looks and listens under one lock: no change comes in between.
+            let change = {
+                let mut state = self.state.lock();
+                match ready(&state, now) {
+                    Some(found) => return found,
+                    None => state.listen(),
+                }
+            };
             change.await;
         }
     }
 
     pub(crate) fn change(&self) -> EventListener {
-        self.changed.listen()
+        self.state.lock().listen()
     }
 
     pub(crate) fn ask<R>(&self, wish: impl FnOnce(&mut Wishes) -> R) -> R {
-        let wished = wish(&mut self.state.lock().wishes);
-        self.asked.notify(usize::MAX);
+        let (wished, driver) = {
+            let mut state = self.state.lock();
+            (wish(state.wishes()), state.rouse())
+        };
+        driver.into_iter().for_each(Waker::wake);
         wished
+    }
+
+    /// The driver is to look around.
+    pub(crate) fn rouse(&self) {
+        let driver = self.state.lock().rouse();
+        driver.into_iter().for_each(Waker::wake);
     }
 
     /// The state as it is now, whatever the driver last had time to say.
@@ -228,7 +264,7 @@ impl<T: Timer> Shared<T> {
     }
 
     /// Who leads, once that has changed since `seen`.
-    async fn leader_changed(&self, seen: usize) -> Result<(usize, Option<Lease>), Stopped> {
+    async fn leader_changed(&self, seen: u32) -> Result<(u32, Option<Lease>), Stopped> {
         self.wait_for(|state, now| match state.leader_changes {
             changes if changes != seen => Some(Ok((changes, state.leader(now)))),
             _ => state.closed.map(Err),
@@ -242,88 +278,102 @@ impl<T: Timer> Shared<T> {
         let mut state = self.state.lock();
         present_as_events(&state, now).into_iter().flatten().for_each(|event| queue.push(event));
         if state.closed.is_none() {
-            state.queues.retain(|queue| queue.strong_count() > 0);
-            state.queues.push(Arc::downgrade(&queue));
+            let queues = state.queues.get_or_insert_default();
+            queues.retain(|queue| queue.strong_count() > 0);
+            queues.push(Arc::downgrade(&queue));
         }
         Events::new(queue)
     }
 
     // === the driver's side ===
 
-    /// What was asked for since the last time, for the election. A stop, and a drained term, are told each time.
-    pub(crate) fn take_wishes(&self) -> impl Iterator<Item = Input> + use<T> {
+    /// Whether somebody has asked for something since the last time. If not, whoever does wakes this task.
+    pub(crate) fn poll_asked(&self, cx: &Context<'_>) -> bool {
+        let is_known = |state: &State| state.driver.as_ref().is_some_and(|driver| driver.will_wake(cx.waker()));
+        {
+            let mut state = self.state.lock();
+            if mem::take(&mut state.is_asked) {
+                return true;
+            }
+            if is_known(&state) {
+                return false;
+            }
+        }
+        // To clone a waker and to drop one is foreign code.
+        let waker = cx.waker().clone();
         let mut state = self.state.lock();
-        let drained = state.reign.as_ref().filter(|reign| reign.is_drained()).map(|reign| reign.term());
-        let wishes = &mut state.wishes;
-        let serial = wishes.value_asked;
-        let value = wishes.value.take().map(|value| Input::SetValue { value, serial });
-        let claim_delay = wishes.claim_delay.take().map(Input::SetClaimDelay);
-        let transfer = wishes.resign.transfer.take().map(|(to, is_patient)| Input::Transfer { to, is_patient });
-        // After that: it bounds a patient one.
-        let resign = mem::take(&mut wishes.resign.is_plain).then_some(Input::Resign);
-        wishes.resign.taken = wishes.resign.asked;
-        let stop = wishes.stop.then_some(Input::Stop);
-        [value, claim_delay, transfer, resign, stop, drained.map(Input::Drained)].into_iter().flatten()
+        let former = state.driver.replace(waker);
+        let is_asked = mem::take(&mut state.is_asked);
+        drop(state);
+        drop(former);
+        is_asked
     }
 
-    /// Lets the handles see what happened and the state after it, in one step. To be called before a request that
-    /// follows is sent.
-    pub(crate) fn tell(&self, events: Vec<Event>, election: &Election) -> Told {
-        let mut state = self.state.lock();
-        let progressed = state.wishes.progress(election);
-        state.status = Status { driver_alive: state.closed.is_none(), ..election.status() };
-        state.leader = election.leader().cloned();
-        if progressed || !events.is_empty() {
-            self.announce(state, events, election.slots())
-        } else {
-            Told { events, over: None }
+    /// Moves the election on: by the news, by what was asked for, and by the time that has passed. The handles see what
+    /// happened and the state after it in one step; what they were told is added to `events`.
+    pub(crate) fn advance(&self, now: Instant, news: &mut News, events: &mut Vec<Event>) -> Advanced {
+        let failed = |(_, reply): &(RequestId, Answer)| reply.as_ref().err().cloned();
+        // An adapter's errors are not dropped under the lock: that is foreign code.
+        let _error = news.reply.as_ref().and_then(failed);
+        let _former_error;
+        let mut guard = self.state.lock();
+        let state = &mut *guard;
+        _former_error = state.election.last_error().cloned();
+        let before = state.progress();
+        state.take_news(now, news);
+        state.take_wishes(now);
+        let output = loop {
+            state.tell_if_drained(now);
+            match state.election.poll_output(now) {
+                Output::Event(event) => match self.apply(state, &event) {
+                    None => events.push(event),
+                    // Over before anything else is asked for.
+                    Some(term) => state.election.handle_input(now, Input::Expired(term)),
+                },
+                output => break output,
+            }
+        };
+        let progressed = before != state.progress();
+        let reign = state.election.reign();
+        Advanced {
+            output,
+            in_flight: state.election.in_flight(),
+            holds: reign.is_some(),
+            is_ending: reign.is_some() && state.election.is_handing_over(),
+            in_jeopardy: reign.is_some_and(|(_, _, in_jeopardy)| in_jeopardy),
+            was_heard: (progressed || !events.is_empty()) && announce(guard, events),
         }
     }
 
     /// The driver is gone: nothing stays true, and nobody waits any longer. Answers what happened thereby.
     pub(crate) fn abandon(&self) -> Vec<Event> {
-        let mut state = self.state.lock();
         let mut events = Vec::new();
+        let mut state = self.state.lock();
         if state.closed.is_some() {
             return events;
         }
         if let Some(reign) = &state.reign {
             events.push(Event::Lost { term: reign.term(), reason: LostReason::DriverDropped });
         }
-        if state.leader.take().is_some() {
+        if state.election.knows_a_leader() {
             events.push(Event::LeaderChanged(None));
         }
         events.push(Event::Stopped);
         state.closed = Some(Stopped::DriverDropped);
-        self.announce(state, events, None).events
-    }
-
-    fn announce(&self, mut state: MutexGuard<'_, State>, events: Vec<Event>, slots: Option<&Slots>) -> Told {
-        let queues: Vec<_> = state.queues.iter().filter_map(Weak::upgrade).collect();
-        let (mut told, mut over) = (Vec::with_capacity(events.len()), None);
-        for event in events {
-            match self.apply(&mut state, &event, slots) {
-                None => {
-                    queues.iter().for_each(|queue| queue.push(event.clone()));
-                    told.push(event);
-                }
-                ended => over = over.or(ended),
-            }
+        let driver = state.driver.take();
+        for event in &events {
+            let _ = self.apply(&mut state, event);
         }
-        drop(state);
-        queues.iter().for_each(|queue| queue.notify());
-        self.changed.notify(usize::MAX);
-        Told { events: told, over }
+        announce(state, &events);
+        drop(driver);
+        events
     }
 
-    /// Answers a term that was renewed after somebody had seen its end: it is over, and nobody hears of the renewal. The
-    /// driver hands it back to the election as [`Input::Expired`], which ends the reign here too.
-    fn apply(&self, state: &mut State, event: &Event, slots: Option<&Slots>) -> Option<Term> {
+    /// Answers a term that was renewed after somebody had seen its end: it is over, and nobody hears of the renewal.
+    fn apply(&self, state: &mut State, event: &Event) -> Option<Term> {
         match event {
-            Event::Elected { term, deadline, slot } => {
-                let slot = slots.zip(*slot).and_then(|(slots, number)| slots.slot(number));
-                // `status.at` is the election's now: `tell` has just set it.
-                state.reign = Some(Arc::new(SharedReign::new(*term, state.status.at, *deadline, slot)));
+            Event::Elected { term, deadline, .. } => {
+                state.reign = Some(Arc::new(SharedReign::new(*term, *deadline)));
                 self.leading.set(*deadline);
             }
             Event::Renewed { term, deadline } => {
@@ -347,17 +397,6 @@ impl<T: Timer> Shared<T> {
             Event::LeaderChanged(_) => state.leader_changes = state.leader_changes.wrapping_add(1),
             Event::Stopped => {
                 state.closed.get_or_insert(Stopped::Shutdown);
-                state.leader = None;
-                let status = state.status.clone();
-                state.status = Status {
-                    role: Role::Stopped,
-                    term: None,
-                    deadline: None,
-                    jeopardy: false,
-                    leader: None,
-                    driver_alive: false,
-                    ..status
-                };
             }
             Event::Jeopardy { .. } | Event::StorageFailed { .. } | Event::Missed(_) => {}
         }
@@ -365,13 +404,42 @@ impl<T: Timer> Shared<T> {
     }
 }
 
-/// What came of telling the handles.
-#[must_use]
-pub(crate) struct Told {
-    /// What the handles were told.
-    pub(crate) events: Vec<Event>,
-    /// A term that was renewed after somebody had seen its end: it is over.
-    pub(crate) over: Option<Term>,
+impl State {
+    fn wishes(&mut self) -> &mut Wishes {
+        let Self { wishes, election, .. } = self;
+        wishes.get_or_insert_with(|| Box::new(Wishes::new(election)))
+    }
+
+    fn progress(&mut self) -> Option<Progress> {
+        let Self { wishes, election, .. } = self;
+        wishes.as_mut().map(|wishes| wishes.progress(election))
+    }
+
+    fn listen(&mut self) -> EventListener {
+        self.is_awaited = true;
+        self.changed.listen()
+    }
+
+    /// Answers what wakes the driver, for when the lock is given back.
+    const fn rouse(&mut self) -> Option<Waker> {
+        self.is_asked = true;
+        self.driver.take()
+    }
+}
+
+/// Tells whoever listens, after the lock is given back. Whether anybody did.
+fn announce(mut state: MutexGuard<'_, State>, events: &[Event]) -> bool {
+    let queues: Vec<_> = state.queues.iter().flat_map(|queues| queues.iter()).filter_map(Weak::upgrade).collect();
+    for event in events {
+        queues.iter().for_each(|queue| queue.push(event.clone()));
+    }
+    let changed = mem::take(&mut state.is_awaited).then(|| mem::take(&mut state.changed));
+    drop(state);
+    queues.iter().for_each(|queue| queue.notify());
+    changed.iter().for_each(|changed| {
+        changed.notify(usize::MAX);
+    });
+    changed.is_some() || !queues.is_empty()
 }
 
 /// What a new listener has to know.
@@ -379,7 +447,7 @@ fn present_as_events(state: &State, now: Instant) -> [Option<Event>; 5] {
     let Status { role, term, deadline, jeopardy, leader, .. } = state.status(now);
     let reign = term.zip(deadline);
     let reason = state.reign.as_ref().map(|reign| reign.reason());
-    let slot = state.reign.as_ref().and_then(|reign| reign.slot()).map(|slot| slot.number);
+    let slot = state.election.slot();
     let ending = term.filter(|_| role == Role::Ending).zip(reason);
     [
         Some(Event::LeaderChanged(leader)),
@@ -392,42 +460,6 @@ fn present_as_events(state: &State, now: Instant) -> [Option<Event>; 5] {
 
 impl<T> fmt::Debug for Shared<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Shared").field("status", &self.state.lock().status).finish_non_exhaustive()
-    }
-}
-
-/// A handle: keeps its driver going, and remembers which change of leader it reported last.
-pub(crate) struct Handle<T: Timer> {
-    pub(crate) shared: Arc<Shared<T>>,
-    pub(crate) alive: Arc<Alive<T>>,
-    seen: usize,
-}
-
-impl<T: Timer> Handle<T> {
-    pub(crate) fn new(shared: Arc<Shared<T>>) -> Self {
-        let alive = Arc::new(Alive(shared.clone()));
-        Self { shared, alive, seen: 0 }
-    }
-
-    /// Who leads, once that is another than this handle last reported.
-    pub(crate) async fn leader_changed(&mut self) -> Result<Option<Lease>, Stopped> {
-        let (seen, lease) = self.shared.leader_changed(self.seen).await?;
-        self.seen = seen;
-        Ok(lease)
-    }
-}
-
-impl<T: Timer> Clone for Handle<T> {
-    fn clone(&self) -> Self {
-        Self { shared: self.shared.clone(), alive: self.alive.clone(), seen: self.seen }
-    }
-}
-
-/// The driver stops when the last of these is gone.
-pub(crate) struct Alive<T: Timer>(Arc<Shared<T>>);
-
-impl<T: Timer> Drop for Alive<T> {
-    fn drop(&mut self) {
-        self.0.ask(Wishes::stop);
+        f.debug_struct("Shared").field("election", &self.state.lock().election).finish_non_exhaustive()
     }
 }

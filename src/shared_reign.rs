@@ -3,13 +3,12 @@
 //! Atomics only, and checked by loom: see `deadline`.
 
 #[cfg(not(all(test, lessor_loom)))]
-use core::sync::atomic::{AtomicU8, AtomicU32, Ordering};
+use core::sync::atomic::{AtomicU32, Ordering};
 #[cfg(all(test, lessor_loom))]
-use loom::sync::atomic::{AtomicU8, AtomicU32, Ordering};
+use loom::sync::atomic::{AtomicU32, Ordering};
 
 use crate::deadline::Deadline;
 use crate::election::LostReason;
-use crate::slots::Slot;
 use crate::term::Term;
 use crate::time::Instant;
 
@@ -17,24 +16,22 @@ use crate::time::Instant;
 #[derive(Debug)]
 pub(crate) struct SharedReign {
     term: Term,
-    began: Instant,
     deadline: Deadline,
-    slot: Option<Slot>,
-    /// How many guards there are, and `ENDING`.
-    guards: AtomicU32,
-    /// Why it ended or is ending, as its place in `LostReason::ALL`.
-    reason: AtomicU8,
+    /// How many guards there are; `ENDING`; and why it ended or is ending, as the place in `LostReason::ALL`.
+    state: AtomicU32,
 }
 
 /// No new guards. Set once, never taken back.
 const ENDING: u32 = 1 << 31;
+/// Where the reason begins.
+const REASON: u32 = 28;
+const GUARDS: u32 = (1 << REASON) - 1;
 
 impl SharedReign {
-    pub(crate) fn new(term: Term, began: Instant, deadline: Instant, slot: Option<Slot>) -> Self {
+    pub(crate) fn new(term: Term, deadline: Instant) -> Self {
         // What is so if nobody says otherwise: the deadline simply passed.
-        let reason = AtomicU8::new(LostReason::Expired as u8);
-        let guards = AtomicU32::new(0);
-        let reign = Self { term, began, deadline: Deadline::none(), slot, guards, reason };
+        let state = AtomicU32::new((LostReason::Expired as u32) << REASON);
+        let reign = Self { term, deadline: Deadline::none(), state };
         reign.deadline.set(deadline);
         reign
     }
@@ -43,43 +40,34 @@ impl SharedReign {
         self.term
     }
 
-    pub(crate) const fn began(&self) -> Instant {
-        self.began
-    }
-
-    /// The slot that is led, where the key has some.
-    pub(crate) const fn slot(&self) -> Option<&Slot> {
-        self.slot.as_ref()
-    }
-
     pub(crate) const fn deadline(&self) -> &Deadline {
         &self.deadline
     }
 
     /// From here on there are no new guards.
     pub(crate) fn begin_ending(&self, reason: LostReason) {
-        self.reason.store(reason as u8, Ordering::Release);
-        self.guards.fetch_or(ENDING, Ordering::AcqRel);
+        let end = |state: u32| Some(state & GUARDS | (reason as u32) << REASON | ENDING);
+        let _ = self.state.fetch_update(Ordering::AcqRel, Ordering::Acquire, end);
     }
 
     pub(crate) fn is_ending(&self) -> bool {
-        self.guards.load(Ordering::Acquire) & ENDING != 0
+        self.state.load(Ordering::Acquire) & ENDING != 0
     }
 
     /// Whether it is ending and there are no guards any more. Once true it stays so.
     pub(crate) fn is_drained(&self) -> bool {
-        self.guards.load(Ordering::Acquire) == ENDING
+        self.state.load(Ordering::Acquire) & (ENDING | GUARDS) == ENDING
     }
 
     /// Adds a guard, unless the term is ending.
     pub(crate) fn add_guard(&self) -> bool {
-        let add = |guards: u32| guards.checked_add(1).filter(|more| more & ENDING == 0);
-        self.guards.fetch_update(Ordering::AcqRel, Ordering::Acquire, add).is_ok()
+        let add = |state: u32| (state & ENDING == 0 && state & GUARDS < GUARDS).then_some(state + 1);
+        self.state.fetch_update(Ordering::AcqRel, Ordering::Acquire, add).is_ok()
     }
 
     /// Removes one; true if it was the last of an ending term.
     pub(crate) fn remove_guard(&self) -> bool {
-        self.guards.fetch_sub(1, Ordering::AcqRel) == ENDING + 1
+        self.state.fetch_sub(1, Ordering::AcqRel) & (ENDING | GUARDS) == ENDING + 1
     }
 
     pub(crate) fn lose(&self, reason: LostReason) {
@@ -89,8 +77,8 @@ impl SharedReign {
 
     /// Why it ended or is ending.
     pub(crate) fn reason(&self) -> LostReason {
-        let place = usize::from(self.reason.load(Ordering::Acquire));
-        LostReason::ALL.get(place).copied().unwrap_or(LostReason::Expired)
+        let place = (self.state.load(Ordering::Acquire) & !ENDING) >> REASON;
+        LostReason::ALL.get(place as usize).copied().unwrap_or(LostReason::Expired)
     }
 }
 
@@ -106,7 +94,7 @@ mod tests {
     /// R9: an ending term takes no new guards and is drained when the last one is gone.
     #[test]
     fn an_ending_term_drains() {
-        let reign = SharedReign::new(Term::FIRST, at(1), at(10), None);
+        let reign = SharedReign::new(Term::FIRST, at(10));
         assert!(reign.add_guard() && reign.add_guard() && !reign.is_drained());
         assert!(!reign.remove_guard());
         reign.begin_ending(LostReason::Resigned);
@@ -120,7 +108,7 @@ mod tests {
     #[test]
     fn a_lost_reign_says_why() {
         for &reason in LostReason::ALL {
-            let reign = SharedReign::new(Term::FIRST, at(1), at(10), None);
+            let reign = SharedReign::new(Term::FIRST, at(10));
             reign.lose(reason);
             assert_eq!((reign.reason(), reign.is_ending()), (reason, true));
             assert!(!reign.deadline().is_ahead(|| at(0)));
@@ -144,7 +132,7 @@ mod loom_tests {
     fn no_guard_outlives_the_drain() {
         loom::model(|| {
             let work_done = loom::sync::Arc::new(AtomicU64::new(0));
-            let reign = loom::sync::Arc::new(SharedReign::new(Term::FIRST, at(1), at(10), None));
+            let reign = loom::sync::Arc::new(SharedReign::new(Term::FIRST, at(10)));
             let released = loom::sync::Arc::new(AtomicBool::new(false));
             let work = {
                 let (reign, released, work_done) = (reign.clone(), released.clone(), work_done.clone());
@@ -175,7 +163,7 @@ mod loom_tests {
     fn a_demotion_is_seen_before_what_follows_it() {
         loom::model(|| {
             let leading = loom::sync::Arc::new(Deadline::none());
-            let reign = loom::sync::Arc::new(SharedReign::new(Term::FIRST, at(1), at(10), None));
+            let reign = loom::sync::Arc::new(SharedReign::new(Term::FIRST, at(10)));
             leading.set(at(10));
             let next_leads = loom::sync::Arc::new(AtomicBool::new(false));
             let reader = {

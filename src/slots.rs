@@ -60,10 +60,6 @@ impl Slots {
         Key::new(format!("{}{number}", self.prefix))
     }
 
-    pub(crate) fn slot(&self, number: u16) -> Option<Slot> {
-        self.key(number).ok().map(|key| Slot { number, key })
-    }
-
     /// The keys of all of them.
     pub(crate) fn keys(&self) -> impl Iterator<Item = Key> {
         (0..self.count).filter_map(|number| self.key(number).ok())

@@ -177,6 +177,14 @@ text! {
     Value, "value", 0, 4096
 }
 
+#[cfg(feature = "metrics")]
+impl Key {
+    /// The text itself, for a metric's label: shared, as there is one for each metric and key.
+    pub(crate) fn share(&self) -> Arc<str> {
+        self.0.clone()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

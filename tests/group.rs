@@ -359,7 +359,12 @@ fn a_storage_that_cannot_keep_up() {
 fn given_up_once() {
     let timer = ManualTimer::new();
     let storage = Watched::new(&timer);
-    let group = running("a", &storage, 12);
+    let (group, driver) = group("a", &storage);
+    timer.spawn(driver.run());
+    for number in 0..12 {
+        // Often enough that more than one comes in the time in which a lease is in danger.
+        group.add(Builder::new(number.to_string()).renew_interval(secs(1))).unwrap();
+    }
     pass(&timer, secs(5));
     let leaderships: Vec<_> = group.candidates().iter().map(|candidate| candidate.leadership().unwrap()).collect();
     // Their work takes its time to end.

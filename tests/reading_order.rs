@@ -13,6 +13,7 @@ const ORDER: &[&str] = &[
     "term",
     "lease",
     "config",
+    "profile",
     "slots",
     "time",
     "storage",
@@ -49,7 +50,8 @@ const STORAGE: &[&str] = &[
     "subscribers",
     "memory",
 ];
-const ELECTION: &[&str] = &["messages", "phase", "status", "pace", "request", "slots", "follow", "lead", "end"];
+const ELECTION: &[&str] =
+    &["messages", "outbox", "phase", "status", "pace", "request", "slots", "follow", "lead", "end"];
 
 /// These depend on what they name, and nothing depends on them.
 const LEAVES: &[&str] = &["fence", "serde", "guide", "lib"];

@@ -1,5 +1,6 @@
 //! Ending: let work end, demote, take a new session, release. In this order, always.
 
+use alloc::boxed::Box;
 use core::mem;
 
 use super::{AfterRelease, Election, Ending, Event, LostReason, Phase, Releasing};
@@ -15,11 +16,11 @@ impl Election {
         self.phase = match mem::replace(&mut self.phase, Phase::Following) {
             Phase::Leading(reign) => {
                 self.events.push_back(Event::Ending { term: reign.term, reason });
-                Phase::Ending { reign, ending: Ending { drain_until, drained: false, successor: None } }
+                Phase::Ending { reign, ending: Box::new(Ending { drain_until, drained: false, successor: None }) }
             }
-            Phase::Ending { reign, ending } => {
-                let drain_until = ending.drain_until.or(drain_until);
-                Phase::Ending { reign, ending: Ending { drain_until, ..ending } }
+            Phase::Ending { reign, mut ending } => {
+                ending.drain_until = ending.drain_until.or(drain_until);
+                Phase::Ending { reign, ending }
             }
             other => other,
         }
@@ -74,14 +75,15 @@ impl Election {
     pub(super) fn begin_release(&mut self, then: AfterRelease, successor: Option<Id>) -> bool {
         let Some(session) = self.session.take_if(|_| self.may_hold) else { return false };
         self.may_hold = false;
-        self.phase = Phase::Releasing(Releasing { session, successor, attempts: 0, then });
+        self.phase = Phase::Releasing(Box::new(Releasing { session, successor, attempts: 0, then }));
         self.next_at = self.now;
         true
     }
 
     /// The release is done, or was tried often enough.
     pub(super) fn released(&mut self) {
-        let Phase::Releasing(Releasing { then, successor, .. }) = &self.phase else { return };
+        let Phase::Releasing(releasing) = &self.phase else { return };
+        let Releasing { then, successor, .. } = &**releasing;
         match then {
             // While the key is reserved the others cannot lead either: they have their while after that.
             AfterRelease::CoolOff => self.cool_off(if successor.is_some() { 2 } else { 1 }),

@@ -1,8 +1,9 @@
 //! Following: when to ask, and whether to take over.
 
+use alloc::boxed::Box;
 use core::time::Duration;
 
-use super::{Election, Event, Leader, Sighting};
+use super::{Election, Event, Known, Leader, Sighting};
 use crate::lease::Lease;
 use crate::storage::Takeover;
 use crate::time::Instant;
@@ -122,7 +123,7 @@ impl Election {
         }
         let lease_ends = retry_after.saturating_add(self.pace.spread(&self.config));
         // The claim names the version from then on, and that may be the only one that is granted.
-        let stood_still = self.sighting.as_ref().map(|seen| self.seen_still_until(seen)).filter(|at| *at > self.now);
+        let stood_still = self.sighting.as_deref().map(|seen| self.seen_still_until(seen)).filter(|at| *at > self.now);
         let stood_still = stood_still.map_or(Duration::MAX, |at| at.saturating_duration_since(self.now));
         lease_ends.min(stood_still.max(self.config.untold_pause())).min(interval)
     }
@@ -132,20 +133,20 @@ impl Election {
         let ends = self.now.saturating_add(lease.time_left);
         let same = self.sighting.take().filter(|seen| (seen.term, seen.version) == (lease.term, lease.version));
         let vacant_at = same.as_ref().map_or(ends, |seen| seen.vacant_at.min(ends));
-        self.sighting = Some(Sighting {
+        self.sighting = Some(Box::new(Sighting {
             term: lease.term,
             version: lease.version,
             ttl: lease.ttl,
             is_anothers: same.as_ref().is_some_and(|seen| seen.is_anothers),
             since: same.map_or(self.now, |seen| seen.since),
             vacant_at,
-        });
+        }));
         vacant_at
     }
 
     /// From when on an expired lease may be taken over, where that is not simply left to the storage's clock.
     fn takes_over_at(&self) -> Option<Instant> {
-        let seen = self.sighting.as_ref()?;
+        let seen = self.sighting.as_deref()?;
         let delayed = seen.vacant_at.saturating_add(self.config.takeover_delay);
         Some(if self.config.takeover_guard { delayed.max(self.seen_still_until(seen)) } else { delayed })
     }
@@ -175,10 +176,9 @@ impl Election {
         }
     }
 
-    /// Takes note of who leads; a lease that is not live is nobody's.
+    /// Takes note of who else leads; a lease that is not live is nobody's.
     ///
-    /// Another's is believed in until its end, and for a request timeout more: so long may it take to hear of a
-    /// renewal. One's own ends at the deadline.
+    /// It is believed in until its end, and for a request timeout more: so long may it take to hear of a renewal.
     pub(super) fn see_leader(&mut self, lease: Option<Lease>) {
         let lease = lease.filter(Lease::is_live);
         if self.is_of_the_shown(lease.as_ref()) {
@@ -188,12 +188,14 @@ impl Election {
 
     pub(super) fn show_leader(&mut self, lease: Option<Lease>) {
         let shown = |lease: &Lease| (lease.id.clone(), lease.term, lease.value.clone());
-        let before = self.leader.take().map(|leader| leader.lease);
-        let changed = before.as_ref().map(shown) != lease.as_ref().map(shown);
-        let grace = if self.phase.reign().is_some() { Duration::ZERO } else { self.config.request_timeout };
-        self.leader = lease.clone().map(|lease| {
-            let until = self.now.saturating_add(lease.time_left).saturating_add(grace);
-            Leader { lease, seen: self.now, until }
+        let changed = match (&self.leader, &lease) {
+            (Known::Nobody, lease) => lease.is_some(),
+            (Known::Own(_), _) => true,
+            (Known::Other(before), lease) => Some(shown(&before.lease)) != lease.as_ref().map(shown),
+        };
+        self.leader = lease.clone().map_or(Known::Nobody, |lease| {
+            let until = self.now.saturating_add(lease.time_left).saturating_add(self.config.request_timeout);
+            Known::Other(Box::new(Leader { lease, seen: self.now, until }))
         });
         if changed {
             self.events.push_back(Event::LeaderChanged(lease));

@@ -1,11 +1,14 @@
 //! Leading: the deadline, renewals, and the end of a reign.
 
+use alloc::boxed::Box;
 use core::mem;
 
-use super::{AfterRelease, Election, Ending, Event, InFlight, LostReason, Phase, Reign};
+use super::{AfterRelease, Election, Event, InFlight, Known, LostReason, Phase, Reign};
+use crate::config::Config;
 use crate::lease::Lease;
 use crate::storage::{Operation, StorageError};
 use crate::term::{Term, Version};
+use crate::text::Value;
 use crate::time::Instant;
 
 impl Election {
@@ -28,7 +31,8 @@ impl Election {
         // Noted from here on: the next claim asks for a later term. (Not above: there it repeats this one, and gets the same
         // term.)
         self.known = self.known.max(Some(term));
-        let over = self.to_continue.take().is_some_and(|(continued, until)| continued == term && self.now >= until);
+        let over =
+            self.to_continue.take().is_some_and(|to_continue| to_continue.0 == term && self.now >= to_continue.1);
         if over {
             // Its deadline has passed meanwhile: a term that was lost does not come back. The next claim has a new one.
             self.next_at = self.now;
@@ -59,24 +63,39 @@ impl Election {
     }
 
     fn plan_renewal(&mut self, request: &InFlight) {
+        let interval = self.config.renew_interval;
         self.next_at = if request.serial < self.value.serial {
             self.now
+        } else if self.is_paced {
+            // The latest time at which another may say so.
+            request.sent.saturating_add(interval.mul_f64(1.0 + Config::JITTER)).max(self.now)
         } else {
-            request.sent.saturating_add(self.pace.renewal(&self.config)).max(self.now)
+            request.sent.saturating_add(self.pace.around(interval)).max(self.now)
         };
     }
 
-    /// A leader shows itself as the leader, with the time it gives itself.
+    /// A leader shows itself as the leader.
     fn see_own_lease(&mut self) {
+        self.is_of_the_shown(None);
         let Some(reign) = self.phase.reign() else { return };
-        let lease = Lease {
-            id: self.id.clone(),
-            time_left: reign.deadline.saturating_duration_since(self.now),
-            age: Some(self.now.saturating_duration_since(reign.began)),
-            value: self.value.value.clone(),
-            ..Lease::new(reign.term, reign.version, self.config.ttl)
+        let value = &self.value.value;
+        let lease = match &self.leader {
+            Known::Own(shown) if shown.as_deref() == value.as_ref() => return,
+            _ => self.own_lease(reign, value.clone(), self.now),
         };
-        self.see_leader(Some(lease));
+        self.leader = Known::Own(value.clone().map(Box::new));
+        self.events.push_back(Event::LeaderChanged(Some(lease)));
+    }
+
+    /// The lease of its own reign, with the time that it gives itself.
+    pub(super) fn own_lease(&self, reign: &Reign, value: Option<Value>, now: Instant) -> Lease {
+        Lease {
+            id: self.id.clone(),
+            time_left: reign.deadline.saturating_duration_since(now),
+            age: Some(now.saturating_duration_since(reign.began)),
+            value,
+            ..Lease::new(reign.term, reign.version, self.config.ttl)
+        }
     }
 
     pub(super) fn enter_jeopardy(&mut self) {
@@ -103,7 +122,7 @@ impl Election {
         self.in_flight = None;
         self.events.push_back(Event::Lost { term: reign.term, reason });
         self.see_leader(None);
-        let Some(Ending { successor, .. }) = ending else { return };
+        let Some(successor) = ending.map(|ending| ending.successor) else { return };
         let then = if self.stopping { AfterRelease::Stop } else { AfterRelease::CoolOff };
         if !self.begin_release(then, successor) && !self.stopping {
             // The storage said that the lease is not the session's any more.

@@ -9,17 +9,11 @@ use crate::config::Config;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Pace {
     state: u64,
-    /// Somebody else says when to renew, so that many renewals go together.
-    is_paced: bool,
 }
 
 impl Pace {
     pub(super) const fn new(seed: u64) -> Self {
-        Self { state: seed, is_paced: false }
-    }
-
-    pub(super) const fn leave_to_another(&mut self) {
-        self.is_paced = true;
+        Self { state: seed }
     }
 
     /// From 0 to below 1.
@@ -45,14 +39,6 @@ impl Pace {
     /// The interval, a tenth more or less.
     pub(super) fn around(&mut self, interval: Duration) -> Duration {
         self.between(interval.mul_f64(1.0 - Config::JITTER), interval.mul_f64(1.0 + Config::JITTER))
-    }
-
-    /// From one renewal to the next. Where another says when, the latest time at which he may.
-    pub(super) fn renewal(&mut self, config: &Config) -> Duration {
-        if self.is_paced {
-            return config.renew_interval.mul_f64(1.0 + Config::JITTER);
-        }
-        self.around(config.renew_interval)
     }
 
     /// After `failures` in a row: twice as long each time, up to a fifth of the ttl or the retry interval, never less than

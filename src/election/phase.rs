@@ -1,5 +1,7 @@
 //! What a candidate does, with all that belongs to it.
 
+use alloc::boxed::Box;
+
 use crate::storage::Session;
 use crate::term::{Term, Version};
 use crate::text::Id;
@@ -18,9 +20,10 @@ pub(super) enum Phase {
     /// It leads.
     Leading(Reign),
     /// It holds the lease until the work of the reign has ended.
-    Ending { reign: Reign, ending: Ending },
+    // The rest of a hand-over is in a place of its own: it is rare.
+    Ending { reign: Reign, ending: Box<Ending> },
     /// It leads no more, and gives the lease back.
-    Releasing(Releasing),
+    Releasing(Box<Releasing>),
     /// It is done.
     Stopped,
 }

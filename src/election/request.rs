@@ -1,5 +1,6 @@
 //! One request at a time: which is due, and what comes of it.
 
+use alloc::boxed::Box;
 use core::time::Duration;
 
 use super::{Election, Event, InFlight, LostReason, Output, Phase, Releasing, RequestId};
@@ -7,6 +8,7 @@ use crate::storage::{
     Acquired, Claim, Get, Operation, Release, Renewal, Renewed, Reply, Request, StorageError, Successor,
 };
 use crate::term::Term;
+use crate::time::Instant;
 
 /// How often a release is tried. Where all fail the lease runs out by itself.
 const RELEASE_ATTEMPTS: u32 = 3;
@@ -14,10 +16,16 @@ const RELEASE_ATTEMPTS: u32 = 3;
 impl Election {
     /// The request in flight may have taken too long. It may still be applied at any later time.
     pub(super) fn fail_if_overdue(&mut self) {
-        if let Some(request) = self.in_flight.take_if(|request| self.now >= request.overdue_at) {
-            let waited = request.overdue_at.saturating_duration_since(request.sent);
-            self.fail(request.operation, StorageError::timed_out(waited));
+        if self.in_flight.as_ref().is_some_and(|request| self.now >= self.overdue_at(request))
+            && let Some(request) = self.in_flight.take()
+        {
+            self.fail(request.operation, StorageError::timed_out(self.config.request_timeout));
         }
+    }
+
+    /// A renewal may be out for longer than its reign lasts: that ends by itself, and nobody waits for the answer then.
+    pub(super) fn overdue_at(&self, request: &InFlight) -> Instant {
+        request.sent.saturating_add(self.config.request_timeout)
     }
 
     pub(super) fn due_request(&self) -> Option<Request> {
@@ -25,7 +33,8 @@ impl Election {
             return None;
         }
         let (key, patience) = (self.slot_key().clone(), self.config.request_timeout);
-        if let Phase::Releasing(Releasing { session, successor, .. }) = &self.phase {
+        if let Phase::Releasing(releasing) = &self.phase {
+            let Releasing { session, successor, .. } = &**releasing;
             let successor = successor.clone().map(|id| Successor::new(id, self.config.cool_off));
             return Some(Release::new(key, *session).successor(successor).patience(patience).into());
         }
@@ -49,8 +58,8 @@ impl Election {
     /// storage then takes the claim for a repeated one whose reply was lost, and grants the same term ("live, mine,
     /// `after < term`" in the table of `Record::judge`).
     fn claims_after(&self) -> Option<Term> {
-        match self.to_continue {
-            Some((term, until)) if self.now < until => term.previous(),
+        match self.to_continue.as_deref() {
+            Some(&(term, until)) if self.now < until => term.previous(),
             _ => self.known,
         }
     }
@@ -58,9 +67,7 @@ impl Election {
     pub(super) fn send(&mut self, request: Request) -> Output {
         self.last_id += 1;
         let (id, operation) = (RequestId(self.last_id), request.operation());
-        // A renewal may be out for longer than its reign lasts: that ends by itself, and nobody waits for the answer then.
-        let overdue_at = self.now.saturating_add(self.config.request_timeout);
-        self.in_flight = Some(InFlight { id, operation, sent: self.now, overdue_at, serial: self.value.serial });
+        self.in_flight = Some(InFlight { operation, sent: self.now, serial: self.value.serial });
         self.may_hold |= operation == Operation::Acquire;
         self.woken = false;
         Output::Request { id, request }
@@ -114,7 +121,7 @@ impl Election {
         if !error.is_not_sent() {
             self.failures = self.failures.saturating_add(1);
         }
-        self.last_error = Some(error.clone());
+        self.last_error = Some(Box::new(error.clone()));
         self.events.push_back(Event::StorageFailed { operation, error });
         let pause = if self.phase.reign().is_some() || operation == Operation::Release {
             self.pace.leader_retry(&self.config)
@@ -122,9 +129,9 @@ impl Election {
             self.pace.backoff(&self.config, self.failures)
         };
         self.next_at = self.now.saturating_add(pause);
-        if let Phase::Releasing(Releasing { attempts, .. }) = &mut self.phase {
-            *attempts += 1;
-            if *attempts >= RELEASE_ATTEMPTS {
+        if let Phase::Releasing(releasing) = &mut self.phase {
+            releasing.attempts += 1;
+            if releasing.attempts >= RELEASE_ATTEMPTS {
                 self.released();
             }
         }

@@ -35,7 +35,7 @@ pub(super) struct Places {
 #[derive(Clone, Debug, PartialEq)]
 struct Seen {
     known: Option<Term>,
-    sighting: Option<Sighting>,
+    sighting: Option<Box<Sighting>>,
     free_since: Option<Instant>,
 }
 
@@ -89,10 +89,6 @@ impl Election {
         self.places.as_ref().map_or(&self.key, |places| &places.key)
     }
 
-    pub(crate) fn slots(&self) -> Option<&Slots> {
-        self.places.as_ref().map(|places| &places.slots)
-    }
-
     /// Something happened: the next request is due, and the round begins anew.
     pub(super) fn wake(&mut self) {
         self.next_at = self.now;
@@ -142,9 +138,9 @@ impl Election {
 
     /// Whether this is news of the leader that is shown. Where there are many, one of them is, for as long as it leads.
     pub(super) fn is_of_the_shown(&mut self, lease: Option<&Lease>) -> bool {
-        let leads = self.phase.reign().is_some();
+        let (leads, knows) = (self.phase.reign().is_some(), self.knows_a_leader());
         let Some(places) = self.places.as_mut().filter(|places| places.shown != places.at) else { return true };
-        let shows = leads || (self.leader.is_none() && lease.is_some());
+        let shows = leads || (!knows && lease.is_some());
         if shows {
             places.shown = places.at;
         }

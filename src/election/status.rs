@@ -1,11 +1,13 @@
 //! What is shown of a candidate.
 
+use alloc::boxed::Box;
 use core::fmt;
 use core::time::Duration;
 
 use crate::lease::Lease;
 use crate::storage::StorageError;
 use crate::term::Term;
+use crate::text::Value;
 use crate::time::Instant;
 
 /// What a candidate does, as it is shown.
@@ -128,17 +130,34 @@ impl Status {
     }
 }
 
-/// Who leads, as it was seen, and until when that is believed; by the candidate's timer.
+/// Who leads, as far as is known.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Leader {
-    pub(crate) lease: Lease,
-    pub(crate) seen: Instant,
-    pub(crate) until: Instant,
+pub(super) enum Known {
+    Nobody,
+    /// This candidate, with this value. All else follows from its reign.
+    Own(Option<Box<Value>>),
+    /// In a place of its own: who leads has none.
+    Other(Box<Leader>),
+}
+
+impl Known {
+    /// Until when that is believed, where nothing else ends it.
+    pub(super) fn until(&self) -> Option<Instant> {
+        if let Self::Other(leader) = self { Some(leader.until) } else { None }
+    }
+}
+
+/// Another who leads, as it was seen, and until when that is believed; by the candidate's timer.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Leader {
+    pub(super) lease: Lease,
+    pub(super) seen: Instant,
+    pub(super) until: Instant,
 }
 
 impl Leader {
     /// The lease as it is by now.
-    pub(crate) fn at(&self, now: Instant) -> Option<Lease> {
+    pub(super) fn at(&self, now: Instant) -> Option<Lease> {
         let elapsed = now.saturating_duration_since(self.seen);
         let time_left = self.lease.time_left.saturating_sub(elapsed);
         let age = self.lease.age.map(|age| age.saturating_add(elapsed));

@@ -1,7 +1,7 @@
 //! From a storage to a group that runs.
 
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
+use alloc::collections::VecDeque;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -9,11 +9,12 @@ use alloc::vec::Vec;
 use event_listener::Event as Signal;
 
 use super::spreading::Spreading;
-use super::{Alive, Group, GroupDriver, Hub, Rouse, State};
+use super::{Alive, Group, GroupDriver, Hub, Roster, Rouse, State};
 use crate::builder::{BuildError, random_id};
 use crate::entropy::Entropy;
 use crate::maybe_send::{MaybeSend, MaybeSendSync};
 use crate::mutex::Mutex;
+use crate::profile::Profiles;
 use crate::spread::Spread;
 use crate::storage::Storage;
 use crate::text::Id;
@@ -107,9 +108,9 @@ impl GroupBuilder {
         let storage = Arc::new(storage);
         let subscribed = storage.clone();
         let state = State {
-            candidates: BTreeMap::new(),
-            newcomers: Vec::new(),
-            configs: Vec::new(),
+            candidates: Roster::new(),
+            newcomers: VecDeque::new(),
+            profiles: Profiles::default(),
             listeners: Vec::new(),
             begun: Vec::new(),
             processes: Vec::new(),

@@ -1,7 +1,7 @@
 //! The one loop for all candidates of a group.
 
 use alloc::boxed::Box;
-use alloc::collections::{BTreeSet, VecDeque};
+use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
@@ -13,24 +13,20 @@ use core::time::Duration;
 
 use futures::future::poll_fn;
 
-use super::member::Member;
+use super::counts::Counts;
+use super::member::{Member, Standing};
 use super::overload::{Held, to_give_up};
 use super::spreading::Spreading;
-use super::{GroupEvent, GroupStatus, Hub};
-use crate::candidacy::Next;
+use super::timetable::{Timetable, grain};
+use super::{AT_ONCE, GroupEvent, GroupStatus, Hub};
 use crate::config::Config;
-use crate::election::{Event, Input};
+use crate::election::Event;
 use crate::entropy::Entropy;
 use crate::stopped::Stopped;
 use crate::storage::{Request, Storage};
 use crate::telemetry::Report;
+use crate::text::Key;
 use crate::time::{AnyTimer, Instant, Timer};
-
-/// So many members are settled before others on the executor's thread get their turn.
-const AT_ONCE: usize = 256;
-
-/// Members that are due within the same grain of time are looked at together.
-const GRAIN: Duration = Duration::from_millis(2);
 
 /// Runs the candidates of a [`Group`](super::Group): spawn [`run`](Self::run), or call [`step`](Self::step) from where no
 /// loop survives.
@@ -44,14 +40,27 @@ pub struct GroupDriver<S, T: Timer = AnyTimer> {
     entropy: Entropy,
     pub(super) members: Vec<Option<Member<T>>>,
     /// Places of members that are free again.
-    free: Vec<usize>,
-    timetable: BTreeSet<(Instant, usize)>,
-    unsettled: VecDeque<usize>,
-    /// When all leases are renewed together. `None`: none is held.
+    free: Vec<u32>,
+    timetable: Timetable,
+    unsettled: VecDeque<u32>,
+    /// When all leases are renewed together. `None`: none is held, or that is under way.
     tick: Option<Instant>,
+    renewing: Option<Sweep>,
     /// How many renewals got through since the last one.
     renewed: usize,
     pub(super) spreading: Option<Box<Spreading<T>>>,
+    counts: Counts,
+    /// Room for what a member tells.
+    events: Vec<Event>,
+}
+
+/// How far the renewal of all leases is.
+struct Sweep {
+    began: Instant,
+    /// The next place to look at.
+    next: usize,
+    /// The shortest renew interval of those that hold a lease.
+    interval: Option<Duration>,
 }
 
 /// Where a [`GroupDriver::step`] left off.
@@ -72,11 +81,14 @@ impl<S: Storage + 'static, T: Timer> GroupDriver<S, T> {
             storage,
             members: Vec::new(),
             free: Vec::new(),
-            timetable: BTreeSet::new(),
+            timetable: Timetable::default(),
             unsettled: VecDeque::new(),
             tick: None,
+            renewing: None,
             renewed: 0,
             spreading: spreading.map(Box::new),
+            counts: Counts::default(),
+            events: Vec::new(),
         }
     }
 
@@ -130,12 +142,12 @@ impl<S: Storage + 'static, T: Timer> GroupDriver<S, T> {
             let now = self.hub.timer.now();
             let due = self.next_due().unwrap_or_else(|| now.saturating_add(Config::MAX_DURATION));
             let looks = self.spreading.as_ref().is_some_and(|spreading| spreading.is_calling());
-            if !looks && !self.members.iter().flatten().any(Member::is_calling) {
+            if !looks && self.counts.calling == 0 {
                 break Some(due.saturating_duration_since(now).max(Duration::from_millis(1)));
             }
             self.wait(Some(due)).await;
         };
-        GroupStep { wake_in, status: self.status() }
+        GroupStep { wake_in, status: self.counts.status() }
     }
 
     async fn drive(&mut self) {
@@ -157,24 +169,9 @@ impl<S: Storage + 'static, T: Timer> GroupDriver<S, T> {
         is_done
     }
 
-    fn status(&self) -> GroupStatus {
-        let mut status = GroupStatus::default();
-        let seat = self.seat();
-        let members = self.members.iter().enumerate().filter(|(place, _)| Some(*place) != seat);
-        for member in members.filter_map(|(_, member)| member.as_ref()) {
-            let of = member.candidacy.shared.status();
-            status.candidates += 1;
-            status.leading += usize::from(of.role == crate::election::Role::Leader);
-            status.ending += usize::from(of.role == crate::election::Role::Ending);
-            status.in_jeopardy += usize::from(of.jeopardy);
-        }
-        status
-    }
-
     fn next_due(&self) -> Option<Instant> {
-        let first = self.timetable.first().map(|(at, _)| at.saturating_add(GRAIN));
         let spread = self.spreading.as_ref().map(|spreading| spreading.due());
-        first.into_iter().chain(self.tick).chain(spread).min()
+        self.timetable.first().into_iter().chain(self.tick).chain(spread).min()
     }
 
     /// Until `due`, or until something happened.
@@ -212,7 +209,7 @@ impl<S: Storage + 'static, T: Timer> GroupDriver<S, T> {
     fn progress(&mut self, cx: &mut Context<'_>) -> usize {
         let (roused, is_asked) = self.hub.rouse.take(cx);
         for place in roused {
-            if let Some(Some(member)) = self.members.get_mut(place) {
+            if let Some(member) = self.member(place) {
                 member.look();
                 self.unsettle(place);
             }
@@ -225,165 +222,206 @@ impl<S: Storage + 'static, T: Timer> GroupDriver<S, T> {
         }
         let now = self.hub.timer.now();
         let has_spread = self.spread(now);
-        self.renew_all_if_due(now);
-        while let Some((at, place)) = self.timetable.first().copied()
-            && at <= now
-        {
-            self.timetable.pop_first();
-            if let Some(Some(member)) = self.members.get_mut(place) {
-                member.due = None;
-                self.unsettle(place);
-            }
-        }
+        self.begin_renewals_if_due(now);
+        self.come_up(now);
         // In turn: who comes back all the time has to wait for those who were there before.
-        let some: Vec<_> = self.unsettled.drain(..self.unsettled.len().min(AT_ONCE)).collect();
-        let settled = some.len();
-        for place in some {
-            self.settle(place);
+        let (mut now, mut settled) = (Some(now), 0);
+        while settled < AT_ONCE
+            && let Some(place) = self.unsettled.pop_front()
+        {
+            now = self.settle(place, now);
+            settled += 1;
         }
+        settled += self.renew_some(AT_ONCE - settled, now);
         settled + usize::from(is_asked || has_spread)
     }
 
+    fn member(&mut self, place: u32) -> Option<&mut Member<T>> {
+        self.members.get_mut(place as usize)?.as_mut()
+    }
+
+    /// Takes up those that have no place yet: some of them.
     fn adopt(&mut self) {
-        let newcomers = mem::take(&mut self.hub.state.lock().newcomers);
-        for newcomer in newcomers {
+        let (newcomers, are_more) = {
+            let mut state = self.hub.state.lock();
+            (state.newcomers.pop_front(), !state.newcomers.is_empty())
+        };
+        for newcomer in newcomers.into_iter().flatten() {
             let place = self.free.pop().unwrap_or_else(|| {
                 self.members.push(None);
-                self.members.len() - 1
+                (self.members.len() - 1) as u32
             });
             let mut member = Member::new(newcomer, self.hub.rouse.waker(place));
             member.look();
             let shared = member.candidacy.shared.clone();
-            if let Some(free) = self.members.get_mut(place) {
+            if let Some(free) = self.members.get_mut(place as usize) {
                 *free = Some(member);
             }
             self.unsettle(place);
             self.share(place, &shared);
+            self.counts.candidates += usize::from(self.seat() != Some(place));
+        }
+        if are_more {
+            self.hub.rouse.driver();
         }
     }
 
-    pub(super) fn unsettle(&mut self, place: usize) {
-        if let Some(Some(member)) = self.members.get_mut(place)
+    /// Those whose time has come by the timetable.
+    fn come_up(&mut self, now: Instant) {
+        while let Some((at, places)) = self.timetable.pop(now) {
+            for place in places {
+                let Some(member) = self.member(place) else { continue };
+                // Else it was entered anew since.
+                if member.entered == Some(at) {
+                    member.entered = None;
+                    if member.due <= now { self.unsettle(place) } else { self.enter(place) }
+                }
+            }
+        }
+    }
+
+    fn enter(&mut self, place: u32) {
+        let Some(member) = self.members.get_mut(place as usize).and_then(Option::as_mut) else { return };
+        let at = grain(member.due);
+        if member.entered.is_none_or(|entered| at < entered) {
+            member.entered = Some(at);
+            self.timetable.enter(at, place);
+        }
+    }
+
+    pub(super) fn unsettle(&mut self, place: u32) {
+        if let Some(member) = self.member(place)
             && !mem::replace(&mut member.is_unsettled, true)
         {
             self.unsettled.push_back(place);
         }
     }
 
-    fn settle(&mut self, place: usize) {
-        let Self { hub, storage, entropy, members, timetable, renewed, spreading, .. } = self;
-        let Some(Some(member)) = members.get_mut(place) else { return };
+    /// `now` is the newest reading of the clock, if there is one that the first request may count from. Answers that which came
+    /// last in turn: what is done for one member between two readings is little, and an earlier one is always safe.
+    fn settle(&mut self, place: u32, now: Option<Instant>) -> Option<Instant> {
+        let Self { hub, storage, entropy, members, renewed, counts, events, spreading, .. } = self;
+        let member = members.get_mut(place as usize)?.as_mut()?;
         member.is_unsettled = false;
-        let key = member.candidacy.shared.key.clone();
         let is_seat = spreading.as_ref().is_some_and(|spreading| spreading.is_seat(place));
-        let listeners = if is_seat { Vec::new() } else { hub.listeners() };
         let call = |request: Request, report: &Report| {
             let storage = storage.clone();
             report.within(Box::pin(async move { storage.call(request).await }))
         };
-        let told = |events: &[Event]| {
-            for event in events {
-                match event {
-                    Event::Renewed { .. } => {
-                        *renewed += usize::from(!is_seat);
-                        continue;
-                    }
-                    _ if is_seat => {
-                        if let Some(spreading) = spreading.as_mut() {
-                            spreading.seat_told(event, hub.timer.now());
-                        }
-                    }
-                    Event::Elected { .. } => hub.tell_begun(&key),
-                    _ => {}
+        let told = |key: &Key, events: &[Event]| {
+            let others = events.iter().filter(|event| !matches!(event, Event::Renewed { .. }));
+            if let Some(spreading) = spreading.as_mut().filter(|_| is_seat) {
+                others.for_each(|event| spreading.seat_told(event, hub.timer.now()));
+                return;
+            }
+            let count = others.clone().count();
+            *renewed += events.len() - count;
+            if count > 0 {
+                if events.iter().any(|event| matches!(event, Event::Elected { .. })) {
+                    hub.tell_begun(key);
                 }
-                for listener in &listeners {
-                    listener.push(GroupEvent::Of { key: key.clone(), event: event.clone() });
-                }
+                hub.tell_all(others.map(|event| GroupEvent::Of { key: key.clone(), event: event.clone() }));
             }
         };
-        let next = member.settle(entropy, call, told);
-        listeners.iter().for_each(|listener| listener.notify());
-        if let Some(due) = member.due.take() {
-            timetable.remove(&(due, place));
+        let before = member.standing;
+        let next = member.settle(now, entropy, events, call, told);
+        if is_seat {
+            // It is no candidate of the group, and renews in its own time.
+            member.standing = Standing { is_calling: member.standing.is_calling, ..Standing::default() };
         }
-        match next {
-            Next::At(at) => {
-                member.due = Some(at);
-                timetable.insert((at, place));
-                if self.tick.is_none() && !is_seat && self.holds(place) {
-                    self.plan_tick(place);
-                }
+        counts.changed(before, member.standing);
+        let Some((due, now)) = next else {
+            self.forget(place);
+            return None;
+        };
+        member.due = due;
+        let interval = member.standing.holds.then_some(member.candidacy.shared.profile.config.renew_interval);
+        self.enter(place);
+        if let Some(interval) = interval
+            && self.tick.is_none()
+            && self.renewing.is_none()
+        {
+            self.plan_tick(now, interval);
+        }
+        Some(now)
+    }
+
+    fn forget(&mut self, place: u32) {
+        let gone = self.members.get_mut(place as usize).and_then(Option::take);
+        if let Some(gone) = gone {
+            self.free.push(place);
+            let shared = gone.candidacy.shared.clone();
+            drop(gone);
+            match &mut self.spreading {
+                Some(spreading) if spreading.is_seat(place) => return spreading.seat_is_gone(),
+                Some(spreading) => spreading.remove(&shared.key),
+                None => {}
             }
-            Next::Done => {
-                if let Some(gone) = self.members.get_mut(place) {
-                    *gone = None;
-                }
-                self.free.push(place);
-                match &mut self.spreading {
-                    Some(spreading) if is_seat => spreading.seat_is_gone(),
-                    Some(spreading) => spreading.remove(&key),
-                    None => {}
-                }
-                if !is_seat {
-                    self.hub.forget(&key);
-                }
-            }
+            self.counts.candidates -= 1;
+            self.hub.forget(&shared.key);
         }
     }
 
-    fn holds(&self, place: usize) -> bool {
-        matches!(self.members.get(place), Some(Some(member)) if member.holds())
-    }
-
-    /// A renew interval from now, a tenth less or more.
-    fn plan_tick(&mut self, place: usize) {
-        let Some(Some(member)) = self.members.get(place) else { return };
-        let interval = member.candidacy.election().config().renew_interval;
+    /// A renew interval from then, a tenth less or more.
+    fn plan_tick(&mut self, from: Instant, interval: Duration) {
         let fraction = (self.entropy)() as f64 / u64::MAX as f64;
         let jittered = interval.mul_f64(1.0 - Config::JITTER + 2.0 * Config::JITTER * fraction);
-        let at = self.hub.timer.now().saturating_add(jittered);
-        self.tick = Some(self.tick.map_or(at, |tick| tick.min(at)));
+        self.tick = Some(from.saturating_add(jittered));
     }
 
     /// All leases are renewed at the same time: so they travel together.
-    fn renew_all_if_due(&mut self, now: Instant) {
-        if self.tick.is_none_or(|tick| tick > now) {
-            return;
+    fn begin_renewals_if_due(&mut self, now: Instant) {
+        if self.tick.is_some_and(|tick| tick <= now) {
+            self.tick = None;
+            self.give_up_if_overloaded(now);
+            self.renewing = Some(Sweep { began: now, next: 0, interval: None });
         }
-        self.tick = None;
-        self.give_up_if_overloaded(now);
-        let mut shortest: Option<(Duration, usize)> = None;
-        let seat = self.seat();
-        for place in (0..self.members.len()).filter(|place| Some(*place) != seat) {
-            let Some(Some(member)) = self.members.get_mut(place) else { continue };
-            if !member.holds() {
-                continue;
+    }
+
+    /// Goes on with the renewal of all leases: for so many members. Answers how many were settled.
+    fn renew_some(&mut self, most: usize, mut now: Option<Instant>) -> usize {
+        let Some(mut sweep) = self.renewing.take() else { return 0 };
+        let mut settled = 0;
+        while settled < most {
+            let Some(place) = self.members.get_mut(sweep.next) else {
+                if let Some(interval) = sweep.interval {
+                    self.plan_tick(sweep.began, interval);
+                }
+                return settled;
+            };
+            if let Some(member) = place.as_mut().filter(|member| member.standing.holds) {
+                let interval = member.candidacy.shared.profile.config.renew_interval;
+                sweep.interval = Some(sweep.interval.map_or(interval, |shortest| shortest.min(interval)));
+                member.renew = true;
+                now = self.settle(sweep.next as u32, now);
+                settled += 1;
             }
-            let interval = member.candidacy.election().config().renew_interval;
-            shortest = Some(shortest.map_or((interval, place), |shortest| shortest.min((interval, place))));
-            member.candidacy.input(Input::Renew);
-            self.unsettle(place);
+            sweep.next += 1;
         }
-        if let Some((_, place)) = shortest {
-            self.plan_tick(place);
-        }
+        self.renewing = Some(sweep);
+        settled
     }
 
     fn give_up_if_overloaded(&mut self, now: Instant) {
         let renewed = mem::take(&mut self.renewed);
+        // Mostly all goes well, and nobody has to be looked at.
+        if self.counts.in_jeopardy == 0 {
+            return;
+        }
         let seat = self.seat();
-        let places = self.members.iter().enumerate().filter(|(place, _)| Some(*place) != seat);
+        let places = self.members.iter().enumerate().filter(|(place, _)| seat != Some(*place as u32));
         let held = places.filter_map(|(place, member)| {
-            let election = member.as_ref()?.candidacy.election();
-            let (began, deadline, in_jeopardy) = election.reign()?;
+            let shared = &member.as_ref()?.candidacy.shared;
+            let state = shared.state.lock();
+            let (began, deadline, in_jeopardy) = state.election.reign()?;
             // What is over cannot be handed over.
             let left = deadline.saturating_duration_since(now);
             if left.is_zero() {
                 return None;
             }
             // What hands over already is not given up again.
-            let in_danger = in_jeopardy && left < election.config().ttl / 3 && !election.is_handing_over();
-            Some(Held { member: place, began, in_danger, not_sent: election.was_not_sent() })
+            let in_danger = in_jeopardy && left < shared.profile.config.ttl / 3 && !state.election.is_handing_over();
+            Some(Held { member: place, began, in_danger, not_sent: state.election.was_not_sent() })
         });
         let held: Vec<_> = held.collect();
         let (in_danger, given_up) = to_give_up(&held, renewed);
@@ -392,8 +430,9 @@ impl<S: Storage + 'static, T: Timer> GroupDriver<S, T> {
         }
         self.hub.tell(GroupEvent::Overloaded { in_danger, held: held.len() });
         for place in given_up {
-            if let Some(Some(member)) = self.members.get_mut(place) {
-                member.candidacy.input(Input::Resign);
+            let place = place as u32;
+            if let Some(member) = self.member(place) {
+                member.resign = true;
                 self.unsettle(place);
             }
         }

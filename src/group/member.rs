@@ -1,92 +1,160 @@
 //! One candidate of a group, as the driver has it.
 
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::mem;
 use core::pin::Pin;
 use core::task::{Context, Poll, Waker};
 
-use event_listener::EventListener;
 use futures::Stream;
 
 use super::Newcomer;
 use crate::candidacy::{Candidacy, Next};
-use crate::election::{Event, Input, RequestId};
+use crate::election::{Event, RequestId};
 use crate::entropy::Entropy;
 use crate::maybe_send::BoxFuture;
+use crate::shared::News;
 use crate::storage::{Answer, Request, Wakeups};
 use crate::telemetry::Report;
+use crate::text::Key;
 use crate::time::{Instant, Timer};
 
 pub(super) struct Member<T: Timer> {
     pub(super) candidacy: Candidacy<T>,
     wakeups: Wakeups,
-    asked: Option<EventListener>,
     waker: Waker,
     /// Its own, so that it goes with the member, and with the request that it is for.
-    call: Option<(RequestId, BoxFuture<Answer>)>,
-    /// When it is to be looked at, as the driver's timetable has it.
-    pub(super) due: Option<Instant>,
+    // In a place of its own, since many storages answer at once.
+    call: Option<Box<Call>>,
+    /// When it is to be looked at.
+    pub(super) due: Instant,
+    /// When it comes up in the driver's timetable: at that time or before.
+    pub(super) entered: Option<Instant>,
+    /// How it was when it was settled last.
+    pub(super) standing: Standing,
     /// It waits to be settled.
     pub(super) is_unsettled: bool,
+    is_woken: bool,
+    /// It is time to renew.
+    pub(super) renew: bool,
+    /// Its key is given up.
+    pub(super) resign: bool,
+}
+
+struct Call {
+    id: RequestId,
+    answer: BoxFuture<Answer>,
+}
+
+impl Call {
+    fn poll(&mut self, waker: &Waker) -> Option<(RequestId, Answer)> {
+        match self.answer.as_mut().poll(&mut Context::from_waker(waker)) {
+            Poll::Ready(answer) => Some((self.id, answer)),
+            Poll::Pending => None,
+        }
+    }
+}
+
+/// How a member is, as the group counts them.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Standing {
+    /// It waits for the storage.
+    pub(super) is_calling: bool,
+    /// It holds a lease that has to be renewed.
+    pub(super) holds: bool,
+    /// It hands that over.
+    pub(super) is_ending: bool,
+    /// Its last renewal failed.
+    pub(super) in_jeopardy: bool,
 }
 
 impl<T: Timer> Member<T> {
     pub(super) fn new(newcomer: Newcomer<T>, waker: Waker) -> Self {
-        let Newcomer { shared, election, wakeups } = newcomer;
-        let candidacy = Candidacy::new(shared, election);
-        Self { candidacy, wakeups, asked: None, waker, call: None, due: None, is_unsettled: false }
+        let Newcomer { shared, wakeups } = newcomer;
+        Self {
+            candidacy: Candidacy::new(shared),
+            wakeups,
+            waker,
+            call: None,
+            due: Instant::default(),
+            entered: None,
+            standing: Standing::default(),
+            is_unsettled: false,
+            is_woken: false,
+            renew: false,
+            resign: false,
+        }
     }
 
-    /// Whether it waits for the storage.
-    pub(super) const fn is_calling(&self) -> bool {
-        self.call.is_some()
-    }
-
-    /// Carries out what its election asks for, until it has to wait.
+    /// Takes in what has come, and carries out what its election asks for, until it has to wait. Answers until when, and the
+    /// reading of the clock from which that follows; `None`: it has stopped.
+    ///
+    /// `now` is a reading of the clock, if there is one.
     pub(super) fn settle(
         &mut self,
+        mut now: Option<Instant>,
         entropy: &mut Entropy,
+        events: &mut Vec<Event>,
         mut call: impl FnMut(Request, &Report) -> BoxFuture<Answer>,
-        mut told: impl FnMut(&[Event]),
-    ) -> Next {
+        mut told: impl FnMut(&Key, &[Event]),
+    ) -> Option<(Instant, Instant)> {
+        let mut news = News {
+            is_woken: mem::take(&mut self.is_woken),
+            renew: mem::take(&mut self.renew),
+            resign: mem::take(&mut self.resign),
+            ..News::default()
+        };
+        news.reply = self.poll_call();
+        if news.reply.is_some() {
+            now = None;
+        }
         loop {
-            let send = |id, request, report: &Report| self.call = Some((id, call(request, report)));
-            let next = self.candidacy.settle(entropy, send, &mut told);
-            let in_flight = self.candidacy.election().in_flight();
-            self.call.take_if(|(id, _)| matches!(next, Next::Done) || Some(*id) != in_flight);
-            if !self.poll_call() {
-                return next;
+            let mut sent = None;
+            let send = |id, request, report: &Report| sent = Some(Call { id, answer: call(request, report) });
+            match self.candidacy.settle(now, news, entropy, events, send, &mut told) {
+                Next::At { at, now: read, in_flight, holds, is_ending, in_jeopardy } => {
+                    self.call.take_if(|call| Some(call.id) != in_flight);
+                    let reply = match sent {
+                        Some(sent) => self.begin(sent),
+                        None => self.poll_call(),
+                    };
+                    news = News { reply, ..News::default() };
+                    if news.reply.is_none() {
+                        self.standing = Standing { is_calling: self.call.is_some(), holds, is_ending, in_jeopardy };
+                        return Some((at, read));
+                    }
+                    now = None;
+                }
+                Next::Done => {
+                    self.call = None;
+                    self.standing = Standing::default();
+                    return None;
+                }
             }
         }
     }
 
-    /// Whether an answer has come.
-    fn poll_call(&mut self) -> bool {
-        let Some((id, call)) = &mut self.call else { return false };
-        let Poll::Ready(reply) = call.as_mut().poll(&mut Context::from_waker(&self.waker)) else { return false };
-        let id = *id;
+    /// The answer, if it has come.
+    fn poll_call(&mut self) -> Option<(RequestId, Answer)> {
+        let answer = self.call.as_mut()?.poll(&self.waker)?;
         self.call = None;
-        self.candidacy.answered(id, reply);
-        true
+        Some(answer)
+    }
+
+    /// The answer, if it comes at once.
+    fn begin(&mut self, mut call: Call) -> Option<(RequestId, Answer)> {
+        let answer = call.poll(&self.waker);
+        self.call = answer.is_none().then(|| Box::new(call));
+        answer
     }
 
     /// Takes in what it was woken for, and sees to it that it is woken the next time.
     pub(super) fn look(&mut self) {
-        self.poll_call();
-        let Self { candidacy, wakeups, asked, waker, .. } = self;
+        let Self { candidacy, wakeups, waker, is_woken, .. } = self;
         let mut cx = Context::from_waker(waker);
         while let Poll::Ready(Some(())) = Pin::new(&mut *wakeups).poll_next(&mut cx) {
-            candidacy.input(Input::Wakeup);
+            *is_woken = true;
         }
-        loop {
-            let listener = asked.get_or_insert_with(|| candidacy.shared.asked.listen());
-            if Pin::new(listener).poll(&mut cx).is_pending() {
-                return;
-            }
-            *asked = None;
-        }
-    }
-
-    /// Whether it holds a lease that has to be renewed.
-    pub(super) fn holds(&self) -> bool {
-        self.candidacy.election().holds()
+        while candidacy.shared.poll_asked(&cx) {}
     }
 }

@@ -12,6 +12,7 @@ use futures::future::poll_fn;
 use futures::{Stream, ready};
 
 use super::Hub;
+use crate::candidate::Candidate;
 use crate::leadership::Leadership;
 use crate::mutex::Mutex;
 use crate::text::Key;
@@ -86,7 +87,7 @@ impl<T: Timer> Stream for Reigns<T> {
             if let Some(key) = unread.order.pop_front() {
                 unread.keys.remove(&key);
                 drop(unread);
-                let candidate = this.hub.state.lock().candidates.get(&key).cloned();
+                let candidate = this.hub.state.lock().candidates.get(key.as_str()).and_then(Candidate::of);
                 if let Some(leadership) = candidate.and_then(|candidate| candidate.leadership()) {
                     return Poll::Ready(Some(leadership));
                 }

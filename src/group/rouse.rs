@@ -9,14 +9,14 @@ use core::task::{Context, Waker};
 use crate::mutex::Mutex;
 
 /// The place that no member has.
-pub(super) const NOBODY: usize = usize::MAX;
+pub(super) const NOBODY: u32 = u32::MAX;
 
 #[derive(Debug, Default)]
 pub(super) struct Rouse(Mutex<Roused>);
 
 #[derive(Debug, Default)]
 struct Roused {
-    members: Vec<usize>,
+    members: Vec<u32>,
     driver: Option<Waker>,
     /// The driver itself has something to do.
     is_asked: bool,
@@ -32,7 +32,7 @@ impl Rouse {
         waker.into_iter().for_each(Waker::wake);
     }
 
-    fn member(&self, member: usize) {
+    fn member(&self, member: u32) {
         let mut roused = self.0.lock();
         roused.members.push(member);
         let waker = roused.driver.take();
@@ -41,7 +41,7 @@ impl Rouse {
     }
 
     /// Those that were roused since the last time, and whether the driver was. It is woken from now on.
-    pub(super) fn take(&self, cx: &Context<'_>) -> (Vec<usize>, bool) {
+    pub(super) fn take(&self, cx: &Context<'_>) -> (Vec<u32>, bool) {
         let waker = cx.waker().clone();
         let mut roused = self.0.lock();
         let former = roused.driver.replace(waker);
@@ -52,14 +52,14 @@ impl Rouse {
     }
 
     /// What wakes this member.
-    pub(super) fn waker(self: &Arc<Self>, member: usize) -> Waker {
+    pub(super) fn waker(self: &Arc<Self>, member: u32) -> Waker {
         Waker::from(Arc::new(MemberWaker { rouse: self.clone(), member }))
     }
 }
 
 struct MemberWaker {
     rouse: Arc<Rouse>,
-    member: usize,
+    member: u32,
 }
 
 impl Wake for MemberWaker {

@@ -25,7 +25,7 @@ pub(super) struct Spreading<T: Timer> {
     /// Leads the place of this process. It is no candidate of the group: nobody sees it there.
     seat: Candidate<T>,
     /// Where it is among the members, from when it was adopted until it is gone.
-    place: Option<usize>,
+    place: Option<u32>,
     is_over: bool,
     look: Option<Look>,
     waker: Waker,
@@ -53,7 +53,7 @@ impl<T: Timer + Clone> Spreading<T> {
         // It renews in its own time: what the keys of the group are renewed by may be another. And nothing is told of a thousand
         // places: it rarely looks for another one.
         let (seat, newcomer) = hub.recruit(builder, |election| election, |_| Wakeups::never())?;
-        hub.state.lock().newcomers.push(newcomer);
+        hub.state.lock().arrive(newcomer);
         hub.rouse.driver();
         let waker = hub.rouse.waker(NOBODY);
         let prefix = spread.prefix();
@@ -73,7 +73,7 @@ impl<T: Timer + Clone> Spreading<T> {
 
 impl<T: Timer> Spreading<T> {
     /// Whether the seat is the member at this place.
-    pub(super) fn is_seat(&self, place: usize) -> bool {
+    pub(super) fn is_seat(&self, place: u32) -> bool {
         self.place == Some(place)
     }
 
@@ -146,12 +146,12 @@ impl<T: Timer> Spreading<T> {
 
 impl<S: Storage + 'static, T: Timer> GroupDriver<S, T> {
     /// Where the seat is among the members, if there is one.
-    pub(super) fn seat(&self) -> Option<usize> {
+    pub(super) fn seat(&self) -> Option<u32> {
         self.spreading.as_ref()?.place
     }
 
     /// A member was adopted: its key is one of those that are shared, and until that was thought about it lets others go first.
-    pub(super) fn share(&mut self, place: usize, shared: &Arc<Shared<T>>) {
+    pub(super) fn share(&mut self, place: u32, shared: &Arc<Shared<T>>) {
         let Some(spreading) = &mut self.spreading else { return };
         if spreading.seat.is_of(shared) {
             spreading.place = Some(place);
@@ -185,11 +185,13 @@ impl<S: Storage + 'static, T: Timer> GroupDriver<S, T> {
     }
 
     fn carry_out(&mut self, spreading: &mut Spreading<T>, now: Instant) {
-        let facts = |place: usize| {
-            let election = self.members.get(place).and_then(Option::as_ref).map(|member| member.candidacy.election());
+        let facts = |place: u32| {
+            let member = self.members.get(place as usize).and_then(Option::as_ref);
+            let state = member.map(|member| member.candidacy.shared.state.lock());
+            let election = state.as_ref().map(|state| &state.election);
             Facts {
                 leads: election.is_some_and(|election| election.is_leader(now)),
-                leader: election.and_then(|election| election.leader()?.lease.id.clone()),
+                leader: election.and_then(|election| election.leader_at(now)?.id),
             }
         };
         let decided = spreading.sharing.decide(now, facts);
@@ -205,15 +207,15 @@ impl<S: Storage + 'static, T: Timer> GroupDriver<S, T> {
     }
 
     /// Claims at once, or lets others go first, for the ttl.
-    fn let_go_first(&mut self, place: usize, goes_first: bool) {
-        let Some(Some(member)) = self.members.get(place) else { return };
-        let config = member.candidacy.election().config();
+    fn let_go_first(&mut self, place: u32, goes_first: bool) {
+        let Some(Some(member)) = self.members.get(place as usize) else { return };
+        let config = &member.candidacy.shared.profile.config;
         let delay = if goes_first { config.claim_delay } else { config.claim_delay.saturating_add(config.ttl) };
         self.ask_member(place, |wishes| wishes.set_claim_delay(delay));
     }
 
-    fn ask_member(&mut self, place: usize, wish: impl FnOnce(&mut Wishes)) {
-        if let Some(Some(member)) = self.members.get(place) {
+    fn ask_member(&mut self, place: u32, wish: impl FnOnce(&mut Wishes)) {
+        if let Some(Some(member)) = self.members.get(place as usize) {
             member.candidacy.shared.ask(wish);
             self.unsettle(place);
         }

@@ -45,7 +45,7 @@ pub(crate) struct Sharing {
 /// A key of the group.
 #[derive(Debug)]
 struct Share {
-    member: usize,
+    member: u32,
     /// Who is to lead it: a place in `present`.
     first: Option<usize>,
     /// What the candidate was told.
@@ -65,9 +65,9 @@ pub(crate) struct Facts {
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Decided {
     /// Which candidates go first from now on, and which let others go first.
-    pub(crate) goes_first: Vec<(usize, bool)>,
+    pub(crate) goes_first: Vec<(u32, bool)>,
     /// Which are to hand over, and to whom.
-    pub(crate) hand_over: Vec<(usize, Id)>,
+    pub(crate) hand_over: Vec<(u32, Id)>,
     /// What the lease of this process is to say from now on.
     pub(crate) says: Option<Value>,
 }
@@ -93,7 +93,7 @@ impl Sharing {
     }
 
     /// The group has this key, with its candidate at that place.
-    pub(crate) fn add(&mut self, key: &Key, member: usize) {
+    pub(crate) fn add(&mut self, key: &Key, member: u32) {
         self.shares.insert(hash(key.as_str().as_bytes()), Share { member, first: None, goes_first: None });
         self.is_stale = true;
     }
@@ -173,7 +173,7 @@ impl Sharing {
     }
 
     /// What is to be done now, given what is known of each candidate.
-    pub(crate) fn decide(&mut self, now: Instant, facts: impl Fn(usize) -> Facts) -> Decided {
+    pub(crate) fn decide(&mut self, now: Instant, facts: impl Fn(u32) -> Facts) -> Decided {
         let mut decided = Decided::default();
         self.compute_if_stale();
         let settled = self.is_settled(now);
@@ -204,7 +204,7 @@ impl Sharing {
 
     /// Asks for what is to be led here and is led by another of those who are there: not for more in a minute than is allowed,
     /// and evenly. Whether that is something else than before.
-    fn want(&mut self, now: Instant, facts: impl Fn(usize) -> Facts) -> bool {
+    fn want(&mut self, now: Instant, facts: impl Fn(u32) -> Facts) -> bool {
         let before = self.wants.len();
         let Self { shares, present, wants, me, .. } = self;
         let elsewhere = |share: &Share| {
@@ -252,7 +252,7 @@ impl Sharing {
     }
 
     /// Who is to lead each key once this process is gone. Nobody, if it is alone.
-    pub(crate) fn successors(&self) -> Vec<(usize, Id)> {
+    pub(crate) fn successors(&self) -> Vec<(u32, Id)> {
         let next = self.computed(|one| one.id != self.me);
         let named = self
             .shares

@@ -20,33 +20,36 @@ type Inner = Pin<Box<dyn Stream<Item = ()>>>;
 ///
 /// See [`Storage::subscribe`](crate::Storage::subscribe) for when they come.
 #[must_use = "streams do nothing unless polled"]
-pub struct Wakeups {
-    source: Source,
-    complete: bool,
-}
+pub struct Wakeups(Source);
 
 /// Where they come from.
 enum Source {
     Nowhere,
     /// There may be very many: without a pointer in between.
-    Topic(Subscription),
-    Stream(Inner),
+    Topic {
+        subscription: Subscription,
+        complete: bool,
+    },
+    Stream {
+        stream: Inner,
+        complete: bool,
+    },
 }
 
 impl Wakeups {
     /// No wake-ups, ever.
     pub const fn never() -> Self {
-        Self { source: Source::Nowhere, complete: false }
+        Self(Source::Nowhere)
     }
 
     /// The items of this stream. When it ends there are no more wake-ups, and this one
     /// stays pending.
     pub fn new(stream: impl Stream<Item = ()> + MaybeSend + 'static) -> Self {
-        Self { source: Source::Stream(Box::pin(stream)), complete: false }
+        Self(Source::Stream { stream: Box::pin(stream), complete: false })
     }
 
     pub(super) const fn of(subscription: Subscription) -> Self {
-        Self { source: Source::Topic(subscription), complete: false }
+        Self(Source::Topic { subscription, complete: false })
     }
 
     /// Those of all of these. They are complete if each of them is.
@@ -57,7 +60,8 @@ impl Wakeups {
         if parts.is_empty() {
             return Self::never();
         }
-        Self { complete, ..Self::new(parts) }
+        let merged = Self::new(parts);
+        if complete { merged.complete() } else { merged }
     }
 
     /// Says that they are complete: they tell of every release, revoke and grant of the key, whoever makes it, in whatever
@@ -78,20 +82,23 @@ impl Wakeups {
     /// # Ok::<(), lessor::InvalidText>(())
     /// ```
     pub const fn complete(mut self) -> Self {
-        self.complete = true;
+        match &mut self.0 {
+            Source::Nowhere => {}
+            Source::Topic { complete, .. } | Source::Stream { complete, .. } => *complete = true,
+        }
         self
     }
 
     /// Whether no wake-up will ever come.
     #[must_use]
     pub const fn is_never(&self) -> bool {
-        matches!(self.source, Source::Nowhere)
+        matches!(self.0, Source::Nowhere)
     }
 
     /// Whether they tell of every release, revoke and grant, as somebody [said](Self::complete).
     #[must_use]
     pub const fn is_complete(&self) -> bool {
-        self.complete && !self.is_never()
+        matches!(self.0, Source::Topic { complete: true, .. } | Source::Stream { complete: true, .. })
     }
 }
 
@@ -99,13 +106,13 @@ impl Stream for Wakeups {
     type Item = ();
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<()>> {
-        let item = match &mut self.source {
+        let item = match &mut self.0 {
             Source::Nowhere => return Poll::Pending,
-            Source::Topic(subscription) => ready!(Pin::new(subscription).poll_next(cx)),
-            Source::Stream(stream) => ready!(stream.as_mut().poll_next(cx)),
+            Source::Topic { subscription, .. } => ready!(Pin::new(subscription).poll_next(cx)),
+            Source::Stream { stream, .. } => ready!(stream.as_mut().poll_next(cx)),
         };
         if item.is_none() {
-            self.source = Source::Nowhere;
+            self.0 = Source::Nowhere;
             return Poll::Pending;
         }
         Poll::Ready(item)

@@ -1,12 +1,10 @@
 //! The metrics: what is told becomes gauges, counters and histograms.
 
-use alloc::sync::Arc;
-use core::time::Duration;
-
 use ::metrics::{SharedString, Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 
 use super::observed::{Ended, NOT_SENT, Outcome};
-use crate::election::{Election, Event, LostReason};
+use crate::election::{Event, LostReason};
+use crate::shared::Subject;
 use crate::storage::ErrorKind;
 use crate::term::Term;
 use crate::time::Instant;
@@ -22,11 +20,6 @@ const LATE_REPLY: &str = "lessor_late_reply_seconds";
 const FAILURES: &str = "lessor_failures_total";
 
 pub(super) struct Metrics {
-    key: SharedString,
-    /// Not an observer.
-    campaigns: bool,
-    /// For how long a grant or renewal counts, from when it was asked for.
-    lasts: Duration,
     begun: bool,
     leading: bool,
     /// Of the present reign.
@@ -36,100 +29,92 @@ pub(super) struct Metrics {
 }
 
 impl Metrics {
-    pub(super) fn new(election: &Election) -> Self {
-        let key: Arc<str> = Arc::from(election.key().as_str());
-        let config = election.config();
-        Self {
-            key: key.into(),
-            campaigns: election.id().is_some(),
-            lasts: config.ttl.saturating_sub(config.margin),
-            begun: false,
-            leading: false,
-            deadline: None,
-            seen: None,
-        }
-    }
-
-    fn key(&self) -> SharedString {
-        self.key.clone()
+    pub(super) const fn new() -> Self {
+        Self { begun: false, leading: false, deadline: None, seen: None }
     }
 
     /// At first: what a figure means, and the zero from which it is seen to grow.
-    pub(super) fn begin(&mut self) {
+    pub(super) fn begin(&mut self, subject: &Subject<'_>) {
         if self.begun {
             return;
         }
         self.begun = true;
         describe();
-        counter!(LEADER_CHANGES, "key" => self.key()).increment(0);
+        counter!(LEADER_CHANGES, "key" => key(subject)).increment(0);
         for kind in ErrorKind::ALL.map(ErrorKind::as_str).into_iter().chain([NOT_SENT]) {
-            counter!(FAILURES, "key" => self.key(), "kind" => kind).increment(0);
+            counter!(FAILURES, "key" => key(subject), "kind" => kind).increment(0);
         }
-        if !self.campaigns {
+        if subject.id.is_none() {
             return;
         }
         // Not set to zero: another candidate of this process may lead.
-        gauge!(LEADING, "key" => self.key()).increment(0.0);
-        counter!(TERMS_STARTED, "key" => self.key()).increment(0);
+        gauge!(LEADING, "key" => key(subject)).increment(0.0);
+        counter!(TERMS_STARTED, "key" => key(subject)).increment(0);
         for reason in LostReason::ALL {
-            counter!(TERMS_ENDED, "key" => self.key(), "reason" => reason.as_str()).increment(0);
+            counter!(TERMS_ENDED, "key" => key(subject), "reason" => reason.as_str()).increment(0);
         }
     }
 
-    pub(super) fn ended(&self, ended: &Ended) {
+    pub(super) fn ended(&self, subject: &Subject<'_>, ended: &Ended) {
         let Ended { operation, outcome, elapsed } = ended;
-        histogram!(REQUEST, "key" => self.key(), "operation" => *operation, "outcome" => outcome.label())
+        histogram!(REQUEST, "key" => key(subject), "operation" => *operation, "outcome" => outcome.label())
             .record(*elapsed);
-        if let (Outcome::Granted | Outcome::Extended, Some(late)) = (outcome, elapsed.checked_sub(self.lasts)) {
-            histogram!(LATE_REPLY, "key" => self.key()).record(late);
+        // For how long a grant or renewal counts, from when it was asked for.
+        let lasts = subject.config.ttl.saturating_sub(subject.config.margin);
+        if let (Outcome::Granted | Outcome::Extended, Some(late)) = (outcome, elapsed.checked_sub(lasts)) {
+            histogram!(LATE_REPLY, "key" => key(subject)).record(late);
         }
     }
 
-    pub(super) fn event(&mut self, event: &Event, now: Instant) {
+    pub(super) fn event(&mut self, subject: &Subject<'_>, event: &Event, now: Instant) {
         match event {
             Event::Elected { deadline, .. } => {
                 self.deadline = Some(*deadline);
                 self.leading = true;
-                self.push_leading();
-                counter!(TERMS_STARTED, "key" => self.key()).increment(1);
+                self.push_leading(subject);
+                counter!(TERMS_STARTED, "key" => key(subject)).increment(1);
             }
             Event::Renewed { deadline, .. } => {
                 if let Some(before) = self.deadline.replace(*deadline) {
                     let left = before.saturating_duration_since(now);
-                    histogram!(RENEWAL_TIME_LEFT, "key" => self.key()).record(left);
+                    histogram!(RENEWAL_TIME_LEFT, "key" => key(subject)).record(left);
                 }
                 // Again: the recorder may have forgotten it, or another candidate of this process taken it back late.
                 if self.leading {
-                    self.push_leading();
+                    self.push_leading(subject);
                 }
             }
             Event::Ending { .. } => {
                 self.leading = false;
-                self.push_leading();
+                self.push_leading(subject);
             }
             Event::Lost { reason, .. } => {
                 self.deadline = None;
                 self.leading = false;
-                self.push_leading();
-                counter!(TERMS_ENDED, "key" => self.key(), "reason" => reason.as_str()).increment(1);
+                self.push_leading(subject);
+                counter!(TERMS_ENDED, "key" => key(subject), "reason" => reason.as_str()).increment(1);
             }
             Event::LeaderChanged(Some(lease)) => {
-                gauge!(TERM, "key" => self.key()).set(lease.term.get() as f64);
+                gauge!(TERM, "key" => key(subject)).set(lease.term.get() as f64);
                 if self.seen.replace(lease.term).is_some_and(|seen| seen != lease.term) {
-                    counter!(LEADER_CHANGES, "key" => self.key()).increment(1);
+                    counter!(LEADER_CHANGES, "key" => key(subject)).increment(1);
                 }
             }
             Event::StorageFailed { error, .. } => {
                 let kind = if error.is_not_sent() { NOT_SENT } else { error.kind().as_str() };
-                counter!(FAILURES, "key" => self.key(), "kind" => kind).increment(1);
+                counter!(FAILURES, "key" => key(subject), "kind" => kind).increment(1);
             }
             _ => {}
         }
     }
 
-    fn push_leading(&self) {
-        gauge!(LEADING, "key" => self.key()).set(u8::from(self.leading));
+    fn push_leading(&self, subject: &Subject<'_>) {
+        gauge!(LEADING, "key" => key(subject)).set(u8::from(self.leading));
     }
+}
+
+fn key(subject: &Subject<'_>) -> SharedString {
+    subject.key.share().into()
 }
 
 fn describe() {

@@ -6,8 +6,9 @@ use core::time::Duration;
 use super::metrics::Metrics;
 #[cfg(feature = "tracing")]
 use super::trace::Trace;
-use crate::election::{Election, Event, RequestId};
+use crate::election::{Event, RequestId};
 use crate::maybe_send::BoxFuture;
+use crate::shared::Subject;
 use crate::storage::{Acquired, Answer, ErrorKind, Operation, Renewed, Reply, Request};
 use crate::time::Instant;
 
@@ -17,7 +18,6 @@ pub(crate) struct Report {
     #[cfg(feature = "metrics")]
     metrics: Metrics,
     call: Option<Call>,
-    now: Instant,
 }
 
 /// What metrics call a request whose turn did not come in time.
@@ -95,22 +95,21 @@ pub(super) struct Ended {
 }
 
 impl Report {
-    pub(crate) fn new(election: &Election) -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             #[cfg(feature = "tracing")]
-            trace: Trace::new(election),
+            trace: Trace::new(),
             #[cfg(feature = "metrics")]
-            metrics: Metrics::new(election),
+            metrics: Metrics::new(),
             call: None,
-            now: Instant::default(),
         }
     }
 
     /// This request is about to be sent.
-    pub(crate) fn requested(&mut self, id: RequestId, request: &Request, now: Instant) {
+    pub(crate) fn requested(&mut self, subject: &Subject<'_>, id: RequestId, request: &Request, now: Instant) {
         self.call = Some(Call { id, operation: request.operation(), sent: now, answer: None });
         #[cfg(feature = "tracing")]
-        self.trace.requested(request);
+        self.trace.requested(subject, request);
     }
 
     /// The call of that request, within its span.
@@ -128,39 +127,38 @@ impl Report {
     }
 
     /// These events were published; this request is in flight now.
-    pub(crate) fn told(&mut self, events: &[Event], in_flight: Option<RequestId>, now: Instant) {
-        self.now = now;
+    pub(crate) fn told(&mut self, subject: &Subject<'_>, events: &[Event], in_flight: Option<RequestId>, now: Instant) {
         #[cfg(feature = "metrics")]
-        self.metrics.begin();
+        self.metrics.begin(subject);
         if let Some(call) = self.call.take_if(|call| call.answer.is_some() || in_flight != Some(call.id)) {
-            let ended = self.ended(&call);
+            let ended = Self::ended(&call, now);
             #[cfg(feature = "tracing")]
-            self.trace.ended(&ended);
+            self.trace.ended(subject, &ended);
             #[cfg(feature = "metrics")]
-            self.metrics.ended(&ended);
+            self.metrics.ended(subject, &ended);
             // An answer may still count as none: it came too late, or does not fit.
             #[cfg(feature = "tracing")]
             if ended.outcome.is_answer() && !events.iter().any(|event| matches!(event, Event::StorageFailed { .. })) {
-                self.trace.answered_well(now);
+                self.trace.answered_well(subject, now);
             }
         }
-        self.tell(events);
+        self.tell(subject, events, now);
     }
 
-    fn ended(&self, call: &Call) -> Ended {
+    fn ended(call: &Call, now: Instant) -> Ended {
         Ended {
             operation: call.operation.as_str(),
             outcome: call.answer.unwrap_or(Outcome::Unanswered),
-            elapsed: self.now.saturating_duration_since(call.sent),
+            elapsed: now.saturating_duration_since(call.sent),
         }
     }
 
-    fn tell(&mut self, events: &[Event]) {
+    fn tell(&mut self, subject: &Subject<'_>, events: &[Event], now: Instant) {
         for event in events {
             #[cfg(feature = "tracing")]
-            self.trace.event(event, self.now);
+            self.trace.event(subject, event, now);
             #[cfg(feature = "metrics")]
-            self.metrics.event(event, self.now);
+            self.metrics.event(subject, event, now);
         }
     }
 
@@ -171,9 +169,10 @@ impl Report {
     }
 
     /// The driver was dropped, and these events were published for it.
-    pub(crate) fn dropped(&mut self, events: &[Event]) {
+    pub(crate) fn dropped(&mut self, subject: &Subject<'_>, events: &[Event]) {
         #[cfg(feature = "tracing")]
         self.trace.dropped();
-        self.tell(events);
+        // None of these is told with a time.
+        self.tell(subject, events, Instant::default());
     }
 }
