@@ -537,3 +537,30 @@ fn in_steps() {
     assert_eq!(timer.block_on(driver.step()).unwrap().wake_in, None);
     assert_eq!(timer.block_on(handing_over), Some(Ok(())));
 }
+
+/// None is forgotten that comes while the driver takes up others.
+#[test]
+fn newcomers_in_parts() {
+    let timer = ManualTimer::new();
+    let storage = Watched::new(&timer);
+    let (group, driver) = group("a", &storage);
+    timer.spawn(driver.run());
+    timer
+        .block_on(async {
+            for part in 0..5 {
+                for number in 0..300 {
+                    group.add(Builder::new(format!("{part}/{number}"))).unwrap();
+                }
+                // The driver gets its turn, for some of them.
+                let mut is_first = true;
+                futures::future::poll_fn(|cx| {
+                    cx.waker().wake_by_ref();
+                    if std::mem::take(&mut is_first) { std::task::Poll::Pending } else { std::task::Poll::Ready(()) }
+                })
+                .await;
+            }
+        })
+        .unwrap();
+    pass(&timer, secs(1));
+    assert_eq!(group.status().leading, 1500);
+}
