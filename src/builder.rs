@@ -357,6 +357,7 @@ impl Builder {
         if let Some(slots) = slots {
             election = election.seated(key, slots);
         }
+        election = election.sharing(profile.clone());
         if let Some(value) = self.value {
             election.handle_input(now, Input::SetValue { value: Some(Value::new(value)?), serial: 1 });
         }

@@ -6,7 +6,8 @@ use core::time::Duration;
 
 use crate::config::{Config, ConfigError};
 use crate::lease::Lease;
-use crate::storage::{Operation, Session, StorageError};
+use crate::profile::Profile;
+use crate::storage::{Operation, Reply, Session, StorageError};
 use crate::term::{Term, Version};
 use crate::text::{Id, Key, Value};
 use crate::ticket::Ticket;
@@ -80,8 +81,8 @@ pub struct Election {
     /// `None`: the key has no slots.
     places: Option<Box<Places>>,
     config: Arc<Config>,
-    /// `None`: an observer.
-    id: Option<Id>,
+    /// Its id; and its configuration once more, since many share both.
+    profile: Arc<Profile>,
     pace: Pace,
     /// Somebody else says when to renew, so that many renewals go together.
     is_paced: bool,
@@ -106,8 +107,8 @@ pub struct Election {
     leader: Known,
     // In a place of its own: who leads has none.
     sighting: Option<Box<Sighting>>,
-    /// How long the key has to be free before it is claimed.
-    claim_delay: Duration,
+    /// How long the key has to be free before it is claimed, where that is another than the configuration says.
+    claim_delay: Option<Box<Duration>>,
     /// Since when it has been, if it was when it was last looked at; by the own clock. Ahead: it is reserved until then.
     free_since: Option<Instant>,
     in_flight: Option<InFlight>,
@@ -197,8 +198,11 @@ impl Election {
             return None;
         }
         // A reign that this instance was to go on with, and did not come to, may go on in the next one.
-        let reign =
-            self.phase.reign().map(|reign| (reign.term, reign.deadline)).or(self.to_continue.as_deref().copied());
+        let reign = self
+            .phase
+            .reign()
+            .map(|reign| (reign.term, reign.deadline))
+            .or_else(|| self.to_continue.as_deref().copied());
         let reign_until = reign.map(|(_, until)| until);
         let key = self.slot_key().clone();
         Some(Ticket { key, session: self.session?, known: self.known, reign_until, continues: false })
@@ -221,13 +225,13 @@ impl Election {
         now: Instant,
     ) -> Result<Self, ConfigError> {
         config.validate()?;
-        let phase = if id.is_some() { Phase::Following } else { Phase::Observing };
-        let claim_delay = config.claim_delay;
+        let profile = Arc::new(Profile::new(id, config.clone()));
+        let phase = if profile.id.is_some() { Phase::Following } else { Phase::Observing };
         Ok(Self {
             key,
             places: None,
             config,
-            id,
+            profile,
             pace: Pace::new(jitter),
             is_paced: false,
             now,
@@ -241,7 +245,7 @@ impl Election {
             to_continue: None,
             leader: Known::Nobody,
             sighting: None,
-            claim_delay,
+            claim_delay: None,
             free_since: None,
             in_flight: None,
             last_id: 0,
@@ -264,6 +268,13 @@ impl Election {
         self
     }
 
+    /// Its id and its configuration are those of this profile: from here on they are shared.
+    pub(crate) fn sharing(mut self, profile: Arc<Profile>) -> Self {
+        self.config = profile.config.clone();
+        self.profile = profile;
+        self
+    }
+
     /// The key of the election. (Of its slots, where it has some, each has [its own](Self::slot_key).)
     #[must_use]
     pub const fn key(&self) -> &Key {
@@ -272,8 +283,8 @@ impl Election {
 
     /// What people call this candidate. `None`: an observer.
     #[must_use]
-    pub const fn id(&self) -> Option<&Id> {
-        self.id.as_ref()
+    pub fn id(&self) -> Option<&Id> {
+        self.profile.id.as_ref()
     }
 
     /// The durations it goes by.
@@ -373,11 +384,7 @@ impl Election {
         self.advance_to(now);
         match input {
             Input::Timeout => {}
-            Input::Reply { id, reply } => {
-                if let Some(request) = self.in_flight.take_if(|_| id == RequestId(self.last_id)) {
-                    self.handle_reply(&request, reply);
-                }
-            }
+            Input::Reply { id, reply } => self.take_reply(now, id, reply),
             Input::Wakeup => {
                 if self.in_flight.is_some() {
                     self.woken = true;
@@ -393,7 +400,7 @@ impl Election {
                 }
             }
             Input::SetClaimDelay(delay) => {
-                self.claim_delay = delay.min(Config::MAX_DURATION);
+                self.claim_delay = Some(Box::new(delay.min(Config::MAX_DURATION)));
                 self.hasten_claim();
             }
             Input::Renew => {
@@ -420,6 +427,14 @@ impl Election {
         }
     }
 
+    /// As [`Input::Reply`], which is large, and not to be moved about for each renewal.
+    pub(crate) fn take_reply(&mut self, now: Instant, id: RequestId, reply: Result<Reply, StorageError>) {
+        self.advance_to(now);
+        if let Some(request) = self.in_flight.take_if(|_| id == RequestId(self.last_id)) {
+            self.handle_reply(&request, reply);
+        }
+    }
+
     /// What to do next. Call it with a fresh reading of the clock until it answers [`Output::Timeout`] or
     /// [`Output::Done`].
     pub fn poll_output(&mut self, now: Instant) -> Output {
@@ -433,7 +448,7 @@ impl Election {
         if self.phase == Phase::Stopped {
             return Output::Done;
         }
-        if self.id.is_some() && self.session.is_none() && !self.stopping {
+        if self.profile.id.is_some() && self.session.is_none() && !self.stopping {
             return Output::DrawSession;
         }
         match self.due_request() {

@@ -55,6 +55,7 @@ pub(crate) struct State {
     wishes: Option<Box<Wishes>>,
     pub(crate) closed: Option<Stopped>,
     /// Who listens to events. There often is nobody: it is in a place of its own.
+    #[expect(clippy::box_collection, reason = "one word where there is none, instead of three")]
     queues: Option<Box<Vec<Weak<Queue>>>>,
     /// Something in the state changed: the handles wait for this.
     changed: Signal,
@@ -171,21 +172,20 @@ impl State {
     }
 
     fn take_news(&mut self, now: Instant, news: &mut News) {
-        let News { reply, session, is_woken, renew, resign } = mem::take(news);
-        // One after the other: a list of them would be moved about for each renewal.
-        if let Some((id, reply)) = reply {
-            self.election.handle_input(now, Input::Reply { id, reply });
+        // One after the other, since a list of them would be moved about for each renewal.
+        if let Some((id, reply)) = news.reply.take() {
+            self.election.take_reply(now, id, reply);
         }
-        if let Some(session) = session {
+        if let Some(session) = news.session.take() {
             self.election.handle_input(now, Input::Session(session));
         }
-        if is_woken {
+        if mem::take(&mut news.is_woken) {
             self.election.handle_input(now, Input::Wakeup);
         }
-        if renew {
+        if mem::take(&mut news.renew) {
             self.election.handle_input(now, Input::Renew);
         }
-        if resign {
+        if mem::take(&mut news.resign) {
             self.election.handle_input(now, Input::Resign);
         }
     }

@@ -555,7 +555,7 @@ fn newcomers_in_parts() {
                 let mut is_first = true;
                 futures::future::poll_fn(|cx| {
                     cx.waker().wake_by_ref();
-                    if std::mem::take(&mut is_first) { std::task::Poll::Pending } else { std::task::Poll::Ready(()) }
+                    if std::mem::take(&mut is_first) { Poll::Pending } else { Poll::Ready(()) }
                 })
                 .await;
             }

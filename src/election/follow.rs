@@ -32,13 +32,13 @@ impl Election {
     /// A look is answered: an observer's, or that of a candidate which lets others go first.
     pub(super) fn looked(&mut self, lease: Option<Lease>) {
         let time_left = lease.as_ref().filter(|lease| lease.is_live()).map(|lease| lease.time_left);
-        if self.id.is_some() {
+        if self.profile.id.is_some() {
             self.see_key(lease.as_ref());
         }
         let pause = match time_left {
             Some(time_left) => self.pause(time_left),
             None if self.may_be_its_own() => Duration::ZERO,
-            None if self.id.is_some() => self.pause_before_claim(),
+            None if self.profile.id.is_some() => self.pause_before_claim(),
             None => self.pause(self.config.retry_interval),
         };
         self.see_leader(lease);
@@ -59,7 +59,7 @@ impl Election {
     /// already is claimed: only the claim can tell.
     pub(super) fn lets_others_go_first(&self) -> bool {
         let may_claim = self.may_hold || self.may_be_its_own() || self.claims_at().is_some_and(|at| self.now >= at);
-        !self.claim_delay.is_zero() && !may_claim
+        !self.claim_delay().is_zero() && !may_claim
     }
 
     /// Whether the key is reserved, and perhaps for this candidate: only a claim can tell, and is refused if it is not.
@@ -67,16 +67,20 @@ impl Election {
         self.free_since.is_some_and(|at| self.now < at) && self.sighting.as_ref().is_some_and(|seen| !seen.is_anothers)
     }
 
+    fn claim_delay(&self) -> Duration {
+        self.claim_delay.as_deref().copied().unwrap_or(self.config.claim_delay)
+    }
+
     /// From when on others have had their time. `None`: the key is not free, as far as was seen.
     fn claims_at(&self) -> Option<Instant> {
-        self.free_since.map(|since| since.saturating_add(self.claim_delay))
+        self.free_since.map(|since| since.saturating_add(self.claim_delay()))
     }
 
     /// Others have less time than before: the claim may be due.
     pub(super) fn hasten_claim(&mut self) {
         // After a failure it asks when the storage may have recovered.
         let waits = self.in_flight.is_none() && self.failures == 0 && self.phase.heeds_wakeups();
-        if !waits || self.id.is_none() {
+        if !waits || self.profile.id.is_none() {
             return;
         }
         let at = match self.claims_at() {
@@ -116,7 +120,7 @@ impl Election {
     /// Back when told, a little spread; at the latest after the retry interval.
     pub(super) fn pause(&mut self, retry_after: Duration) -> Duration {
         // Who lets others go first hurries as little while they lead.
-        let delay = if self.lets_others_go_first() { self.claim_delay } else { Duration::ZERO };
+        let delay = if self.lets_others_go_first() { self.claim_delay() } else { Duration::ZERO };
         let interval = self.pace.around(self.config.retry_interval.max(delay));
         if retry_after.is_zero() {
             return interval;

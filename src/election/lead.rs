@@ -90,7 +90,7 @@ impl Election {
     /// The lease of its own reign, with the time that it gives itself.
     pub(super) fn own_lease(&self, reign: &Reign, value: Option<Value>, now: Instant) -> Lease {
         Lease {
-            id: self.id.clone(),
+            id: self.profile.id.clone(),
             time_left: reign.deadline.saturating_duration_since(now),
             age: Some(now.saturating_duration_since(reign.began)),
             value,

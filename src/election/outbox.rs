@@ -14,6 +14,7 @@ use crate::time::Instant;
 pub(super) struct Outbox {
     /// The oldest of them, if that is a renewal.
     renewed: Option<(Term, Instant)>,
+    #[expect(clippy::box_collection, reason = "one word where there is none, instead of three")]
     rest: Option<Box<VecDeque<Event>>>,
 }
 

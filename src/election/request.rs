@@ -38,7 +38,7 @@ impl Election {
             let successor = successor.clone().map(|id| Successor::new(id, self.config.cool_off));
             return Some(Release::new(key, *session).successor(successor).patience(patience).into());
         }
-        let Some(id) = self.id.clone() else { return Some(Get::new(key).patience(patience).into()) };
+        let Some(id) = self.profile.id.clone() else { return Some(Get::new(key).patience(patience).into()) };
         let (session, ttl, value) = (self.session?, self.config.ttl, self.value.value.clone());
         Some(match self.phase.reign() {
             Some(reign) => {

@@ -63,7 +63,7 @@ impl Election {
     /// A candidate for one of these slots, whose key is called that. One that goes on from a ticket is at its slot, others at the first or at
     /// any.
     pub(crate) fn seated(mut self, key: Key, slots: Slots) -> Self {
-        if self.id.is_none() {
+        if self.profile.id.is_none() {
             return self;
         }
         let own = slots.number(&self.key).filter(|_| self.may_hold);

@@ -13,11 +13,16 @@ use crate::text::Id;
 use crate::time::Instant;
 
 pub(super) struct Trace {
-    /// Of the request under way, if somebody wants it.
-    span: Option<Box<Span>>,
-    /// There rarely is one: it is in a place of its own.
-    outage: Option<Box<Outage>>,
+    /// There rarely is anything: it is in a place of its own.
+    rare: Option<Box<Rare>>,
     parting: Parting,
+}
+
+#[derive(Default)]
+struct Rare {
+    /// Of the request under way, if somebody wants it.
+    span: Option<Span>,
+    outage: Option<Outage>,
 }
 
 /// From a first failure until the storage has answered for a ttl without another.
@@ -59,7 +64,7 @@ macro_rules! tell {
 
 impl Trace {
     pub(super) const fn new() -> Self {
-        Self { span: None, outage: None, parting: Parting::Stopped }
+        Self { rare: None, parting: Parting::Stopped }
     }
 
     pub(super) fn requested(&mut self, subject: &Subject<'_>, request: &Request) {
@@ -85,21 +90,23 @@ impl Trace {
             Request::Revoke(_) => span!("lessor.revoke", field::Empty),
             Request::List(_) => span!("lessor.list", field::Empty),
         };
-        self.span = (!span.is_none()).then(|| Box::new(span));
+        if !span.is_none() {
+            self.rare.get_or_insert_default().span = Some(span);
+        }
     }
 
     /// Enters the span at each poll. Where nobody wants it the call is left as it is.
     pub(super) fn within(&self, call: BoxFuture<Answer>) -> BoxFuture<Answer> {
-        match &self.span {
+        match self.rare.as_ref().and_then(|rare| rare.span.as_ref()) {
             None => call,
-            Some(span) => Box::pin(call.instrument(Span::clone(span))),
+            Some(span) => Box::pin(call.instrument(span.clone())),
         }
     }
 
     pub(super) fn ended(&mut self, subject: &Subject<'_>, ended: &Ended) {
         let Ended { operation, outcome, elapsed } = ended;
         let outcome = outcome.label();
-        let span = self.span.take().map_or_else(Span::none, |span| *span);
+        let span = self.rare.as_mut().and_then(|rare| rare.span.take()).unwrap_or_else(Span::none);
         span.record("outcome", outcome);
         span.in_scope(|| tell!(subject, TRACE, operation, outcome, ?elapsed, "request"));
     }
@@ -107,12 +114,13 @@ impl Trace {
     /// An outage is over once the storage has answered for a ttl.
     pub(super) fn answered_well(&mut self, subject: &Subject<'_>, now: Instant) {
         let ttl = subject.config.ttl;
-        let over = |outage: &mut Box<Outage>| now >= outage.newest.saturating_add(ttl);
-        if let Some(outage) = self.outage.take_if(over) {
-            let Outage { began, newest, failures, .. } = *outage;
+        let over = |outage: &mut Outage| now >= outage.newest.saturating_add(ttl);
+        let Some(rare) = &mut self.rare else { return };
+        if let Some(Outage { began, newest, failures, .. }) = rare.outage.take_if(over) {
             let lasted = newest.saturating_duration_since(began);
             tell!(subject, INFO, failures, ?lasted, "the storage answers again");
         }
+        self.rare.take_if(|rare| rare.span.is_none() && rare.outage.is_none());
     }
 
     pub(super) fn event(&mut self, subject: &Subject<'_>, event: &Event, now: Instant) {
@@ -123,7 +131,11 @@ impl Trace {
             }
             Event::Jeopardy { term, deadline } => {
                 let time_left = deadline.saturating_duration_since(now);
-                let told = self.outage.as_mut().and_then(|outage| outage.jeopardy_told.replace(*term));
+                let told = self
+                    .rare
+                    .as_mut()
+                    .and_then(|rare| rare.outage.as_mut())
+                    .and_then(|outage| outage.jeopardy_told.replace(*term));
                 // With no time left its loss follows.
                 if told == Some(*term) || time_left.is_zero() {
                     tell!(subject, DEBUG, term = term.get(), ?time_left, "renewals fail");
@@ -140,8 +152,9 @@ impl Trace {
             Event::LeaderChanged(None) => tell!(subject, DEBUG, "leader changed"),
             Event::StorageFailed { operation, error } => {
                 let operation = operation.as_str();
-                let fresh = self.outage.is_none();
-                let outage = self.outage.get_or_insert_with(|| Box::new(Outage::new(now)));
+                let rare = self.rare.get_or_insert_default();
+                let fresh = rare.outage.is_none();
+                let outage = rare.outage.get_or_insert_with(|| Outage::new(now));
                 outage.newest = now;
                 outage.failures = outage.failures.saturating_add(1);
                 let failures = outage.failures;
