@@ -3,7 +3,7 @@
 
 use lessor::storage::{Get, Release, Request, Revoke};
 use lessor::{Key, Term};
-use lessor_wire::{Problem, WireClaim, WireList, WireRequest, WireSession};
+use lessor_wire::{Problem, WireClaim, WireList, WireRequest, WireSession, WireSuccessor};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use wasm_bindgen::prelude::*;
@@ -69,6 +69,7 @@ type Answered<T> = Result<T, Problem>;
 #[serde(deny_unknown_fields)]
 struct Released {
     session: WireSession,
+    successor: Option<WireSuccessor>,
 }
 
 /// The body of a revoke.
@@ -150,7 +151,10 @@ impl Settings {
                 let (claim, term) = json::read_beside::<WireClaim, _>(body(asked)?, "term").map_err(unfit)?;
                 claim.into_renewal(key, term).into()
             }
-            Some("release") => Release::new(key, read::<Released>(asked)?.session.into()).into(),
+            Some("release") => {
+                let Released { session, successor } = read(asked)?;
+                Release::new(key, session.into()).successor(successor.map(Into::into)).into()
+            }
             Some("revoke") => Revoke::new(key).term(read::<Revoked>(asked)?.term).into(),
             Some("history") => return Ok(Plan::History(object, key)),
             _ => Get::new(key).into(),

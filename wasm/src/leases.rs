@@ -134,7 +134,9 @@ impl Leases {
             }
             self.table.write(key, &record)?;
             if record.wakes_followers(current.as_ref()) {
-                self.table.note(key, Change::by(request), &record, now_ms)?;
+                // A release may have written who comes next.
+                let who = if record.session.is_some() { &record } else { current.as_ref().unwrap_or(&record) };
+                self.table.note(key, Change::by(request), &who.id, record.term, now_ms)?;
                 written.news = true;
                 written.new_key |= current.is_none();
             }

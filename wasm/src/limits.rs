@@ -1,6 +1,6 @@
 //! What a request may be: checked before any object is touched.
 
-use lessor::storage::{List, Request};
+use lessor::storage::{List, Release, Request};
 use lessor_wire::Problem;
 
 use crate::problem::Kind;
@@ -47,18 +47,19 @@ impl Ttl {
         Ok(Self { min_ms, max_ms })
     }
 
-    /// Whether the ttl of this request is within the limits.
+    /// Whether the ttl of this request, or of its reservation, is within the limits.
     pub(crate) fn check(self, request: &Request) -> Result<(), Problem> {
-        let ttl = match request {
-            Request::Acquire(claim) => claim.ttl,
-            Request::Renew(renewal) => renewal.ttl,
+        let Self { min_ms, max_ms } = self;
+        let (ttl, name, min_ms) = match request {
+            Request::Acquire(claim) => (claim.ttl, "ttl_ms", min_ms),
+            Request::Renew(renewal) => (renewal.ttl, "ttl_ms", min_ms),
+            Request::Release(Release { successor: Some(successor), .. }) => (successor.within, "within_ms", 0),
             _ => return Ok(()),
         };
-        let Self { min_ms, max_ms } = self;
         let ttl_ms = u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX);
         if (min_ms..=max_ms).contains(&ttl_ms) {
             return Ok(());
         }
-        Err(Kind::Invalid.because(format!("ttl_ms is {ttl_ms}, allowed is {min_ms} to {max_ms}")))
+        Err(Kind::Invalid.because(format!("{name} is {ttl_ms}, allowed is {min_ms} to {max_ms}")))
     }
 }

@@ -128,9 +128,9 @@ impl Table {
     }
 
     /// Takes note of a change of hands.
-    pub(crate) fn note(&self, key: &Key, change: Change, record: &Record, now_ms: u64) -> Result<()> {
+    pub(crate) fn note(&self, key: &Key, change: Change, id: &Id, term: Term, now_ms: u64) -> Result<()> {
         let query = "INSERT INTO lessor_changes (key, at_ms, change, id, term) VALUES (?, ?, ?, ?, ?)";
-        let (id, term) = (record.id.as_str().into(), number(record.term.get())?);
+        let (id, term) = (id.as_str().into(), number(term.get())?);
         self.run(query, vec![key.as_str().into(), number(now_ms)?, change.word().into(), id, term])?;
         let query =
             "DELETE FROM lessor_changes WHERE key = ?1 AND number <= (SELECT number FROM lessor_changes WHERE key = ?1
@@ -145,7 +145,7 @@ impl Table {
         for mut row in self.rows(query, vec![number(now_ms)?])? {
             let key = Key::new(row.text()?).map_err(|_| damaged("key"))?;
             if let Some(record) = self.record(&key)? {
-                self.note(&key, Change::Expired, &record, now_ms)?;
+                self.note(&key, Change::Expired, &record.id, record.term, now_ms)?;
             }
         }
         Ok(())

@@ -48,6 +48,7 @@ mod problem;
 mod reply;
 mod request;
 mod session;
+mod successor;
 
 pub use claim::WireClaim;
 pub use list::{WireList, WirePage};
@@ -55,6 +56,7 @@ pub use problem::Problem;
 pub use reply::WireReply;
 pub use request::WireRequest;
 pub use session::WireSession;
+pub use successor::WireSuccessor;
 
 /// Rounded up: nothing lasts shorter than was meant.
 fn whole_ms(duration: core::time::Duration) -> u64 {

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::claim::WireClaim;
 use crate::list::WireList;
 use crate::session::WireSession;
+use crate::successor::WireSuccessor;
 
 /// A [`Request`] as JSON: an object with one field, which is named after the operation.
 ///
@@ -14,7 +15,7 @@ use crate::session::WireSession;
 /// |---|---|
 /// | acquire | `{"acquire": {"key", "claim"}}`, `claim` being a [`WireClaim`] |
 /// | renew | `{"renew": {"key", "claim", "term"}}` |
-/// | release | `{"release": {"key", "session"}}` |
+/// | release | `{"release": {"key", "session", "successor"?}}`, `successor` being a [`WireSuccessor`] |
 /// | get | `{"get": {"key"}}` |
 /// | revoke | `{"revoke": {"key", "term"?}}` |
 /// | list | `{"list": {"prefix"?, "start"?, "limit"?}}` |
@@ -47,6 +48,8 @@ enum Asked {
     Release {
         key: Key,
         session: WireSession,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        successor: Option<WireSuccessor>,
     },
     Get {
         key: Key,
@@ -64,7 +67,9 @@ impl From<WireRequest> for Request {
         match asked {
             Asked::Acquire { key, claim } => claim.into_claim(key).into(),
             Asked::Renew { key, claim, term } => claim.into_renewal(key, term).into(),
-            Asked::Release { key, session } => Release::new(key, session.into()).into(),
+            Asked::Release { key, session, successor } => {
+                Release::new(key, session.into()).successor(successor.map(Into::into)).into()
+            }
             Asked::Get { key } => Get::new(key).into(),
             Asked::Revoke { key, term } => Revoke::new(key).term(term).into(),
             Asked::List(list) => Self::List(list.into()),
@@ -83,7 +88,9 @@ impl TryFrom<Request> for WireRequest {
                 let (key, term) = (renewal.key.clone(), renewal.term);
                 Asked::Renew { key, claim: renewal.into(), term }
             }
-            Request::Release(release) => Asked::Release { key: release.key, session: release.session.into() },
+            Request::Release(Release { key, session, successor, .. }) => {
+                Asked::Release { key, session: session.into(), successor: successor.map(Into::into) }
+            }
             Request::Get(get) => Asked::Get { key: get.key },
             Request::Revoke(revoke) => Asked::Revoke { key: revoke.key, term: revoke.term },
             Request::List(list) => Asked::List(list.into()),
@@ -99,7 +106,7 @@ mod tests {
     use alloc::vec::Vec;
     use alloc::{format, vec};
     use core::time::Duration;
-    use lessor::storage::{Claim, List, Renewal, Session, Takeover, Version};
+    use lessor::storage::{Claim, List, Renewal, Session, Successor, Takeover, Version};
     use lessor::{Id, Value};
 
     fn key() -> Key {
@@ -123,6 +130,7 @@ mod tests {
     fn as_documented() {
         let said = r#""id":"node-a","session":"00000000000000000000000000000abc","ttl_ms":30000"#;
         let renewal = Renewal::new(key(), claim().id, claim().session, Term::FIRST, Duration::from_secs(30));
+        let successor = Successor::new(Id::new("node-b").unwrap(), Duration::from_secs(4));
         let requests: Vec<(Request, String)> = vec![
             (claim().into(), format!(r#"{{"acquire":{{"key":"nightly","claim":{{{said}}}}}}}"#)),
             (
@@ -142,6 +150,10 @@ mod tests {
                 Release::new(key(), claim().session).into(),
                 r#"{"release":{"key":"nightly","session":"00000000000000000000000000000abc"}}"#.into(),
             ),
+            (
+                Release::new(key(), claim().session).successor(Some(successor)).into(),
+                r#"{"release":{"key":"nightly","session":"00000000000000000000000000000abc","successor":{"id":"node-b","within_ms":4000}}}"#.into(),
+            ),
             (Get::new(key()).into(), r#"{"get":{"key":"nightly"}}"#.into()),
             (Revoke::new(key()).into(), r#"{"revoke":{"key":"nightly"}}"#.into()),
             (Revoke::new(key()).term(Term::new(7)).into(), r#"{"revoke":{"key":"nightly","term":7}}"#.into()),
@@ -158,7 +170,10 @@ mod tests {
     fn whole_milliseconds() {
         let mut claim = claim();
         claim.ttl = Duration::from_nanos(1_000_001);
+        let successor = Successor::new(claim.id.clone(), claim.ttl);
+        let release = Release::new(key(), claim.session).successor(Some(successor));
         assert!(written(claim.into()).contains("\"ttl_ms\":2}"));
+        assert!(written(release.into()).contains("\"within_ms\":2}"));
     }
 
     /// A renewal may say what a claim says: it says nothing then.
@@ -177,6 +192,14 @@ mod tests {
             (r#"{"drop": {"key": "k"}}"#, "drop"),
             (r#"{"release": {"key": "k"}}"#, "session"),
             (r#"{"acquire": {"key": "k", "claim": {"id": "a"}}}"#, "session"),
+            (
+                r#"{"release": {"key": "k", "session": "00000000000000000000000000000abc", "successor": {"id": ""}}}"#,
+                "1 to 128 bytes",
+            ),
+            (
+                r#"{"release": {"key": "k", "session": "00000000000000000000000000000abc", "successor": {"id": "b"}}}"#,
+                "within_ms",
+            ),
         ] {
             let error = read(text).unwrap_err();
             assert!(error.contains(says), "{text}: {error}");
