@@ -1,11 +1,11 @@
 //! The HTTP API, version 1 (`API.md`), without its I/O: checks who asks what, says which objects to ask, and how
 //! their answers are put together. `service.js` carries it out.
 
-use lessor::storage::{Get, Release, Request, Revoke};
-use lessor::{Key, Term};
-use lessor_wire::{Problem, WireClaim, WireList, WireRequest, WireSession, WireSuccessor};
+use lessor::Key;
+use lessor::storage::{Get, Request};
+use lessor_wire::{Problem, WireList, WireRequest};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 use wasm_bindgen::prelude::*;
 
 use crate::access::{Caller, Role, Tokens, percent_decoded, token_of};
@@ -63,21 +63,6 @@ pub(crate) enum Plan {
 }
 
 type Answered<T> = Result<T, Problem>;
-
-/// The body of a release.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Released {
-    session: WireSession,
-    successor: Option<WireSuccessor>,
-}
-
-/// The body of a revoke.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Revoked {
-    term: Option<Term>,
-}
 
 #[derive(Serialize)]
 struct About<'a> {
@@ -146,18 +131,9 @@ impl Settings {
         caller.may(role, &key)?;
         let object = self.layout.object(&key);
         let request: Request = match operation {
-            Some("acquire") => read::<WireClaim>(asked)?.into_claim(key).into(),
-            Some("renew") => {
-                let (claim, term) = json::read_beside::<WireClaim, _>(body(asked)?, "term").map_err(unfit)?;
-                claim.into_renewal(key, term).into()
-            }
-            Some("release") => {
-                let Released { session, successor } = read(asked)?;
-                Release::new(key, session.into()).successor(successor.map(Into::into)).into()
-            }
-            Some("revoke") => Revoke::new(key).term(read::<Revoked>(asked)?.term).into(),
             Some("history") => return Ok(Plan::History(object, key)),
-            _ => Get::new(key).into(),
+            Some(operation) => json::read_about(&key, operation, body(asked)?).map_err(unfit)?.into(),
+            None => Get::new(key).into(),
         };
         self.ttl.check(&request)?;
         wire(request).map(|request| Plan::One(object, request))

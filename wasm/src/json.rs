@@ -3,12 +3,16 @@
 
 use core::fmt;
 
+#[cfg(feature = "service")]
+use lessor::Key;
+#[cfg(feature = "service")]
+use lessor_wire::WireRequest;
 use serde::de::value::StrDeserializer;
 use serde::de::{
     self, DeserializeOwned, DeserializeSeed, EnumAccess, Expected, IntoDeserializer, MapAccess, SeqAccess,
 };
 use serde::de::{Unexpected, VariantAccess, Visitor};
-use serde::{Serialize, forward_to_deserialize_any};
+use serde::{Deserialize, Serialize, forward_to_deserialize_any};
 
 #[cfg(not(target_family = "wasm"))]
 mod native;
@@ -53,20 +57,26 @@ pub(crate) fn write<E>(value: &(impl Serialize + ?Sized), error: impl FnOnce(&'s
     serde_json::to_string(value).map_err(|_| error("the answer could not be written"))
 }
 
-/// Reads an object without one of its fields, and that field: serde refuses unknown fields only where none is flattened.
+/// Reads the body of an operation on a key, which says what the operation says in a batch, without the key: so both are read by the
+/// same code. A claim is not in a field of its own there.
 #[cfg(feature = "service")]
-pub(crate) fn read_beside<T: DeserializeOwned, F: DeserializeOwned>(
-    text: &str,
-    field: &'static str,
-) -> Result<(T, F), Unread> {
-    let mut object = parse(text)?;
-    let found = match &mut object {
-        Json::Object(fields) => fields.iter().position(|(name, _)| name == field).map(|at| fields.swap_remove(at).1),
-        _ => None,
+pub(crate) fn read_about(key: &Key, operation: &str, text: &str) -> Result<WireRequest, Unread> {
+    let named = |name: &str, value| (name.to_owned(), value);
+    let mut fields = match parse(text)? {
+        Json::Object(fields) => fields,
+        other => return Err(other.unfit(&"an object")),
     };
-    let beside = T::deserialize(object)?;
-    let found = found.ok_or_else(|| de::Error::missing_field(field))?;
-    Ok((beside, F::deserialize(found).map_err(|error: Unread| error.within(field))?))
+    if let "acquire" | "renew" = operation {
+        let term = fields.iter().position(|(name, _)| operation == "renew" && name == "term");
+        let term = term.map(|at| fields.swap_remove(at));
+        fields = vec![named("claim", Json::Object(fields))];
+        fields.extend(term);
+    }
+    fields.push(named("key", Json::Text(key.to_string())));
+    WireRequest::deserialize(Json::Object(vec![named(operation, Json::Object(fields))])).map_err(|mut error| {
+        error.path.pop_if(|field| field == "claim");
+        error
+    })
 }
 
 #[cfg(feature = "service")]
@@ -320,8 +330,6 @@ impl<'de> VariantAccess<'de> for Json {
 
 #[cfg(test)]
 mod tests {
-    use lessor_wire::WireRequest;
-
     use super::*;
 
     fn error(text: &str) -> String {
@@ -339,6 +347,44 @@ mod tests {
             CLAIM.replace('}', r#", "after": null, "value": "v", "takeover": {"unchanged": 9}}"#)
         );
         assert_eq!(read::<Vec<WireRequest>>(&text).unwrap(), serde_json::from_str::<Vec<WireRequest>>(&text).unwrap());
+    }
+
+    /// The body of an operation on a key is the operation in a batch, without the key; and a claim is the body itself.
+    #[test]
+    fn bodies_are_requests_without_their_key() {
+        let key = Key::new("k").unwrap();
+        let session = r#""session": "000102030405060708090a0b0c0d0e0f""#;
+        let successor = format!(r#"{session}, "successor": {{"id": "b", "within_ms": 4000}}"#);
+        for (operation, body, content) in [
+            ("acquire", CLAIM.into(), format!(r#""claim": {CLAIM}"#)),
+            ("renew", CLAIM.replace('}', r#", "term": 7}"#), format!(r#""claim": {CLAIM}, "term": 7"#)),
+            ("release", format!("{{{session}}}"), session.into()),
+            ("release", format!("{{{successor}}}"), successor.clone()),
+            ("revoke", "{}".into(), String::new()),
+            ("revoke", r#"{"term": 7}"#.into(), r#""term": 7"#.into()),
+        ] {
+            let comma = if content.is_empty() { "" } else { ", " };
+            let text = format!(r#"{{"{operation}": {{"key": "k"{comma}{content}}}}}"#);
+            assert_eq!(read_about(&key, operation, &body).unwrap(), read(&text).unwrap(), "{text}");
+        }
+        for (operation, body, says) in [
+            ("acquire", "[]".to_owned(), "it is an array, expected is an object"),
+            ("acquire", CLAIM.replace("30000", "-1"), "ttl_ms: it is a number that is not whole"),
+            ("acquire", CLAIM.replace('}', r#", "term": 7}"#), "unknown field `term`"),
+            ("acquire", CLAIM.replace('}', r#", "key": "j"}"#), "unknown field `key`"),
+            ("renew", CLAIM.to_owned(), "missing field `term`"),
+            ("release", format!(r#"{{{session}, "key": "j"}}"#), "duplicate field `key`"),
+            (
+                "release",
+                format!(r#"{{{session}, "successor": {{"id": "b"}}}}"#),
+                "successor: missing field `within_ms`",
+            ),
+            ("release", format!(r#"{{{session}, "surprise": 1}}"#), "unknown field `surprise`"),
+            ("revoke", r#"{"term": "7"}"#.into(), "term: it is a string"),
+        ] {
+            let error = read_about(&key, operation, &body).unwrap_err().to_string();
+            assert!(error.starts_with(says), "{operation} {body}: {error}");
+        }
     }
 
     #[test]
