@@ -67,6 +67,7 @@ pub(crate) struct State {
     driver: Option<Waker>,
 }
 
+#[cfg_attr(not(any(feature = "tracing", feature = "metrics")), expect(dead_code, reason = "for log and metrics"))]
 /// Whom it is about: what does not change in a candidate's or an observer's life.
 pub(crate) struct Subject<'a> {
     pub(crate) key: &'a Key,

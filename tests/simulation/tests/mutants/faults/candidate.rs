@@ -34,10 +34,14 @@ pub(super) const MUTANTS: &[Mutant] = &[
         breaks: "R2",
         why: "the answer to an earlier try is an answer too, and throwing it away seems a waste",
         edits: &[
-            edit(ELECTION, "self.in_flight.take_if(|request| request.id == id)", "self.in_flight.take()"),
+            edit(
+                ELECTION,
+                "self.in_flight.take_if(|_| id == RequestId(self.last_id))",
+                "self.in_flight.take_if(|_| id <= RequestId(self.last_id))",
+            ),
             edit(
                 DRIVER,
-                "call.take_if(|(id, _)| matches!(next, Next::Done) || Some(*id) != in_flight);",
+                "call.take_if(|(id, _)| Some(*id) != in_flight);",
                 "call.take_if(|_| matches!(next, Next::Done));
         let _ = in_flight;",
             ),
@@ -230,8 +234,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
         why: "after so many errors something must be wrong for good",
         edits: &[edit(
             REQUEST,
-            "        self.last_error = Some(error.clone());",
-            "        self.last_error = Some(error.clone());\n        self.stopping |= self.failures >= 3;",
+            "        self.last_error = Some(Box::new(error.clone()));",
+            "        self.last_error = Some(Box::new(error.clone()));\n        self.stopping |= self.failures >= 3;",
         )],
     },
     Mutant {

@@ -20,8 +20,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
         why: "the request is stored, and whoever is woken polls it",
         edits: &[edit(
             GROUP_MEMBER,
-            "            if !self.poll_call() {",
-            "            if self.call.is_some() || !self.poll_call() {",
+            "        let answer = call.poll(&self.waker);",
+            "        let answer = None;\n        let _ = &mut call;",
         )],
     },
     Mutant {
@@ -29,7 +29,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         breaks: "R19",
         why: "a budget for each poll, and the next event brings the next poll",
         edits: &[
-            edit(GROUP_DRIVER, "const AT_ONCE: usize = 256;", "const AT_ONCE: usize = 2;"),
+            edit(GROUP, "const AT_ONCE: usize = 256;", "const AT_ONCE: usize = 2;"),
             edit(GROUP_DRIVER, "                    cx.waker().wake_by_ref();\n", ""),
         ],
     },
@@ -50,15 +50,15 @@ pub(super) const MUTANTS: &[Mutant] = &[
         why: "the group renews all at once, so nobody needs a time of its own",
         edits: &[edit(
             GROUP_DRIVER,
-            "                member.due = Some(at);\n                timetable.insert((at, place));",
-            "                if !member.holds() {\n                    member.due = Some(at);\n                    timetable.insert((at, place));\n                }",
+            "        if member.entered.is_none_or(|entered| at < entered) {",
+            "        if !member.standing.holds && member.entered.is_none_or(|entered| at < entered) {",
         )],
     },
     Mutant {
         name: "each_has_its_own_tick",
         breaks: "R19",
         why: "members differ, and each knows best when it renews",
-        edits: &[edit(GROUP_DRIVER, "            member.candidacy.input(Input::Renew);\n", "")],
+        edits: &[edit(GROUP_DRIVER, "                member.renew = true;\n", "")],
     },
     Mutant {
         name: "renewal_cancels_what_is_under_way",
@@ -78,18 +78,18 @@ pub(super) const MUTANTS: &[Mutant] = &[
         edits: &[
             edit(
                 GROUP_MEMBER,
-                "            self.call.take_if(|(id, _)| matches!(next, Next::Done) || Some(*id) != in_flight);\n",
-                "            let _ = in_flight;\n",
+                "                    self.call.take_if(|call| Some(call.id) != in_flight);\n",
+                "                    let _ = in_flight;\n",
             ),
             edit(
                 GROUP_MEMBER,
-                "        let id = *id;\n        self.call = None;",
-                "        let id = self.candidacy.election().in_flight().unwrap_or(*id);\n        self.call = None;",
+                "        let answer = self.call.as_mut()?.poll(&self.waker)?;\n",
+                "        let (id, answer) = self.call.as_mut()?.poll(&self.waker)?;\n        let answer = (self.candidacy.shared.state.lock().election.in_flight().unwrap_or(id), answer);\n",
             ),
             edit(
                 GROUP_MEMBER,
-                "            let send = |id, request, report: &Report| self.call = Some((id, call(request, report)));",
-                "            let send = |id, request, report: &Report| {\n                let _: &mut _ = self.call.get_or_insert_with(|| (id, call(request, report)));\n            };",
+                "                        Some(sent) => self.begin(sent),\n",
+                "                        Some(_) if self.call.is_some() => self.poll_call(),\n                        Some(sent) => self.begin(sent),\n",
             ),
         ],
     },
@@ -99,8 +99,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
         why: "who is to go goes at once, and the lease runs out by itself",
         edits: &[edit(
             GROUP_DRIVER,
-            "        match next {\n            Next::At(at) => {",
-            "        let next = if member.candidacy.election().is_handing_over() && member.is_calling() { Next::Done } else { next };\n        match next {\n            Next::At(at) => {",
+            "        let next = member.settle(now, entropy, events, call, told);\n",
+            "        let mut next = member.settle(now, entropy, events, call, told);\n        if member.candidacy.shared.state.lock().election.is_handing_over() && member.standing.is_calling {\n            member.standing = Standing::default();\n            next = None;\n        }\n",
         )],
     },
     Mutant {
@@ -156,6 +156,6 @@ pub(super) const MUTANTS: &[Mutant] = &[
         name: "given_up_twice",
         breaks: "R20",
         why: "it is in danger for as long as its renewals fail",
-        edits: &[edit(GROUP_DRIVER, " && !election.is_handing_over()", "")],
+        edits: &[edit(GROUP_DRIVER, " && !state.election.is_handing_over()", "")],
     },
 ];

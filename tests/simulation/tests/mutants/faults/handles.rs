@@ -1,6 +1,6 @@
 //! Faults between the driver and the handles.
 
-use super::{ELECTION, LEAD, Mutant, RECORD, SHARED, edit};
+use super::{ELECTION, LEAD, Mutant, RECORD, SHARED, WISHES, edit};
 
 pub(super) const MUTANTS: &[Mutant] = &[
     // === the handles ===
@@ -8,13 +8,13 @@ pub(super) const MUTANTS: &[Mutant] = &[
         name: "hand_over_unanswered",
         breaks: "R9",
         why: "the flag is set where the hand-over begins, and forgotten where it ends",
-        edits: &[edit(SHARED, "if !election.is_handing_over() {", "if false {")],
+        edits: &[edit(WISHES, "if self.new.is_none() && !election.is_handing_over() {", "if false {")],
     },
     Mutant {
         name: "news_not_told",
         breaks: "R16",
         why: "who wants to know asks, and listeners of events are woken already",
-        edits: &[edit(SHARED, "        self.changed.notify(usize::MAX);\n        Told", "        Told")],
+        edits: &[edit(SHARED, "        changed.notify(usize::MAX);\n", "        let _ = changed;\n")],
     },
     Mutant {
         name: "value_not_renewed",
