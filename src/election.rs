@@ -109,8 +109,7 @@ pub struct Election {
     sighting: Option<Box<Sighting>>,
     /// How long the key has to be free before it is claimed, where that is another than the configuration says.
     claim_delay: Option<Box<Duration>>,
-    /// Since when it has been, if it was when it was last looked at; by the own clock. Ahead: it is reserved until then.
-    free_since: Option<Instant>,
+    vacancy: Vacancy,
     in_flight: Option<InFlight>,
     /// The number of the newest request: of the one in flight, if one is.
     last_id: u64,
@@ -135,6 +134,23 @@ struct Sighting {
     vacant_at: Instant,
     /// This candidate was told that it is reserved for another.
     is_anothers: bool,
+}
+
+/// How the key was when this candidate looked at it last, which it does not lead; by the own clock.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Vacancy {
+    Unseen,
+    Held {
+        until: Instant,
+    },
+    /// (Ahead: it is reserved until then.)
+    Free {
+        since: Instant,
+    },
+    /// There is no record of it.
+    New {
+        since: Instant,
+    },
 }
 
 /// A value, and its number: later ones have higher numbers.
@@ -246,7 +262,7 @@ impl Election {
             leader: Known::Nobody,
             sighting: None,
             claim_delay: None,
-            free_since: None,
+            vacancy: Vacancy::Unseen,
             in_flight: None,
             last_id: 0,
             next_at: now,
@@ -368,6 +384,7 @@ impl Election {
             at: self.now,
             role,
             term: reign.map(|reign| reign.term),
+            slot: reign.and_then(|_| self.slot()),
             deadline: reign.map(|reign| reign.deadline),
             jeopardy: reign.is_some_and(|reign| reign.jeopardy),
             leader: self.leader_at(self.now),

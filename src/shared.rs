@@ -153,7 +153,7 @@ impl State {
         if driver_alive && (status.term.is_none() || self.holds_a_term(now)) {
             return status;
         }
-        Status { role, term: None, deadline: None, jeopardy: false, ..status }
+        Status { role, term: None, slot: None, deadline: None, jeopardy: false, ..status }
     }
 
     /// What was asked for since the last time. A stop is told each time.

@@ -3,7 +3,7 @@
 use alloc::boxed::Box;
 use core::time::Duration;
 
-use super::{Election, Event, Known, Leader, Sighting};
+use super::{Election, Event, Known, Leader, Sighting, Vacancy};
 use crate::lease::Lease;
 use crate::storage::Takeover;
 use crate::time::Instant;
@@ -18,7 +18,7 @@ impl Election {
             seen.is_anothers |= !retry_after.is_zero();
         }
         let pause = match &lease {
-            _ if self.lets_others_go_first() && self.free_since.is_some() => self.pause_before_claim(),
+            _ if self.lets_others_go_first() && self.claims_at().is_some() => self.pause_before_claim(),
             // (What is released and not granted all the same is reserved for another: for so long as for a live lease.)
             Some(lease) if !lease.is_live() && (lease.id.is_some() || retry_after.is_zero()) => {
                 self.pause_before_takeover(retry_after, says_more || self.known > before)
@@ -36,9 +36,9 @@ impl Election {
             self.see_key(lease.as_ref());
         }
         let pause = match time_left {
+            _ if self.may_be_its_own() => Duration::ZERO,
+            _ if self.claims_at().is_some() => self.pause_before_claim(),
             Some(time_left) => self.pause(time_left),
-            None if self.may_be_its_own() => Duration::ZERO,
-            None if self.profile.id.is_some() => self.pause_before_claim(),
             None => self.pause(self.config.retry_interval),
         };
         self.see_leader(lease);
@@ -48,11 +48,26 @@ impl Election {
     /// Takes note of how the key is, which this candidate does not lead.
     fn see_key(&mut self, lease: Option<&Lease>) {
         self.known = self.known.max(lease.map(|lease| lease.term));
-        let vacant_at = match lease {
-            Some(lease) => self.sight(lease),
-            None => self.free_since.unwrap_or(self.now),
+        let before = self.sighting.as_ref().map(|seen| (seen.term, seen.version));
+        let same = lease.is_some_and(|lease| before == Some((lease.term, lease.version)));
+        self.vacancy = match (lease, self.vacancy) {
+            (Some(lease), _) if lease.is_live() => {
+                let still_from = self.sighting.as_ref().filter(|_| same).map(|seen| self.seen_still_until(seen));
+                match still_from.filter(|at| *at <= self.now) {
+                    // Its holder has stopped, whatever the storage's clock says: a look alone would never show it free.
+                    Some(since) => Vacancy::Free { since },
+                    None => Vacancy::Held { until: self.now.saturating_add(lease.time_left) },
+                }
+            }
+            (Some(_), Vacancy::Held { until }) if same => Vacancy::Free { since: until.min(self.now) },
+            (Some(_), Vacancy::Free { since }) if same => Vacancy::Free { since },
+            (Some(lease), _) => Vacancy::Free { since: self.now.saturating_add(lease.time_left) },
+            (None, Vacancy::New { since }) => Vacancy::New { since },
+            (None, _) => Vacancy::New { since: self.now },
         };
-        self.free_since = lease.is_none_or(|lease| !lease.is_live()).then_some(vacant_at);
+        if let Some(lease) = lease {
+            self.sight(lease);
+        }
     }
 
     /// Whether a look is due rather than a claim: others go first, and have not had their time. What may be this session's
@@ -64,7 +79,8 @@ impl Election {
 
     /// Whether the key is reserved, and perhaps for this candidate: only a claim can tell, and is refused if it is not.
     fn may_be_its_own(&self) -> bool {
-        self.free_since.is_some_and(|at| self.now < at) && self.sighting.as_ref().is_some_and(|seen| !seen.is_anothers)
+        let is_reserved = matches!(self.vacancy, Vacancy::Free { since } if self.now < since);
+        is_reserved && self.sighting.as_ref().is_some_and(|seen| !seen.is_anothers)
     }
 
     fn claim_delay(&self) -> Duration {
@@ -73,7 +89,10 @@ impl Election {
 
     /// From when on others have had their time. `None`: the key is not free, as far as was seen.
     fn claims_at(&self) -> Option<Instant> {
-        self.free_since.map(|since| since.saturating_add(self.claim_delay()))
+        match self.vacancy {
+            Vacancy::Free { since } | Vacancy::New { since } => Some(since.saturating_add(self.claim_delay())),
+            Vacancy::Unseen | Vacancy::Held { .. } => None,
+        }
     }
 
     /// Others have less time than before: the claim may be due.
@@ -132,20 +151,17 @@ impl Election {
         lease_ends.min(stood_still.max(self.config.untold_pause())).min(interval)
     }
 
-    /// Answers when the lease ran or runs out.
-    fn sight(&mut self, lease: &Lease) -> Instant {
+    fn sight(&mut self, lease: &Lease) {
         let ends = self.now.saturating_add(lease.time_left);
         let same = self.sighting.take().filter(|seen| (seen.term, seen.version) == (lease.term, lease.version));
-        let vacant_at = same.as_ref().map_or(ends, |seen| seen.vacant_at.min(ends));
         self.sighting = Some(Box::new(Sighting {
             term: lease.term,
             version: lease.version,
             ttl: lease.ttl,
             is_anothers: same.as_ref().is_some_and(|seen| seen.is_anothers),
-            since: same.map_or(self.now, |seen| seen.since),
-            vacant_at,
+            since: same.as_ref().map_or(self.now, |seen| seen.since),
+            vacant_at: same.map_or(ends, |seen| seen.vacant_at.min(ends)),
         }));
-        vacant_at
     }
 
     /// From when on an expired lease may be taken over, where that is not simply left to the storage's clock.

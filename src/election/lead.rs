@@ -3,7 +3,7 @@
 use alloc::boxed::Box;
 use core::mem;
 
-use super::{AfterRelease, Election, Event, InFlight, Known, LostReason, Phase, Reign};
+use super::{AfterRelease, Election, Event, InFlight, Known, LostReason, Phase, Reign, Vacancy};
 use crate::config::Config;
 use crate::lease::Lease;
 use crate::storage::{Operation, StorageError};
@@ -40,7 +40,7 @@ impl Election {
         }
         self.stored = self.stored.max(request.serial);
         self.sighting = None;
-        self.free_since = None;
+        self.vacancy = Vacancy::Unseen;
         self.begin_round();
         self.phase = Phase::Leading(Reign { term, version, began: self.now, deadline, jeopardy: false });
         self.events.push_back(Event::Elected { term, deadline, slot: self.slot() });

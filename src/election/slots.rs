@@ -7,14 +7,14 @@ use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use core::mem;
 
-use super::{Election, Sighting};
+use super::{Election, Sighting, Vacancy};
 use crate::lease::Lease;
 use crate::slots::{InvalidSlots, Slots};
 use crate::term::Term;
 use crate::text::Key;
 use crate::time::Instant;
 
-/// At which slot a candidate is, and how far its round is.
+/// At which slot a candidate is, and what it knows of the others.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Places {
     slots: Slots,
@@ -23,10 +23,8 @@ pub(super) struct Places {
     key: Key,
     /// What it saw of the others. To forget the newest term of one would let an old reign's term come back there.
     seen: BTreeMap<u16, Seen>,
-    /// How many it has seen held in this round.
-    held: u16,
-    /// Which of these is worth another look first, and when.
-    first: Option<(Instant, u16)>,
+    /// When each of those that were asked for since the round began is worth another look.
+    again: BTreeMap<u16, Instant>,
     /// Whose leader it shows.
     shown: u16,
 }
@@ -36,13 +34,23 @@ pub(super) struct Places {
 struct Seen {
     known: Option<Term>,
     sighting: Option<Box<Sighting>>,
-    free_since: Option<Instant>,
+    vacancy: Vacancy,
 }
 
 impl Places {
     /// Each of them may have become free.
-    const fn begin_round(&mut self) {
-        (self.held, self.first) = (0, None);
+    fn begin_round(&mut self) {
+        self.again.clear();
+    }
+
+    /// Which of them to ask for next, and when: one that was not asked for in this round; else the one that is worth it
+    /// first.
+    fn next(&self, now: Instant) -> Option<(Instant, u16)> {
+        let (at, count) = (u32::from(self.at), u32::from(self.slots.count()));
+        let in_turn = (1..=count).filter_map(|step| u16::try_from((at + step) % count).ok());
+        let unasked = in_turn.into_iter().find(|number| !self.again.contains_key(number));
+        let soonest = || self.again.iter().map(|(number, at)| (*at, *number)).min();
+        unasked.map(|number| (now, number)).or_else(soonest)
     }
 }
 
@@ -70,8 +78,8 @@ impl Election {
         let at = own.or_else(|| slots.first()).unwrap_or_else(|| self.pace.one_of(slots.count()));
         // The key was checked with the slots.
         if let Ok(its_key) = slots.key(at) {
-            let (seen, held, first) = (BTreeMap::new(), 0, None);
-            self.places = Some(Box::new(Places { slots, at, key: its_key, seen, held, first, shown: at }));
+            let (seen, again) = (BTreeMap::new(), BTreeMap::new());
+            self.places = Some(Box::new(Places { slots, at, key: its_key, seen, again, shown: at }));
         }
         self.key = key;
         self
@@ -101,38 +109,30 @@ impl Election {
         }
     }
 
-    /// The slot that it is at is not to be had, and worth another look then. On to the next one at once; after the last to the
-    /// one that is worth it first, when it is. Answers when to ask.
+    /// The slot that it is at is not to be had, and worth another look then. On to the next one: at once where that was not
+    /// asked for yet. Answers when to ask.
     pub(super) fn next_slot(&mut self, again_at: Instant) -> Instant {
         let Some(places) = self.places.as_mut().filter(|_| !self.may_hold && again_at > self.now) else {
             return again_at;
         };
-        let first = places.first.filter(|(at, _)| *at <= again_at).unwrap_or((again_at, places.at));
-        places.held += 1;
-        if places.held < places.slots.count() {
-            places.first = Some(first);
-            let next = (places.at + 1) % places.slots.count();
-            self.go_to(next);
-            return self.now;
-        }
-        places.begin_round();
-        self.go_to(first.1);
-        if first.0 > self.now {
-            return first.0;
-        }
-        // The round has taken longer than the pause after it. It is no busy loop all the same.
-        self.now.saturating_add(self.pace.leader_retry(&self.config))
+        places.again.insert(places.at, again_at);
+        let Some((at, number)) = places.next(self.now) else { return again_at };
+        self.go_to(number);
+        at
     }
 
     fn go_to(&mut self, number: u16) {
         let Some(places) = self.places.as_mut().filter(|places| places.at != number) else { return };
         let Ok(key) = places.slots.key(number) else { return };
-        let seen =
-            Seen { known: self.known.take(), sighting: self.sighting.take(), free_since: self.free_since.take() };
+        let seen = Seen {
+            known: self.known.take(),
+            sighting: self.sighting.take(),
+            vacancy: mem::replace(&mut self.vacancy, Vacancy::Unseen),
+        };
         places.seen.insert(mem::replace(&mut places.at, number), seen);
         places.key = key;
         if let Some(seen) = places.seen.remove(&number) {
-            (self.known, self.sighting, self.free_since) = (seen.known, seen.sighting, seen.free_since);
+            (self.known, self.sighting, self.vacancy) = (seen.known, seen.sighting, seen.vacancy);
         }
     }
 

@@ -88,6 +88,8 @@ pub struct Status {
     pub role: Role,
     /// The term of the present reign.
     pub term: Option<Term>,
+    /// The [slot](crate::Builder::slots) of the present reign; `None` too if the key has none.
+    pub slot: Option<u16>,
     /// When the present reign ends unless it is renewed, by the candidate's timer.
     pub deadline: Option<Instant>,
     /// Whether renewals of the present reign are failing.

@@ -2,7 +2,7 @@
 
 use lessor::Config;
 use lessor::election::Input;
-use lessor::storage::{Operation, Release, Renewed, Reply, Request};
+use lessor::storage::{Operation, Release, Renewed, Reply, Request, Takeover, Version};
 
 use crate::bench::{Bench, lease, ms, secs, term};
 
@@ -180,4 +180,33 @@ fn a_look_does_not_hold_up_a_stop() {
     assert_eq!(bench.sent().0.operation(), Operation::Get);
     bench.input(Input::Stop);
     assert!(bench.settle().is_none(), "done");
+}
+
+/// A lease that lasts longer than it seemed, by this clock, is free from when it was seen held on.
+#[test]
+fn a_lease_that_lasts_longer_is_not_free() {
+    let mut bench = delayed(3);
+    bench.to(ms(0)).looked(Some(lease("other", 3, 1, secs(1))));
+    bench.until_request().sleep_through(secs(6));
+    bench.input(Input::Wakeup);
+    bench.until_request().looked(Some(lease("other", 3, 1, ms(500))));
+    let held = bench.elapsed();
+    while is_look(bench.until_request()) {
+        bench.looked(Some(lease("other", 3, 1, secs(0))));
+    }
+    assert!(bench.sent().1 >= held + ms(3500));
+}
+
+/// R10: a storage whose clock has stepped back shows a lease as live for ever. Who only looks would wait for ever: a version
+/// that stood still for its ttl and margin is free from then on, and named in the claim.
+#[test]
+fn a_lease_that_stands_still_is_claimed() {
+    let mut bench = delayed(3);
+    bench.to(ms(0));
+    while is_look(&bench) {
+        bench.looked(Some(lease("other", 1, 4, secs(10)))).until_request();
+    }
+    let at = bench.sent().1;
+    assert!((secs(14)..secs(17)).contains(&at), "{at:?}");
+    assert_eq!(bench.claim().takeover, Takeover::Unchanged(Version::new(4)));
 }

@@ -5,7 +5,7 @@
 //!
 //! * **When the next request is due**: `next_at`, and what nothing but that is computed from: `pace`, `failures`
 //!   (without `fall_back_after`), `woken`, the serials `value.serial` and `in_flight.serial`, `sighting.vacant_at`
-//!   (without `takeover_guard` and `takeover_delay`), `free_since` (without `claim_delay`). An election reads `next_at` only to decide whether to send now,
+//!   (without `takeover_guard` and `takeover_delay`), `vacancy` (without `claim_delay`). An election reads `next_at` only to decide whether to send now,
 //!   and the model never leaves that to it. [`Action::Send`](crate::Action::Send) is possible in any state without a
 //!   request in flight: it hands in `Wakeup`, which makes a follower's claim due, and `SetValue`, which makes a leader's
 //!   renewal due. In every other transition a poll that answers with a request is undone, as if the executor had not
@@ -43,7 +43,7 @@ const LEFT_OUT: &[(&str, &str)] = &[
     ("Election", "stored"),
     ("Election", "places"),
     ("Election", "claim_delay"),
-    ("Election", "free_since"),
+    ("Election", "vacancy"),
     ("Election", "leader"),
     ("Election", "next_at"),
     ("Election", "woken"),
