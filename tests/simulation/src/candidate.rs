@@ -90,7 +90,11 @@ impl Place {
     fn builder(&self) -> Builder {
         let world = self.sim.world();
         let seat = &world.seats[self.seat];
-        Builder::new(format!("k{}", seat.key)).config(seat.participant.config.clone())
+        let builder = Builder::new(format!("k{}", seat.key)).config(seat.participant.config.clone());
+        match world.plan.slots {
+            0 => builder,
+            slots => builder.slots(slots as u16),
+        }
     }
 
     fn port(&self) -> Port {

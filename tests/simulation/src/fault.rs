@@ -79,7 +79,7 @@ enum Kind {
     },
     Revoke {
         process: usize,
-        key: usize,
+        row: usize,
     },
     List {
         process: usize,
@@ -155,7 +155,7 @@ pub(crate) fn draw(plan: &Plan) -> Vec<Fault> {
     let process = |random: &mut Random| random.between(0, plan.participants.len() as u64) as usize;
     storage("revoke", mix.revokes, 1.0, &mut |random| Kind::Revoke {
         process: process(random),
-        key: random.between(0, plan.keys as u64) as usize,
+        row: random.between(0, plan.rows() as u64) as usize,
     });
     storage("list", mix.lists, 1.0, &mut |random| {
         let (process, prefix) = (process(random), random.choose(&["", "k", "k1"]));
@@ -304,7 +304,7 @@ impl Sim {
                 world.make_busy(most, until);
                 note(&mut world, None, "busy");
             }
-            Kind::Revoke { process, key } => world.revoke(process, key),
+            Kind::Revoke { process, row } => world.revoke(process, row),
             Kind::List { process, prefix, limit } => world.list(process, prefix, limit),
             Kind::StorageForgets => {
                 let World { store, plan, .. } = &mut *world;

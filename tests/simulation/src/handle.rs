@@ -58,6 +58,15 @@ impl Handle {
         }
     }
 
+    /// The slot it leads in.
+    pub(crate) fn slot(&self) -> Option<u16> {
+        match self {
+            Self::Candidate { candidate, .. } => candidate.status().slot,
+            Self::Election { elections, place, .. } => lock(elections).get(*place)?.status().slot,
+            Self::Reference(..) => None,
+        }
+    }
+
     /// Lets it resign. Answers nothing: what comes of it is told by events.
     pub(crate) fn resign(&self) {
         match self {

@@ -1,4 +1,4 @@
-//! A kept wake-up: several are one, and none is lost while nobody looks.
+//! A kept wake-up: several are one, and none is lost while nobody looks. Whoever has a clone hears each.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
@@ -8,29 +8,51 @@ use futures::Stream;
 
 use crate::sim::lock;
 
-#[derive(Clone, Default)]
-pub(crate) struct Hint(Arc<Mutex<(bool, Option<Waker>)>>);
+#[derive(Default)]
+pub(crate) struct Hint {
+    given: Arc<Mutex<Given>>,
+    /// How many this one has heard.
+    heard: u64,
+}
+
+#[derive(Default)]
+struct Given {
+    count: u64,
+    wakers: Vec<Waker>,
+}
 
 impl Hint {
     pub(crate) fn give(&self) {
-        let waker = {
-            let mut state = lock(&self.0);
-            state.0 = true;
-            state.1.take()
+        let wakers = {
+            let mut given = lock(&self.given);
+            given.count += 1;
+            std::mem::take(&mut given.wakers)
         };
-        waker.into_iter().for_each(Waker::wake);
+        wakers.into_iter().for_each(Waker::wake);
+    }
+}
+
+/// Hears what comes from now on.
+impl Clone for Hint {
+    fn clone(&self) -> Self {
+        let heard = lock(&self.given).count;
+        Self { given: self.given.clone(), heard }
     }
 }
 
 impl Stream for Hint {
     type Item = ();
 
-    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<()>> {
-        let mut state = lock(&self.0);
-        if std::mem::take(&mut state.0) {
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<()>> {
+        let this = &mut *self;
+        let mut given = lock(&this.given);
+        if given.count != this.heard {
+            this.heard = given.count;
             return Poll::Ready(Some(()));
         }
-        state.1 = Some(cx.waker().clone());
+        if !given.wakers.iter().any(|waker| waker.will_wake(cx.waker())) {
+            given.wakers.push(cx.waker().clone());
+        }
         Poll::Pending
     }
 }

@@ -25,10 +25,13 @@ mod lists_are_whole;
 mod no_stale_write;
 mod no_work_at_release;
 mod one_leader;
+mod one_slot_each;
 mod operations_bounded;
+mod others_go_first;
 mod record_is_kept;
 mod renewals_share_their_time;
 mod terms_grow;
+mod the_preferred_lead_next;
 mod who_waits_is_answered;
 
 use a_request_has_its_time::Sent;
@@ -37,6 +40,7 @@ use given_up_is_handed_over::Overload;
 use group_tells_the_same::Pairing;
 use hand_over_is_quick::Vacancy;
 use hand_overs_are_whole::Owed;
+use one_slot_each::Round;
 use operations_bounded::Budget;
 pub(crate) use record_is_kept::Step;
 pub(crate) use who_waits_is_answered::Desk;
@@ -46,16 +50,17 @@ pub(crate) struct Checks {
     /// The first promise that was broken.
     pub(crate) broken: Option<Broken>,
     failed: bool,
-    /// Of each key, the terms granted, and those of revokes, in order of true time.
+    /// Of each record, the terms granted, and those of revokes, in order of true time.
     grants: Vec<Vec<u64>>,
-    /// Of each key, the terms that were revoked, each with when its lease would have ended.
+    /// Of each record, the terms that were revoked, each with when its lease would have ended.
     revoked: Vec<BTreeMap<u64, Nanos>>,
-    /// Of each key, the newest term in which somebody led.
+    /// Of each record, the newest term in which somebody led.
     reigns: Vec<u64>,
     orders: Vec<Order>,
     budgets: Vec<Budget>,
     owed: Vec<Owed>,
     pairings: Vec<Pairing>,
+    rounds: Vec<Round>,
     /// Of each process.
     overloads: Vec<Overload>,
     /// Of each candidate, when it sent renewals since all has been well.
@@ -65,7 +70,7 @@ pub(crate) struct Checks {
     /// Calls to which an answer has come just now.
     come: Vec<usize>,
     fences: Vec<Fence>,
-    /// Of each key, the newest reign of which a write was accepted.
+    /// Of each record, the newest reign of which a write was accepted.
     written: Vec<u64>,
     /// Of each key, how far the hand-over is, while that is watched.
     vacant: Option<Vec<Vacancy>>,
@@ -77,19 +82,20 @@ impl Checks {
         Self {
             broken: None,
             failed: false,
-            grants: vec![Vec::new(); plan.keys],
-            revoked: vec![BTreeMap::new(); plan.keys],
-            reigns: vec![0; plan.keys],
+            grants: vec![Vec::new(); plan.rows()],
+            revoked: vec![BTreeMap::new(); plan.rows()],
+            reigns: vec![0; plan.rows()],
             orders: (0..seats).map(|_| Order::default()).collect(),
             budgets: (0..seats).map(|_| Budget::default()).collect(),
             owed: (0..seats).map(|_| Owed::default()).collect(),
+            rounds: (0..seats).map(|_| Round::default()).collect(),
             pairings: (0..seats).map(|_| Pairing::default()).collect(),
             overloads: plan.participants.iter().map(|_| Overload::default()).collect(),
             renewals: vec![Vec::new(); seats],
             sent: vec![None; seats],
             come: Vec::new(),
-            fences: (0..plan.keys).map(|_| Fence::new()).collect(),
-            written: vec![0; plan.keys],
+            fences: (0..plan.rows()).map(|_| Fence::new()).collect(),
+            written: vec![0; plan.rows()],
             vacant: None,
         }
     }
@@ -113,6 +119,7 @@ impl World {
         self.checks.budgets[seat] = Budget::default();
         self.checks.owed[seat] = Owed::default();
         self.checks.pairings[seat] = Pairing::default();
+        self.checks.rounds[seat] = Round::resumed(self.seats[seat].resumed.take());
         let state = &mut self.seats[seat];
         (state.ending_since, state.lost, state.told_lost, state.given_up) = (None, None, false, None);
         state.instance += 1;

@@ -201,9 +201,10 @@ impl World {
     }
 
     /// A write of a leader is on its way to the resource.
-    pub(crate) fn send_write(&mut self, seat: usize, term: u64) {
+    pub(crate) fn send_write(&mut self, seat: usize, slot: Option<u16>, term: u64) {
+        let row = self.plan.row(self.seats[seat].key, slot);
         let at = self.now + self.network.delay(&self.plan.faults, self.plan.ttl, self.healed);
-        self.deliver(at, Event::Write { seat, term });
+        self.deliver(at, Event::Write { seat, row, term });
     }
 }
 
@@ -245,6 +246,7 @@ impl Calling {
                 self.sim.check_release(*seat);
             }
             self.sim.world().check_owed(*seat, request);
+            self.sim.world().check_place(*seat, request);
         }
     }
 }
@@ -261,7 +263,14 @@ impl Future for Calling {
             if world.processes[this.process].incarnation != this.incarnation {
                 return Poll::Pending;
             }
-            seats.iter().for_each(|seat| world.count_request(*seat));
+            for (place, seat) in seats.iter().enumerate() {
+                let key = match &ask {
+                    Ask::Lessor(requests) => requests.get(place).and_then(Request::key),
+                    _ => None,
+                };
+                let row = key.map_or(0, |key| world.plan.row_of(key));
+                world.count_request(*seat, row);
+            }
             if let Ask::Lessor(requests) = &ask {
                 let renewals = seats.iter().zip(requests).filter(|(_, request)| matches!(request, Request::Renew(_)));
                 renewals.for_each(|(seat, _)| world.count_renewal(*seat));

@@ -7,6 +7,7 @@ use lessor::storage::{List, Page, Reply, Revoke};
 use lessor::{Key, Term};
 
 use crate::message::Told;
+use crate::plan::Plan;
 use crate::reached::Situation;
 use crate::sim::World;
 
@@ -32,14 +33,14 @@ pub(crate) struct Walk {
 
 impl World {
     /// An operator on this machine takes the lease of a key from whoever holds it.
-    pub(crate) fn revoke(&mut self, process: usize, key: usize) {
-        self.send_errand(process, Revoke::new(name_of(key)).into(), Errand::Revoke(key));
+    pub(crate) fn revoke(&mut self, process: usize, row: usize) {
+        self.send_errand(process, Revoke::new(self.plan.name_of(row)).into(), Errand::Revoke(row));
     }
 
     /// An operator on this machine looks at all leases whose keys begin so.
     pub(crate) fn list(&mut self, process: usize, prefix: &str, limit: usize) {
         let list = List::new().prefix(prefix).limit(limit);
-        let known = (0..self.plan.keys).filter(|key| self.store.has_record(*key)).map(name_of);
+        let known = (0..self.plan.rows()).filter(|row| self.store.has_record(*row)).map(|row| self.plan.name_of(row));
         let missing = known.filter(|key| key.as_str().starts_with(prefix)).collect();
         let walk = Walk { list, last: None, missing, losses: self.store.losses };
         self.send_errand(process, walk.list.clone().into(), Errand::List(walk));
@@ -96,12 +97,37 @@ impl Walk {
     }
 }
 
-/// What a key is called.
-pub(crate) fn name_of(key: usize) -> Key {
-    Key::new(format!("k{key}")).expect("a valid key")
+/// Which key that is, or whose slot.
+pub(crate) fn number_of(key: &Key) -> usize {
+    key.as_str().bytes().nth(1).map_or(0, |digit| usize::from(digit - b'0'))
 }
 
-/// Which key that is.
-pub(crate) fn number_of(key: &Key) -> usize {
-    key.as_str().bytes().next_back().map_or(0, |digit| usize::from(digit - b'0'))
+impl Plan {
+    /// How many records there are: one for each slot of each key, or for each key where they have none.
+    pub(crate) fn rows(&self) -> usize {
+        self.keys * self.slots.max(1)
+    }
+
+    /// Which of them is that of a slot.
+    pub(crate) fn row(&self, key: usize, slot: Option<u16>) -> usize {
+        key * self.slots.max(1) + slot.map_or(0, usize::from)
+    }
+
+    /// Which of them has this key.
+    pub(crate) fn row_of(&self, key: &Key) -> usize {
+        let slot = key.as_str().rsplit_once('/').and_then(|(_, slot)| slot.parse().ok());
+        self.row(number_of(key), slot)
+    }
+
+    /// Whose slot that is.
+    pub(crate) fn key_of(&self, row: usize) -> usize {
+        row / self.slots.max(1)
+    }
+
+    /// What its key is called.
+    pub(crate) fn name_of(&self, row: usize) -> Key {
+        let key = self.key_of(row);
+        let name = if self.slots > 0 { format!("k{key}/slot/{}", row % self.slots) } else { format!("k{key}") };
+        Key::new(name).expect("a valid key")
+    }
 }

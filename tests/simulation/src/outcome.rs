@@ -40,13 +40,18 @@ pub(crate) struct Tally {
     pub(crate) counts: Counts,
     freezes: bool,
     fingerprint: u64,
-    /// Of each key: how many answer, and since when.
+    /// Of each record: how many answer, and since when.
     answering: Vec<(u32, Nanos)>,
 }
 
 impl Tally {
     pub(crate) fn new(plan: &Plan) -> Self {
-        Self { counts: Counts::default(), freezes: plan.freezes(), fingerprint: 0, answering: vec![(0, 0); plan.keys] }
+        Self {
+            counts: Counts::default(),
+            freezes: plan.freezes(),
+            fingerprint: 0,
+            answering: vec![(0, 0); plan.rows()],
+        }
     }
 
     pub(crate) fn mix(&mut self, now: Nanos, what: [u64; 3]) {
@@ -56,8 +61,8 @@ impl Tally {
     }
 
     /// One more, or one less, answers that it leads. An end may be found a while after.
-    pub(crate) fn count(&mut self, now: Nanos, key: usize, more: bool) {
-        let (answering, since) = self.answering[key];
+    pub(crate) fn count(&mut self, now: Nanos, row: usize, more: bool) {
+        let (answering, since) = self.answering[row];
         let now = now.max(since);
         let lasted = Duration::from_nanos(now - since);
         let counts = &mut self.counts;
@@ -70,11 +75,11 @@ impl Tally {
             counts.longest = counts.longest.max(lasted);
         }
         let answering = if more { answering + 1 } else { answering.saturating_sub(1) };
-        self.answering[key] = (answering, now);
+        self.answering[row] = (answering, now);
     }
 
-    pub(crate) fn is_led(&self, key: usize) -> bool {
-        self.answering[key].0 > 0
+    pub(crate) fn is_led(&self, row: usize) -> bool {
+        self.answering[row].0 > 0
     }
 
     pub(crate) fn outcome(mut self, seed: u64, now: Nanos, broken: Option<Broken>, trace: Trace) -> Outcome {

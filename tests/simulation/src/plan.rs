@@ -13,6 +13,8 @@ use crate::random::Random;
 
 mod faults;
 mod groups;
+mod ranks;
+mod slots;
 
 pub(crate) use faults::Faults;
 
@@ -130,6 +132,8 @@ pub struct Plan {
     /// What is done on purpose that must not be done.
     pub misuse: Option<Misuse>,
     pub(crate) keys: usize,
+    /// How many may lead a key at once. 0: the keys have no slots.
+    pub(crate) slots: usize,
     pub(crate) participants: Vec<Participant>,
     pub(crate) faults: Faults,
     pub(crate) storage_rate: i64,
@@ -181,6 +185,8 @@ impl Plan {
         let mut plan = Self::ungrouped(seed, protocol, misuse);
         if protocol == Protocol::Lessor && misuse.is_none() {
             plan.group_some();
+            plan.slot_some();
+            plan.rank_some();
         }
         plan
     }
@@ -226,7 +232,7 @@ impl Plan {
         let ttl = participants.iter().map(|participant| nanos(participant.config.ttl)).max().unwrap_or(1);
         let heal_at = ttl * random.between(25, 100);
         let keys = if random.chance(0.02) { 10 } else { random.choose(&[1, 1, 1, 2, 3]) };
-        Self { seed, protocol, misuse, keys, participants, faults, storage_rate, ttl, heal_at }
+        Self { seed, protocol, misuse, keys, slots: 0, participants, faults, storage_rate, ttl, heal_at }
     }
 
     /// Whether some processes have all their candidates under one driver.

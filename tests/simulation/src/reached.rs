@@ -45,6 +45,10 @@ situations! {
     TakeOverPutOff,
     /// a storage that had lost data refused a claim until no earlier lease could be left
     Frozen,
+    /// a candidate went on from a slot that was held to the next
+    NextSlot,
+    /// a candidate saw a free key, and let others go first
+    OthersGoFirst,
     /// a term was lost by time
     LostByTime,
     /// a term was lost since the storage said so

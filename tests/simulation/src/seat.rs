@@ -1,5 +1,6 @@
 //! A participant in one election, across all its starts.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use lessor::storage::{Acquired, Renewed, Reply};
@@ -28,6 +29,8 @@ pub(crate) struct Asked {
 pub(crate) struct Seat {
     pub(crate) process: usize,
     pub(crate) key: usize,
+    /// The record of its key, or of the slot in which it led last.
+    pub(crate) row: usize,
     pub(crate) participant: Participant,
     pub(crate) hint: Hint,
     /// What a session drawn here begins with: for all starts.
@@ -35,6 +38,8 @@ pub(crate) struct Seat {
     pub(crate) program: Random,
     /// What an instance left for the next one.
     pub(crate) ticket: Option<Vec<u8>>,
+    /// Where an instance with a ticket goes on.
+    pub(crate) resumed: Option<usize>,
     /// Counts those who took the seat.
     pub(crate) instance: u32,
     /// Somebody asked it to resign, or to stop, since the present instance began.
@@ -46,12 +51,12 @@ pub(crate) struct Seat {
     pub(crate) leads: bool,
     /// The newest term it was elected in.
     pub(crate) term: u64,
-    /// The newest term that it led in.
-    pub(crate) reign: u64,
+    /// Of each record, the newest term that it led in.
+    pub(crate) reigns: BTreeMap<usize, u64>,
     /// When the present reign ends, by its clock.
     pub(crate) deadline: Nanos,
-    /// Since when it answers and can be asked.
-    pub(crate) answering: bool,
+    /// The record by which it answers that it leads, and can be asked.
+    pub(crate) answering: Option<usize>,
     /// Its clock stood still: what it was granted before says nothing.
     pub(crate) exempt: Option<Nanos>,
     /// Work that is running, by term.
@@ -79,20 +84,22 @@ impl Seat {
         Self {
             process,
             key,
+            row: plan.row(key, None),
             participant: plan.participants[process].clone(),
             hint: Hint::default(),
             entropy: Random::stream(plan.seed, "entropy", if same { key } else { number }),
             program: Random::stream(plan.seed, "program", number),
             ticket: None,
+            resumed: None,
             instance: 0,
             asked: Asked::default(),
             asked_at: 0,
             desk: Desk::default(),
             leads: false,
             term: 0,
-            reign: 0,
+            reigns: BTreeMap::new(),
             deadline: Nanos::MAX,
-            answering: false,
+            answering: None,
             exempt: None,
             busy: Vec::new(),
             ending_since: None,
@@ -116,6 +123,11 @@ impl Seat {
             Kind::GroupStep => " (group, step)",
         };
         Lane { name: format!("p{}{kind}", self.process), key: self.key }
+    }
+
+    /// Whether this is the newest term in which it led, where it leads.
+    pub(crate) fn led_in(&self, term: u64) -> bool {
+        self.reigns.get(&self.row) == Some(&term)
     }
 
     pub(crate) fn ttl(&self) -> Nanos {
@@ -150,6 +162,7 @@ impl World {
 
     /// A candidate is told this, and waits for it.
     pub(crate) fn hears(&mut self, seat: usize, reply: &Reply) {
+        self.count_heard(seat, reply);
         match reply {
             Reply::Renewed(Renewed::Lost { .. }) => self.seats[seat].told_lost = true,
             // Here, not where the event is seen: whoever stood still is looked at late, and may have heard of the loss of
@@ -167,7 +180,8 @@ impl World {
         self.count_owed(seat, event, clock);
         let state = &mut self.seats[seat];
         match event {
-            Event::Elected { term, deadline, .. } => {
+            Event::Elected { term, deadline, slot, .. } => {
+                state.row = self.plan.row(state.key, *slot);
                 state.deadline = nanos(deadline.since_origin());
                 (state.term, state.ending_since, state.lost) = (term.get(), None, None);
                 state.elected_at = self.now;
@@ -270,8 +284,10 @@ impl Sim {
         if leads && !before && world.plan.protocol == Protocol::Lessor {
             world.check_return(seat, term);
         }
-        if leads && world.plan.protocol == Protocol::Lessor && world.seats[seat].reign != term && !world.is_busy(seat) {
-            world.seats[seat].reign = term;
+        let led_before = world.seats[seat].led_in(term);
+        if leads && world.plan.protocol == Protocol::Lessor && !led_before && !world.is_busy(seat) {
+            let state = &mut world.seats[seat];
+            state.reigns.insert(state.row, term);
             world.check_reign(seat, term);
         }
         // In the middle of a poll the events of what has just come are still to be told.
@@ -310,13 +326,19 @@ impl Sim {
         let process = &world.processes[number];
         let answers = process.answers(world.now);
         for state in world.seats.iter_mut().filter(|seat| seat.process == number) {
-            let after = answers && state.leads;
-            if std::mem::replace(&mut state.answering, after) == after {
+            let after = (answers && state.leads).then_some(state.row);
+            let before = std::mem::replace(&mut state.answering, after);
+            if before == after {
                 continue;
             }
-            // A reign ends by itself when its clock says so, whenever that is found.
-            let changed = if after { world.now } else { process.clock.when(state.deadline).min(world.now) };
-            world.tally.count(changed, state.key, after);
+            if let Some(row) = before {
+                // A reign ends by itself when its clock says so, whenever that is found.
+                let ended = if after.is_some() { world.now } else { process.clock.when(state.deadline).min(world.now) };
+                world.tally.count(ended, row, false);
+            }
+            if let Some(row) = after {
+                world.tally.count(world.now, row, true);
+            }
         }
     }
 }

@@ -159,7 +159,7 @@ impl Sim {
                 let waker = self.world().reply(call, *told);
                 waker.into_iter().for_each(Waker::wake);
             }
-            Event::Write { seat, term } => self.world().write(seat, term),
+            Event::Write { seat, row, term } => self.world().write(seat, row, term),
             Event::Hint { seat } => {
                 let hint = {
                     let mut world = self.world();

@@ -8,7 +8,6 @@ use lessor::{StorageError, Term, Value};
 use crate::clock::{Clock, Nanos, SECOND};
 use crate::invariant::Step;
 use crate::message::{Ask, Told};
-use crate::operator::{name_of, number_of};
 use crate::plan::{Misuse, Plan};
 use crate::random::Random;
 use crate::reached::Situation;
@@ -63,7 +62,7 @@ pub(crate) struct Granted {
 impl Store {
     pub(crate) fn new(plan: &Plan) -> Self {
         let rows =
-            Rows { lessor: vec![None; plan.keys], less: vec![None; plan.keys], client_go: vec![None; plan.keys] };
+            Rows { lessor: vec![None; plan.rows()], less: vec![None; plan.keys], client_go: vec![None; plan.keys] };
         Self {
             clock: Clock::new(1_700_000_000 * SECOND, plan.storage_rate),
             backup: rows.clone(),
@@ -72,7 +71,7 @@ impl Store {
             forgets: plan.faults.storage_forgets > 0.0,
             frozen_until_ms: 0,
             losses: 0,
-            promised: vec![0; plan.keys],
+            promised: vec![0; plan.rows()],
             random: Random::stream(plan.seed, "store", 0),
         }
     }
@@ -102,9 +101,9 @@ impl Store {
         self.promised[key] = if same { until.max(self.promised[key]) } else { until };
     }
 
-    fn list(&self, list: &List, now_ms: u64) -> Page {
+    fn list(&self, plan: &Plan, list: &List, now_ms: u64) -> Page {
         let rows = self.rows.lessor.iter().enumerate();
-        list.page(rows.filter_map(|(key, row)| Some((name_of(key), row.as_ref()?.lease(now_ms)))))
+        list.page(rows.filter_map(|(key, row)| Some((plan.name_of(key), row.as_ref()?.lease(now_ms)))))
     }
 
     /// It goes back to an older state, or to none; then it grants nothing until no lease of before can be left.
@@ -120,7 +119,8 @@ impl Store {
         }
         self.frozen_until_ms = self.now_ms(now) + plan.freeze().as_millis() as u64;
         for record in self.rows.lessor.iter_mut().flatten() {
-            record.session = None;
+            // Nobody's, and reserved for nobody.
+            (record.session, record.expires_ms) = (None, 0);
         }
     }
 
@@ -128,13 +128,12 @@ impl Store {
         if self.forgets { Term::new(now_ms).unwrap_or(Term::LAST) } else { Term::FIRST }
     }
 
-    fn judge(&mut self, request: &Request, now_ms: u64) -> (usize, Reply) {
+    fn judge(&mut self, key: usize, request: &Request, now_ms: u64) -> Reply {
         let frozen = now_ms < self.frozen_until_ms;
         let retry_after = Duration::from_millis(self.frozen_until_ms.saturating_sub(now_ms));
         let seed = self.seed(now_ms);
-        let key = key_of(request);
         let row = &mut self.rows.lessor[key];
-        let reply = match request {
+        match request {
             Request::Acquire(_) if frozen => Acquired::refused(None, retry_after).into(),
             Request::Renew(_) if frozen => Renewed::lost(None).into(),
             _ => {
@@ -144,13 +143,8 @@ impl Store {
                 }
                 verdict.reply
             }
-        };
-        (key, reply)
+        }
     }
-}
-
-pub(crate) fn key_of(request: &Request) -> usize {
-    request.key().map_or(0, number_of)
 }
 
 impl World {
@@ -210,10 +204,11 @@ impl World {
     ) -> Reply {
         if let Request::List(list) = request {
             self.note(|| What::Applied { call: call as u64, answer: "listed" }, [5, call as u64, 0]);
-            return Reply::Listed(self.store.list(list, now_ms));
+            return Reply::Listed(self.store.list(&self.plan, list, now_ms));
         }
-        let before = self.store.rows.lessor[key_of(request)].clone();
-        let (key, reply) = self.store.judge(request, now_ms);
+        let key = request.key().map_or(0, |key| self.plan.row_of(key));
+        let before = self.store.rows.lessor[key].clone();
+        let reply = self.store.judge(key, request, now_ms);
         let after = self.store.rows.lessor[key].clone();
         let word = match &reply {
             Reply::Acquired(Acquired::Granted { .. }) => "granted",
@@ -255,7 +250,8 @@ impl World {
         match (request, &before, &after) {
             (Request::Revoke(_), Some(before), Some(after)) if before != after => {
                 self.check_revoke(key, before, after);
-                self.note(|| What::Revoked { key }, [12, key as u64, before.term.get()]);
+                let of = self.plan.key_of(key);
+                self.note(|| What::Revoked { key: of }, [12, key as u64, before.term.get()]);
             }
             (Request::Acquire(_) | Request::Renew(_), before, Some(after)) if before.as_ref() != Some(after) => {
                 self.store.promise(key, self.now, before.as_ref(), after);
@@ -270,11 +266,12 @@ impl World {
             let until = Duration::from_nanos(self.now) + Duration::from_millis(until);
             let candidate = holder.and(seat);
             let term = term.map_or(0, Term::get);
-            self.note(|| What::Holds { key, candidate, term, until }, [6, key as u64, term]);
+            let of = self.plan.key_of(key);
+            self.note(|| What::Holds { key: of, candidate, term, until }, [6, key as u64, term]);
             let news = term_of(&before) != term_of(&after);
-            self.allow_all(key, if news { 3 } else { 1 });
+            self.allow_all(of, if news { 3 } else { 1 });
             if news {
-                self.wake(key);
+                self.wake(of);
             }
             if self.store.random.chance(0.05) {
                 self.store.backup = self.store.rows.clone();

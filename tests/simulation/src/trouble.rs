@@ -6,8 +6,8 @@ use lessor::StorageError;
 use lessor::storage::Request;
 
 use crate::clock::Nanos;
+use crate::operator::number_of;
 use crate::sim::World;
-use crate::store::key_of;
 
 /// How the requests for a key fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,8 +50,7 @@ impl World {
     }
 
     pub(crate) fn trouble_of_key(&self, request: &Request) -> Option<Way> {
-        request.key()?;
-        let (until, way) = self.trouble.keys.get(key_of(request))?;
+        let (until, way) = self.trouble.keys.get(number_of(request.key()?))?;
         way.filter(|_| self.now < *until)
     }
 

@@ -50,13 +50,18 @@ async fn take_part(places: Vec<Place>) {
 
 fn begin(place: &Place, now: Instant) -> Election {
     let mut world = place.sim.world();
+    let slots = world.plan.slots;
     let seat = &mut world.seats[place.seat];
     let key = Key::new(format!("k{}", seat.key)).expect("a valid key");
     let id = Id::new(format!("p{}", place.process)).expect("a valid id");
     let config = seat.participant.config.clone();
     let session = Session::from_bits(u128::from(seat.entropy.draw()) << 64 | u128::from(seat.entropy.draw()));
     let jitter = seat.entropy.draw();
-    Election::new(key, id, config, session, jitter, now).expect("the plan draws valid configurations")
+    let election = Election::new(key, id, config, session, jitter, now).expect("the plan draws valid configurations");
+    match slots {
+        0 => election,
+        slots => election.with_slots(slots as u16).expect("a few slots"),
+    }
 }
 
 /// What goes on beside an election.
@@ -311,15 +316,16 @@ async fn work(place: Place, elections: Elections, number: usize) {
         let pause = place.draw(|random| random.exponential(ttl));
         place.sleep(pause).await;
         let now = place.timer().now();
-        let term = {
+        let (term, slot) = {
             let elections = lock(&elections);
-            elections[number].status().term.filter(|_| elections[number].is_leader(now))
+            let status = elections[number].status();
+            (status.term.filter(|_| elections[number].is_leader(now)), status.slot)
         };
         let Some(term) = term else { continue };
         if place.draw(|random| random.chance(0.3)) {
             let between = place.draw(|random| random.scale(ttl / 1000, ttl));
             place.sleep(between).await;
         }
-        place.write(term.get());
+        place.write(slot, term.get());
     }
 }

@@ -130,6 +130,7 @@ async fn step(places: &[Place], mut driver: GroupDriver<Port>, kept: &Kept, end:
     if let End::Shutdown | End::LastHandle = end {
         place.spawn(Vec::new(), close(place.clone(), kept.clone(), end));
     }
+    let mut bell = kept.bell.clone();
     loop {
         let wake_in = driver.step().await.wake_in;
         place.count_step();
@@ -140,7 +141,7 @@ async fn step(places: &[Place], mut driver: GroupDriver<Port>, kept: &Kept, end:
             place.end_group(Asked { drop: true, ..Asked::default() });
             return;
         }
-        let _ = select(place.sleep(wake_in), kept.bell.clone().into_future()).await;
+        let _ = select(place.sleep(wake_in), bell.next()).await;
     }
 }
 

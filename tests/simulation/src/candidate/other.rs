@@ -63,6 +63,6 @@ async fn work<R: Travels>(place: Place, participant: Arc<Mutex<R>>) {
             let between = place.draw(|random| random.scale(ttl / 1000, ttl));
             place.sleep(between).await;
         }
-        place.write(reign);
+        place.write(None, reign);
     }
 }

@@ -25,12 +25,12 @@ async fn lead(place: Place, candidate: Candidate) {
         match style {
             Style::Run => {
                 if let Err(lost) = leadership.run(work(&place, &leadership, true)).await {
-                    place.heard(&lost);
+                    place.heard(&leadership, &lost);
                 }
             }
             Style::Guard => guarded(&place, &leadership).await,
             Style::Ask => {
-                let over = async { place.heard(&leadership.lost().await) };
+                let over = async { place.heard(&leadership, &leadership.lost().await) };
                 let _ = select(pin!(work(&place, &leadership, false)), pin!(over)).await;
             }
         }
@@ -41,12 +41,12 @@ async fn lead(place: Place, candidate: Candidate) {
 async fn guarded(place: &Place, leadership: &Leadership) {
     let guard = match leadership.guard() {
         Ok(guard) => guard,
-        Err(lost) => return place.heard(&lost),
+        Err(lost) => return place.heard(&leadership, &lost),
     };
     let busy = Busy::begin(place, leadership);
     let _ = select(pin!(work(place, leadership, false)), pin!(leadership.ending())).await;
     if let Err(lost) = place.sim.observe(|| leadership.guard().map(drop)) {
-        place.heard(&lost);
+        place.heard(&leadership, &lost);
     }
     let longest = place.sim.world().seats[place.seat].participant.config.drain_timeout.mul_f64(1.5);
     let rest = place.draw(|random| random.duration(Duration::ZERO, longest));
@@ -67,7 +67,7 @@ async fn work(place: &Place, leadership: &Leadership, counts: bool) {
             let between = place.draw(|random| random.scale(ttl / 1000, ttl));
             place.sleep(between).await;
         }
-        place.write(term.get());
+        place.write(leadership.slot(), term.get());
     }
 }
 
@@ -106,20 +106,20 @@ impl Place {
     }
 
     /// Its leadership says this of its end.
-    fn heard(&self, lost: &Lost) {
+    fn heard(&self, leadership: &Leadership, lost: &Lost) {
         if self.is_present() {
             // The driver may stand still in the middle of the poll in which it ended.
             self.sim.look(self.seat);
-            self.sim.world().check_lost(self.seat, lost);
+            self.sim.world().check_lost(self.seat, leadership.slot(), lost);
         }
     }
 
     /// Sends a write of this term to the resource.
-    pub(super) fn write(&self, term: u64) {
+    pub(super) fn write(&self, slot: Option<u16>, term: u64) {
         if !self.is_dead() {
             // The driver may stand still in the middle of the poll in which it was elected.
             self.sim.look(self.seat);
-            self.sim.world().send_write(self.seat, term);
+            self.sim.world().send_write(self.seat, slot, term);
         }
     }
 }

@@ -48,6 +48,8 @@ fn take_ticket(place: &Place) -> Option<Ticket> {
             .and_then(Ticket::from_bytes);
     }
     let ticket = Ticket::from_bytes(&world.seats[place.seat].ticket.take()?)?;
+    let row = world.plan.row_of(ticket.key());
+    world.seats[place.seat].resumed = Some(row);
     world.reach(Situation::TicketTaken);
     Some(ticket)
 }

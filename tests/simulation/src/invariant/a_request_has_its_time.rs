@@ -16,6 +16,7 @@ const RULE: &str = "a request has its time";
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sent {
     call: usize,
+    row: usize,
     term: u64,
     at: Nanos,
     /// When it was told that it failed, by that clock.
@@ -26,13 +27,15 @@ impl World {
     /// A candidate sends this, on its own.
     pub(crate) fn check_patience(&mut self, seat: usize, call: usize, request: &Request) {
         let Request::Renew(renewal) = request else { return };
-        let sent = Sent { call, term: renewal.term.get(), at: self.clock_of(seat), failed_at: None };
+        let row = self.plan.row_of(&renewal.key);
+        let sent = Sent { call, row, term: renewal.term.get(), at: self.clock_of(seat), failed_at: None };
         let Some(before) = self.checks.sent[seat].replace(sent) else { return };
         let patience = nanos(self.seats[seat].participant.config.request_timeout);
         let is_waiting = self.calls.get(before.call).is_some_and(|call| !call.is_taken());
         // Where a thread stands still after it read the clock, it sends late and waits for less.
         let stalls = self.plan.faults.stalled > 0.0;
-        if before.term == sent.term && is_waiting && sent.at < before.at + patience && !stalls {
+        if (before.row, before.term) == (sent.row, sent.term) && is_waiting && sent.at < before.at + patience && !stalls
+        {
             let name = self.name(seat);
             let waited = sent.at - before.at;
             self.fail(RULE, format!("{name} renews again after {waited} ns, its patience with the last is {patience}"));
@@ -45,7 +48,9 @@ impl World {
         let soon = pause + 3 * MILLISECOND;
         // A clock may begin to run faster in the middle of a sleep.
         let soon = soon + (soon as f64 * 3.0 * participant.rate as f64 / 1e9) as Nanos;
-        let failed_at = before.failed_at.filter(|_| before.term == sent.term && self.plan.faults.programs_run());
+        let failed_at = before
+            .failed_at
+            .filter(|_| (before.row, before.term) == (sent.row, sent.term) && self.plan.faults.programs_run());
         if let Some(failed_at) = failed_at.filter(|at| sent.at > at + soon) {
             let (name, waited) = (self.name(seat), sent.at - failed_at);
             self.fail(RULE, format!("{name} repeats a failed renewal after {waited} ns, at most {soon} are due"));

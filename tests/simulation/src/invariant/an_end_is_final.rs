@@ -21,7 +21,7 @@ impl World {
         // Who reads the clock, stands still and then hands the old reading to `Election` has been overtaken by those
         // who looked in between. `Candidate` is safe from that.
         let overtaken = state.participant.kind == Kind::Batch && self.plan.faults.stalled > 0.0;
-        if state.reign == term && !overtaken {
+        if state.led_in(term) && !overtaken {
             let name = self.name(seat);
             self.fail(RULE, format!("{name} leads in term {term} again, after it was seen that it does not"));
         }

@@ -1,5 +1,7 @@
 //! R16: events are ordered and never lost, and say what the handles say, of an end and its reason too.
 
+use std::collections::BTreeMap;
+
 use lessor::{Event, Instant, Lost, LostReason, Term};
 
 use crate::clock::Nanos;
@@ -12,7 +14,8 @@ const RULE: &str = "events in order";
 #[derive(Debug, Default)]
 pub(crate) struct Order {
     reign: Option<Told>,
-    last: Option<Term>,
+    /// Of each slot, or of the key where it has none.
+    last: BTreeMap<Option<u16>, Term>,
     stopped: bool,
 }
 
@@ -31,11 +34,10 @@ impl Order {
             return Err("something after the end");
         }
         match (event, &mut self.reign) {
-            (Event::Elected { term, deadline, .. }, None) => {
-                if self.last.is_some_and(|last| *term <= last) {
+            (Event::Elected { term, deadline, slot, .. }, None) => {
+                if self.last.insert(*slot, *term).is_some_and(|last| *term <= last) {
                     return Err("an old term");
                 }
-                self.last = Some(*term);
                 self.reign = Some(Told { term: *term, deadline: *deadline, jeopardy: false, ending: None });
             }
             (Event::Renewed { term, deadline, .. }, Some(reign)) if reign.term == *term => {
@@ -106,9 +108,9 @@ impl World {
     }
 
     /// What a leadership says of its end is what the events told, or what its deadline says that they will.
-    pub(crate) fn check_lost(&mut self, seat: usize, lost: &Lost) {
+    pub(crate) fn check_lost(&mut self, seat: usize, slot: Option<u16>, lost: &Lost) {
         let state = &self.seats[seat];
-        if state.term != lost.term.get() {
+        if state.row != self.plan.row(state.key, slot) || state.term != lost.term.get() {
             return;
         }
         let told = state.lost.or_else(|| self.ending(seat));

@@ -7,7 +7,7 @@ use std::time::Duration;
 use lessor::Event as Said;
 
 use crate::clock::Nanos;
-use crate::plan::Kind;
+use crate::plan::{Kind, Participant};
 use crate::seat::Seat;
 use crate::sim::{Event, Sim, World, lock};
 
@@ -18,13 +18,17 @@ impl Sim {
     pub(crate) fn check_hand_over(self: &Arc<Self>) {
         let until = {
             let mut world = self.world();
-            world.checks.vacant = Some(vec![Vacancy::Expected; world.plan.keys]);
+            // Where everybody leads nobody follows.
+            let follows = world.plan.slots < world.processes.len();
+            let vacancy = if follows { Vacancy::Expected } else { Vacancy::Filled };
+            world.checks.vacant = Some(vec![vacancy; world.plan.keys]);
             // It hears of it at its next renewal at the latest, and its work may take all of its time to end.
             let release = world.longest(|participant| {
                 let config = &participant.config;
                 config.renew_interval.mul_f64(1.2) + config.drain_timeout.max(config.min_hold) + config.request_timeout
             });
-            world.now + release + world.longest_retry() * 2 + world.plan.ttl / 10
+            let delay = world.longest(|participant| participant.config.claim_delay);
+            world.now + release + delay + world.round() + world.longest_retry() * 2 + world.plan.ttl / 10
         };
         self.run_until(until);
         let mut world = self.world();
@@ -61,21 +65,32 @@ pub(super) enum Vacancy {
 }
 
 impl World {
-    /// How long a key may be without a leader after this process led. Who is stepped hears of wake-ups at its next step.
-    fn quick(&self, process: usize) -> Nanos {
-        let mut others = self.plan.participants.iter().enumerate().filter(|(other, _)| *other != process);
-        let woken = self.plan.faults.wakes && others.any(|(_, participant)| !participant.kind.is_stepped());
-        self.plan.ttl / 20 + if woken { 0 } else { self.longest_retry() }
+    /// How long a key may be without a leader after this candidate led, or if it is the next. Who is stepped hears of wake-ups
+    /// at its next step.
+    fn quick(&self, seat: usize) -> Nanos {
+        let Seat { key, process, .. } = self.seats[seat];
+        let others = |other: &Seat| other.key == key && other.process != process && !other.leads;
+        let mut others = self.seats.iter().filter(|other| others(other));
+        let woken = self.plan.faults.wakes && others.any(|other| !other.participant.kind.is_stepped());
+        self.plan.ttl / 20 + self.round() + if woken { 0 } else { self.longest_retry() }
+    }
+
+    /// How long it takes until a follower that is driven like that has heard of a release and asked.
+    pub(super) fn hears_within(&self, kind: Kind) -> Nanos {
+        let woken = self.plan.faults.wakes && !kind.is_stepped();
+        self.plan.ttl / 20 + self.round() + if woken { 0 } else { self.longest_retry() }
     }
 
     fn longest_retry(&self) -> Nanos {
-        self.longest(|participant| participant.config.retry_interval.mul_f64(1.1))
+        self.longest(|Participant { config, .. }| config.retry_interval.max(config.claim_delay).mul_f64(1.1))
     }
 
     /// A candidate sends a request.
     pub(super) fn resign_at(&mut self, seat: usize) {
         let key = self.seats[seat].key;
-        let leads = |state: &Seat| state.key == key && state.leads;
+        // Of a key with slots, that of the first.
+        let row = self.plan.row(key, None);
+        let leads = |state: &Seat| state.key == key && state.row == row && state.leads;
         let Some(leader) = self.seats.iter().position(leads).filter(|leader| *leader != seat) else { return };
         let Some(vacancy) = self.checks.vacant.as_mut().and_then(|vacant| vacant.get_mut(key)) else { return };
         if *vacancy == Vacancy::Expected {
@@ -99,12 +114,17 @@ impl World {
             let (name, waited) = (self.name(seat), Duration::from_nanos(now - state.asked_at));
             return self.fail(RULE, format!("{name} heard {waited:?} late that it is to resign"));
         }
-        let quick = self.quick(self.seats[seat].process);
+        if self.seats[seat].row != self.plan.row(key, None) {
+            return;
+        }
+        let heard_within = self.quick(seat);
+        let quick = heard_within + self.longest(|participant| participant.config.claim_delay);
         let Some(vacancy) = self.checks.vacant.as_mut().and_then(|vacant| vacant.get_mut(key)) else { return };
         match (event, *vacancy) {
             (Said::Lost { .. }, Vacancy::Asked) => *vacancy = Vacancy::Since(now, now + quick),
             (Said::Elected { .. }, Vacancy::Since(since, until)) => {
                 *vacancy = Vacancy::Filled;
+                self.check_preferred(seat);
                 if now > until {
                     let [gap, most] = [now - since, until - since].map(Duration::from_nanos);
                     self.fail(

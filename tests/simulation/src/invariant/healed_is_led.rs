@@ -42,8 +42,11 @@ impl Sim {
     fn each_key_is_led(&self, when: &str) {
         let mut world = self.world();
         for key in 0..world.plan.keys {
-            if !world.tally.is_led(key) {
-                world.fail(RULE, format!("nobody leads k{key} {when} everything has been well"));
+            let slots = world.plan.slots.max(1);
+            let led = (0..slots).filter(|slot| world.tally.is_led(key * slots + slot)).count();
+            let due = slots.min(world.processes.len());
+            if led < due {
+                world.fail(RULE, format!("{led} lead k{key} {when} everything has been well, of {due}"));
             }
         }
     }
@@ -67,13 +70,24 @@ impl World {
     fn bound(&self) -> Nanos {
         let longest = self.longest(|participant| {
             let config = &participant.config;
-            config.ttl + config.retry_interval.mul_f64(1.1) + config.request_timeout * 2 + config.takeover_delay
+            config.ttl
+                + config.retry_interval.max(config.claim_delay).mul_f64(1.1)
+                + config.request_timeout * 2
+                + config.takeover_delay
         });
+        // Others go first; then each slot is asked for, and what one was faster at another has to look at.
+        let rounds = self.longest(|participant| participant.config.claim_delay) + self.round();
+        let longest = longest + rounds;
         // A version has to be seen unchanged for so long where the storage's clock is not to be trusted.
         let watched = self.longest(|participant| participant.config.ttl + participant.config.margin);
         let stepped = self.plan.guarded() || self.plan.faults.storage_steps_back > 0.0;
         let frozen = if self.plan.faults.storage_forgets > 0.0 { nanos(self.plan.freeze()) } else { 0 };
         longest + if stepped { watched } else { 0 } + frozen + self.plan.ttl / 20
+    }
+
+    /// How long it takes to ask for each slot.
+    pub(super) fn round(&self) -> Nanos {
+        self.plan.ttl / 50 * self.plan.slots as u64
     }
 
     pub(super) fn longest(&self, of: impl Fn(&Participant) -> Duration) -> Nanos {

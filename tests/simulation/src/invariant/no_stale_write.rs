@@ -12,8 +12,7 @@ const RULE: &str = "no stale write";
 
 impl World {
     /// A write reaches the resource.
-    pub(crate) fn write(&mut self, seat: usize, term: u64) {
-        let key = self.seats[seat].key;
+    pub(crate) fn write(&mut self, seat: usize, key: usize, term: u64) {
         let accepted = self.admits(key, term);
         self.note(|| What::Wrote { candidate: seat, term, accepted }, [11, term, u64::from(accepted)]);
         if !accepted {

@@ -1,8 +1,9 @@
-//! R1: at any true moment at most one candidate of a key answers that it leads.
+//! R1, R22: at any true moment at most one candidate of a key, or of each of its slots, answers that it leads.
 //!
 //! But for a term that an operator revoked: its former holder believes in it until its deadline, or until the storage
 //! tells it otherwise. That overlap is what terms at the resource are for, and it is all that is let pass here.
 
+use crate::handle::Handle;
 use crate::reached::Situation;
 use crate::sim::{Sim, World};
 use crate::store::Granted;
@@ -12,12 +13,13 @@ const RULE: &str = "one leader";
 impl Sim {
     /// A candidate has just begun to answer that it leads: nobody else of its key does. Those that stand still are asked too.
     pub(crate) fn check_alone(&self, seat: usize) {
-        let term = self.ask_handle(seat, |handle| handle.term());
+        let (term, slot) = self.ask_handle(seat, |handle| (handle.term(), handle.slot()));
         for other in self.rivals(seat) {
-            let (leads, held) = self.ask_handle(other, |handle| (handle.is_leader(), handle.term()));
+            let ask = |handle: &mut Handle| (handle.is_leader(), handle.term(), handle.slot());
+            let (leads, held, its) = self.ask_handle(other, ask);
             let mut world = self.world();
             world.set_leads(other, leads);
-            if leads && world.is_bound(seat) && world.is_bound(other) {
+            if leads && its == slot && world.is_bound(seat) && world.is_bound(other) {
                 if world.outlives_its_term(seat, term) || world.outlives_its_term(other, held) {
                     world.reach(Situation::RevokedLedOn);
                 } else {
@@ -37,11 +39,11 @@ impl Sim {
     pub(crate) fn check_no_other_leads(&self, granted: &Granted) {
         let count = self.world().seats.len();
         for other in 0..count {
-            if self.world().seats[other].key != granted.key {
+            let (held, slot) = self.ask_handle(other, |handle| (handle.term(), handle.slot()));
+            let mut world = self.world();
+            if world.plan.row(world.seats[other].key, slot) != granted.key {
                 continue;
             }
-            let held = self.ask_handle(other, |handle| handle.term());
-            let mut world = self.world();
             let older = held.is_some_and(|term| term != granted.term.get());
             if older && world.is_bound(other) && !world.outlives_its_term(other, held) {
                 let (to, other) = (world.name(granted.seat), world.describe(other));
@@ -68,7 +70,7 @@ impl World {
     /// told so yet, and its lease, had it been left alone, would not be over.
     pub(super) fn outlives_its_term(&self, seat: usize, term: Option<u64>) -> bool {
         let state = &self.seats[seat];
-        let until = term.and_then(|term| self.checks.revoked[state.key].get(&term));
+        let until = term.and_then(|term| self.checks.revoked[state.row].get(&term));
         until.is_some_and(|until| self.now < *until) && (!state.told_lost || self.is_busy(seat))
     }
 

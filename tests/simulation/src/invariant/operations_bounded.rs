@@ -1,5 +1,6 @@
 //! R13, R14: a candidate does not ask more often than its settings allow, whatever happens.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use lessor::Config;
@@ -10,11 +11,11 @@ use crate::sim::World;
 
 const RULE: &str = "operations bounded";
 
-/// The shortest pause between two requests, and how many may come sooner because something happened.
+/// The shortest pause between two requests for a record, and how many may come sooner because something happened.
 #[derive(Debug)]
 pub(crate) struct Budget {
-    last: Option<Nanos>,
-    credit: u32,
+    /// Of each record, when it was asked for last, and how often it may be asked for sooner: each slot has its own time.
+    last: BTreeMap<usize, (Nanos, u32)>,
     /// When a group renewed it last together with the others, by its clock.
     tick: Nanos,
     /// Requests since all has been well.
@@ -23,7 +24,7 @@ pub(crate) struct Budget {
 
 impl Default for Budget {
     fn default() -> Self {
-        Self { last: None, credit: 3, tick: 0, calm: 0 }
+        Self { last: BTreeMap::new(), tick: 0, calm: 0 }
     }
 }
 
@@ -38,7 +39,7 @@ fn pause(participant: &Participant) -> Nanos {
 
 impl World {
     /// A request is sent.
-    pub(crate) fn count_request(&mut self, seat: usize) {
+    pub(crate) fn count_request(&mut self, seat: usize, row: usize) {
         self.tally.counts.requests += 1;
         if self.plan.protocol != Protocol::Lessor {
             return;
@@ -50,7 +51,9 @@ impl World {
         let tick = nanos(participant.config.renew_interval.mul_f64(0.9));
         let budget = &mut self.checks.budgets[seat];
         budget.calm += 1;
-        let soon = budget.last.replace(now).is_some_and(|last| now < last + pause);
+        let (last, credit) = budget.last.get(&row).copied().map_or((None, 3), |(last, credit)| (Some(last), credit));
+        budget.last.insert(row, (now, credit));
+        let soon = last.is_some_and(|last| now < last + pause);
         // Where a thread stands still after it read the clock, what it sends late seems to be followed too soon.
         if !soon || self.plan.faults.stalled > 0.0 {
             return;
@@ -60,18 +63,20 @@ impl World {
             budget.tick = now;
             return;
         }
-        if budget.credit == 0 {
+        if credit == 0 {
             let name = self.name(seat);
             self.fail(RULE, format!("{name} asks and asks"));
         } else {
-            budget.credit -= 1;
+            budget.last.insert(row, (now, credit - 1));
         }
     }
 
     /// Something happened after which a candidate may ask at once.
     pub(crate) fn allow(&mut self, seat: usize, requests: u32) {
         let budget = &mut self.checks.budgets[seat];
-        budget.credit = (budget.credit + requests).min(MOST);
+        for (_, credit) in budget.last.values_mut() {
+            *credit = (*credit + requests).min(MOST);
+        }
     }
 
     /// Something happened after which everybody of this key may.
@@ -98,10 +103,16 @@ impl World {
             config.retry_interval.mul_f64(0.9).min(shortest)
         };
         let rate = 1.0 + 2.0 * self.seats[seat].participant.rate as f64 / 1e9;
-        let most = (lasted.as_secs_f64() * rate / interval.as_secs_f64()) as u64 + 3;
+        let slots = if self.seats[seat].leads { 1 } else { self.plan.slots.max(1) as u64 };
+        let most = ((lasted.as_secs_f64() * rate / interval.as_secs_f64()) as u64 + 3) * slots;
         let calm = self.checks.budgets[seat].calm;
         // It comes back at the latest after its interval, and waits for the answer.
-        let longest = if self.seats[seat].leads { config.renew_interval } else { config.retry_interval };
+        let longest = if self.seats[seat].leads {
+            config.renew_interval
+        } else {
+            // Who lets others go first hurries as little.
+            config.retry_interval.max(config.claim_delay)
+        };
         // A group looks together at those that are due within the same 2 ms.
         let grain = if self.seats[seat].participant.kind.is_group() { 0.002 } else { 0.0 };
         let longest =

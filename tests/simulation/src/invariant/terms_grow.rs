@@ -40,7 +40,7 @@ impl World {
 
     /// Somebody leads who did not lead in this term before.
     pub(crate) fn check_reign(&mut self, seat: usize, term: u64) {
-        let key = self.seats[seat].key;
+        let key = self.seats[seat].row;
         let newest = self.checks.reigns[key];
         let revoked = self.outlives_its_term(seat, Some(term));
         if revoked {

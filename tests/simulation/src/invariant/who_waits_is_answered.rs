@@ -57,10 +57,10 @@ impl World {
     /// All has been well for a while.
     pub(super) fn check_answers(&mut self, seat: usize) {
         let state = &self.seats[seat];
-        let (key, term, leads) = (state.key, state.term, state.leads);
+        let (term, leads) = (state.term, state.leads);
         let handles = state.participant.kind != Kind::Batch;
         let Desk { waits_for, elected, value, .. } = &state.desk;
-        let shown = self.store.value(key);
+        let shown = self.store.value(state.row);
         let wrong = if let Some(what) = waits_for {
             format!("still waits for {what}")
         } else if leads && handles && *elected != term {

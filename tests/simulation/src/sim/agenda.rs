@@ -30,6 +30,7 @@ pub(crate) enum Event {
     },
     Write {
         seat: usize,
+        row: usize,
         term: u64,
     },
     Hint {
