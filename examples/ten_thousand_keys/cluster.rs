@@ -94,7 +94,7 @@ impl Cluster {
     }
 
     pub(crate) fn all_led(&self) -> bool {
-        self.led() == self.options.keys.into()
+        self.led() == u64::from(self.options.keys)
     }
 
     /// Whether each that runs leads its share, a tenth more or less.

@@ -61,6 +61,8 @@ impl World {
     pub(super) fn count_failed(&mut self, seat: usize, event: &Event, clock: Nanos) {
         if matches!(event, Event::StorageFailed { operation: Operation::Renew, .. })
             && let Some(sent) = &mut self.checks.sent[seat]
+            // What a group tells is read after what it sends in the same moment, which is about another.
+            && sent.at < clock
         {
             sent.failed_at.get_or_insert(clock);
         }
