@@ -31,6 +31,7 @@ const REQUEST: &str = "src/election/request.rs";
 const DRIVER: &str = "src/driver.rs";
 const STORAGE_LIST: &str = "src/storage/list.rs";
 const SHARED: &str = "src/shared.rs";
+const WISHES: &str = "src/shared/wishes.rs";
 const GROUP: &str = "src/group.rs";
 const GROUP_DRIVER: &str = "src/group/driver.rs";
 const GROUP_MEMBER: &str = "src/group/member.rs";
