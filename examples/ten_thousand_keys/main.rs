@@ -5,6 +5,7 @@
 //! `--storage` names by a URL (`postgres://..` with `--features postgres`, say).
 //!
 //! Read on in `process.rs` (one process: how the library is used), `scenario.rs` (what happens to them) and `picture.rs`.
+#![cfg_attr(unix, allow(clippy::disallowed_methods, reason = "what is shown is how long it takes"))]
 
 #[cfg(unix)]
 mod cluster;

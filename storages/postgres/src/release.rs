@@ -43,8 +43,8 @@ impl Primary {
             .bind(self.channel())
             .column(|release| key(&release.key))
             .column(|release| bytes(release.session))
-            .column(|release| successor(release))
-            .column(|release| within(release))
+            .column(successor)
+            .column(within)
             .into_statement();
         let rows = self.fetch(connection, statement).await?;
         let released = rows.iter().map(row::key).collect::<Result<BTreeSet<_>, _>>()?;

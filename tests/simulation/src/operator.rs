@@ -99,7 +99,7 @@ impl Walk {
 
 /// Which key that is, or whose slot.
 pub(crate) fn number_of(key: &Key) -> usize {
-    key.as_str().bytes().nth(1).map_or(0, |digit| usize::from(digit - b'0'))
+    key.as_str().as_bytes().get(1).copied().map_or(0, |digit| usize::from(digit - b'0'))
 }
 
 impl Plan {

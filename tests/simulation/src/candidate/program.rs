@@ -41,12 +41,12 @@ async fn lead(place: Place, candidate: Candidate) {
 async fn guarded(place: &Place, leadership: &Leadership) {
     let guard = match leadership.guard() {
         Ok(guard) => guard,
-        Err(lost) => return place.heard(&leadership, &lost),
+        Err(lost) => return place.heard(leadership, &lost),
     };
     let busy = Busy::begin(place, leadership);
     let _ = select(pin!(work(place, leadership, false)), pin!(leadership.ending())).await;
     if let Err(lost) = place.sim.observe(|| leadership.guard().map(drop)) {
-        place.heard(&leadership, &lost);
+        place.heard(leadership, &lost);
     }
     let longest = place.sim.world().seats[place.seat].participant.config.drain_timeout.mul_f64(1.5);
     let rest = place.draw(|random| random.duration(Duration::ZERO, longest));

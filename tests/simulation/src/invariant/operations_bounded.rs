@@ -12,7 +12,7 @@ use crate::sim::World;
 const RULE: &str = "operations bounded";
 
 /// The shortest pause between two requests for a record, and how many may come sooner because something happened.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Budget {
     /// Of each record, when it was asked for last, and how often it may be asked for sooner: each slot has its own time.
     last: BTreeMap<usize, (Nanos, u32)>,
@@ -20,12 +20,6 @@ pub(crate) struct Budget {
     tick: Nanos,
     /// Requests since all has been well.
     pub(super) calm: u64,
-}
-
-impl Default for Budget {
-    fn default() -> Self {
-        Self { last: BTreeMap::new(), tick: 0, calm: 0 }
-    }
 }
 
 /// Credit is not saved up without end.
