@@ -10,7 +10,7 @@ Processes share many keys; one is killed, and comes back.
   --storage URL    where the leases are (default: an SQLite file that is removed at the end)
   --keys N         how many keys there are (default 10000)
   --processes N    how many processes share them, 2 to 20 (default 3)
-  --ttl SECONDS    how long a lease lasts (default 5)
+  --ttl SECONDS    how long a lease lasts (default 10)
   --plain          lines instead of a picture, as when the output is no terminal
 ";
 
@@ -39,7 +39,7 @@ pub(crate) fn from_args() -> Result<Mode, lexopt::Error> {
         storage: String::new(),
         keys: 10_000,
         processes: 3,
-        ttl: Duration::from_secs(5),
+        ttl: Duration::from_secs(10),
         plain: false,
         id: String::new(),
     };

@@ -17,8 +17,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     smol::block_on(async {
         let storage = lessor_any::open(&options.storage).await?;
         let (storage, counts) = Counted::new(storage);
-        // A process that comes gets its share within a minute.
-        let spread = Spread::new("ten-thousand").ttl(options.ttl).moves_per_minute(options.keys);
+        // A process that comes gets its share well within a minute.
+        let spread = Spread::new("ten-thousand").ttl(options.ttl).moves_per_minute(options.keys.saturating_mul(4));
         let (group, driver) = Group::builder().id(&options.id).spread(spread).build(storage)?;
         let mut events = group.events();
         for key in 0..options.keys {

@@ -50,6 +50,17 @@ fn many_keys_are_divided_and_taken_over() {
     assert!(first.end().0.success());
 }
 
+/// R20, R21: three processes share the keys, one is killed and comes back. The program checks that nothing moved in vain.
+#[test]
+fn ten_thousand_keys_tells_its_story() {
+    let folder = tempdir().unwrap();
+    let mut program = Program::start(folder.path(), "ten_thousand_keys", &["--keys", "300", "--ttl", "3"]);
+    program.says("all are led, evenly, after");
+    program.says("the others lead all, evenly,");
+    program.says("were handed over");
+    assert!(program.end().0.success());
+}
+
 /// As it said last.
 fn leads(program: &mut Program) -> u32 {
     let counts = program.seen().iter().rev().find_map(|line| line.strip_prefix("leads ")?.split(' ').next());
