@@ -46,6 +46,8 @@ pub struct GroupDriver<S, T: Timer = AnyTimer> {
     /// When all leases are renewed together. `None`: none is held, or that is under way.
     tick: Option<Instant>,
     renewing: Option<Sweep>,
+    /// They are due, and so many members are settled before.
+    before_renewals: Option<usize>,
     /// How many renewals got through since the last one.
     renewed: usize,
     pub(super) spreading: Option<Box<Spreading<T>>>,
@@ -85,6 +87,7 @@ impl<S: Storage + 'static, T: Timer> GroupDriver<S, T> {
             unsettled: VecDeque::new(),
             tick: None,
             renewing: None,
+            before_renewals: None,
             renewed: 0,
             spreading: spreading.map(Box::new),
             counts: Counts::default(),
@@ -222,8 +225,10 @@ impl<S: Storage + 'static, T: Timer> GroupDriver<S, T> {
         }
         let now = self.hub.timer.now();
         let has_spread = self.spread(now);
-        self.begin_renewals_if_due(now);
         self.come_up(now);
+        let is_due = self.tick.is_some_and(|tick| tick <= now);
+        // Answers that are there by then come first: by what they say a lease may be in no danger any more.
+        let before = self.before_renewals.take().filter(|_| is_due).unwrap_or(self.unsettled.len());
         // In turn: who comes back all the time has to wait for those who were there before.
         let (mut now, mut settled) = (Some(now), 0);
         while settled < AT_ONCE
@@ -231,6 +236,12 @@ impl<S: Storage + 'static, T: Timer> GroupDriver<S, T> {
         {
             now = self.settle(place, now);
             settled += 1;
+        }
+        if is_due {
+            match before.saturating_sub(settled) {
+                0 => self.begin_renewals(),
+                left => self.before_renewals = Some(left),
+            }
         }
         settled += self.renew_some(AT_ONCE - settled, now);
         settled + usize::from(is_asked || has_spread)
@@ -370,12 +381,11 @@ impl<S: Storage + 'static, T: Timer> GroupDriver<S, T> {
     }
 
     /// All leases are renewed at the same time: so they travel together.
-    fn begin_renewals_if_due(&mut self, now: Instant) {
-        if self.tick.is_some_and(|tick| tick <= now) {
-            self.tick = None;
-            self.give_up_if_overloaded(now);
-            self.renewing = Some(Sweep { began: now, next: 0, interval: None });
-        }
+    fn begin_renewals(&mut self) {
+        let now = self.hub.timer.now();
+        self.tick = None;
+        self.give_up_if_overloaded(now);
+        self.renewing = Some(Sweep { began: now, next: 0, interval: None });
     }
 
     /// Goes on with the renewal of all leases: for so many members. Answers how many were settled.
