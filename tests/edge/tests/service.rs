@@ -33,6 +33,12 @@ impl Harness for Http {
         Duration::from_secs(3600)
     }
 
+    /// A request that waits for its turn too long is not sent, and that is an error: all cases at once are more than a busy machine
+    /// gets through in time.
+    fn concurrency(&self) -> usize {
+        32
+    }
+
     async fn restart(&self) -> Result<Power, StorageError> {
         self.0.lock().unwrap().kill_and_restart();
         Ok(Power::Used)
@@ -133,6 +139,43 @@ fn limits_are_named() {
     assert_eq!(workerd.call("DELETE", "/v1/keys/k", Some(ADMIN), None).status, 405);
     assert_eq!(workerd.call("GET", "/v2/keys/k", Some(ADMIN), None).status, 404);
     assert_eq!(workerd.call("GET", "/v1/keys/k", Some(ADMIN), None).json(), json!({"lease": null}));
+}
+
+/// A release reserves the key for whom it names; the history says who released it.
+#[test]
+fn a_lease_is_handed_over() {
+    let workerd = Workerd::start(&Setting::default());
+    let post = |operation: &str, body: &str| {
+        workerd.call("POST", &format!("/v1/keys/k/{operation}"), Some(CANDIDATE), Some(body)).json()
+    };
+    let session = "\"session\": \"000102030405060708090a0b0c0d0e0f\"";
+    let to =
+        |id: &str, within: &str| format!("{{{session}, \"successor\": {{\"id\": \"{id}\", \"within_ms\": {within}}}}}");
+    let claim = |id: &str| {
+        let session = format!("{:032x}", id.len() + 7);
+        json!({"id": id, "session": session, "ttl_ms": 60000, "after": 1}).to_string()
+    };
+    assert_eq!(post("acquire", CLAIM), json!({"granted": {"term": 1, "version": 1}}));
+    for (body, says) in [
+        (to("b", "3600001"), "within_ms is 3600001, allowed is 0 to 3600000"),
+        (to("", "1"), "id"),
+        (to("b", "-1"), "successor.within_ms"),
+        (to("b", "1").replace("within_ms", "within"), "within"),
+    ] {
+        let problem = post("release", &body);
+        assert!(problem["detail"].as_str().is_some_and(|detail| detail.contains(says)), "{says}: {problem}");
+    }
+    assert_eq!(post("release", &to("bee", "60000")), json!({"released": {}}));
+    let refused = &post("acquire", &claim("c"))["refused"];
+    let left = refused["retry_after_ms"].as_u64();
+    assert!(left.is_some_and(|left| left > 50_000 && left <= 60_000), "{refused}");
+    assert_eq!((&refused["lease"]["id"], refused["lease"]["time_left_ms"].as_u64()), (&json!(null), left));
+    assert_eq!(post("acquire", &claim("bee")), json!({"granted": {"term": 2, "version": 3}}));
+    let history = workerd.call("GET", "/v1/keys/k/history", Some(READER), None).json();
+    let history = history["history"].as_array().unwrap();
+    let who: Vec<_> = history.iter().map(|entry| (entry["change"].as_str(), entry["id"].clone())).collect();
+    let first = serde_json::from_str::<serde_json::Value>(CLAIM).unwrap()["id"].clone();
+    assert_eq!(who, [(Some("granted"), json!("bee")), (Some("released"), first.clone()), (Some("granted"), first)]);
 }
 
 /// An admin takes a lease away: its term is over, and what it did is written down.
