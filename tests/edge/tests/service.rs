@@ -174,7 +174,7 @@ fn a_lease_is_handed_over() {
     let history = workerd.call("GET", "/v1/keys/k/history", Some(READER), None).json();
     let history = history["history"].as_array().unwrap();
     let who: Vec<_> = history.iter().map(|entry| (entry["change"].as_str(), entry["id"].clone())).collect();
-    let first = serde_json::from_str::<serde_json::Value>(CLAIM).unwrap()["id"].clone();
+    let first = serde_json::from_str::<Value>(CLAIM).unwrap()["id"].clone();
     assert_eq!(who, [(Some("granted"), json!("bee")), (Some("released"), first.clone()), (Some("granted"), first)]);
 }
 
