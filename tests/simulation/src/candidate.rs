@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use lessor::{Builder, Candidate, Driver, Instant, Ticket, Timer};
+use lessor::{Builder, Candidate, Driver, Id, Instant, Ticket, Timer};
 
 use crate::clock::Nanos;
 use crate::handle::Handle;
@@ -55,6 +55,16 @@ impl Place {
     /// Draws from the stream of this seat's programs.
     pub(crate) fn draw<A>(&self, draw: impl FnOnce(&mut Random) -> A) -> A {
         draw(&mut self.sim.world().seats[self.seat].program)
+    }
+
+    /// In whose favour it resigns, if in anybody's: its own too, or that of one that does not exist.
+    fn successor(&self) -> Option<Id> {
+        let world = self.sim.world();
+        let (transfers, others) = (world.plan.faults.transfers, world.plan.participants.len() as u64);
+        drop(world);
+        let named = transfers > 0.0 && self.draw(|random| random.chance(transfers));
+        let number = named.then(|| self.draw(|random| random.between(0, others + 1)))?;
+        Some(Id::new(format!("p{number}")).expect("a valid id"))
     }
 
     fn ttl(&self) -> Duration {

@@ -309,6 +309,7 @@ impl Sim {
             Kind::StorageForgets => {
                 let World { store, plan, .. } = &mut *world;
                 store.forget(plan, now);
+                world.forget_reservations();
                 world.fault_noted(None, "forgets", now);
                 for key in 0..world.plan.keys {
                     let until = Duration::from_nanos(now);

@@ -1,17 +1,19 @@
 //! What a user holds of a participant, whichever protocol it runs.
 
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
 use futures::{FutureExt, Stream};
 use lessor::election::Election;
-use lessor::{Candidate, Event, Events, Timer};
+use lessor::{Candidate, Event, Events, Id, Timer};
 
 use crate::reference::Clocks;
 use crate::sim::lock;
 use crate::timer::SimTimer;
+
+/// Whether a candidate is to resign, and in whose favour.
+pub(crate) type Resigns = Arc<Mutex<Option<Option<Id>>>>;
 
 pub(crate) enum Handle {
     Candidate {
@@ -23,7 +25,7 @@ pub(crate) enum Handle {
         elections: Arc<Mutex<Vec<Election>>>,
         place: usize,
         timer: SimTimer,
-        resign: Arc<AtomicBool>,
+        resign: Resigns,
     },
     Reference(Box<dyn Fn(Clocks) -> bool + Send>, SimTimer),
 }
@@ -68,12 +70,15 @@ impl Handle {
     }
 
     /// Lets it resign. Answers nothing: what comes of it is told by events.
-    pub(crate) fn resign(&self) {
+    pub(crate) fn resign(&self, successor: Option<Id>) {
         match self {
             // Once polled, the hand-over goes on even if the future is dropped.
-            Self::Candidate { candidate, .. } => drop(candidate.resign().now_or_never()),
+            Self::Candidate { candidate, .. } => match successor {
+                Some(successor) => drop(candidate.resign_to(successor).now_or_never()),
+                None => drop(candidate.resign().now_or_never()),
+            },
             // The loop sees to it when it goes round next.
-            Self::Election { resign, .. } => resign.store(true, Ordering::Relaxed),
+            Self::Election { resign, .. } => *lock(resign) = Some(successor),
             Self::Reference(..) => {}
         }
     }

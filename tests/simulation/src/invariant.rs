@@ -12,6 +12,8 @@ use crate::sim::World;
 use crate::trace::What;
 
 mod a_request_has_its_time;
+mod a_reservation_is_kept;
+mod a_transfer_reaches_its_successor;
 mod an_end_is_final;
 mod each_for_itself;
 mod ends_have_reasons;
@@ -35,6 +37,7 @@ mod the_preferred_lead_next;
 mod who_waits_is_answered;
 
 use a_request_has_its_time::Sent;
+use a_reservation_is_kept::Reserved;
 use events_in_order::Order;
 use given_up_is_handed_over::Overload;
 use group_tells_the_same::Pairing;
@@ -72,6 +75,8 @@ pub(crate) struct Checks {
     fences: Vec<Fence>,
     /// Of each record, the newest reign of which a write was accepted.
     written: Vec<u64>,
+    /// Of each key, for whom it is reserved.
+    reserved: Vec<Option<Reserved>>,
     /// Of each key, how far the hand-over is, while that is watched.
     vacant: Option<Vec<Vacancy>>,
 }
@@ -96,6 +101,7 @@ impl Checks {
             come: Vec::new(),
             fences: (0..plan.rows()).map(|_| Fence::new()).collect(),
             written: vec![0; plan.rows()],
+            reserved: vec![None; plan.rows()],
             vacant: None,
         }
     }

@@ -162,6 +162,7 @@ impl Plan {
         plan.storage_rate = plan.storage_rate.clamp(-widest, widest);
         plan.faults.storage_forgets = 0.0;
         plan.faults.without_operators();
+        plan.faults.transfers = 0.0;
         plan.ttl = nanos(Config::default().ttl);
         plan.heal_at = plan.ttl * ttls;
         plan.keys = 1;

@@ -25,6 +25,12 @@ macro_rules! situations {
 situations! {
     /// a released key was granted to another candidate
     HandOver,
+    /// a key that was released in favour of a candidate was granted to it
+    ReservedTaken,
+    /// a key that was released in favour of a candidate was refused to another
+    ReservedRefused,
+    /// a key was granted that its successor had not asked for in time
+    ReservationOver,
     /// an expired lease was taken over
     TakeOver,
     /// a lease that seemed to end later than its ttl, since the storage's clock had stepped back, was taken over

@@ -119,7 +119,7 @@ impl Store {
         }
         self.frozen_until_ms = self.now_ms(now) + plan.freeze().as_millis() as u64;
         for record in self.rows.lessor.iter_mut().flatten() {
-            // Nobody's, and reserved for nobody.
+            // What is of before the loss counts as released, and reserves nothing.
             (record.session, record.expires_ms) = (None, 0);
         }
     }
@@ -283,33 +283,36 @@ impl World {
     /// What the storage got into.
     fn reach_by(&mut self, before: Option<&Record>, request: &Request, reply: &Reply, now_ms: u64) {
         let live = before.is_some_and(|record| record.lease(now_ms).is_live());
-        let situation =
-            match (request, reply, before) {
-                (_, Reply::Acquired(Acquired::Refused { lease: None, .. }), _) => Situation::Frozen,
-                (Request::Acquire(claim), Reply::Acquired(Acquired::Granted { term, .. }), Some(before)) => {
-                    let mine = before.session == Some(claim.session);
-                    match (live, before.session) {
-                        (true, _) if !mine => Situation::TakeOverBehindTheClock,
-                        (true, _) if *term == before.term => Situation::LostReplyHealed,
-                        (true, _) => Situation::OwnLeaseNewTerm,
-                        (false, None) if before.id != claim.id => Situation::HandOver,
-                        (false, Some(_)) if !mine => Situation::TakeOver,
-                        _ => return,
-                    }
+        let situation = match (request, reply, before) {
+            (_, Reply::Acquired(Acquired::Refused { lease: None, .. }), _) => Situation::Frozen,
+            (Request::Acquire(claim), Reply::Acquired(Acquired::Granted { term, .. }), Some(before)) => {
+                let mine = before.session == Some(claim.session);
+                match (live, before.session) {
+                    (true, _) if !mine => Situation::TakeOverBehindTheClock,
+                    (true, _) if *term == before.term => Situation::LostReplyHealed,
+                    (true, _) => Situation::OwnLeaseNewTerm,
+                    (false, None) if before.lease(now_ms).time_left > Duration::ZERO => Situation::ReservedTaken,
+                    (false, None) if before.expires_ms > 0 => Situation::ReservationOver,
+                    (false, None) if before.id != claim.id => Situation::HandOver,
+                    (false, Some(_)) if !mine => Situation::TakeOver,
+                    _ => return,
                 }
-                (Request::Acquire(claim), Reply::Acquired(_), Some(before)) if !live => {
-                    if claim.after < Some(before.term) { Situation::OutdatedClaim } else { Situation::TakeOverPutOff }
-                }
-                (Request::Renew(_), Reply::Renewed(Renewed::Lost { .. }), _) => Situation::RenewalRefused,
-                (Request::Renew(renewal), Reply::Renewed(_), Some(before)) if renewal.value != before.value => {
-                    Situation::ValuePublished
-                }
-                (Request::Revoke(_), Reply::Revoked(Some(_)), _) if live => Situation::Revoked,
-                (Request::Release(release), _, Some(before)) if live && before.session != Some(release.session) => {
-                    Situation::ReleaseTooLate
-                }
-                _ => return,
-            };
+            }
+            (Request::Acquire(claim), Reply::Acquired(_), Some(before)) if !live => match before.session {
+                _ if claim.after < Some(before.term) => Situation::OutdatedClaim,
+                None => Situation::ReservedRefused,
+                Some(_) => Situation::TakeOverPutOff,
+            },
+            (Request::Renew(_), Reply::Renewed(Renewed::Lost { .. }), _) => Situation::RenewalRefused,
+            (Request::Renew(renewal), Reply::Renewed(_), Some(before)) if renewal.value != before.value => {
+                Situation::ValuePublished
+            }
+            (Request::Revoke(_), Reply::Revoked(Some(_)), _) if live => Situation::Revoked,
+            (Request::Release(release), _, Some(before)) if live && before.session != Some(release.session) => {
+                Situation::ReleaseTooLate
+            }
+            _ => return,
+        };
         self.reach(situation);
     }
 

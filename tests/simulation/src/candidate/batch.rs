@@ -2,7 +2,6 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -14,7 +13,7 @@ use lessor::{Event, Id, Instant, Key, StorageError, Term, Timer, Value};
 
 use super::{Place, at};
 use crate::clock::Nanos;
-use crate::handle::Handle;
+use crate::handle::{Handle, Resigns};
 use crate::hint::Hint;
 use crate::message::{Ask, Told};
 use crate::plan::{Faults, nanos};
@@ -74,7 +73,7 @@ struct Desk {
     /// How many values were published.
     values: u64,
     /// It is to resign.
-    resign: Arc<AtomicBool>,
+    resign: Resigns,
 }
 
 impl Desk {
@@ -106,6 +105,10 @@ impl Loop {
     fn input(&self, number: usize, input: Input) {
         let now = self.now();
         lock(&self.elections)[number].handle_input(now, input);
+    }
+
+    fn resign(&self, number: usize, successor: Option<Id>, is_patient: bool) {
+        self.input(number, successor.map_or(Input::Resign, |to| Input::Transfer { to, is_patient }));
     }
 
     /// Everything that has come; true if anything has.
@@ -158,8 +161,9 @@ impl Loop {
             place.sim.world().end_work(place.seat, term.get());
             self.input(number, Input::Drained(term));
         }
-        if self.desks[number].resign.swap(false, Ordering::Relaxed) {
-            self.input(number, Input::Resign);
+        let resigns = lock(&self.desks[number].resign).take();
+        if let Some(successor) = resigns {
+            self.resign(number, successor, false);
         }
         let means = [self.faults.resigns, self.faults.values, self.faults.shutdowns];
         let often: f64 = means.iter().filter(|mean| **mean > 0.0).map(|mean| 1.0 / mean).sum();
@@ -172,7 +176,9 @@ impl Loop {
                 match which {
                     0 if self.faults.resigns > 0.0 => {
                         place.asks(|asked| asked.resign = true);
-                        self.input(number, Input::Resign);
+                        let successor = place.successor();
+                        let is_patient = successor.is_some() && place.draw(|random| random.chance(0.5));
+                        self.resign(number, successor, is_patient);
                     }
                     1 if self.faults.values > 0.0 => {
                         let value = place.draw(|random| Value::new(format!("{:x}", random.draw())).ok());

@@ -168,7 +168,13 @@ async fn disturb(place: Place, mut candidate: Candidate) {
         }
         if first == resign {
             place.asks(|asked| asked.resign = true);
-            let _ = place.waits("a hand-over", candidate.resign()).await;
+            let hand_over = async {
+                match place.successor() {
+                    Some(successor) => candidate.resign_to(successor).await,
+                    None => candidate.resign().await,
+                }
+            };
+            let _ = place.waits("a hand-over", hand_over).await;
         } else if first == value {
             let number = place.draw(|random| random.draw());
             if let Ok(value) = Value::new(format!("{number:x}")) {

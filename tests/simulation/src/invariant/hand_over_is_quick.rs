@@ -44,9 +44,10 @@ impl Sim {
         let now = world.now;
         let state = &mut world.seats[seat];
         (state.asked.resign, state.asked_at) = (true, now);
+        let successor = world.successor_of(seat);
         drop(world);
         if let Some(handle) = lock(&self.handles)[seat].as_ref() {
-            handle.resign();
+            handle.resign(successor);
         }
     }
 }
@@ -56,10 +57,10 @@ impl Sim {
 pub(super) enum Vacancy {
     /// The leader is to resign as soon as a follower asks: a wake-up may then meet a question under way.
     Expected,
-    /// The leader was asked to resign.
-    Asked,
-    /// It does not lead any more, and somebody should before long: since when, and by when.
-    Since(Nanos, Nanos),
+    /// The leader was asked to resign; in whose favour, if in anybody's.
+    Asked(Option<usize>),
+    /// It does not lead any more, and somebody should before long: since when, by when, and who.
+    Since(Nanos, Nanos, Option<usize>),
     /// Somebody leads.
     Filled,
 }
@@ -92,9 +93,10 @@ impl World {
         let row = self.plan.row(key, None);
         let leads = |state: &Seat| state.key == key && state.row == row && state.leads;
         let Some(leader) = self.seats.iter().position(leads).filter(|leader| *leader != seat) else { return };
+        let successor = Some(seat).filter(|seat| self.may_succeed(leader, *seat));
         let Some(vacancy) = self.checks.vacant.as_mut().and_then(|vacant| vacant.get_mut(key)) else { return };
         if *vacancy == Vacancy::Expected {
-            *vacancy = Vacancy::Asked;
+            *vacancy = Vacancy::Asked(successor);
             let at = self.now + self.seats[leader].program.between(0, self.plan.ttl / 250);
             self.schedule(at, Event::Resign(leader));
         }
@@ -117,14 +119,23 @@ impl World {
         if self.seats[seat].row != self.plan.row(key, None) {
             return;
         }
-        let heard_within = self.quick(seat);
-        let quick = heard_within + self.longest(|participant| participant.config.claim_delay);
+        let vacancy = self.checks.vacant.as_ref().and_then(|vacant| vacant.get(key));
+        let quick = match vacancy {
+            // It lets nobody else go first: the key is reserved for it.
+            Some(Vacancy::Asked(Some(successor))) => self.hears_within(self.seats[*successor].participant.kind),
+            _ => self.quick(seat) + self.longest(|participant| participant.config.claim_delay),
+        };
         let Some(vacancy) = self.checks.vacant.as_mut().and_then(|vacant| vacant.get_mut(key)) else { return };
         match (event, *vacancy) {
-            (Said::Lost { .. }, Vacancy::Asked) => *vacancy = Vacancy::Since(now, now + quick),
-            (Said::Elected { .. }, Vacancy::Since(since, until)) => {
+            (Said::Lost { .. }, Vacancy::Asked(successor)) => {
+                *vacancy = Vacancy::Since(now, now + quick, successor);
+            }
+            (Said::Elected { .. }, Vacancy::Since(since, until, successor)) => {
                 *vacancy = Vacancy::Filled;
-                self.check_preferred(seat);
+                match successor {
+                    Some(successor) => self.check_successor(seat, successor),
+                    None => self.check_preferred(seat),
+                }
                 if now > until {
                     let [gap, most] = [now - since, until - since].map(Duration::from_nanos);
                     self.fail(

@@ -56,9 +56,12 @@ impl World {
     /// When the last fault is over: the last message has arrived, hand-overs that were under way have ended, those
     /// who resigned campaign again.
     fn calm_at(&self) -> Nanos {
+        let transfers = self.plan.faults.transfers > 0.0;
         let hand_over = self.longest(|participant| {
             let config = &participant.config;
-            config.drain_timeout.max(config.min_hold) + config.cool_off + config.request_timeout * 4
+            // A patient hand-over waits for work that takes half as long again.
+            let drain = config.drain_timeout.mul_f64(if transfers { 1.5 } else { 1.0 }).max(config.min_hold);
+            drain + config.cool_off * if transfers { 2 } else { 1 } + config.request_timeout * 4
         });
         let faults = &self.plan.faults;
         let hands_over = faults.resigns > 0.0 || faults.shutdowns > 0.0 || self.plan.has_groups();

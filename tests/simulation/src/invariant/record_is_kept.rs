@@ -82,6 +82,8 @@ impl Step<'_> {
 impl World {
     /// The storage did this.
     pub(crate) fn check_step(&mut self, seat: Option<usize>, step: &Step<'_>) {
+        let row = step.request.key().map_or(0, |key| self.plan.row_of(key));
+        self.check_reservation(seat, row, step);
         if let Some(why) = step.wrong() {
             let name = self.sender(seat);
             let Step { before, request, after, now_ms, .. } = step;

@@ -28,6 +28,8 @@ pub(crate) struct Faults {
     pub(crate) wakes: bool,
     pub(crate) wakes_lost: f64,
     pub(crate) resigns: f64,
+    /// Of these, how many are in favour of a named candidate.
+    pub(crate) transfers: f64,
     pub(crate) values: f64,
     pub(crate) shutdowns: f64,
     pub(crate) evictions: f64,
@@ -76,6 +78,8 @@ impl Faults {
             batches_in_part: on(0.01, 0.1),
             revokes: on(6.0, 30.0),
             lists: on(4.0, 20.0),
+            // After all others: what they draw stays as it was.
+            transfers: on(0.3, 1.0),
             // Drawn apart, for runs with groups.
             key_fails: 0.0,
             busy: 0.0,
@@ -100,7 +104,7 @@ impl Faults {
         (self.revokes, self.lists) = (0.0, 0.0);
     }
 
-    pub(super) fn named(&self) -> [(&'static str, bool); 28] {
+    pub(super) fn named(&self) -> [(&'static str, bool); 29] {
         [
             ("slow", self.slow),
             ("very late", self.very_late > 0.0),
@@ -122,6 +126,7 @@ impl Faults {
             ("storage forgets", self.storage_forgets > 0.0),
             ("wake-ups", self.wakes),
             ("resigns", self.resigns > 0.0),
+            ("transfers", self.resigns > 0.0 && self.transfers > 0.0),
             ("values", self.values > 0.0),
             ("shutdowns", self.shutdowns > 0.0),
             ("evictions", self.evictions > 0.0),

@@ -4,6 +4,7 @@ mod candidate;
 mod group;
 mod handles;
 mod storage;
+mod transfer;
 
 /// A fault of the library.
 pub(crate) struct Mutant {
@@ -45,5 +46,8 @@ const fn edit(file: &'static str, find: &'static str, replace: &'static str) -> 
 
 /// Each of these has to be caught.
 pub(crate) fn all() -> Vec<&'static Mutant> {
-    [candidate::MUTANTS, storage::MUTANTS, handles::MUTANTS, group::MUTANTS].into_iter().flatten().collect()
+    [candidate::MUTANTS, storage::MUTANTS, transfer::MUTANTS, handles::MUTANTS, group::MUTANTS]
+        .into_iter()
+        .flatten()
+        .collect()
 }

@@ -26,7 +26,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         why: "a flag that the loop keeps is cheaper than a look at the clock",
         edits: &[
             edit(ELECTION, "Phase::Leading(reign) if now < reign.deadline)", "Phase::Leading(_))"),
-            edit(DEADLINE, "let left = deadline.saturating_sub(nanoseconds(now()));", "let left = deadline;"),
+            edit(DEADLINE, "let left = deadline.saturating_sub(now().to_bits().get());", "let left = deadline;"),
         ],
     },
     Mutant {
@@ -92,26 +92,26 @@ pub(super) const MUTANTS: &[Mutant] = &[
             ),
             edit(
                 END,
-                "Some(if ending.drained { held_until } else { held_until.max(ending.drain_until) })",
+                "if ending.drained { Some(held_until) } else { Some(held_until.max(ending.drain_until?)) }",
                 "let _ = (held_until, ending);
         None",
             ),
             edit(
                 REQUEST,
-                "        if let Phase::Releasing(Releasing { session, .. }) = self.phase {",
+                "        if let Phase::Releasing(releasing) = &self.phase {",
                 "        if let (Phase::Ending { .. }, Some(session)) = (&self.phase, self.session) {
             return Some(Release::new(key, session).into());
         }
-        if let Phase::Releasing(Releasing { session, .. }) = self.phase {",
+        if let Phase::Releasing(releasing) = &self.phase {",
             ),
             edit(
                 END,
-                "        if let Phase::Releasing(Releasing { then, .. }) = self.phase {",
+                "        let Phase::Releasing(releasing) = &self.phase else { return };",
                 "        if matches!(self.phase, Phase::Ending { .. }) {
             self.session = None;
             self.lose(if self.stopping { LostReason::Stopped } else { LostReason::Resigned });
         }
-        if let Phase::Releasing(Releasing { then, .. }) = self.phase {",
+        let Phase::Releasing(releasing) = &self.phase else { return };",
             ),
         ],
     },
@@ -127,8 +127,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
         why: "cancelled work counts as ended",
         edits: &[edit(
             END,
-            "ending: Ending { drain_until, drained: false }",
-            "ending: Ending { drain_until, drained: true }",
+            "Ending { drain_until, drained: false, successor: None }",
+            "Ending { drain_until, drained: true, successor: None }",
         )],
     },
     Mutant {
@@ -137,10 +137,10 @@ pub(super) const MUTANTS: &[Mutant] = &[
         why: "to stop renewing is enough, the lease runs out by itself",
         edits: &[edit(
             END,
-            "        self.phase = Phase::Releasing(Releasing { session, attempts: 0, then });
+            "        self.phase = Phase::Releasing(Box::new(Releasing { session, successor, attempts: 0, then }));
         self.next_at = self.now;
         true",
-            "        let _ = Releasing { session, attempts: 0, then };
+            "        let _ = Releasing { session, successor, attempts: 0, then };
         false",
         )],
     },
@@ -150,21 +150,35 @@ pub(super) const MUTANTS: &[Mutant] = &[
         why: "a reign that is over is over, however it ended",
         edits: &[edit(
             LEAD,
-            "Phase::Ending { reign, .. } => (reign, true),",
-            "Phase::Ending { reign, .. } => (reign, false),",
+            "Phase::Ending { reign, ending } => (reign, Some(ending)),",
+            "Phase::Ending { reign, .. } => (reign, None::<Box<Ending>>),",
         )],
     },
     Mutant {
         name: "stop_forgets_the_release",
         breaks: "R9",
         why: "who stops stops, and the lease runs out by itself",
-        edits: &[edit(END, " && !self.begin_release(AfterRelease::Stop)", "")],
+        edits: &[
+            edit(END, " && !self.begin_release(AfterRelease::Stop, None)", ""),
+            edit(
+                LEAD,
+                "if !self.begin_release(then, successor) && !self.stopping {",
+                "if !self.stopping && !self.begin_release(then, successor) {",
+            ),
+        ],
     },
     Mutant {
         name: "cool_off_skipped",
         breaks: "R12",
         why: "once it is released everybody may claim",
-        edits: &[edit(END, "AfterRelease::CoolOff => self.cool_off(),", "AfterRelease::CoolOff => {}")],
+        edits: &[edit(
+            END,
+            "AfterRelease::CoolOff => self.cool_off(if successor.is_some() { 2 } else { 1 }),",
+            "AfterRelease::CoolOff => {
+                let _ = successor;
+                self.phase = Phase::Following;
+            }",
+        )],
     },
     Mutant {
         name: "wake_up_cuts_the_cool_off",

@@ -28,7 +28,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         name: "release_unchecked",
         breaks: "R4",
         why: "who releases is the leader: a delete by key alone",
-        edits: &[edit(RECORD, "current.filter(|record| record.session == Some(session))?;", "current?;")],
+        edits: &[edit(RECORD, "current.filter(|record| record.session == Some(release.session))?;", "current?;")],
     },
     Mutant {
         name: "record_deleted_on_release",
@@ -100,7 +100,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         why: "the holder cannot renew in another term, so it has lost it anyhow",
         edits: &[edit(
             RECORD,
-            "let revoked = Self { session: None, term,",
+            "let revoked = Self { term,",
             "let revoked = Self { session: record.session, term,",
         )],
     },
