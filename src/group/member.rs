@@ -114,7 +114,8 @@ impl<T: Timer> Member<T> {
             match self.candidacy.settle(now, news, entropy, events, send, &mut told) {
                 Next::At { at, now: read, in_flight, holds, is_ending, in_jeopardy } => {
                     self.call.take_if(|call| Some(call.id) != in_flight);
-                    let reply = match sent {
+                    // Where the thread stood still, it may be overdue before it was begun.
+                    let reply = match sent.filter(|sent: &Call| Some(sent.id) == in_flight) {
                         Some(sent) => self.begin(sent),
                         None => self.poll_call(),
                     };
