@@ -95,6 +95,16 @@ fn no_async_is_enough() {
     assert_eq!(out.matches("writes a report in term ").count(), 12, "{out}");
 }
 
+/// R22: two at once and no more, in terms of their own.
+#[test]
+fn slots_are_a_semaphore() {
+    let output = run("slots", &[]);
+    let out = stdout(&output);
+    assert!(output.status.success() && out.lines().count() == 5, "{output:?}");
+    assert!(out.lines().all(|line| line.ends_with(" 1 at once") || line.ends_with(" 2 at once")), "{out}");
+    assert!(out.contains("slot 0, term 1,") && out.contains("slot 1, term 1,"), "{out}");
+}
+
 /// R11: what the lease cannot prevent the term does.
 #[test]
 fn fenced_write_refuses_the_paused_leader() {
