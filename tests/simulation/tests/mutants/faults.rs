@@ -3,6 +3,7 @@
 mod candidate;
 mod group;
 mod handles;
+mod slots;
 mod storage;
 mod transfer;
 
@@ -38,6 +39,8 @@ const GROUP_DRIVER: &str = "src/group/driver.rs";
 const GROUP_MEMBER: &str = "src/group/member.rs";
 const GROUP_OVERLOAD: &str = "src/group/overload.rs";
 const GROUP_ROUSE: &str = "src/group/rouse.rs";
+const SLOTS: &str = "src/election/slots.rs";
+const SLOT_KEYS: &str = "src/slots.rs";
 const DEADLINE: &str = "src/deadline.rs";
 
 const fn edit(file: &'static str, find: &'static str, replace: &'static str) -> Edit {
@@ -46,7 +49,7 @@ const fn edit(file: &'static str, find: &'static str, replace: &'static str) -> 
 
 /// Each of these has to be caught.
 pub(crate) fn all() -> Vec<&'static Mutant> {
-    [candidate::MUTANTS, storage::MUTANTS, transfer::MUTANTS, handles::MUTANTS, group::MUTANTS]
+    [candidate::MUTANTS, storage::MUTANTS, transfer::MUTANTS, handles::MUTANTS, group::MUTANTS, slots::MUTANTS]
         .into_iter()
         .flatten()
         .collect()
