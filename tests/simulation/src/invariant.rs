@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use lessor::Fence;
+use lessor::storage::Version;
 
 use crate::clock::Nanos;
 use crate::outcome::Broken;
@@ -75,6 +76,8 @@ pub(crate) struct Checks {
     fences: Vec<Fence>,
     /// Of each record, the newest reign of which a write was accepted.
     written: Vec<u64>,
+    /// Of each candidate, the version of the last reservation that it was told of, and how often.
+    excused: Vec<(Version, u32)>,
     /// Of each key, for whom it is reserved.
     reserved: Vec<Option<Reserved>>,
     /// Of each key, how far the hand-over is, while that is watched.
@@ -101,6 +104,7 @@ impl Checks {
             come: Vec::new(),
             fences: (0..plan.rows()).map(|_| Fence::new()).collect(),
             written: vec![0; plan.rows()],
+            excused: vec![(Version::new(0), 0); seats],
             reserved: vec![None; plan.rows()],
             vacant: None,
         }

@@ -15,16 +15,6 @@ pub(super) const MUTANTS: &[Mutant] = &[
         )],
     },
     Mutant {
-        name: "reservation_outlasts_a_step_back",
-        breaks: "R10",
-        why: "an end in the record is compared with the clock, and clocks go forward",
-        edits: &[edit(
-            RECORD,
-            "if self.is_ahead_of_the_clock(now_ms) { 0 } else { self.expires_ms.saturating_sub(now_ms) }",
-            "self.expires_ms.saturating_sub(now_ms)",
-        )],
-    },
-    Mutant {
         name: "plain_release_reserves",
         breaks: "R12",
         why: "a release takes the session away, and nothing else has to change",
@@ -32,16 +22,6 @@ pub(super) const MUTANTS: &[Mutant] = &[
             RECORD,
             "Self { session: None, version: self.version.next(), expires_ms: 0, ..self.clone() }",
             "Self { session: None, version: self.version.next(), ..self.clone() }",
-        )],
-    },
-    Mutant {
-        name: "release_ends_now",
-        breaks: "R12",
-        why: "what is released has ended at this moment, so that is its end",
-        edits: &[edit(
-            RECORD,
-            "let freed = record.freed();",
-            "let freed = Self { expires_ms: now_ms, ..record.freed() };",
         )],
     },
     Mutant {
