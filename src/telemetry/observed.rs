@@ -110,6 +110,8 @@ impl Report {
         self.call = Some(Call { id, operation: request.operation(), sent: now, answer: None });
         #[cfg(feature = "tracing")]
         self.trace.requested(subject, request);
+        #[cfg(not(feature = "tracing"))]
+        let _ = subject;
     }
 
     /// The call of that request, within its span.

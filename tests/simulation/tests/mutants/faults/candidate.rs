@@ -221,7 +221,9 @@ pub(super) const MUTANTS: &[Mutant] = &[
         edits: &[edit(
             LEAD,
             "self.events.push_back(Event::Lost { term: reign.term, reason });",
-            "self.events.push_front(Event::Lost { term: reign.term, reason });",
+            "let first = self.events.pop_front();
+        self.events.push_back(Event::Lost { term: reign.term, reason });
+        first.into_iter().for_each(|first| self.events.push_back(first));",
         )],
     },
     // === requests ===
