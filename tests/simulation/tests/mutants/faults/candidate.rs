@@ -151,7 +151,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         edits: &[edit(
             LEAD,
             "Phase::Ending { reign, ending } => (reign, Some(ending)),",
-            "Phase::Ending { reign, .. } => (reign, None::<Box<Ending>>),",
+            "Phase::Ending { reign, .. } => (reign, None::<Box<super::Ending>>),",
         )],
     },
     Mutant {
