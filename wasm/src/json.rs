@@ -12,7 +12,7 @@ use serde::de::{
     self, DeserializeOwned, DeserializeSeed, EnumAccess, Expected, IntoDeserializer, MapAccess, SeqAccess,
 };
 use serde::de::{Unexpected, VariantAccess, Visitor};
-use serde::{Deserialize, Serialize, forward_to_deserialize_any};
+use serde::{Serialize, forward_to_deserialize_any};
 
 #[cfg(not(target_family = "wasm"))]
 mod native;
