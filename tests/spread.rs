@@ -3,14 +3,20 @@
 mod faulty;
 
 use std::collections::BTreeMap;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use faulty::{Fault, Faulty, entropy, ms, secs};
 use futures::future::{AbortHandle, abortable};
+use futures::task::AtomicWaker;
 use futures::{FutureExt as _, StreamExt as _};
 use lessor::{
-    BuildError, Builder, Candidate, Event, Group, GroupEvent, GroupEvents, Instant, Key, Lost, ManualTimer, Spread,
-    Term, Timer,
+    BuildError, Builder, Candidate, Event, Group, GroupEvent, GroupEvents, Instant, Key, Lost, LostReason, ManualTimer,
+    Spread, Term, Timer,
 };
 
 /// How often it is looked who leads.
@@ -22,12 +28,40 @@ struct Town {
     storage: Faulty,
     groups: BTreeMap<String, (Group, GroupEvents)>,
     drivers: BTreeMap<String, AbortHandle>,
+    gates: BTreeMap<String, Gate>,
     led: BTreeMap<Key, Seen>,
     /// When which key went from whom to whom.
     moves: Vec<(Instant, Key, String, String)>,
     /// Since when nobody leads a key that was led before.
     free: BTreeMap<Key, Instant>,
     longest_gap: Duration,
+}
+
+/// While it is shut a process stands still.
+#[derive(Clone, Default)]
+struct Gate {
+    is_shut: Arc<AtomicBool>,
+    waker: Arc<AtomicWaker>,
+}
+
+impl Gate {
+    fn shut(&self) {
+        self.is_shut.store(true, Ordering::Relaxed);
+    }
+
+    fn open(&self) {
+        self.is_shut.store(false, Ordering::Relaxed);
+        self.waker.wake();
+    }
+
+    async fn guard(self, run: impl Future<Output = ()>) {
+        let mut run = pin!(run);
+        poll_fn(|cx| {
+            self.waker.register(cx.waker());
+            if self.is_shut.load(Ordering::Relaxed) { Poll::Pending } else { run.as_mut().poll(cx) }
+        })
+        .await;
+    }
 }
 
 struct Seen {
@@ -44,6 +78,7 @@ impl Town {
             storage,
             groups: BTreeMap::new(),
             drivers: BTreeMap::new(),
+            gates: BTreeMap::new(),
             led: BTreeMap::new(),
             moves: Vec::new(),
             free: BTreeMap::new(),
@@ -58,7 +93,9 @@ impl Town {
         let builder = Group::builder().id(id).spread(spread);
         let way = self.storage.another_way();
         let (group, driver) = builder.build_with(way.clone(), self.timer.clone(), entropy(seed)).unwrap();
-        let (run, driver) = abortable(driver.run());
+        let gate = Gate::default();
+        let (run, driver) = abortable(gate.clone().guard(driver.run()));
+        self.gates.insert(id.to_owned(), gate);
         self.timer.spawn(async { _ = run.await });
         self.drivers.insert(id.to_owned(), driver);
         for number in 0..keys {
@@ -236,7 +273,14 @@ fn one_goes() {
     town.begin_all(4, 200);
     town.pass(secs(10));
     let (group, its) = (town.groups["node-1"].0.clone(), town.groups["node-1"].0.status().leading);
+    let mut events = group.events();
     town.timer.block_on(group.shutdown()).unwrap().unwrap();
+    let told: Vec<_> = std::iter::from_fn(|| events.next().now_or_never().flatten()).collect();
+    let reasons = told.iter().filter_map(|event| match event {
+        GroupEvent::Of { event: Event::Ending { reason, .. } | Event::Lost { reason, .. }, .. } => Some(*reason),
+        _ => None,
+    });
+    assert!(reasons.clone().count() == 2 * its && reasons.into_iter().all(|reason| reason == LostReason::Stopped));
     town.look();
     town.groups.remove("node-1");
     town.pass(secs(10));
@@ -295,6 +339,28 @@ fn one_is_cut_off() {
     town.pass(secs(60));
     assert_eq!(town.loads(), before);
     assert_eq!(town.take_moves().len(), before[1]);
+}
+
+/// Who stood still for so long that it lost its place takes nothing by what it knew before: it looks first, as one that begins.
+#[test]
+fn one_stood_still() {
+    let mut town = Town::new();
+    for id in ["a", "b"] {
+        town.begin(id, 100, |spread| spread.moves_per_minute(0));
+    }
+    town.pass(secs(10));
+    town.gates["a"].shut();
+    town.pass(secs(30));
+    assert_eq!(town.groups["b"].0.status().leading, 100);
+    let some: Vec<_> = town.candidates("b").into_iter().filter(Candidate::is_leader).collect();
+    for candidate in &some {
+        town.timer.block_on(candidate.resign()).unwrap().unwrap();
+    }
+    town.gates["a"].open();
+    town.pass(ms(1_500));
+    assert_eq!(town.groups["a"].0.status().leading, 0, "it knows of nobody yet");
+    town.pass(secs(60));
+    assert_eq!(town.loads().iter().sum::<usize>(), 100);
 }
 
 /// A storage that is away says nothing of who is there: afterwards each leads what it led.

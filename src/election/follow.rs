@@ -13,6 +13,7 @@ impl Election {
     /// even if nothing is learnt from the lease.
     pub(super) fn refused(&mut self, lease: Option<Lease>, retry_after: Duration, says_more: bool) {
         let before = self.known;
+        let says_nothing = lease.is_none();
         self.see_key(lease.as_ref());
         if let Some(seen) = &mut self.sighting {
             seen.is_anothers |= !retry_after.is_zero();
@@ -26,7 +27,9 @@ impl Election {
             _ => self.pause(retry_after),
         };
         self.see_leader(lease);
-        self.next_at = self.next_slot(self.now.saturating_add(pause));
+        let again_at = self.now.saturating_add(pause);
+        // A storage that shows nothing grants nothing: that holds for each slot.
+        self.next_at = if says_nothing { again_at } else { self.next_slot(again_at) };
     }
 
     /// A look is answered: an observer's, or that of a candidate which lets others go first.

@@ -156,6 +156,7 @@ mod tests {
     use crate::config::Config;
     use crate::election::{Input, Output};
     use crate::storage::{Acquired, Reply, Session};
+    use crate::term::Version;
     use crate::text::Id;
     use core::time::Duration;
 
@@ -169,10 +170,37 @@ mod tests {
         let mut asked = Vec::new();
         while let Output::Request { id, request } = election.poll_output(now) {
             asked.extend(request.key().cloned());
-            let reply = Reply::Acquired(Acquired::refused(None, Duration::from_secs(5)));
-            election.handle_input(now, Input::Reply { id, reply: Ok(reply) });
+            election.handle_input(now, Input::Reply { id, reply: Ok(Reply::Acquired(held())) });
         }
         assert_eq!(asked, ["g/member/0", "g/member/1", "g/member/2"]);
         assert_eq!(election.key(), "g/member");
+    }
+
+    /// A storage that grants nothing at all is asked for one of them: it would say the same of each.
+    #[test]
+    fn what_grants_nothing_is_asked_once() {
+        let mut now = Instant::from_origin(Duration::from_secs(1));
+        let (key, id) = (Key::new("g/member").unwrap(), Id::new("a").unwrap());
+        let election = Election::new(key.clone(), id, Config::default(), Session::from_bits(1), 7, now).unwrap();
+        let mut election = election.seated(key, Slots::in_order("g/member/", 1_000).unwrap());
+        for _ in 0..3 {
+            let mut asked = 0;
+            while let Output::Request { id, request } = election.poll_output(now) {
+                assert_eq!(request.key().unwrap(), "g/member/0");
+                let reply = Reply::Acquired(Acquired::refused(None, Duration::from_secs(5)));
+                election.handle_input(now, Input::Reply { id, reply: Ok(reply) });
+                asked += 1;
+            }
+            assert_eq!(asked, 1);
+            now = election.next_timeout();
+        }
+    }
+
+    fn held() -> Acquired {
+        let lease = Lease {
+            time_left: Duration::from_secs(5),
+            ..Lease::new(Term::FIRST, Version::FIRST, Duration::from_secs(10))
+        };
+        Acquired::refused(Some(lease), Duration::from_secs(5))
     }
 }

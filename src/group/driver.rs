@@ -217,14 +217,16 @@ impl<S: Storage + 'static, T: Timer> GroupDriver<S, T> {
                 self.unsettle(place);
             }
         }
+        let mut are_more = false;
         if is_asked {
-            self.adopt();
+            are_more = self.adopt();
             if self.hub.state.lock().is_stopping {
                 self.leave_spread();
             }
         }
         let now = self.hub.timer.now();
-        let has_spread = self.spread(now);
+        // By all of its keys: by some of them others would seem to have to lead the rest.
+        let has_spread = !are_more && self.spread(now);
         self.come_up(now);
         let is_due = self.tick.is_some_and(|tick| tick <= now);
         // Answers that are there by then come first: by what they say a lease may be in no danger any more.
@@ -251,8 +253,8 @@ impl<S: Storage + 'static, T: Timer> GroupDriver<S, T> {
         self.members.get_mut(place as usize)?.as_mut()
     }
 
-    /// Takes up those that have no place yet: some of them.
-    fn adopt(&mut self) {
+    /// Takes up those that have no place yet: some of them. Whether there are more.
+    fn adopt(&mut self) -> bool {
         let (newcomers, are_more) = {
             let mut state = self.hub.state.lock();
             (state.newcomers.pop_front(), !state.newcomers.is_empty())
@@ -275,6 +277,7 @@ impl<S: Storage + 'static, T: Timer> GroupDriver<S, T> {
         if are_more {
             self.hub.rouse.driver();
         }
+        are_more
     }
 
     /// Those whose time has come by the timetable.

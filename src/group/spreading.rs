@@ -4,6 +4,7 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::mem;
 use core::task::{Context, Poll, Waker};
 
 use super::driver::GroupDriver;
@@ -27,6 +28,8 @@ pub(super) struct Spreading<T: Timer> {
     /// Where it is among the members, from when it was adopted until it is gone.
     place: Option<u32>,
     is_over: bool,
+    /// The seat was elected, and it was not noticed yet that it has lost its place.
+    is_seated: bool,
     look: Option<Look>,
     waker: Waker,
     /// Keys came or went, or time did, since it was last decided.
@@ -63,6 +66,7 @@ impl<T: Timer + Clone> Spreading<T> {
             seat,
             place: None,
             is_over: false,
+            is_seated: false,
             look: None,
             waker,
             is_undecided: false,
@@ -94,12 +98,27 @@ impl<T: Timer> Spreading<T> {
     /// What happened to the seat.
     pub(super) fn seat_told(&mut self, event: &Event, now: Instant) {
         match event {
-            Event::Elected { .. } => self.sharing.look_at(now),
-            Event::Lost { .. } => {
-                self.sharing.unseated();
-                self.is_undecided = true;
+            Event::Elected { .. } => {
+                self.is_seated = true;
+                self.sharing.look_at(now);
             }
+            Event::Lost { .. } => self.unseat(),
             _ => {}
+        }
+    }
+
+    /// It has lost its place, which is told once.
+    fn unseat(&mut self) {
+        if mem::take(&mut self.is_seated) {
+            self.sharing.unseated();
+            self.is_undecided = true;
+        }
+    }
+
+    /// Whoever stood still for long goes by no old view, not even until it comes to its seat.
+    fn ask_the_clock(&mut self) {
+        if self.is_seated && !self.seat.is_leader() {
+            self.unseat();
         }
     }
 
@@ -165,6 +184,7 @@ impl<S: Storage + 'static, T: Timer> GroupDriver<S, T> {
     /// Does what is due for the spread, if the group is part of one. Whether something was.
     pub(super) fn spread(&mut self, now: Instant) -> bool {
         let Some(mut spreading) = self.spreading.take() else { return false };
+        spreading.ask_the_clock();
         let storage = &self.storage;
         let changed = spreading.look(now, |list| {
             let storage = storage.clone();
@@ -229,7 +249,10 @@ impl<S: Storage + 'static, T: Timer> GroupDriver<S, T> {
         let successors = spreading.sharing.successors();
         spreading.seat.stop();
         for (place, to) in successors {
-            self.ask_member(place, |wishes| _ = wishes.transfer(to, false));
+            self.ask_member(place, |wishes| {
+                wishes.stop();
+                wishes.transfer(to, false);
+            });
         }
     }
 }

@@ -78,7 +78,12 @@ impl Wishes {
 
     /// Tells what was asked for since the last time. A stop is told each time.
     pub(super) fn tell(&mut self, mut tell: impl FnMut(Input)) {
-        if let Some(new) = self.new.take() {
+        let new = self.new.take();
+        if self.stop {
+            // Before the rest: what is handed over at the same time ends since it was stopped.
+            tell(Input::Stop);
+        }
+        if let Some(new) = new {
             let New { value, claim_delay, resign, transfer } = *new;
             let serial = self.value_asked;
             value.map(|value| Input::SetValue { value, serial }).into_iter().for_each(&mut tell);
@@ -86,9 +91,6 @@ impl Wishes {
             transfer.map(|(to, is_patient)| Input::Transfer { to, is_patient }).into_iter().for_each(&mut tell);
             // After that: it bounds a patient one.
             resign.then_some(Input::Resign).into_iter().for_each(&mut tell);
-        }
-        if self.stop {
-            tell(Input::Stop);
         }
     }
 

@@ -1,13 +1,16 @@
 //! Which processes share the keys: those that hold a lease of a place, `<name>/member/<i>`.
 
+use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt::Write as _;
+use core::mem;
 use core::time::Duration;
 
 use super::rendezvous::hash;
 use crate::storage::Entry;
-use crate::text::{Id, Value};
+use crate::term::{Term, Version};
+use crate::text::{Id, Key, Value};
 use crate::time::Instant;
 
 /// The heaviest that a process may be.
@@ -28,12 +31,40 @@ pub(super) struct Present {
     pub(super) until: Instant,
 }
 
-/// Who is there, in the order of their ids. An id that comes twice counts once: ids have to differ.
-pub(super) fn present(entries: Vec<Entry>, now: Instant) -> Vec<Present> {
-    let live = entries.into_iter().filter(|entry| entry.lease.is_live());
-    let mut present: Vec<_> = live
-        .filter_map(|entry| read(entry.lease.id?, entry.lease.value.as_ref(), now, entry.lease.time_left))
-        .collect();
+/// The leases that were live when it was last looked, and since when each has been seen unchanged.
+///
+/// Who is there renews its lease: one that stands still for its ttl is over, by the own clock, whatever the storage's says.
+/// That may have stepped back.
+#[derive(Debug, Default)]
+pub(super) struct Sightings(BTreeMap<Key, Sighting>);
+
+#[derive(Debug)]
+struct Sighting {
+    term: Term,
+    version: Version,
+    since: Instant,
+}
+
+impl Sightings {
+    /// Who is there, in the order of their ids. An id that comes twice counts once: ids have to differ.
+    pub(super) fn present(&mut self, entries: Vec<Entry>, margin: Duration, now: Instant) -> Vec<Present> {
+        let before = mem::take(&mut self.0);
+        let live = entries.into_iter().filter(|entry| entry.lease.is_live());
+        let present = live.filter_map(|Entry { key, lease, .. }| {
+            let (term, version) = (lease.term, lease.version);
+            let same = before.get(&key).filter(|seen| (seen.term, seen.version) == (term, version));
+            let since = same.map_or(now, |seen| seen.since);
+            self.0.insert(key, Sighting { term, version, since });
+            let until = now.saturating_add(lease.time_left);
+            let until = until.min(since.saturating_add(lease.ttl).saturating_add(margin));
+            (now < until).then_some(())?;
+            Some(read(lease.id?, lease.value.as_ref(), until))
+        });
+        in_order(present.collect())
+    }
+}
+
+fn in_order(mut present: Vec<Present>) -> Vec<Present> {
     // Of two with one id the one that lives longer: the other is most likely an earlier life of the same process.
     present.sort_by(|one, other| (&one.id, other.until).cmp(&(&other.id, one.until)));
     present.dedup_by(|later, first| later.id == first.id);
@@ -42,12 +73,12 @@ pub(super) fn present(entries: Vec<Entry>, now: Instant) -> Vec<Present> {
 
 /// From the value of a lease: a weight, then the hashes of the keys that are asked for, 16 hexadecimal digits each. What cannot
 /// be read is left out, so that a later version may say more.
-fn read(id: Id, value: Option<&Value>, now: Instant, time_left: Duration) -> Option<Present> {
+fn read(id: Id, value: Option<&Value>, until: Instant) -> Present {
     let mut words = value.map_or("", Value::as_str).split(' ');
     let weight = words.next().and_then(|word| word.parse::<u32>().ok()).unwrap_or(1).min(MAX_WEIGHT);
     let wants = words.filter_map(|word| u64::from_str_radix(word, 16).ok()).take(MAX_WANTED).collect();
     let hash = hash(id.as_str().as_bytes());
-    Some(Present { id, hash, weight, wants, until: now.saturating_add(time_left) })
+    Present { id, hash, weight, wants, until }
 }
 
 /// The value that says so.
@@ -64,11 +95,13 @@ pub(super) fn written(weight: u32, wants: impl IntoIterator<Item = u64>) -> Opti
 mod tests {
     use super::*;
     use crate::lease::Lease;
-    use crate::term::{Term, Version};
-    use crate::text::Key;
     use alloc::format;
 
     const NOW: Instant = Instant::from_origin(Duration::from_secs(5));
+
+    fn present(entries: Vec<Entry>, now: Instant) -> Vec<Present> {
+        Sightings::default().present(entries, Duration::ZERO, now)
+    }
 
     fn entry(place: u32, id: &str, value: Option<&str>, left: u64) -> Entry {
         let lease = Lease {
@@ -107,5 +140,23 @@ mod tests {
         let present = present(entries.into(), NOW);
         let seen: Vec<_> = present.iter().map(|one| (one.id.as_str(), one.weight)).collect();
         assert_eq!(seen, [("aa", 1), ("b", 2)]);
+    }
+
+    /// A lease that stands still is over after its ttl and the margin, however long the storage says that it lasts.
+    #[test]
+    fn what_stands_still_is_over() {
+        let mut sightings = Sightings::default();
+        let renewed = |seconds: u64| {
+            let mut entry = entry(1, "b", None, 10);
+            entry.lease.version = Version::new(1 + seconds / 4);
+            entry
+        };
+        for seconds in 0..40 {
+            let now = NOW.saturating_add(Duration::from_secs(seconds));
+            let entries = [entry(0, "a", None, 10), renewed(seconds)];
+            let present = sightings.present(entries.into(), Duration::from_secs(1), now);
+            let seen: Vec<_> = present.iter().map(|one| one.id.as_str()).collect();
+            assert_eq!(seen, if seconds < 11 { ["a", "b"].as_slice() } else { &["b"] }, "{seconds}");
+        }
     }
 }

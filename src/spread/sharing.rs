@@ -6,8 +6,9 @@ use core::mem;
 use core::time::Duration;
 
 use super::Spread;
-use super::present::{self, MAX_WANTED, Present};
+use super::present::{self, MAX_WANTED, Present, Sightings};
 use super::rendezvous::{Taker, assign, hash};
+use crate::config::Config;
 use crate::storage::{Entry, Page};
 use crate::text::{Id, Key, Value};
 use crate::time::Instant;
@@ -25,6 +26,9 @@ pub(crate) struct Sharing {
     /// By the hash of its key.
     shares: BTreeMap<u64, Share>,
     present: Vec<Present>,
+    sightings: Sightings,
+    /// By how much clocks may be apart after a ttl.
+    margin: Duration,
     /// Since when this process has been seen among them.
     joined_at: Option<Instant>,
     /// How long after that it takes part: where many begin together, the first would else take everything.
@@ -81,6 +85,8 @@ impl Sharing {
             interval: spread.interval(),
             shares: BTreeMap::new(),
             present: Vec::new(),
+            sightings: Sightings::default(),
+            margin: Config::with_ttl(spread.ttl).margin,
             joined_at: None,
             settles_within: spread.interval(),
             was_settled: false,
@@ -136,7 +142,7 @@ impl Sharing {
         if let Some(next) = page.next {
             return Err(next);
         }
-        let present = present::present(mem::take(&mut self.found), now);
+        let present = self.sightings.present(mem::take(&mut self.found), self.margin, now);
         let are = |present: &[Present]| present.iter().map(|one| (one.id.clone(), one.weight)).collect::<Vec<_>>();
         let changed = are(&self.present) != are(&present);
         self.is_stale |= changed;
