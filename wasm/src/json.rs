@@ -7,6 +7,8 @@ use core::fmt;
 use lessor::Key;
 #[cfg(feature = "service")]
 use lessor_wire::WireRequest;
+#[cfg(feature = "service")]
+use serde::Deserialize;
 use serde::de::value::StrDeserializer;
 use serde::de::{
     self, DeserializeOwned, DeserializeSeed, EnumAccess, Expected, IntoDeserializer, MapAccess, SeqAccess,
