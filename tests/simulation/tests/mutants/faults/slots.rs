@@ -81,17 +81,6 @@ pub(super) const MUTANTS: &[Mutant] = &[
         )],
     },
     Mutant {
-        name: "who_looks_trusts_the_storage",
-        breaks: "R12",
-        why: "the storage says how long the lease lasts",
-        edits: &[edit(
-            FOLLOW,
-            "Some(since) => Vacancy::Free { since },",
-            "Some(since) if since > self.now => Vacancy::Free { since },
-                    Some(_) => Vacancy::Held { until: self.now.saturating_add(lease.time_left) },",
-        )],
-    },
-    Mutant {
         name: "looks_while_in_doubt",
         breaks: "R6",
         why: "a look shows whether the claim was applied",
