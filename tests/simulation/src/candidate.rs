@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use lessor::{Builder, Candidate, Driver, Id, Instant, Ticket, Timer};
+use lessor::{Builder, Candidate, Driver, Group, GroupBuilder, Id, Instant, Spread, Ticket, Timer};
 
 use crate::clock::Nanos;
 use crate::handle::Handle;
 use crate::message::{Ask, Told};
-use crate::plan::{Kind, Protocol, nanos};
+use crate::plan::{self, Kind, Protocol, nanos};
 use crate::port::Port;
 use crate::random::Random;
 use crate::reference::client_go::ClientGo;
@@ -107,6 +107,24 @@ impl Place {
         }
     }
 
+    fn group_builder(&self) -> GroupBuilder {
+        let builder = Group::builder().id(format!("p{}", self.process));
+        let world = self.sim.world();
+        match (&world.plan.spread, world.plan.member(self.process)) {
+            (Some(plan::Spread { ttl, .. }), Some(member)) => {
+                let spread = Spread::new(plan::Spread::NAME).ttl(*ttl).weight(member.weight);
+                builder.spread(spread.moves_per_minute(member.moves_per_minute))
+            }
+            _ => builder,
+        }
+    }
+
+    /// Whether this process campaigns for the key of this seat.
+    fn has_key(&self) -> bool {
+        let key = self.key();
+        self.sim.world().plan.has_key(self.process, key)
+    }
+
     fn port(&self) -> Port {
         Port { sim: self.sim.clone(), process: self.process, incarnation: self.incarnation }
     }
@@ -128,6 +146,7 @@ impl Place {
         drop(old);
         let mut world = self.sim.world();
         world.begin_instance(self.seat);
+        world.count_key(self.seat, true);
         drop(world);
         self.sim.look(self.seat);
     }
@@ -203,6 +222,7 @@ impl Sim {
         for seat in seats {
             world.begin_instance(seat);
         }
+        world.forget_view(process);
         drop(world);
         self.count_answering(process);
     }

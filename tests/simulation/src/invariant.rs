@@ -25,17 +25,23 @@ mod hand_over_is_quick;
 mod hand_overs_are_whole;
 mod healed_is_led;
 mod lists_are_whole;
+mod moves_are_few;
 mod no_stale_write;
 mod no_work_at_release;
+mod nothing_moves;
 mod one_leader;
 mod one_slot_each;
 mod operations_bounded;
 mod others_go_first;
+mod places_are_near;
 mod record_is_kept;
 mod renewals_share_their_time;
+mod shares_are_led;
 mod terms_grow;
 mod the_preferred_lead_next;
+mod who_asks_is_given;
 mod who_waits_is_answered;
+mod work_keeps_its_key;
 
 use a_request_has_its_time::Sent;
 use a_reservation_is_kept::Reserved;
@@ -80,6 +86,10 @@ pub(crate) struct Checks {
     excused: Vec<(Version, u32)>,
     /// Of each key, for whom it is reserved.
     reserved: Vec<Option<Reserved>>,
+    /// Of each key, to which process it was moved that has not got it yet.
+    handed: Vec<Option<usize>>,
+    /// How many keys came by a move.
+    moved_in: u64,
     /// Of each key, how far the hand-over is, while that is watched.
     vacant: Option<Vec<Vacancy>>,
 }
@@ -90,8 +100,8 @@ impl Checks {
         Self {
             broken: None,
             failed: false,
-            grants: vec![Vec::new(); plan.rows()],
-            revoked: vec![BTreeMap::new(); plan.rows()],
+            grants: vec![Vec::new(); plan.all_rows()],
+            revoked: vec![BTreeMap::new(); plan.all_rows()],
             reigns: vec![0; plan.rows()],
             orders: (0..seats).map(|_| Order::default()).collect(),
             budgets: (0..seats).map(|_| Budget::default()).collect(),
@@ -105,7 +115,9 @@ impl Checks {
             fences: (0..plan.rows()).map(|_| Fence::new()).collect(),
             written: vec![0; plan.rows()],
             excused: vec![(Version::new(0), 0); seats],
-            reserved: vec![None; plan.rows()],
+            reserved: vec![None; plan.all_rows()],
+            handed: vec![None; plan.keys],
+            moved_in: 0,
             vacant: None,
         }
     }
@@ -132,6 +144,7 @@ impl World {
         self.checks.rounds[seat] = Round::resumed(self.seats[seat].resumed.take());
         let state = &mut self.seats[seat];
         (state.ending_since, state.lost, state.told_lost, state.given_up) = (None, None, false, None);
+        state.moving = None;
         state.instance += 1;
         // What was asked of its group is asked of it.
         state.asked = self.teams[state.process].asked;

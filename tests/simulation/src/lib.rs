@@ -5,7 +5,7 @@
 //! draws who takes part and what goes wrong, and is the whole run: the same seed shows the same run again.
 //!
 //! Read in this order: `random` and `clock`; `plan` (what a seed means); `sim` (true time and who is in it), `process`,
-//! `seat`, `team`, `timer`; `message`, `network`, `store`, `trouble`, `operator`; `candidate` (the shipped code as it is used) and `reference` (the
+//! `seat`, `team`, `rendezvous` and `view` (what a process that shares its keys knows), `timer`; `message`, `network`, `store`, `trouble`, `operator`; `candidate` (the shipped code as it is used) and `reference` (the
 //! protocols of others); `fault`; `invariant` (what must hold); `run`, `many`, `report`. `trace` and `timeline` make
 //! pictures.
 
@@ -27,6 +27,7 @@ mod process;
 pub mod random;
 pub mod reached;
 pub mod reference;
+mod rendezvous;
 pub mod report;
 mod run;
 mod seat;
@@ -37,6 +38,7 @@ pub mod timeline;
 mod timer;
 pub mod trace;
 mod trouble;
+mod view;
 
 pub use many::{Summary, many};
 pub use outcome::{Broken, Outcome};

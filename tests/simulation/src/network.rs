@@ -78,6 +78,10 @@ impl World {
                 || What::Sent { call: call as u64, candidate: seat, operation },
                 [1, seat as u64, operation.len() as u64],
             );
+        } else {
+            let operation = ask.operation();
+            let text = || What::Asked { call: call as u64, process, operation };
+            self.note(text, [13, process as u64, operation.len() as u64]);
         }
         let faults = &self.plan.faults;
         let (ttl, healed, now) = (self.plan.ttl, self.healed, self.now);
@@ -242,10 +246,14 @@ impl Calling {
             return;
         }
         for (seat, request) in seats.iter().zip(requests) {
+            if matches!(request, Request::Acquire(_)) {
+                self.sim.look_at_sharers(self.process);
+            }
             if matches!(request, Request::Release(_)) {
                 self.sim.check_release(*seat);
             }
             self.sim.world().check_owed(*seat, request);
+            self.sim.world().check_successor_asked(*seat, request);
             self.sim.world().check_place(*seat, request);
         }
     }
@@ -270,6 +278,9 @@ impl Future for Calling {
                 };
                 let row = key.map_or(0, |key| world.plan.row_of(key));
                 world.count_request(*seat, row);
+            }
+            if seats.is_empty() {
+                world.asks_of_others(this.process, &ask);
             }
             if let Ask::Lessor(requests) = &ask {
                 let renewals = seats.iter().zip(requests).filter(|(_, request)| matches!(request, Request::Renew(_)));
@@ -298,6 +309,9 @@ impl Future for Calling {
             state.taken = true;
             let (seats, sent_at) = (state.seats.clone(), state.sent_at);
             world.answered(&seats, sent_at, &told);
+            if seats.is_empty() {
+                world.told_of_others(this.process, &told);
+            }
             return Poll::Ready(told);
         }
         state.waker = Some(cx.waker().clone());

@@ -7,7 +7,7 @@ use lessor::storage::{List, Page, Reply, Revoke};
 use lessor::{Key, Term};
 
 use crate::message::Told;
-use crate::plan::Plan;
+use crate::plan::{Plan, Spread};
 use crate::reached::Situation;
 use crate::sim::World;
 
@@ -40,7 +40,8 @@ impl World {
     /// An operator on this machine looks at all leases whose keys begin so.
     pub(crate) fn list(&mut self, process: usize, prefix: &str, limit: usize) {
         let list = List::new().prefix(prefix).limit(limit);
-        let known = (0..self.plan.rows()).filter(|row| self.store.has_record(*row)).map(|row| self.plan.name_of(row));
+        let known =
+            (0..self.plan.all_rows()).filter(|row| self.store.has_record(*row)).map(|row| self.plan.name_of(row));
         let missing = known.filter(|key| key.as_str().starts_with(prefix)).collect();
         let walk = Walk { list, last: None, missing, losses: self.store.losses };
         self.send_errand(process, walk.list.clone().into(), Errand::List(walk));
@@ -51,9 +52,10 @@ impl World {
         // Who hears of no answer gives up.
         let Told::Lessor(replies) = told else { return };
         match (errand, replies.first()) {
-            (Errand::Revoke(key), Some(Ok(Reply::Revoked(Some(lease))))) => {
+            // A place has no resource.
+            (Errand::Revoke(row), Some(Ok(Reply::Revoked(Some(lease))))) if row < self.plan.rows() => {
                 // From now on the resource refuses what the former holder still sends.
-                self.write_as_operator(key, lease.term.next().unwrap_or(Term::LAST));
+                self.write_as_operator(row, lease.term.next().unwrap_or(Term::LAST));
             }
             (Errand::List(walk), Some(Ok(Reply::Listed(page)))) => self.turn_page(process, walk, page),
             _ => {}
@@ -97,15 +99,21 @@ impl Walk {
     }
 }
 
-/// Which key that is, or whose slot.
-pub(crate) fn number_of(key: &Key) -> usize {
-    key.as_str().as_bytes().get(1).copied().map_or(0, |digit| usize::from(digit - b'0'))
+/// Which key that is, or whose slot. None: it is that of a place in a spread.
+pub(crate) fn number_of(key: &Key) -> Option<usize> {
+    let digit = key.as_str().strip_prefix('k')?.bytes().next()?;
+    Some(usize::from(digit - b'0'))
 }
 
 impl Plan {
-    /// How many records there are: one for each slot of each key, or for each key where they have none.
+    /// How many records there are of the keys: one for each slot of each key, or for each key where they have none.
     pub(crate) fn rows(&self) -> usize {
         self.keys * self.slots.max(1)
+    }
+
+    /// How many there are with those of the places in a spread, which come last.
+    pub(crate) fn all_rows(&self) -> usize {
+        self.rows() + if self.spread.is_some() { Spread::PLACES } else { 0 }
     }
 
     /// Which of them is that of a slot.
@@ -115,19 +123,25 @@ impl Plan {
 
     /// Which of them has this key.
     pub(crate) fn row_of(&self, key: &Key) -> usize {
-        let slot = key.as_str().rsplit_once('/').and_then(|(_, slot)| slot.parse().ok());
-        self.row(number_of(key), slot)
+        let number = key.as_str().rsplit_once('/').and_then(|(_, number)| number.parse().ok());
+        match number_of(key) {
+            Some(key) => self.row(key, number),
+            None => self.rows() + number.map_or(0, usize::from),
+        }
     }
 
-    /// Whose slot that is.
-    pub(crate) fn key_of(&self, row: usize) -> usize {
-        row / self.slots.max(1)
+    /// Whose slot that is. None: it is that of a place in a spread.
+    pub(crate) fn key_of(&self, row: usize) -> Option<usize> {
+        (row < self.rows()).then(|| row / self.slots.max(1))
     }
 
     /// What its key is called.
     pub(crate) fn name_of(&self, row: usize) -> Key {
-        let key = self.key_of(row);
-        let name = if self.slots > 0 { format!("k{key}/slot/{}", row % self.slots) } else { format!("k{key}") };
+        let name = match self.key_of(row) {
+            Some(key) if self.slots > 0 => format!("k{key}/slot/{}", row % self.slots),
+            Some(key) => format!("k{key}"),
+            None => format!("{}/member/{}", Spread::NAME, row - self.rows()),
+        };
         Key::new(name).expect("a valid key")
     }
 }

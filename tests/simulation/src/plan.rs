@@ -15,8 +15,10 @@ mod faults;
 mod groups;
 mod ranks;
 mod slots;
+mod spread;
 
 pub(crate) use faults::Faults;
+pub(crate) use spread::Spread;
 
 /// Which protocol takes part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,6 +136,8 @@ pub struct Plan {
     pub(crate) keys: usize,
     /// How many may lead a key at once. 0: the keys have no slots.
     pub(crate) slots: usize,
+    /// How the groups share the keys, if they do.
+    pub(crate) spread: Option<Spread>,
     pub(crate) participants: Vec<Participant>,
     pub(crate) faults: Faults,
     pub(crate) storage_rate: i64,
@@ -188,6 +192,7 @@ impl Plan {
             plan.group_some();
             plan.slot_some();
             plan.rank_some();
+            plan.spread_some();
         }
         plan
     }
@@ -233,7 +238,7 @@ impl Plan {
         let ttl = participants.iter().map(|participant| nanos(participant.config.ttl)).max().unwrap_or(1);
         let heal_at = ttl * random.between(25, 100);
         let keys = if random.chance(0.02) { 10 } else { random.choose(&[1, 1, 1, 2, 3]) };
-        Self { seed, protocol, misuse, keys, slots: 0, participants, faults, storage_rate, ttl, heal_at }
+        Self { seed, protocol, misuse, keys, slots: 0, spread: None, participants, faults, storage_rate, ttl, heal_at }
     }
 
     /// Whether some processes have all their candidates under one driver.

@@ -16,9 +16,9 @@ pub(crate) struct Port {
 }
 
 impl Port {
-    /// Whose key that is.
-    fn seat_of(&self, key: Option<&Key>) -> usize {
-        self.process * self.sim.world().plan.keys + key.map_or(0, number_of)
+    /// Whose key that is. Nobody's: it is about the processes that share the keys.
+    fn seat_of(&self, key: Option<&Key>) -> Option<usize> {
+        Some(self.process * self.sim.world().plan.keys + number_of(key?)?)
     }
 }
 
@@ -27,7 +27,7 @@ impl Storage for Port {
     async fn call(&self, request: Request) -> Result<Reply, StorageError> {
         let seat = self.seat_of(request.key());
         let ask = Ask::Lessor(vec![request]);
-        match self.sim.call(self.process, self.incarnation, vec![seat], ask).await {
+        match self.sim.call(self.process, self.incarnation, seat.into_iter().collect(), ask).await {
             Told::Lessor(mut replies) => replies.pop().unwrap_or_else(|| Err(StorageError::unfit())),
             _ => Err(StorageError::transient("connection reset")),
         }
@@ -41,7 +41,10 @@ impl Storage for Port {
     fn subscribe(&self, key: &Key) -> Wakeups {
         let seat = self.seat_of(Some(key));
         let world = self.sim.world();
-        if world.plan.faults.wakes { Wakeups::new(world.seats[seat].hint.clone()) } else { Wakeups::never() }
+        match seat {
+            Some(seat) if world.plan.faults.wakes => Wakeups::new(world.seats[seat].hint.clone()),
+            _ => Wakeups::never(),
+        }
     }
 
     async fn check(&self) -> Result<(), StorageError> {

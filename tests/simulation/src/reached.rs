@@ -111,6 +111,16 @@ situations! {
     OtherKeyFailed,
     /// a group gave a key up since the storage could not keep up
     GivenUp,
+    /// a process that shares its keys let another go first, which was to lead
+    OthersGoFirstInSpread,
+    /// a process that shares its keys lost its place
+    PlaceLost,
+    /// a key was handed over to a process that had asked for it
+    HandedToWhoAsked,
+    /// a key came to the process that had asked for it
+    KeyMoved,
+    /// a key was not moved while its work went on
+    WorkKeptItsKey,
     /// a write of an earlier reign was refused
     StaleWriteRefused,
 }

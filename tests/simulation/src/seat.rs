@@ -74,6 +74,10 @@ pub(crate) struct Seat {
     pub(crate) lost_at: Nanos,
     /// The term that its group gave up and that is not released yet.
     pub(crate) given_up: Option<u64>,
+    /// The term that it hands over to a process that asked for it.
+    pub(crate) moving: Option<u64>,
+    /// The term in which it has a key that was moved to it, until it knows.
+    pub(crate) moved_in: Option<u64>,
     pub(crate) reference_id: u64,
 }
 
@@ -109,6 +113,8 @@ impl Seat {
             jeopardy_at: 0,
             lost_at: 0,
             given_up: None,
+            moving: None,
+            moved_in: None,
             reference_id: 0,
         }
     }
@@ -186,6 +192,7 @@ impl World {
                 (state.term, state.ending_since, state.lost) = (term.get(), None, None);
                 state.elected_at = self.now;
                 self.tally.counts.elections += 1;
+                self.count_moved_in(seat, term.get());
             }
             Event::Renewed { deadline, .. } => {
                 state.deadline = nanos(deadline.since_origin());
@@ -304,6 +311,17 @@ impl Sim {
         if leads != before {
             self.count_answering(process);
         }
+    }
+
+    /// Looks at all candidates of a process that shares its keys: which of them are there decides whose they are.
+    pub(crate) fn look_at_sharers(self: &Arc<Self>, process: usize) {
+        let world = self.world();
+        if world.plan.member(process).is_none() {
+            return;
+        }
+        let seats: Vec<_> = (0..world.seats.len()).filter(|seat| world.seats[*seat].process == process).collect();
+        drop(world);
+        seats.into_iter().for_each(|seat| self.look(seat));
     }
 
     /// Asks the handle of a seat. While that is asked no time passes.

@@ -23,6 +23,7 @@ use crate::store::Store;
 use crate::team::Team;
 use crate::trace::{Entry, Trace, What};
 use crate::trouble::Trouble;
+use crate::view::View;
 
 mod agenda;
 mod sleeps;
@@ -50,6 +51,8 @@ pub(crate) struct World {
     pub(crate) seats: Vec<Seat>,
     /// Of each process, its group.
     pub(crate) teams: Vec<Team>,
+    /// Of each process, what it knows of those with which it shares its keys.
+    pub(crate) views: Vec<View>,
     pub(crate) calls: Vec<Call>,
     pub(crate) network: Network,
     pub(crate) store: Store,
@@ -104,6 +107,7 @@ impl Sim {
             tally: Tally::new(&plan),
             faults: Vec::new(),
             teams: processes.iter().map(|_| Team::default()).collect(),
+            views: processes.iter().map(|_| View::default()).collect(),
             tracing,
             trace,
             processes,

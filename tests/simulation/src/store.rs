@@ -1,5 +1,6 @@
 //! The storage: the shipped `Record::judge` on rows in memory, one clock, and everything that befalls a server.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use lessor::storage::{Acquired, List, Page, Record, Renewed, Reply, Request};
@@ -62,7 +63,7 @@ pub(crate) struct Granted {
 impl Store {
     pub(crate) fn new(plan: &Plan) -> Self {
         let rows =
-            Rows { lessor: vec![None; plan.rows()], less: vec![None; plan.keys], client_go: vec![None; plan.keys] };
+            Rows { lessor: vec![None; plan.all_rows()], less: vec![None; plan.keys], client_go: vec![None; plan.keys] };
         Self {
             clock: Clock::new(1_700_000_000 * SECOND, plan.storage_rate),
             backup: rows.clone(),
@@ -71,7 +72,7 @@ impl Store {
             forgets: plan.faults.storage_forgets > 0.0,
             frozen_until_ms: 0,
             losses: 0,
-            promised: vec![0; plan.rows()],
+            promised: vec![0; plan.all_rows()],
             random: Random::stream(plan.seed, "store", 0),
         }
     }
@@ -103,7 +104,9 @@ impl Store {
 
     fn list(&self, plan: &Plan, list: &List, now_ms: u64) -> Page {
         let rows = self.rows.lessor.iter().enumerate();
-        list.page(rows.filter_map(|(key, row)| Some((plan.name_of(key), row.as_ref()?.lease(now_ms)))))
+        let leases = rows.filter_map(|(key, row)| Some((plan.name_of(key), row.as_ref()?.lease(now_ms))));
+        // In the order of their bytes: place 10 comes before place 2.
+        list.page(leases.collect::<BTreeMap<_, _>>())
     }
 
     /// It goes back to an older state, or to none; then it grants nothing until no lease of before can be left.
@@ -207,6 +210,9 @@ impl World {
             return Reply::Listed(self.store.list(&self.plan, list, now_ms));
         }
         let key = request.key().map_or(0, |key| self.plan.row_of(key));
+        if !self.check_place_is_near(key) {
+            return Acquired::refused(None, Duration::ZERO).into();
+        }
         let before = self.store.rows.lessor[key].clone();
         let reply = self.store.judge(key, request, now_ms);
         let after = self.store.rows.lessor[key].clone();
@@ -250,8 +256,11 @@ impl World {
         match (request, &before, &after) {
             (Request::Revoke(_), Some(before), Some(after)) if before != after => {
                 self.check_revoke(key, before, after);
-                let of = self.plan.key_of(key);
-                self.note(|| What::Revoked { key: of }, [12, key as u64, before.term.get()]);
+                let (of, fingerprint) = (self.plan.key_of(key), [12, key as u64, before.term.get()]);
+                match of {
+                    Some(key) => self.note(|| What::Revoked { key }, fingerprint),
+                    None => self.note_place(key, Some(after), fingerprint),
+                }
             }
             (Request::Acquire(_) | Request::Renew(_), before, Some(after)) if before.as_ref() != Some(after) => {
                 self.store.promise(key, self.now, before.as_ref(), after);
@@ -266,18 +275,37 @@ impl World {
             let until = Duration::from_nanos(self.now) + Duration::from_millis(until);
             let candidate = holder.and(seat);
             let term = term.map_or(0, Term::get);
-            let of = self.plan.key_of(key);
-            self.note(|| What::Holds { key: of, candidate, term, until }, [6, key as u64, term]);
-            let news = term_of(&before) != term_of(&after);
-            self.allow_all(of, if news { 3 } else { 1 });
-            if news {
-                self.wake(of);
+            let fingerprint = [6, key as u64, term];
+            if let Some(of) = self.plan.key_of(key) {
+                self.note(|| What::Holds { key: of, candidate, term, until }, fingerprint);
+                let news = term_of(&before) != term_of(&after);
+                self.allow_all(of, if news { 3 } else { 1 });
+                if news {
+                    self.wake(of);
+                }
+            } else {
+                self.note_place(key, after.as_ref(), fingerprint);
             }
             if self.store.random.chance(0.05) {
                 self.store.backup = self.store.rows.clone();
             }
         }
         reply
+    }
+
+    fn note_place(&mut self, row: usize, record: Option<&Record>, fingerprint: [u64; 3]) {
+        let holder = record.filter(|record| record.session.is_some()).map(|record| record.id.clone());
+        let says = record.and_then(|record| record.value.clone());
+        let place = row - self.plan.rows();
+        let text = |text: Option<String>| text.unwrap_or_default();
+        self.note(
+            || What::Place {
+                place,
+                holder: text(holder.map(|id| id.to_string())),
+                says: text(says.map(|value| value.as_str().to_owned())),
+            },
+            fingerprint,
+        );
     }
 
     /// What the storage got into.

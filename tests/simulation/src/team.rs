@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use futures::Stream;
-use lessor::{GroupEvent, GroupEvents};
+use lessor::{Event, GroupEvent, GroupEvents};
 
 use crate::candidate::Place;
 use crate::clock::Nanos;
@@ -41,6 +41,7 @@ impl Place {
         let mut world = self.sim.world();
         let stepped_at = Some(world.now);
         world.teams[self.process] = Team { stepped_at, ..Team::default() };
+        world.forget_view(self.process);
     }
 
     /// Somebody ends the group.
@@ -82,8 +83,14 @@ impl World {
     fn heard_of_group(&mut self, process: usize, event: GroupEvent) {
         match event {
             GroupEvent::Of { key, event, .. } => {
-                let seat = process * self.plan.keys + number_of(&key);
-                self.group_told(seat, event);
+                if let Some(key) = number_of(&key) {
+                    let seat = process * self.plan.keys + key;
+                    // Here, in the order of what happened, and not where its candidate tells it.
+                    if event == Event::Stopped {
+                        self.count_key(seat, false);
+                    }
+                    self.group_told(seat, event);
+                }
             }
             GroupEvent::Overloaded { in_danger, held, .. } => self.group_overloaded(process, in_danger, held),
             _ => {}

@@ -42,6 +42,10 @@ pub enum What {
     /// The storage wrote a record: from now on this candidate (`None`: nobody) holds the key in this term, until then
     /// unless something is written before.
     Holds { key: usize, candidate: Option<usize>, term: u64, until: Duration },
+    /// The storage wrote the record of a place in a spread: from now on this process (empty: none) holds it, and says that.
+    Place { place: usize, holder: String, says: String },
+    /// A process sent a request that is about no key.
+    Asked { call: u64, process: usize, operation: &'static str },
     /// An operator took the key from whoever held it.
     Revoked { key: usize },
     /// A candidate sent a request, with a number that no other has.

@@ -50,7 +50,7 @@ impl World {
     }
 
     pub(crate) fn trouble_of_key(&self, request: &Request) -> Option<Way> {
-        let (until, way) = self.trouble.keys.get(number_of(request.key()?))?;
+        let (until, way) = self.trouble.keys.get(number_of(request.key()?)?)?;
         way.filter(|_| self.now < *until)
     }
 

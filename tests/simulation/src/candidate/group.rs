@@ -53,13 +53,13 @@ pub(super) fn start(place: &Place, keys: usize, kind: Kind) {
 async fn take_part(places: Vec<Place>, kind: Kind) {
     let first = &places[0];
     while !first.is_dead() {
-        let (group, driver) = Group::builder()
-            .id(format!("p{}", first.process))
+        let (group, driver) = first
+            .group_builder()
             .build_with(first.port(), first.timer(), first.entropy())
-            .expect("a name is all that it needs");
+            .expect("the plan draws valid spreads");
         first.begin_group(group.events());
         let kept = Kept { group: Arc::new(Mutex::new(Some(group))), bell: Hint::default() };
-        for place in &places {
+        for place in places.iter().filter(|place| place.has_key()) {
             place.spawn(Vec::new(), belong(place.clone(), kept.clone()));
         }
         let end =

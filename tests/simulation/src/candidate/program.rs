@@ -48,7 +48,7 @@ async fn guarded(place: &Place, leadership: &Leadership) {
     if let Err(lost) = place.sim.observe(|| leadership.guard().map(drop)) {
         place.heard(leadership, &lost);
     }
-    let longest = place.sim.world().seats[place.seat].participant.config.drain_timeout.mul_f64(1.5);
+    let longest = place.sim.world().plan.longest_rest(place.process);
     let rest = place.draw(|random| random.duration(Duration::ZERO, longest));
     let _ = select(place.sleep(rest), pin!(leadership.lost())).await;
     drop(busy);

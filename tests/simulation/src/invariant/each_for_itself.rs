@@ -39,6 +39,8 @@ impl World {
         let touched = failed > 0 && self.now < failed + ttl;
         // What is given up is judged when that begins: its work may then take a while to end.
         let ends = match event {
+            // It belongs to another process, which asks for it.
+            Event::Ending { .. } if self.is_moved(seat) => false,
             Event::Ending { .. } | Event::StorageFailed { .. } | Event::Jeopardy { .. } => true,
             Event::Lost { reason, .. } => *reason != LostReason::Resigned,
             _ => false,

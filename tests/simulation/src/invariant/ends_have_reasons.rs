@@ -15,8 +15,18 @@ impl World {
         self.count_failed(seat, event, clock);
         let Asked { resign, stop, drop } = self.seats[seat].asked;
         let given_up = match event {
-            Event::Ending { reason: LostReason::Resigned, .. } if !resign => self.is_given_up(seat),
-            Event::Lost { reason: LostReason::Resigned, .. } => self.seats[seat].given_up.is_some(),
+            Event::Ending { reason: LostReason::Resigned, .. } => {
+                let asked_for = self.is_asked_for(seat);
+                if asked_for {
+                    self.seats[seat].moving = Some(self.seats[seat].term);
+                    self.forgive_overload(seat);
+                }
+                asked_for || (!resign && self.is_given_up(seat))
+            }
+            Event::Lost { reason: LostReason::Resigned, .. } => {
+                let state = &self.seats[seat];
+                state.given_up.is_some() || state.moving == Some(state.term)
+            }
             _ => false,
         };
         let state = &self.seats[seat];
@@ -35,7 +45,10 @@ impl World {
         };
         if !holds {
             let (name, deadline) = (self.name(seat), self.seats[seat].deadline);
-            self.fail(RULE, format!("{name} told {event:?} at {clock}, which is not so: deadline {deadline}"));
+            let process = self.seats[seat].process;
+            let knows = self.plan.member(process).map(|_| format!(", it knows {:?}", self.views[process]));
+            let text = format!("{name} told {event:?} at {clock}, which is not so: deadline {deadline}");
+            self.fail(RULE, text + &knows.unwrap_or_default());
         }
     }
 }

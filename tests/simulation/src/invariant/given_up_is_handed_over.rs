@@ -14,6 +14,8 @@ pub(crate) struct Overload {
     told: Vec<(usize, usize)>,
     /// The seats that began to hand over since then.
     given_up: Vec<usize>,
+    /// One of them may as well have been asked for by whom it belongs to.
+    is_unclear: bool,
     /// When the last renewal was told, in true time.
     renewed_at: Option<Nanos>,
 }
@@ -43,14 +45,19 @@ impl World {
         true
     }
 
+    /// A candidate hands over what another process has asked for: perhaps its group gave it up, too.
+    pub(super) fn forgive_overload(&mut self, seat: usize) {
+        self.checks.overloads[self.seats[seat].process].is_unclear = true;
+    }
+
     /// A group did something, and all that it told has been taken in.
     pub(crate) fn check_overload(&mut self, process: usize) {
         let overload = &mut self.checks.overloads[process];
         let (told, given_up) = (std::mem::take(&mut overload.told), std::mem::take(&mut overload.given_up));
-        let renewed_at = overload.renewed_at;
+        let (renewed_at, is_unclear) = (overload.renewed_at, std::mem::take(&mut overload.is_unclear));
         // Where a thread stands still in between, more has happened since.
         let ([(in_danger, held)], 0.0) = (told.as_slice(), self.plan.faults.stalled) else { return };
-        if !self.processes[process].up {
+        if !self.processes[process].up || is_unclear {
             return;
         }
         let members: Vec<_> = (0..self.seats.len()).filter(|seat| self.seats[*seat].process == process).collect();

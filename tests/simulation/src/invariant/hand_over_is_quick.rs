@@ -7,7 +7,7 @@ use std::time::Duration;
 use lessor::Event as Said;
 
 use crate::clock::Nanos;
-use crate::plan::{Kind, Participant};
+use crate::plan::{Kind, Participant, nanos};
 use crate::seat::Seat;
 use crate::sim::{Event, Sim, World, lock};
 
@@ -19,15 +19,15 @@ impl Sim {
         let until = {
             let mut world = self.world();
             // Where everybody leads nobody follows.
-            let follows = world.plan.slots < world.processes.len();
-            let vacancy = if follows { Vacancy::Expected } else { Vacancy::Filled };
-            world.checks.vacant = Some(vec![vacancy; world.plan.keys]);
+            let follows = |key: &usize| world.plan.slots.max(1) < world.campaigners(*key);
+            let vacancy = |key: usize| if follows(&key) { Vacancy::Expected } else { Vacancy::Filled };
+            world.checks.vacant = Some((0..world.plan.keys).map(vacancy).collect());
             // It hears of it at its next renewal at the latest, and its work may take all of its time to end.
             let release = world.longest(|participant| {
                 let config = &participant.config;
                 config.renew_interval.mul_f64(1.2) + config.drain_timeout.max(config.min_hold) + config.request_timeout
             });
-            let delay = world.longest(|participant| participant.config.claim_delay);
+            let delay = nanos(world.longest_delay());
             world.now + release + delay + world.round() + world.longest_retry() * 2 + world.plan.ttl / 10
         };
         self.run_until(until);
@@ -70,7 +70,10 @@ impl World {
     /// at its next step.
     fn quick(&self, seat: usize) -> Nanos {
         let Seat { key, process, .. } = self.seats[seat];
-        let others = |other: &Seat| other.key == key && other.process != process && !other.leads;
+        let others = |other: &Seat| {
+            let campaigns = self.plan.has_key(other.process, key);
+            campaigns && other.key == key && other.process != process && !other.leads
+        };
         let mut others = self.seats.iter().filter(|other| others(other));
         let woken = self.plan.faults.wakes && others.any(|other| !other.participant.kind.is_stepped());
         self.plan.ttl / 20 + self.round() + if woken { 0 } else { self.longest_retry() }
@@ -83,7 +86,8 @@ impl World {
     }
 
     fn longest_retry(&self) -> Nanos {
-        self.longest(|Participant { config, .. }| config.retry_interval.max(config.claim_delay).mul_f64(1.1))
+        let delay = self.longest_delay();
+        self.longest(|Participant { config, .. }| config.retry_interval.max(delay).mul_f64(1.1))
     }
 
     /// A candidate sends a request.
@@ -104,12 +108,16 @@ impl World {
 
     pub(super) fn count_vacancy(&mut self, seat: usize, event: &Said) {
         let (key, now) = (self.seats[seat].key, self.now);
+        let vacancy = self.checks.vacant.as_ref().and_then(|vacant| vacant.get(key));
+        // Later it is another process that asks for it.
+        let asked = self.plan.spread.is_none() || matches!(vacancy, Some(Vacancy::Asked(_)));
         let state = &self.seats[seat];
         // Who is stepped, or goes round a loop, hears of it when it comes round.
         let hears_at_once = matches!(state.participant.kind, Kind::Run | Kind::Group);
         if self.checks.vacant.is_some()
             && matches!(event, Said::Ending { .. })
             && hears_at_once
+            && asked
             && state.asked_at > 0
             && now > state.asked_at
         {
@@ -123,7 +131,7 @@ impl World {
         let quick = match vacancy {
             // It lets nobody else go first: the key is reserved for it.
             Some(Vacancy::Asked(Some(successor))) => self.hears_within(self.seats[*successor].participant.kind),
-            _ => self.quick(seat) + self.longest(|participant| participant.config.claim_delay),
+            _ => self.quick(seat) + nanos(self.longest_delay()),
         };
         let Some(vacancy) = self.checks.vacant.as_mut().and_then(|vacant| vacant.get_mut(key)) else { return };
         match (event, *vacancy) {

@@ -3,8 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use lessor::Config;
+
 use crate::clock::Nanos;
 use crate::plan::{Participant, nanos};
+use crate::seat::Seat;
 use crate::sim::{Sim, World};
 
 const RULE: &str = "healed is led";
@@ -22,16 +25,26 @@ impl Sim {
         world.begin_calm();
         world.forget_renewals();
         drop(world);
-        let elections = self.world().tally.counts.elections;
+        let (elections, moved) = {
+            let mut world = self.world();
+            world.check_shares();
+            (world.unmoved_elections(), world.moved())
+        };
         self.run_until(calm_at + bound + tail);
         self.each_key_is_led("long after");
         let mut world = self.world();
-        if world.tally.counts.elections != elections {
-            let more = world.tally.counts.elections - elections;
+        world.check_shares();
+        world.check_unmoved(moved);
+        if world.unmoved_elections() != elections {
+            let more = world.unmoved_elections() - elections;
             world.fail(RULE, format!("{more} elections though nothing was wrong any more"));
         }
-        for seat in 0..world.seats.len() {
-            world.check_calm(seat, Duration::from_nanos(tail));
+        let campaigns = |seat: &Seat| world.plan.has_key(seat.process, seat.key);
+        let seats: Vec<_> = (0..world.seats.len()).filter(|seat| campaigns(&world.seats[*seat])).collect();
+        for seat in seats {
+            if !world.has_moved_since(seat, calm_at + bound) {
+                world.check_calm(seat, Duration::from_nanos(tail));
+            }
             world.check_answers(seat);
             world.check_pairs(seat);
             world.check_given_up(seat);
@@ -44,8 +57,8 @@ impl Sim {
         for key in 0..world.plan.keys {
             let slots = world.plan.slots.max(1);
             let led = (0..slots).filter(|slot| world.tally.is_led(key * slots + slot)).count();
-            let due = slots.min(world.processes.len());
-            if led < due {
+            let due = slots.min(world.campaigners(key));
+            if led < due && !world.is_under_way(key) {
                 world.fail(RULE, format!("{led} lead k{key} {when} everything has been well, of {due}"));
             }
         }
@@ -71,21 +84,50 @@ impl World {
 
     /// How long it may take from there.
     fn bound(&self) -> Nanos {
+        let delay = self.longest_delay();
         let longest = self.longest(|participant| {
             let config = &participant.config;
             config.ttl
-                + config.retry_interval.max(config.claim_delay).mul_f64(1.1)
+                + config.retry_interval.max(delay).mul_f64(1.1)
                 + config.request_timeout * 2
                 + config.takeover_delay
         });
         // Others go first; then each slot is asked for, and what one was faster at another has to look at.
-        let rounds = self.longest(|participant| participant.config.claim_delay) + self.round();
+        let rounds = nanos(delay) + self.round();
         let longest = longest + rounds;
         // A version has to be seen unchanged for so long where the storage's clock is not to be trusted.
         let watched = self.longest(|participant| participant.config.ttl + participant.config.margin);
         let stepped = self.plan.guarded() || self.plan.faults.storage_steps_back > 0.0;
         let frozen = if self.plan.faults.storage_forgets > 0.0 { nanos(self.plan.freeze()) } else { 0 };
-        longest + if stepped { watched } else { 0 } + frozen + self.plan.ttl / 20
+        longest + if stepped { watched } else { 0 } + frozen + self.plan.ttl / 20 + self.sharing_takes()
+    }
+
+    /// How long it takes from there until those who share the keys have come, or have gone, and each has what it asks for.
+    fn sharing_takes(&self) -> Nanos {
+        let Some(spread) = &self.plan.spread else { return 0 };
+        let config = Config::with_ttl(spread.ttl);
+        // A place is had again, and those of earlier lives run out; then it takes part; then it asks for one key after the
+        // other. The work under the last of them ends late, and it is asked for again where that came too late.
+        let joins = config.ttl + config.retry_interval.mul_f64(1.1) + config.request_timeout * 4 + config.cool_off;
+        let asks = spread.interval() * (5 + 2 * self.plan.keys as u32);
+        let claims = self.longest(|participant| {
+            let config = &participant.config;
+            config.min_hold + config.retry_interval * 2 + config.cool_off * 2
+        });
+        let rests = (0..self.processes.len()).map(|process| self.plan.longest_rest(process));
+        let rest = nanos(rests.max().unwrap_or_default().mul_f64(self.pace()));
+        nanos((joins + asks).mul_f64(self.pace())) + (claims + rest) * 2
+    }
+
+    /// For how long anybody lets others go first, at the longest.
+    pub(super) fn longest_delay(&self) -> Duration {
+        let delays = (0..self.processes.len()).map(|process| self.plan.longest_delay(process));
+        delays.max().unwrap_or_default().mul_f64(self.pace())
+    }
+
+    /// How many campaign for a key.
+    pub(super) fn campaigners(&self, key: usize) -> usize {
+        (0..self.processes.len()).filter(|process| self.plan.has_key(*process, key)).count()
     }
 
     /// How long it takes to ask for each slot.
@@ -94,8 +136,12 @@ impl World {
     }
 
     pub(super) fn longest(&self, of: impl Fn(&Participant) -> Duration) -> Nanos {
+        nanos(self.plan.participants.iter().map(of).max().unwrap_or_default().mul_f64(self.pace()))
+    }
+
+    /// By how much any clock may be too slow.
+    fn pace(&self) -> f64 {
         let rate = self.plan.participants.iter().map(|participant| participant.rate).max().unwrap_or(0);
-        let longest = self.plan.participants.iter().map(of).max().unwrap_or_default();
-        nanos(longest.mul_f64(1.0 + 2.0 * rate as f64 / 1e9))
+        1.0 + 2.0 * rate as f64 / 1e9
     }
 }

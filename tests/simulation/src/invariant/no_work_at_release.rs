@@ -25,6 +25,9 @@ impl Sim {
         if !matches!(state.lost, Some(LostReason::Resigned | LostReason::Stopped)) {
             return;
         }
+        let is_running = state.ending_since.is_some() && state.busy.contains(&state.term);
+        world.check_work_keeps(seat, is_running);
+        let state = &world.seats[seat];
         let Some(since) = state.ending_since.filter(|_| state.busy.contains(&state.term)) else {
             world.reach(Situation::Drained);
             return;

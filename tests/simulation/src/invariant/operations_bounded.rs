@@ -105,7 +105,7 @@ impl World {
             config.renew_interval
         } else {
             // Who lets others go first hurries as little.
-            config.retry_interval.max(config.claim_delay)
+            config.retry_interval.max(self.plan.longest_delay(self.seats[seat].process))
         };
         // A group looks together at those that are due within the same 2 ms.
         let grain = if self.seats[seat].participant.kind.is_group() { 0.002 } else { 0.0 };

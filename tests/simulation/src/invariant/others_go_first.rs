@@ -44,7 +44,10 @@ impl World {
 
     /// A candidate sends a claim for a record that it cannot hold.
     pub(super) fn check_turn(&mut self, seat: usize, row: usize, now: Nanos) {
-        let delay = nanos(self.seats[seat].participant.config.claim_delay);
+        let (process, key) = (self.seats[seat].process, self.seats[seat].key);
+        let config = &self.seats[seat].participant.config;
+        let (own, ttl) = (nanos(config.claim_delay), nanos(config.ttl));
+        let delay = own + if self.lets_others_go_first(process, key) { ttl } else { 0 };
         if delay == 0 {
             return;
         }
@@ -57,9 +60,15 @@ impl World {
             Some(sight) if now < sight.since + delay => {
                 format!("{} ns after it saw it held, {delay} are due", now - sight.since)
             }
-            Some(_) => return,
+            Some(_) => {
+                if delay > own {
+                    self.reach(Situation::OthersGoFirstInSpread);
+                }
+                return;
+            }
         };
         let name = self.name(seat);
-        self.fail(RULE, format!("{name} claims {key} {why}"));
+        let knows = self.plan.member(process).map(|_| format!(", and knows {:?}", self.views[process]));
+        self.fail(RULE, format!("{name} claims {key} {why}{}", knows.unwrap_or_default()));
     }
 }

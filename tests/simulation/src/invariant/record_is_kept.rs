@@ -84,6 +84,9 @@ impl World {
     pub(crate) fn check_step(&mut self, seat: Option<usize>, step: &Step<'_>) {
         let row = step.request.key().map_or(0, |key| self.plan.row_of(key));
         self.check_reservation(seat, row, step);
+        if let Some(key) = step.request.key().and_then(|key| self.plan.key_of(self.plan.row_of(key))) {
+            self.count_handed(seat, key, step);
+        }
         if let Some(why) = step.wrong() {
             let name = self.sender(seat);
             let Step { before, request, after, now_ms, .. } = step;

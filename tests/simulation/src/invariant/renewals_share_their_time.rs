@@ -33,6 +33,8 @@ impl World {
     fn check_group_time(&mut self, process: usize, since: Nanos) {
         let leaders: Vec<_> = (0..self.seats.len())
             .filter(|seat| self.seats[*seat].process == process && self.seats[*seat].leads)
+            // Where keys move on, those that come have not been renewed for as long.
+            .filter(|seat| self.plan.spread.is_none() || self.seats[*seat].elected_at < since)
             .collect();
         let config = &self.processes[process].participant.config;
         let rate = 1.0 + 2.0 * self.processes[process].participant.rate as f64 / 1e9;

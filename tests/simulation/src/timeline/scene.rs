@@ -174,7 +174,7 @@ impl<'a> Scene<'a> {
                 What::Revoked { key: of } if *of == key => {
                     scene.faults.push(Fault { lane: None, name: "revoked", from: at, until: at });
                 }
-                What::Revoked { .. } => {}
+                What::Revoked { .. } | What::Place { .. } | What::Asked { .. } => {}
                 What::Sent { call, candidate, operation } => {
                     let batch = || (*operation == "batch").then(|| batch_of(*candidate, &scene.lanes)).flatten();
                     if let Some(lane) = lane_of(*candidate).or_else(batch) {
@@ -317,7 +317,7 @@ pub(super) fn key_concerned(trace: &Trace) -> Option<usize> {
             }
             What::Wrote { candidate, .. } => (key_of(candidate), false),
             What::Holds { key, .. } | What::Revoked { key } => (Some(key), false),
-            What::Fault { .. } | What::Broken { .. } => continue,
+            What::Place { .. } | What::Asked { .. } | What::Fault { .. } | What::Broken { .. } => continue,
         };
         last = key.or(last);
         doing = key.filter(|_| entry.at == at && !batch);

@@ -4,6 +4,7 @@ mod candidate;
 mod group;
 mod handles;
 mod slots;
+mod spread;
 mod storage;
 mod transfer;
 
@@ -38,9 +39,13 @@ const GROUP: &str = "src/group.rs";
 const GROUP_DRIVER: &str = "src/group/driver.rs";
 const GROUP_MEMBER: &str = "src/group/member.rs";
 const GROUP_OVERLOAD: &str = "src/group/overload.rs";
+const GROUP_SPREADING: &str = "src/group/spreading.rs";
 const GROUP_ROUSE: &str = "src/group/rouse.rs";
 const SLOTS: &str = "src/election/slots.rs";
 const SLOT_KEYS: &str = "src/slots.rs";
+const SPREAD_PRESENT: &str = "src/spread/present.rs";
+const SPREAD_RENDEZVOUS: &str = "src/spread/rendezvous.rs";
+const SPREAD_SHARING: &str = "src/spread/sharing.rs";
 const DEADLINE: &str = "src/deadline.rs";
 
 const fn edit(file: &'static str, find: &'static str, replace: &'static str) -> Edit {
@@ -49,8 +54,16 @@ const fn edit(file: &'static str, find: &'static str, replace: &'static str) -> 
 
 /// Each of these has to be caught.
 pub(crate) fn all() -> Vec<&'static Mutant> {
-    [candidate::MUTANTS, storage::MUTANTS, transfer::MUTANTS, handles::MUTANTS, group::MUTANTS, slots::MUTANTS]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        candidate::MUTANTS,
+        storage::MUTANTS,
+        transfer::MUTANTS,
+        handles::MUTANTS,
+        group::MUTANTS,
+        slots::MUTANTS,
+        spread::MUTANTS,
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
