@@ -292,11 +292,11 @@ impl Future for Calling {
             let process = this.process;
             world.calls.push(Call { seats, process, sent_at, told, waker, dropped: false, taken: false, errand });
             this.call = Some(call);
-            if let (Ask::Lessor(requests), [seat]) = (&ask, world.calls[call].seats.as_slice())
-                && let [request] = requests.as_slice()
-            {
-                let seat = *seat;
-                world.check_patience(seat, call, request);
+            if let Ask::Lessor(requests) = &ask {
+                let seats = world.calls[call].seats.clone();
+                for (seat, request) in seats.into_iter().zip(requests) {
+                    world.check_patience(seat, call, request);
+                }
             }
             world.send(call, ask);
         }

@@ -304,11 +304,14 @@ impl Sim {
                 world.check_told(seat, term);
             }
         }
+        // It lost one slot and got another while nobody looked.
+        let state = &world.seats[seat];
+        let elsewhere = leads && state.answering.is_some_and(|row| row != state.row);
         drop(world);
         if leads && !before {
             self.check_alone(seat);
         }
-        if leads != before {
+        if leads != before || elsewhere {
             self.count_answering(process);
         }
     }
