@@ -10,8 +10,8 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use faulty::{entropy, ms, secs};
-use futures::StreamExt as _;
-use lessor::storage::{Operation, Reply, Request, one_by_one};
+use futures::{FutureExt as _, StreamExt as _};
+use lessor::storage::{Acquired, Operation, Renewed, Reply, Request, Version, one_by_one};
 use lessor::{
     BuildError, Builder, Event, Group, GroupDriver, GroupEvent, Instant, Key, ManualTimer, MemoryStorage, Stopped,
     Storage, StorageError, Term, Timer, Wakeups, async_trait,
@@ -98,6 +98,22 @@ fn renewals_share_their_time() {
     }
     assert!(moments.values().all(|renewals| *renewals == 1_000), "{moments:?}");
     assert!((27..=34).contains(&moments.len()), "{} moments in a minute", moments.len());
+    assert!(group.candidates().iter().all(|candidate| candidate.leadership().unwrap().term() == Term::FIRST));
+}
+
+/// Keys with longer intervals share but some of the moments of those with shorter ones.
+#[test]
+fn intervals_may_differ() {
+    let timer = ManualTimer::new();
+    let storage = Watched::new(&timer);
+    let group = running("a", &storage, 10);
+    group.add(Builder::new("short").ttl(secs(1))).unwrap();
+    pass(&timer, secs(5));
+    storage.take();
+    pass(&timer, secs(60));
+    let renewals = storage.take().len();
+    // 60 s: once every 2 s each of ten, and every 200 ms the one.
+    assert!((500..=720).contains(&renewals), "{renewals} renewals");
     assert!(group.candidates().iter().all(|candidate| candidate.leadership().unwrap().term() == Term::FIRST));
 }
 
@@ -251,8 +267,7 @@ fn an_answer_to_one_that_is_gone() {
     let (claims, others): (Vec<_>, Vec<_>) = std::iter::from_fn(|| asked.try_recv().ok())
         .partition(|(request, _)| request.operation() == Operation::Acquire);
     let mut claims = claims.into_iter();
-    let granted =
-        || Ok(Reply::Acquired(lessor::storage::Acquired::granted(Term::FIRST, lessor::storage::Version::FIRST)));
+    let granted = || Ok(Reply::Acquired(Acquired::granted(Term::FIRST, Version::FIRST)));
     let (of_old, answer_old) = claims.next().unwrap();
     assert_eq!(of_old.key().unwrap().as_str(), "old");
     let _ = answer_old.send(granted());
@@ -292,6 +307,49 @@ impl Storage for Withheld {
 
     async fn check(&self) -> Result<(), StorageError> {
         Ok(())
+    }
+}
+
+/// R20: answers that are there are taken in before an overload is judged, also where nobody looked for a while.
+#[test]
+fn answers_come_before_an_overload() {
+    let timer = ManualTimer::new();
+    let (answers, mut asked) = futures::channel::mpsc::unbounded();
+    let (group, driver) = Group::builder().id("a").build_with(Withheld(answers), timer.clone(), entropy(7)).unwrap();
+    timer.spawn(driver.run());
+    for key in ["good", "fine", "weak", "poor"] {
+        group.add(Builder::new(key)).unwrap();
+    }
+    let mut events = group.events();
+    let granted = || Ok(Reply::Acquired(Acquired::granted(Term::FIRST, Version::FIRST)));
+    let extended = || Ok(Reply::Renewed(Renewed::extended(Version::FIRST)));
+    let mut withheld = Vec::new();
+    let began = timer.now();
+    while timer.now() < began.saturating_add(ms(5_400)) {
+        pass(&timer, ms(1));
+        for (request, answer) in std::iter::from_fn(|| asked.try_recv().ok()) {
+            let fails = ["weak", "poor"].contains(&request.key().unwrap().as_str());
+            let _ = match request {
+                Request::Acquire(_) => answer.send(granted()),
+                _ if !fails => answer.send(extended()),
+                _ if timer.now() < began.saturating_add(ms(4_900)) => answer.send(Err(StorageError::transient("busy"))),
+                _ => {
+                    withheld.push(answer);
+                    continue;
+                }
+            };
+        }
+    }
+    assert_eq!((group.status().in_jeopardy, withheld.len()), (2, 2));
+    // The process stands still beyond its next renewals; what it asked for before is answered meanwhile.
+    timer.advance(ms(1_350));
+    for answer in withheld {
+        let _ = answer.send(extended());
+    }
+    pass(&timer, ms(1));
+    assert_eq!((group.status().leading, group.status().in_jeopardy), (4, 0));
+    while let Some(Some(event)) = events.next().now_or_never() {
+        assert!(!matches!(event, GroupEvent::Overloaded { .. }), "{event:?}");
     }
 }
 

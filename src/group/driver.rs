@@ -43,8 +43,10 @@ pub struct GroupDriver<S, T: Timer = AnyTimer> {
     free: Vec<u32>,
     timetable: Timetable,
     unsettled: VecDeque<u32>,
-    /// When all leases are renewed together. `None`: none is held, or that is under way.
+    /// When leases are renewed together. `None`: none is held, or that is under way.
     tick: Option<Instant>,
+    /// By which interval that was planned.
+    interval: Duration,
     renewing: Option<Sweep>,
     /// They are due, and so many members are settled before.
     before_renewals: Option<usize>,
@@ -56,9 +58,11 @@ pub struct GroupDriver<S, T: Timer = AnyTimer> {
     events: Vec<Event>,
 }
 
-/// How far the renewal of all leases is.
+/// How far the renewal of the leases is.
 struct Sweep {
     began: Instant,
+    /// Whoever is due only after that comes in line at the next one.
+    next_by: Instant,
     /// The next place to look at.
     next: usize,
     /// The shortest renew interval of those that hold a lease.
@@ -86,6 +90,7 @@ impl<S: Storage + 'static, T: Timer> GroupDriver<S, T> {
             timetable: Timetable::default(),
             unsettled: VecDeque::new(),
             tick: None,
+            interval: Duration::ZERO,
             renewing: None,
             before_renewals: None,
             renewed: 0,
@@ -381,17 +386,20 @@ impl<S: Storage + 'static, T: Timer> GroupDriver<S, T> {
         let fraction = (self.entropy)() as f64 / u64::MAX as f64;
         let jittered = interval.mul_f64(1.0 - Config::JITTER + 2.0 * Config::JITTER * fraction);
         self.tick = Some(from.saturating_add(jittered));
+        self.interval = interval;
     }
 
-    /// All leases are renewed at the same time: so they travel together.
+    /// Leases are renewed at the same moments, so that they travel together: all of them, or where intervals differ those that
+    /// will be due before the next one.
     fn begin_renewals(&mut self) {
         let now = self.hub.timer.now();
         self.tick = None;
         self.give_up_if_overloaded(now);
-        self.renewing = Some(Sweep { began: now, next: 0, interval: None });
+        let next_by = now.saturating_add(self.interval.mul_f64(1.0 + Config::JITTER));
+        self.renewing = Some(Sweep { began: now, next_by, next: 0, interval: None });
     }
 
-    /// Goes on with the renewal of all leases: for so many members. Answers how many were settled.
+    /// Goes on with the renewal of the leases: for so many members. Answers how many were settled.
     fn renew_some(&mut self, most: usize, mut now: Option<Instant>) -> usize {
         let Some(mut sweep) = self.renewing.take() else { return 0 };
         let mut settled = 0;
@@ -405,9 +413,11 @@ impl<S: Storage + 'static, T: Timer> GroupDriver<S, T> {
             if let Some(member) = place.as_mut().filter(|member| member.standing.holds) {
                 let interval = member.candidacy.shared.profile.config.renew_interval;
                 sweep.interval = Some(sweep.interval.map_or(interval, |shortest| shortest.min(interval)));
-                member.renew = true;
-                now = self.settle(sweep.next as u32, now);
-                settled += 1;
+                if member.due <= sweep.next_by {
+                    member.renew = true;
+                    now = self.settle(sweep.next as u32, now);
+                    settled += 1;
+                }
             }
             sweep.next += 1;
         }
