@@ -304,14 +304,14 @@ impl Sim {
                 world.check_told(seat, term);
             }
         }
-        // It lost one slot and got another while nobody looked.
-        let state = &world.seats[seat];
-        let elsewhere = leads && state.answering.is_some_and(|row| row != state.row);
+        // Not only where it answers otherwise than before: while nobody looked, or in the middle of a look at another, it may have
+        // lost one slot and got another.
+        let is_counted = world.seats[seat].answering == leads.then_some(world.seats[seat].row);
         drop(world);
         if leads && !before {
             self.check_alone(seat);
         }
-        if leads != before || elsewhere {
+        if !is_counted {
             self.count_answering(process);
         }
     }
