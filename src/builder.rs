@@ -4,12 +4,9 @@ use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
-use core::fmt;
-use core::num::NonZeroU32;
-use core::time::Duration;
 
 use crate::candidate::Candidate;
-use crate::config::{Config, ConfigError};
+use crate::config::Config;
 use crate::driver::Driver;
 use crate::election::{Election, Input};
 use crate::entropy::Entropy;
@@ -23,8 +20,13 @@ use crate::text::{Id, InvalidText, Key, Value};
 use crate::ticket::Ticket;
 use crate::time::{AnyTimer, Timer};
 
+mod error;
+mod settings;
 #[cfg(any(feature = "system", all(feature = "js", target_family = "wasm", target_os = "unknown")))]
 mod system;
+
+pub use error::BuildError;
+use settings::{Changes, resolved};
 #[cfg(any(feature = "system", all(feature = "js", target_family = "wasm", target_os = "unknown")))]
 pub use system::system_entropy;
 
@@ -81,72 +83,6 @@ impl Places {
             None => Slots::of(key, self.count),
         }
     }
-}
-
-/// Declares the settings that can be changed one by one: where they are kept, how they are applied, and their setters.
-macro_rules! settings {
-    ($($(#[$doc:meta])* $setting:ident: $type:ty;)*) => {
-        /// The settings that were changed one by one.
-        #[derive(Clone, Debug, Default)]
-        struct Changes {
-            $($setting: Option<$type>,)*
-        }
-
-        impl Changes {
-            fn apply(self, config: &mut Config) {
-                $(if let Some(changed) = self.$setting {
-                    config.$setting = changed;
-                })*
-            }
-        }
-
-        /// One setting each; [`Config`] says more of it, and its default.
-        impl Builder {
-            $(
-                $(#[$doc])*
-                #[doc = concat!("\n\nSee [`Config::", stringify!($setting), "`].")]
-                pub fn $setting(mut self, $setting: $type) -> Self {
-                    self.changes.$setting = Some($setting);
-                    self
-                }
-            )*
-        }
-    };
-}
-
-settings! {
-    /// How long a grant or a renewal lasts: a crashed leader is mostly replaced when this is over (the
-    /// [guide](crate::guide::timing) has the bound). Unless a configuration was given as a whole, the other durations
-    /// follow from it.
-    #[doc(alias = "WithTTL")]
-    ttl: Duration;
-    /// From the beginning of one renewal of a leader to that of the next.
-    #[doc(alias = "WithHoldRate")]
-    renew_interval: Duration;
-    /// The longest that a follower waits before it asks again, a tenth more or less. By default a fifth of the ttl, or all of it
-    /// where the storage [tells of everything](crate::Wakeups::complete). Unless a configuration was given as a whole, the
-    /// cool-off follows from what is set here.
-    #[doc(alias = "WithFollowRate")]
-    retry_interval: Duration;
-    /// How long one request may take before it counts as failed.
-    request_timeout: Duration;
-    /// By how much a leader stops before its lease ends in the storage.
-    margin: Duration;
-    /// How long an ending term waits for guarded work.
-    drain_timeout: Duration;
-    /// For how long a candidate that resigned does not campaign.
-    cool_off: Duration;
-    /// How long a term is held at least, even if its leader resigns or stops.
-    min_hold: Duration;
-    /// How long a follower waits beyond the end of another's expired lease.
-    takeover_delay: Duration;
-    /// For how long the key has to be free before this candidate claims it: others go first.
-    claim_delay: Duration;
-    /// Whether a follower judges an expired lease by its own clock too.
-    takeover_guard: bool;
-    /// After how many failed renewals in a row a leader steps down. `None`: when its time is over.
-    #[doc(alias = "WithErrorsToFallback")]
-    fall_back_after: Option<NonZeroU32>;
 }
 
 impl Builder {
@@ -320,6 +256,18 @@ impl Builder {
         Ok((Candidate::new(Kept::new(shared.clone()), id), Driver::new(shared, storage, wakeups, entropy)))
     }
 
+    /// What is set here that is not a candidate's own in a spread whose group has this id.
+    pub(crate) fn set_against_spread(&self, id: &Id) -> Option<&'static str> {
+        let delays = self.config.as_ref().is_some_and(|config| !config.claim_delay.is_zero());
+        let set = [
+            ("id", self.id.as_ref().is_some_and(|own| id != own.as_str())),
+            ("rank", self.rank.is_some()),
+            ("claim_delay", self.changes.claim_delay.is_some() || delays),
+            ("slots", self.places.is_some()),
+        ];
+        set.into_iter().find(|(_, is_set)| *is_set).map(|(setting, _)| setting)
+    }
+
     /// `fallback`: the id, if none was set. `intern`: where equal profiles are to be one.
     pub(crate) fn campaign(
         self,
@@ -436,127 +384,4 @@ pub(crate) struct Campaign {
 
 pub(crate) fn random_id(entropy: &mut Entropy) -> Result<Id, InvalidText> {
     Id::new(format!("{:016x}", entropy()))
-}
-
-/// The configuration that was given, or else the defaults for the ttl that was set; then the single settings on top.
-///
-/// `told`: who follows is told of every release and grant.
-fn resolved(given: Option<Config>, changes: Changes, rank: Option<u8>, told: bool) -> Config {
-    let mut config = given.unwrap_or_else(|| {
-        let mut derived = changes.ttl.map_or_else(Config::default, Config::with_ttl);
-        if let Some(retry_interval) = changes.retry_interval {
-            derived.cool_off = Config::cool_off_for(retry_interval);
-        } else if told {
-            // The cool-off stays: in that time every follower is told, and asks.
-            derived.retry_interval = derived.ttl;
-        }
-        derived
-    });
-    let ranked = rank.filter(|_| changes.claim_delay.is_none());
-    changes.apply(&mut config);
-    if let Some(rank) = ranked {
-        config.claim_delay = config.cool_off.saturating_mul(rank.into());
-    }
-    config
-}
-
-/// What kept a [`Builder`] from building.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum BuildError {
-    /// The key, the id or the value.
-    Text(InvalidText),
-    /// The durations.
-    Config(ConfigError),
-    /// The ticket belongs to another election.
-    #[non_exhaustive]
-    TicketOfAnother {
-        /// Whose ticket it is.
-        ticket: Key,
-        /// For which election the builder is.
-        key: Key,
-    },
-    /// How many may lead at once.
-    Slots(InvalidSlots),
-    /// An observer claims nothing: it has no id, no value, no ticket, no rank and no slots.
-    #[non_exhaustive]
-    NotForObservers {
-        /// What was set: `id`, `value`, `ticket`, `rank` or `slots`.
-        setting: &'static str,
-    },
-    /// The group has a candidate for this key.
-    #[non_exhaustive]
-    InGroup {
-        /// The key.
-        key: Key,
-    },
-    /// The group is part of a spread: all its candidates have its id, by which the others know it.
-    #[non_exhaustive]
-    IdInSpread {
-        /// What was set for the candidate.
-        id: Id,
-        /// That of the group.
-        group: Id,
-    },
-    /// A process of a spread may not weigh that much.
-    #[non_exhaustive]
-    TooHeavy {
-        /// The weight that was set.
-        weight: u32,
-        /// The most that is allowed.
-        most: u32,
-    },
-    /// The group was stopped, or its driver was dropped.
-    GroupStopped,
-    /// The system gives no randomness; what it said.
-    NoEntropy(String),
-}
-
-impl fmt::Display for BuildError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Text(error) => error.fmt(f),
-            Self::Config(error) => error.fmt(f),
-            Self::Slots(error) => error.fmt(f),
-            Self::TicketOfAnother { ticket, key } => {
-                write!(
-                    f,
-                    "the ticket is for key \"{ticket}\", and the builder for key \"{key}\": keep a ticket for each key"
-                )
-            }
-            Self::NotForObservers { setting } => {
-                write!(f, "an observer has no {setting}: leave it out, or build a candidate")
-            }
-            Self::InGroup { key } => {
-                write!(f, "the group has a candidate for key \"{key}\": use that one, or remove it first")
-            }
-            Self::IdInSpread { id, group } => write!(
-                f,
-                "in a spread all candidates of a process have the id of their group, \"{group}\": leave out \"{id}\""
-            ),
-            Self::TooHeavy { weight, most } => write!(f, "the weight of a spread is {weight}, allowed is 0 to {most}"),
-            Self::GroupStopped => f.write_str("the group has stopped: build another"),
-            Self::NoEntropy(error) => write!(f, "the system gives no randomness: {error}"),
-        }
-    }
-}
-
-impl core::error::Error for BuildError {}
-
-impl From<InvalidText> for BuildError {
-    fn from(error: InvalidText) -> Self {
-        Self::Text(error)
-    }
-}
-
-impl From<ConfigError> for BuildError {
-    fn from(error: ConfigError) -> Self {
-        Self::Config(error)
-    }
-}
-
-impl From<InvalidSlots> for BuildError {
-    fn from(error: InvalidSlots) -> Self {
-        Self::Slots(error)
-    }
 }

@@ -152,14 +152,14 @@ impl<T: Timer + Clone> Group<T> {
     ///
     /// # Errors
     /// [`BuildError`] names what does not fit: [`InGroup`](BuildError::InGroup) if the group has a candidate for this key,
-    /// [`GroupStopped`](BuildError::GroupStopped) if it has stopped, [`IdInSpread`](BuildError::IdInSpread) if the candidate has
-    /// another id than the group and the group is part of a spread.
+    /// [`GroupStopped`](BuildError::GroupStopped) if it has stopped, [`NotInSpread`](BuildError::NotInSpread) if the group is part of
+    /// a spread and the candidate has an id, a rank or slots of its own.
     pub fn add(&self, builder: Builder) -> Result<Candidate<T>, BuildError> {
         let hub = &*self.hub;
-        let (candidate, newcomer) = hub.recruit(builder, Election::paced, |key| (hub.subscribe)(key))?;
-        if hub.is_spread && *candidate.id() != hub.id {
-            return Err(BuildError::IdInSpread { id: candidate.id().clone(), group: hub.id.clone() });
+        if let Some(setting) = builder.set_against_spread(&hub.id).filter(|_| hub.is_spread) {
+            return Err(BuildError::NotInSpread { setting });
         }
+        let (candidate, newcomer) = hub.recruit(builder, Election::paced, |key| (hub.subscribe)(key))?;
         let key = candidate.key().clone();
         let mut state = hub.state.lock();
         let refused = if state.is_stopping || state.closed.is_some() {

@@ -466,10 +466,15 @@ fn what_cannot_work_is_refused() {
         .spread(Spread::new("s"))
         .build_with(Faulty::new(&timer), timer.clone(), entropy(1))
         .unwrap();
-    let error = group.add(Builder::new("k").id("another")).unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "in a spread all candidates of a process have the id of their group, \"a\": leave out \"another\""
-    );
+    let own = [
+        ("id", Builder::new("k").id("another")),
+        ("rank", Builder::new("k").rank(1)),
+        ("claim_delay", Builder::new("k").claim_delay(secs(1))),
+        ("slots", Builder::new("k").slots(2)),
+    ];
+    for (setting, builder) in own {
+        let error = group.add(builder).unwrap_err();
+        assert_eq!(error.to_string(), format!("a candidate of a spread has no {setting} of its own: leave it out"));
+    }
     assert!(group.add(Builder::new("k").id("a")).is_ok());
 }

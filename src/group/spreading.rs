@@ -6,6 +6,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::mem;
 use core::task::{Context, Poll, Waker};
+use core::time::Duration;
 
 use super::driver::GroupDriver;
 use super::rouse::NOBODY;
@@ -230,7 +231,7 @@ impl<S: Storage + 'static, T: Timer> GroupDriver<S, T> {
     fn let_go_first(&mut self, place: u32, goes_first: bool) {
         let Some(Some(member)) = self.members.get(place as usize) else { return };
         let config = &member.candidacy.shared.profile.config;
-        let delay = if goes_first { config.claim_delay } else { config.claim_delay.saturating_add(config.ttl) };
+        let delay = if goes_first { Duration::ZERO } else { config.ttl };
         self.ask_member(place, |wishes| wishes.set_claim_delay(delay));
     }
 
