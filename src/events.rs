@@ -3,15 +3,15 @@
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use core::fmt;
-use core::future::Future;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 
-use event_listener::{Event as Signal, EventListener};
+use event_listener::Event as Signal;
+use futures::Stream;
 use futures::future::poll_fn;
-use futures::{Stream, ready};
 
 use crate::election::Event;
+use crate::listening::Listening;
 use crate::mutex::Mutex;
 
 /// More than this are not kept for a listener that does not listen.
@@ -41,7 +41,7 @@ const KEPT: usize = 1024;
 #[must_use = "streams do nothing unless polled"]
 pub struct Events {
     queue: Arc<Queue>,
-    listener: Option<EventListener>,
+    listening: Listening,
 }
 
 #[derive(Default)]
@@ -59,6 +59,15 @@ struct Unread {
 impl Queue {
     pub(crate) fn push(&self, event: Event) {
         push(&mut self.unread.lock().events, event);
+    }
+
+    /// The oldest that nobody took. `None` in it: there will be no more.
+    fn take(&self) -> Option<Option<Event>> {
+        let mut unread = self.unread.lock();
+        let event = unread.events.pop_front();
+        let is_over = event.is_none() && unread.ended;
+        unread.ended |= event == Some(Event::Stopped);
+        if is_over { Some(None) } else { event.map(Some) }
     }
 
     /// Wakes the listener. Apart from `push`, since a waker may do anything.
@@ -94,7 +103,7 @@ fn push(events: &mut VecDeque<Event>, event: Event) {
 
 impl Events {
     pub(crate) fn new(queue: Arc<Queue>) -> Self {
-        Self { queue, listener: None }
+        Self { queue, listening: Listening::default() }
     }
 
     /// The next event. `None`: there will be no more.
@@ -110,25 +119,8 @@ impl Stream for Events {
     type Item = Event;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Event>> {
-        let this = &mut *self;
-        loop {
-            let mut unread = this.queue.unread.lock();
-            if let Some(event) = unread.events.pop_front() {
-                unread.ended |= event == Event::Stopped;
-                return Poll::Ready(Some(event));
-            }
-            if unread.ended {
-                return Poll::Ready(None);
-            }
-            drop(unread);
-            match &mut this.listener {
-                None => this.listener = Some(this.queue.pushed.listen()),
-                Some(listener) => {
-                    ready!(Pin::new(listener).poll(cx));
-                    this.listener = None;
-                }
-            }
-        }
+        let Self { queue, listening } = &mut *self;
+        listening.poll(&queue.pushed, cx, || queue.take())
     }
 }
 

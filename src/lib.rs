@@ -126,7 +126,7 @@
 //!
 //! # Reading the source
 //!
-//! In this order each of these modules uses only earlier ones: `mutex`, `maybe_send` and `entropy` (small foundations); `text`, `term`
+//! In this order each of these modules uses only earlier ones: `mutex`, `maybe_send`, `entropy` and `listening` (small foundations); `text`, `term`
 //! and `lease` (the vocabulary); `config`; `profile` (id and configuration, which many candidates share); `slots`; `time` and its timers;
 //! `storage` (the seam); `ticket`; `election` (the candidate's
 //! half of the protocol, without I/O); `deadline`, `shared_reign`, `stopped`, `events`, `shared` (what passes between driver
@@ -167,6 +167,7 @@ mod group;
 pub mod guide;
 mod leadership;
 mod lease;
+mod listening;
 mod maybe_send;
 mod mutex;
 mod observer;

@@ -9,6 +9,7 @@ const ORDER: &[&str] = &[
     "mutex",
     "maybe_send",
     "entropy",
+    "listening",
     "text",
     "term",
     "lease",

@@ -4,15 +4,16 @@ use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
-use core::future::Future;
+use core::mem;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 
-use event_listener::{Event as Signal, EventListener};
+use event_listener::Event as Signal;
+use futures::Stream;
 use futures::future::poll_fn;
-use futures::{Stream, ready};
 
 use crate::election::Event;
+use crate::listening::Listening;
 use crate::mutex::Mutex;
 use crate::text::{Id, Key};
 
@@ -74,6 +75,16 @@ impl Queue {
         self.unread.lock().ended = true;
     }
 
+    /// The oldest that nobody took. `None` in it: there will be no more.
+    fn take(&self) -> Option<Option<GroupEvent>> {
+        let mut unread = self.unread.lock();
+        if unread.missed > 0 {
+            return Some(Some(GroupEvent::Missed(mem::take(&mut unread.missed))));
+        }
+        let event = unread.events.pop_front();
+        if event.is_none() && unread.ended { Some(None) } else { event.map(Some) }
+    }
+
     /// Wakes the listener. Apart from `push`, since a waker may do anything.
     pub(super) fn notify(&self) {
         self.pushed.notify(usize::MAX);
@@ -84,12 +95,12 @@ impl Queue {
 #[must_use = "streams do nothing unless polled"]
 pub struct GroupEvents {
     queue: Arc<Queue>,
-    listener: Option<EventListener>,
+    listening: Listening,
 }
 
 impl GroupEvents {
     pub(super) fn new(queue: Arc<Queue>) -> Self {
-        Self { queue, listener: None }
+        Self { queue, listening: Listening::default() }
     }
 
     /// The next event. `None`: there will be no more.
@@ -105,28 +116,8 @@ impl Stream for GroupEvents {
     type Item = GroupEvent;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<GroupEvent>> {
-        let this = &mut *self;
-        loop {
-            let mut unread = this.queue.unread.lock();
-            if unread.missed > 0 {
-                let missed = core::mem::take(&mut unread.missed);
-                return Poll::Ready(Some(GroupEvent::Missed(missed)));
-            }
-            if let Some(event) = unread.events.pop_front() {
-                return Poll::Ready(Some(event));
-            }
-            if unread.ended {
-                return Poll::Ready(None);
-            }
-            drop(unread);
-            match &mut this.listener {
-                None => this.listener = Some(this.queue.pushed.listen()),
-                Some(listener) => {
-                    ready!(Pin::new(listener).poll(cx));
-                    this.listener = None;
-                }
-            }
-        }
+        let Self { queue, listening } = &mut *self;
+        listening.poll(&queue.pushed, cx, || queue.take())
     }
 }
 

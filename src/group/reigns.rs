@@ -3,17 +3,17 @@
 use alloc::collections::{BTreeSet, VecDeque};
 use alloc::sync::Arc;
 use core::fmt;
-use core::future::Future;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 
-use event_listener::{Event as Signal, EventListener};
+use event_listener::Event as Signal;
+use futures::Stream;
 use futures::future::poll_fn;
-use futures::{Stream, ready};
 
 use super::Hub;
 use crate::candidate::Candidate;
 use crate::leadership::Leadership;
+use crate::listening::Listening;
 use crate::mutex::Mutex;
 use crate::text::Key;
 use crate::time::{AnyTimer, Timer};
@@ -44,6 +44,14 @@ impl Begun {
         self.unread.lock().ended = true;
     }
 
+    /// The key that has waited longest. `None` in it: there will be no more.
+    fn take(&self) -> Option<Option<Key>> {
+        let mut unread = self.unread.lock();
+        let Some(key) = unread.order.pop_front() else { return unread.ended.then_some(None) };
+        unread.keys.remove(&key);
+        Some(Some(key))
+    }
+
     /// Wakes the listener. Apart from `push`, since a waker may do anything.
     pub(super) fn notify(&self) {
         self.pushed.notify(usize::MAX);
@@ -57,12 +65,12 @@ impl Begun {
 pub struct Reigns<T: Timer = AnyTimer> {
     hub: Arc<Hub<T>>,
     begun: Arc<Begun>,
-    listener: Option<EventListener>,
+    listening: Listening,
 }
 
 impl<T: Timer> Reigns<T> {
     pub(super) fn new(hub: Arc<Hub<T>>, begun: Arc<Begun>) -> Self {
-        Self { hub, begun, listener: None }
+        Self { hub, begun, listening: Listening::default() }
     }
 
     /// The next reign that began. `None`: there will be no more.
@@ -81,30 +89,16 @@ impl<T: Timer> Stream for Reigns<T> {
     type Item = Leadership<T>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let this = &mut *self;
-        loop {
-            let mut unread = this.begun.unread.lock();
-            if let Some(key) = unread.order.pop_front() {
-                unread.keys.remove(&key);
-                drop(unread);
-                let candidate = this.hub.state.lock().candidates.get(key.as_str()).and_then(Candidate::of);
+        let Self { hub, begun, listening } = &mut *self;
+        listening.poll(&begun.pushed, cx, || {
+            loop {
+                let Some(key) = begun.take()? else { return Some(None) };
+                let candidate = hub.state.lock().candidates.get(key.as_str()).and_then(Candidate::of);
                 if let Some(leadership) = candidate.and_then(|candidate| candidate.leadership()) {
-                    return Poll::Ready(Some(leadership));
-                }
-                continue;
-            }
-            if unread.ended {
-                return Poll::Ready(None);
-            }
-            drop(unread);
-            match &mut this.listener {
-                None => this.listener = Some(this.begun.pushed.listen()),
-                Some(listener) => {
-                    ready!(Pin::new(listener).poll(cx));
-                    this.listener = None;
+                    return Some(Some(leadership));
                 }
             }
-        }
+        })
     }
 }
 
