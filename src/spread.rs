@@ -28,8 +28,8 @@ pub(crate) const PLACES: u16 = 1_000;
 
 /// Lets the processes of a [`Group`](crate::Group) share its keys about evenly.
 ///
-/// All groups of one name, over the same storage, are one spread. Each has to have an [id](crate::GroupBuilder::id) of its own,
-/// and should have the same keys: of each key one of them is to go first, by a hash of ids and key, so that each has its share
+/// All groups of one name, over the same storage, are one spread, of up to 1,000 processes. Each has to have an
+/// [id](crate::GroupBuilder::id) of its own, and should have the same keys: of each key one of them is to go first, by a hash of ids and key, so that each has its share
 /// by weight and no more than a tenth above it (rounded up). When one goes or dies the others take its keys over and share them;
 /// when one comes it takes its share from all, gently: [so many a minute](Self::moves_per_minute), each handed over when the work
 /// under it has ended. While nobody comes or goes nothing moves.
@@ -67,14 +67,15 @@ pub(crate) const PLACES: u16 = 1_000;
 pub struct Spread {
     pub(crate) name: String,
     pub(crate) weight: u32,
-    pub(crate) moves_per_minute: u32,
+    /// `None`: a tenth of the keys.
+    pub(crate) moves_per_minute: Option<u32>,
     pub(crate) ttl: Duration,
 }
 
 impl Spread {
     /// A spread of this name, 1 to 240 bytes. Its processes hold leases with keys that begin with it: `<name>/member/`.
     pub fn new(name: impl Into<String>) -> Self {
-        Self { name: name.into(), weight: 1, moves_per_minute: 60, ttl: Duration::from_secs(10) }
+        Self { name: name.into(), weight: 1, moves_per_minute: None, ttl: Duration::from_secs(10) }
     }
 
     /// How much this process takes, compared with the others: 1 by default, 100 at most. One of weight 2 has twice as many keys
@@ -83,12 +84,14 @@ impl Spread {
         Self { weight, ..self }
     }
 
-    /// How many keys this process asks others for in a minute, at most, where they lead what belongs here. Default 60. Zero:
-    /// none, it waits until they are free.
+    /// How many keys this process asks others for in a minute, at most, where they lead what belongs here. Default a tenth of
+    /// the group's keys, and at least 60: so a process that comes has its share after five minutes at the latest. Zero: none, it
+    /// waits until they are free.
     ///
-    /// What nobody leads is claimed at once, without a limit.
+    /// They are asked for evenly, at each look a few, and no more than 128 at a time that have not come yet: work under a key may
+    /// take its time to end. What nobody leads is claimed at once, without a limit.
     pub fn moves_per_minute(self, moves: u32) -> Self {
-        Self { moves_per_minute: moves, ..self }
+        Self { moves_per_minute: Some(moves), ..self }
     }
 
     /// How long a process counts as there after it was heard of last. Default 10 s; as that of a candidate

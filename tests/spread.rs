@@ -228,6 +228,20 @@ fn one_comes() {
     assert_eq!(town.longest_gap, Duration::ZERO, "handed over, not waited for: {:?}", town.longest_gap);
 }
 
+/// Where nothing is set a tenth of the keys moves in a minute: half of them in five.
+#[test]
+fn a_tenth_moves_in_a_minute() {
+    let mut town = Town::new();
+    town.begin("a", 1_000, |spread| spread);
+    town.pass(secs(10));
+    town.begin("b", 1_000, |spread| spread);
+    town.pass(secs(60));
+    let moved = town.take_moves().len();
+    assert!((80..=100).contains(&moved), "{moved} in the first minute");
+    town.pass(secs(270));
+    assert!(town.loads().iter().all(|load| (450..=550).contains(load)), "{:?}", town.loads());
+}
+
 /// Where moves are switched off, one that comes waits until something gets free.
 #[test]
 fn nothing_moves_where_that_is_switched_off() {

@@ -15,12 +15,16 @@ use crate::time::Instant;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
+/// So many keys are asked for in a minute where nothing is set, however few there are.
+const LEAST_MOVES: usize = 60;
+
 /// One process's part.
 #[derive(Debug)]
 pub(crate) struct Sharing {
     me: Id,
     weight: u32,
-    moves_per_minute: u32,
+    /// `None`: a tenth of the keys.
+    moves_per_minute: Option<u32>,
     /// From one look at the others to the next.
     interval: Duration,
     /// By the hash of its key.
@@ -220,8 +224,9 @@ impl Sharing {
         wants.retain(|want| shares.get(want).is_some_and(elsewhere));
         let mut changed = wants.len() != before;
         self.asked_at.retain(|at| now.saturating_duration_since(*at) < MINUTE);
-        let left = (self.moves_per_minute as usize).saturating_sub(self.asked_at.len());
-        let at_once = (f64::from(self.moves_per_minute) * self.interval.as_secs_f64() / 60.0) as usize;
+        let a_minute = self.moves_per_minute.map_or_else(|| LEAST_MOVES.max(shares.len() / 10), |moves| moves as usize);
+        let left = a_minute.saturating_sub(self.asked_at.len());
+        let at_once = (a_minute as f64 * self.interval.as_secs_f64() / MINUTE.as_secs_f64()) as usize;
         let more = left.min(at_once.max(1)).min(MAX_WANTED.saturating_sub(wants.len()));
         let others = shares.iter().filter(|(hash, share)| elsewhere(share) && !wants.contains(hash));
         let others: Vec<u64> = others.map(|(hash, _)| *hash).take(more).collect();

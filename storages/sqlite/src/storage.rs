@@ -61,7 +61,8 @@ impl SqliteStorage {
 
     /// Uses your own connection, for example to a database that your program already has.
     ///
-    /// Its busy timeout is changed, and `synchronous` is set to `EXTRA`. The journal mode stays as it is; set WAL mode
+    /// Its busy timeout is changed, `synchronous` is set to `EXTRA`, and the plans of its statements are pinned
+    /// (`SQLITE_DBCONFIG_ENABLE_QPSG`: SQLite plans without the values that are bound). The journal mode stays as it is; set WAL mode
     /// unless you have a reason not to: in other modes readers and writers wait for each other.
     ///
     /// ```

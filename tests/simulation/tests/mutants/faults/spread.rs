@@ -30,7 +30,11 @@ pub(super) const MUTANTS: &[Mutant] = &[
         name: "all_claim_at_once",
         breaks: "R21",
         why: "whoever is faster leads, and who is to lead asks for it then",
-        edits: &[edit(GROUP_SPREADING, "config.claim_delay.saturating_add(config.ttl) }", "config.claim_delay }")],
+        edits: &[edit(
+            GROUP_SPREADING,
+            "Duration::ZERO } else { config.ttl };",
+            "Duration::ZERO } else { Duration::ZERO };",
+        )],
     },
     Mutant {
         name: "first_while_told",
