@@ -29,6 +29,7 @@ mod events;
 mod member;
 mod overload;
 mod reigns;
+mod renewing;
 mod roster;
 mod rouse;
 mod spreading;

@@ -1,6 +1,5 @@
 //! What a driver and its handles share: the driver tells what happened, the handles read and ask.
 
-use alloc::boxed::Box;
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use core::fmt;
@@ -18,18 +17,18 @@ use crate::lease::Lease;
 use crate::mutex::{Mutex, MutexGuard};
 use crate::profile::Profile;
 use crate::shared_reign::SharedReign;
-use crate::slots::Slot;
 use crate::stopped::Stopped;
-use crate::storage::{Answer, Session};
+use crate::storage::Answer;
 use crate::term::Term;
 use crate::text::{Id, Key};
 use crate::time::{Instant, Timer};
 
 mod handle;
+mod state;
 mod wishes;
 
 pub(crate) use handle::{Handle, Kept};
-use wishes::Progress;
+pub(crate) use state::{News, Present, State};
 pub(crate) use wishes::{ValueState, Wishes};
 
 pub(crate) struct Shared<T> {
@@ -44,29 +43,6 @@ pub(crate) struct Shared<T> {
     pub(crate) state: Mutex<State>,
 }
 
-/// Behind the lock. No foreign code runs under it, neither a timer's nor a waker's: it might ask for the lock itself.
-pub(crate) struct State {
-    /// Moved on in one step with all that the handles see of it: what they see here was told.
-    pub(crate) election: Election,
-    reign: Option<Arc<SharedReign>>,
-    /// How often the leader changed.
-    leader_changes: u32,
-    /// `None`: nobody has asked for anything yet.
-    wishes: Option<Box<Wishes>>,
-    pub(crate) closed: Option<Stopped>,
-    /// Who listens to events. There often is nobody: it is in a place of its own.
-    #[expect(clippy::box_collection, reason = "one word where there is none, instead of three")]
-    queues: Option<Box<Vec<Weak<Queue>>>>,
-    /// Something in the state changed: the handles wait for this.
-    changed: Signal,
-    /// Whether any of them does: a signal that nobody waited for takes no memory.
-    is_awaited: bool,
-    /// Somebody asks for something, and the driver has not looked since.
-    is_asked: bool,
-    /// Wakes the driver when somebody does.
-    driver: Option<Waker>,
-}
-
 #[cfg_attr(not(any(feature = "tracing", feature = "metrics")), expect(dead_code, reason = "for log and metrics"))]
 /// Whom it is about: what does not change in a candidate's or an observer's life.
 pub(crate) struct Subject<'a> {
@@ -74,27 +50,6 @@ pub(crate) struct Subject<'a> {
     /// `None`: an observer.
     pub(crate) id: Option<&'a Id>,
     pub(crate) config: &'a Config,
-}
-
-/// The present reign, as a leadership has it.
-#[derive(Clone)]
-pub(crate) struct Present {
-    pub(crate) reign: Arc<SharedReign>,
-    pub(crate) began: Instant,
-    /// The slot that is led, where the key has some.
-    pub(crate) slot: Option<Arc<Slot>>,
-}
-
-/// What happened to a candidate since its election was moved on.
-#[derive(Default)]
-pub(crate) struct News {
-    pub(crate) reply: Option<(RequestId, Answer)>,
-    pub(crate) session: Option<Session>,
-    pub(crate) is_woken: bool,
-    /// It is time to renew, together with others.
-    pub(crate) renew: bool,
-    /// The group gives the key up.
-    pub(crate) resign: bool,
 }
 
 /// Where an election stands, and what is to be done now.
@@ -111,85 +66,6 @@ pub(crate) struct Advanced {
     pub(crate) in_jeopardy: bool,
     /// Whether anybody was told: who hears something may ask for something at once.
     pub(crate) was_heard: bool,
-}
-
-impl State {
-    /// The present reign.
-    pub(crate) fn reign(&self) -> Option<Present> {
-        let (began, ..) = self.election.reign()?;
-        let slot = self.election.slot().map(|number| Slot { number, key: self.election.slot_key().clone() });
-        Some(Present { reign: self.reign.clone()?, began, slot: slot.map(Arc::new) })
-    }
-
-    /// Whether a term is held, whatever the driver last had time to say.
-    pub(crate) fn holds_a_term(&self, now: Instant) -> bool {
-        self.reign.as_ref().is_some_and(|reign| reign.deadline().is_ahead(|| now))
-    }
-
-    /// Whether the hand-over of this number is done.
-    pub(crate) fn has_resigned(&self, number: u64) -> bool {
-        self.wishes.as_ref().is_some_and(|wishes| wishes.has_resigned(number))
-    }
-
-    /// How far the value of this serial is.
-    pub(crate) const fn value(&self, serial: u64) -> ValueState {
-        if self.election.serial_stored() >= serial {
-            ValueState::Stored
-        } else if self.election.serial_set() >= serial {
-            ValueState::Set
-        } else {
-            ValueState::Asked
-        }
-    }
-
-    fn leader(&self, now: Instant) -> Option<Lease> {
-        if self.closed.is_some() { None } else { self.election.leader_at(now) }
-    }
-
-    fn status(&self, now: Instant) -> Status {
-        let driver_alive = self.closed.is_none();
-        let status = Status { at: now, leader: self.leader(now), driver_alive, ..self.election.status() };
-        let role = if driver_alive { Role::Follower } else { Role::Stopped };
-        if driver_alive && (status.term.is_none() || self.holds_a_term(now)) {
-            return status;
-        }
-        Status { role, term: None, slot: None, deadline: None, jeopardy: false, ..status }
-    }
-
-    /// What was asked for since the last time. A stop is told each time.
-    fn take_wishes(&mut self, now: Instant) {
-        self.is_asked = false;
-        let Self { wishes, election, .. } = self;
-        if let Some(wishes) = wishes {
-            wishes.tell(|wish| election.handle_input(now, wish));
-        }
-    }
-
-    /// That the work of an ending term has ended. It is told each time.
-    fn tell_if_drained(&mut self, now: Instant) {
-        if let Some(reign) = self.reign.as_ref().filter(|reign| reign.is_drained()) {
-            self.election.handle_input(now, Input::Drained(reign.term()));
-        }
-    }
-
-    fn take_news(&mut self, now: Instant, news: &mut News) {
-        // One after the other, since a list of them would be moved about for each renewal.
-        if let Some((id, reply)) = news.reply.take() {
-            self.election.take_reply(now, id, reply);
-        }
-        if let Some(session) = news.session.take() {
-            self.election.handle_input(now, Input::Session(session));
-        }
-        if mem::take(&mut news.is_woken) {
-            self.election.handle_input(now, Input::Wakeup);
-        }
-        if mem::take(&mut news.renew) {
-            self.election.handle_input(now, Input::Renew);
-        }
-        if mem::take(&mut news.resign) {
-            self.election.handle_input(now, Input::Resign);
-        }
-    }
 }
 
 impl<T: Timer> Shared<T> {
@@ -402,29 +278,6 @@ impl<T: Timer> Shared<T> {
             Event::Jeopardy { .. } | Event::StorageFailed { .. } | Event::Missed(_) => {}
         }
         None
-    }
-}
-
-impl State {
-    fn wishes(&mut self) -> &mut Wishes {
-        let Self { wishes, election, .. } = self;
-        wishes.get_or_insert_with(|| Box::new(Wishes::new(election)))
-    }
-
-    fn progress(&mut self) -> Option<Progress> {
-        let Self { wishes, election, .. } = self;
-        wishes.as_mut().map(|wishes| wishes.progress(election))
-    }
-
-    fn listen(&mut self) -> EventListener {
-        self.is_awaited = true;
-        self.changed.listen()
-    }
-
-    /// Answers what wakes the driver, for when the lock is given back.
-    const fn rouse(&mut self) -> Option<Waker> {
-        self.is_asked = true;
-        self.driver.take()
     }
 }
 

@@ -52,7 +52,7 @@ const STORAGE: &[&str] = &[
     "memory",
 ];
 const ELECTION: &[&str] =
-    &["messages", "outbox", "phase", "status", "pace", "request", "slots", "follow", "lead", "end"];
+    &["messages", "outbox", "phase", "status", "pace", "begin", "request", "slots", "follow", "lead", "end"];
 
 /// These depend on what they name, and nothing depends on them.
 const LEAVES: &[&str] = &["fence", "serde", "guide", "lib"];

@@ -7,7 +7,7 @@ use crate::config::ConfigError;
 use crate::slots::InvalidSlots;
 use crate::text::{InvalidText, Key};
 
-/// What kept a [`Builder`] from building.
+/// What kept a [`Builder`](crate::Builder) from building.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BuildError {

@@ -15,7 +15,7 @@ use futures::future::poll_fn;
 
 use super::counts::Counts;
 use super::member::{Member, Standing};
-use super::overload::{Held, to_give_up};
+use super::renewing::Sweep;
 use super::spreading::Spreading;
 use super::timetable::{Timetable, grain};
 use super::{AT_ONCE, GroupEvent, GroupStatus, Hub};
@@ -37,36 +37,25 @@ use crate::time::{AnyTimer, Instant, Timer};
 pub struct GroupDriver<S, T: Timer = AnyTimer> {
     pub(super) hub: Arc<Hub<T>>,
     pub(super) storage: Arc<S>,
-    entropy: Entropy,
+    pub(super) entropy: Entropy,
     pub(super) members: Vec<Option<Member<T>>>,
     /// Places of members that are free again.
     free: Vec<u32>,
     timetable: Timetable,
     unsettled: VecDeque<u32>,
     /// When leases are renewed together. `None`: none is held, or that is under way.
-    tick: Option<Instant>,
+    pub(super) tick: Option<Instant>,
     /// By which interval that was planned.
-    interval: Duration,
-    renewing: Option<Sweep>,
+    pub(super) interval: Duration,
+    pub(super) renewing: Option<Sweep>,
     /// They are due, and so many members are settled before.
     before_renewals: Option<usize>,
     /// How many renewals got through since the last one.
-    renewed: usize,
+    pub(super) renewed: usize,
     pub(super) spreading: Option<Box<Spreading<T>>>,
-    counts: Counts,
+    pub(super) counts: Counts,
     /// Room for what a member tells.
     events: Vec<Event>,
-}
-
-/// How far the renewal of the leases is.
-struct Sweep {
-    began: Instant,
-    /// Whoever is due only after that comes in line at the next one.
-    next_by: Instant,
-    /// The next place to look at.
-    next: usize,
-    /// The shortest renew interval of those that hold a lease.
-    interval: Option<Duration>,
 }
 
 /// Where a [`GroupDriver::step`] left off.
@@ -254,7 +243,7 @@ impl<S: Storage + 'static, T: Timer> GroupDriver<S, T> {
         settled + usize::from(is_asked || has_spread)
     }
 
-    fn member(&mut self, place: u32) -> Option<&mut Member<T>> {
+    pub(super) fn member(&mut self, place: u32) -> Option<&mut Member<T>> {
         self.members.get_mut(place as usize)?.as_mut()
     }
 
@@ -318,7 +307,7 @@ impl<S: Storage + 'static, T: Timer> GroupDriver<S, T> {
 
     /// `now` is the newest reading of the clock, if there is one that the first request may count from. Answers that which came
     /// last in turn: what is done for one member between two readings is little, and an earlier one is always safe.
-    fn settle(&mut self, place: u32, now: Option<Instant>) -> Option<Instant> {
+    pub(super) fn settle(&mut self, place: u32, now: Option<Instant>) -> Option<Instant> {
         let Self { hub, storage, entropy, members, renewed, counts, events, spreading, .. } = self;
         let member = members.get_mut(place as usize)?.as_mut()?;
         member.is_unsettled = false;
@@ -378,86 +367,6 @@ impl<S: Storage + 'static, T: Timer> GroupDriver<S, T> {
             }
             self.counts.candidates -= 1;
             self.hub.forget(&shared.key);
-        }
-    }
-
-    /// A renew interval from then, a tenth less or more.
-    fn plan_tick(&mut self, from: Instant, interval: Duration) {
-        let fraction = (self.entropy)() as f64 / u64::MAX as f64;
-        let jittered = interval.mul_f64(1.0 - Config::JITTER + 2.0 * Config::JITTER * fraction);
-        self.tick = Some(from.saturating_add(jittered));
-        self.interval = interval;
-    }
-
-    /// Leases are renewed at the same moments, so that they travel together: all of them, or where intervals differ those that
-    /// will be due before the next one.
-    fn begin_renewals(&mut self) {
-        let now = self.hub.timer.now();
-        self.tick = None;
-        self.give_up_if_overloaded(now);
-        let next_by = now.saturating_add(self.interval.mul_f64(1.0 + Config::JITTER));
-        self.renewing = Some(Sweep { began: now, next_by, next: 0, interval: None });
-    }
-
-    /// Goes on with the renewal of the leases: for so many members. Answers how many were settled.
-    fn renew_some(&mut self, most: usize, mut now: Option<Instant>) -> usize {
-        let Some(mut sweep) = self.renewing.take() else { return 0 };
-        let mut settled = 0;
-        while settled < most {
-            let Some(place) = self.members.get_mut(sweep.next) else {
-                if let Some(interval) = sweep.interval {
-                    self.plan_tick(sweep.began, interval);
-                }
-                return settled;
-            };
-            if let Some(member) = place.as_mut().filter(|member| member.standing.holds) {
-                let interval = member.candidacy.shared.profile.config.renew_interval;
-                sweep.interval = Some(sweep.interval.map_or(interval, |shortest| shortest.min(interval)));
-                if member.due <= sweep.next_by {
-                    member.renew = true;
-                    now = self.settle(sweep.next as u32, now);
-                    settled += 1;
-                }
-            }
-            sweep.next += 1;
-        }
-        self.renewing = Some(sweep);
-        settled
-    }
-
-    fn give_up_if_overloaded(&mut self, now: Instant) {
-        let renewed = mem::take(&mut self.renewed);
-        // Mostly all goes well, and nobody has to be looked at.
-        if self.counts.in_jeopardy == 0 {
-            return;
-        }
-        let seat = self.seat();
-        let places = self.members.iter().enumerate().filter(|(place, _)| seat != Some(*place as u32));
-        let held = places.filter_map(|(place, member)| {
-            let shared = &member.as_ref()?.candidacy.shared;
-            let state = shared.state.lock();
-            let (began, deadline, in_jeopardy) = state.election.reign()?;
-            // What is over cannot be handed over.
-            let left = deadline.saturating_duration_since(now);
-            if left.is_zero() {
-                return None;
-            }
-            // What hands over already is not given up again.
-            let in_danger = in_jeopardy && left < shared.profile.config.ttl / 3 && !state.election.is_handing_over();
-            Some(Held { member: place, began, in_danger, not_sent: state.election.was_not_sent() })
-        });
-        let held: Vec<_> = held.collect();
-        let (in_danger, given_up) = to_give_up(&held, renewed);
-        if in_danger == 0 {
-            return;
-        }
-        self.hub.tell(GroupEvent::Overloaded { in_danger, held: held.len() });
-        for place in given_up {
-            let place = place as u32;
-            if let Some(member) = self.member(place) {
-                member.resign = true;
-                self.unsettle(place);
-            }
         }
     }
 }

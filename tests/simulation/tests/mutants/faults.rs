@@ -37,6 +37,7 @@ const SHARED: &str = "src/shared.rs";
 const WISHES: &str = "src/shared/wishes.rs";
 const GROUP: &str = "src/group.rs";
 const GROUP_DRIVER: &str = "src/group/driver.rs";
+const GROUP_RENEWING: &str = "src/group/renewing.rs";
 const GROUP_MEMBER: &str = "src/group/member.rs";
 const GROUP_OVERLOAD: &str = "src/group/overload.rs";
 const GROUP_SPREADING: &str = "src/group/spreading.rs";

@@ -1,6 +1,6 @@
 //! Faults of the group: one driver for many candidates.
 
-use super::{ELECTION, GROUP, GROUP_DRIVER, GROUP_MEMBER, GROUP_OVERLOAD, GROUP_ROUSE, Mutant, edit};
+use super::{ELECTION, GROUP, GROUP_DRIVER, GROUP_MEMBER, GROUP_OVERLOAD, GROUP_RENEWING, GROUP_ROUSE, Mutant, edit};
 
 pub(super) const MUTANTS: &[Mutant] = &[
     // === who has something to do ===
@@ -58,7 +58,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         name: "each_has_its_own_tick",
         breaks: "R19",
         why: "members differ, and each knows best when it renews",
-        edits: &[edit(GROUP_DRIVER, "                member.renew = true;\n", "")],
+        edits: &[edit(GROUP_RENEWING, "                member.renew = true;\n", "")],
     },
     Mutant {
         name: "renewal_cancels_what_is_under_way",
@@ -156,6 +156,6 @@ pub(super) const MUTANTS: &[Mutant] = &[
         name: "given_up_twice",
         breaks: "R20",
         why: "it is in danger for as long as its renewals fail",
-        edits: &[edit(GROUP_DRIVER, " && !state.election.is_handing_over()", "")],
+        edits: &[edit(GROUP_RENEWING, " && !state.election.is_handing_over()", "")],
     },
 ];
