@@ -12,19 +12,38 @@ use std::env;
 use std::fmt;
 use std::fs;
 use std::io::{self, Read, Write as _};
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
+use faults::Mutant;
 use misuses::MISUSES;
-use workshop::{CONTROL, Workshop};
+use workshop::Workshop;
 
 /// Within so many runs every fault is noticed.
 const RUNS: u64 = 2_000;
 
+/// What few runs notice, and one that does: the hunt begins there, and saves the minutes until then. After a change of what
+/// a seed stands for another may be the first; the table of results says which.
+const BEGINS: &[(&str, u64)] = &[
+    ("session_kept_after_release", 848),
+    ("left_not_capped", 140),
+    ("oldest_given_up", 118),
+    ("all_given_up", 118),
+    ("seat_asked_when_it_comes_up", 335),
+    ("the_dead_are_there", 352),
+    ("moves_not_counted", 109),
+    ("given_to_whoever_asks", 269),
+];
+
 /// Hunts take seconds, that of the control minutes on a busy machine. One that hangs says nothing.
 const PATIENCE: Duration = Duration::from_secs(600);
+
+/// The library without a fault, and its simulator.
+const CONTROL: &str = "none";
+const SIMULATOR: &str = env!("CARGO_BIN_EXE_lessor-simulation");
 
 /// A simulator to be run.
 struct Hunt {
@@ -32,8 +51,6 @@ struct Hunt {
     /// `None`: nothing is wrong.
     breaks: Option<&'static str>,
     why: &'static str,
-    /// Whose simulator.
-    mutant: &'static str,
     misuse: bool,
 }
 
@@ -51,7 +68,10 @@ fn every_fault_can_be_planted() {
     let names: BTreeSet<_> = mutants.iter().map(|mutant| mutant.name).chain(MISUSES.iter().map(|m| m.name)).collect();
     assert_eq!(names.len(), mutants.len() + MISUSES.len(), "two faults have one name");
     assert!(!names.contains(CONTROL));
-    Workshop::open().check(&mutants).unwrap_or_else(|complaints| panic!("faults that do not fit:\n{complaints}"));
+    for (name, _) in BEGINS {
+        assert!(names.contains(name), "{name} is no fault");
+    }
+    Workshop::open(0).check(&mutants).unwrap_or_else(|complaints| panic!("faults that do not fit:\n{complaints}"));
 }
 
 /// Each fault is noticed within 2,000 runs, and where there is none, none is.
@@ -60,20 +80,20 @@ fn every_fault_is_noticed() {
     let only = env::var("LESSOR_MUTANTS").ok();
     let wanted = |name: &str| only.as_ref().is_none_or(|only| only.split(',').any(|wanted| wanted == name));
     let mutants: Vec<_> = faults::all().into_iter().filter(|mutant| wanted(mutant.name)).collect();
-    let workshop = Workshop::open();
-    workshop.build(&mutants).unwrap_or_else(|error| panic!("the mutants cannot be built:\n{error}"));
+    let workshop = Workshop::open(processors());
+    workshop.check(&mutants).unwrap_or_else(|complaints| panic!("faults that do not fit:\n{complaints}"));
 
-    let control = Hunt { name: CONTROL, breaks: None, why: "", mutant: CONTROL, misuse: false };
-    let planted = mutants.iter().map(|mutant| {
-        let (name, breaks, why) = (mutant.name, Some(mutant.breaks), mutant.why);
-        Hunt { name, breaks, why, mutant: name, misuse: false }
-    });
+    let control = Hunt { name: CONTROL, breaks: None, why: "", misuse: false };
     let misused = MISUSES.iter().filter(|misuse| wanted(misuse.name)).map(|misuse| {
         let (name, breaks, why) = (misuse.name, Some(misuse.breaks), misuse.why);
-        Hunt { name, breaks, why, mutant: CONTROL, misuse: true }
+        Hunt { name, breaks, why, misuse: true }
     });
-    let hunts: Vec<_> = [control].into_iter().chain(planted).chain(misused).collect();
-    let outcomes = hunt_all(&workshop, &hunts);
+    let planted = mutants.iter().map(|mutant| {
+        let (name, breaks, why) = (mutant.name, Some(mutant.breaks), mutant.why);
+        Hunt { name, breaks, why, misuse: false }
+    });
+    let hunts: Vec<_> = [control].into_iter().chain(misused).chain(planted).collect();
+    let outcomes = hunt_all(&workshop, &hunts, &mutants);
 
     let rows: Vec<_> = hunts.iter().zip(&outcomes).map(|(hunt, outcome)| row(hunt, outcome)).collect();
     // Past the capture of the test's output: the table is what this is for.
@@ -96,13 +116,14 @@ impl Hunt {
         }
     }
 
-    fn run(&self, workshop: &Workshop) -> Outcome {
-        self.try_run(workshop).unwrap_or_else(|error| Outcome::Failed(error.to_string()))
+    fn run(&self, simulator: &Path) -> Outcome {
+        self.try_run(simulator).unwrap_or_else(|error| Outcome::Failed(error.to_string()))
     }
 
-    fn try_run(&self, workshop: &Workshop) -> io::Result<Outcome> {
-        let mut command = Command::new(workshop.simulator(self.mutant));
-        command.args(["hunt", "--first-seed", "0", "--runs", &RUNS.to_string()]);
+    fn try_run(&self, simulator: &Path) -> io::Result<Outcome> {
+        let mut command = Command::new(simulator);
+        let begins = BEGINS.iter().find(|(name, _)| *name == self.name).map_or(0, |(_, seed)| *seed);
+        command.args(["hunt", "--first-seed", &begins.to_string(), "--runs", &RUNS.to_string()]);
         if self.misuse {
             command.args(["--misuse", self.name]);
         }
@@ -177,21 +198,40 @@ fn markdown(hunts: &[Hunt], rows: &[[String; COLUMNS]]) -> String {
     [head.to_owned()].into_iter().chain(lines).collect()
 }
 
-/// As many at a time as there are processors.
-fn hunt_all(workshop: &Workshop, hunts: &[Hunt]) -> Vec<Outcome> {
-    let next = Mutex::new(hunts.iter().enumerate());
-    let take = || next.lock().expect("nobody panics with it").next();
+fn processors() -> usize {
+    thread::available_parallelism().map_or(2, usize::from)
+}
+
+/// As many hunts at a time as there are processors, while the next mutants are built.
+fn hunt_all(workshop: &Workshop, hunts: &[Hunt], mutants: &[&Mutant]) -> Vec<Outcome> {
+    let (ready, next) = mpsc::channel::<(usize, PathBuf)>();
+    let next = Mutex::new(next);
+    let take = || next.lock().expect("nobody panics with it").recv();
     let work = || {
         let mut outcomes = Vec::new();
-        while let Some((place, hunt)) = take() {
-            outcomes.push((place, hunt.run(workshop)));
+        while let Ok((place, simulator)) = take() {
+            outcomes.push((place, hunts[place].run(&simulator)));
         }
         outcomes
     };
     let mut outcomes: Vec<_> = thread::scope(|scope| {
-        let workers = thread::available_parallelism().map_or(2, usize::from);
-        let workers: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
-        workers.into_iter().flat_map(|worker| worker.join().expect("a hunt does not panic")).collect()
+        let workers: Vec<_> = (0..processors()).map(|_| scope.spawn(work)).collect();
+        let unplanted = hunts.len() - mutants.len();
+        for place in 0..unplanted {
+            ready.send((place, SIMULATOR.into())).expect("workers wait for it");
+        }
+        let mut built = workshop.set_up();
+        for (place, some) in (unplanted..).step_by(processors()).zip(mutants.chunks(processors())) {
+            built = built.and_then(|()| workshop.build(some)).map(|simulators| {
+                for (place, simulator) in (place..).zip(simulators) {
+                    ready.send((place, simulator)).expect("workers wait for it");
+                }
+            });
+        }
+        drop(ready);
+        let outcomes = workers.into_iter().flat_map(|worker| worker.join().expect("a hunt does not panic")).collect();
+        built.unwrap_or_else(|error| panic!("the mutants cannot be built:\n{error}"));
+        outcomes
     });
     outcomes.sort_by_key(|(place, _)| *place);
     outcomes.into_iter().map(|(_, outcome)| outcome).collect()

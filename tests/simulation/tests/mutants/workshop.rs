@@ -1,4 +1,7 @@
-//! Where mutants are made: one workspace with a copy of the library and a simulator on it for each.
+//! Where mutants are made: one workspace, with benches that each hold a copy of the library and a simulator on it.
+//!
+//! A bench takes one mutant after the other, and what the compiler did for the last one it need not do again: most of
+//! the library is the same, and all of the simulator.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -8,16 +11,12 @@ use std::{env, fs, io};
 
 use super::faults::{Edit, Mutant};
 
-/// The one without a fault.
-pub(crate) const CONTROL: &str = "none";
-
-/// Mutants are compiled in a hurry, as most of them fall within a few runs. The control has to last through all runs,
-/// several times.
+/// Mutants are compiled in a hurry, as most of them fall within a few runs.
 const PROFILE: &str = r#"
 [profile.simulation]
 inherits = "release"
 opt-level = 0
-codegen-units = 2
+incremental = true
 debug = false
 strip = true
 debug-assertions = true
@@ -25,64 +24,68 @@ overflow-checks = true
 
 [profile.simulation.package."*"]
 opt-level = 2
-
-[profile.simulation.package.lessor-none]
-opt-level = 2
-
-[profile.simulation.package.simulation-none]
-opt-level = 2
 "#;
 
 /// The folder keeps its place and its unchanged files, so that a second build has little to do.
 pub(crate) struct Workshop {
     repository: PathBuf,
     folder: PathBuf,
+    benches: usize,
 }
 
 impl Workshop {
-    pub(crate) fn open() -> Self {
+    /// With room for so many mutants at a time.
+    pub(crate) fn open(benches: usize) -> Self {
         let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
         Self {
             repository: repository.canonicalize().expect("the simulator lies in the repository"),
             folder: Path::new(env!("CARGO_TARGET_TMPDIR")).join("mutants"),
+            benches,
         }
     }
 
-    /// What the copies are made of, without the mutants whose edits do not fit: these are named in the error.
+    /// The mutants whose edits do not fit are named in the error.
     pub(crate) fn check(&self, mutants: &[&Mutant]) -> Result<(), String> {
         let complaints: Vec<_> = mutants.iter().filter_map(|mutant| self.sources(mutant).err()).collect();
         if complaints.is_empty() { Ok(()) } else { Err(complaints.concat()) }
     }
 
-    /// Builds the simulator on each of these mutants, and on the library as it is.
-    pub(crate) fn build(&self, mutants: &[&Mutant]) -> Result<(), String> {
-        self.check(mutants)?;
+    /// The benches, with no mutant on any of them yet.
+    pub(crate) fn set_up(&self) -> Result<(), String> {
         let root = self.read("Cargo.toml");
-        let names: Vec<_> = [CONTROL].into_iter().chain(mutants.iter().map(|mutant| mutant.name)).collect();
+        let simulation = self.read("tests/simulation/Cargo.toml");
         let mut members = String::new();
-        for name in &names {
-            let _ = writeln!(members, "    \"library/{name}\",\n    \"simulation/{name}\",");
+        for bench in 0..self.benches {
+            let _ = writeln!(members, "    \"library/{bench}\",\n    \"simulation/{bench}\",");
+            self.write(&format!("library/{bench}/Cargo.toml"), &library_manifest(&root, bench)?);
+            self.write(&format!("simulation/{bench}/Cargo.toml"), &self.simulation_manifest(&simulation, bench)?);
         }
         let shared = sections(&root, |section| section.starts_with("[workspace.package"));
         let workspace = format!("[workspace]\nresolver = \"3\"\nmembers = [\n{members}]\n\n{shared}{PROFILE}");
         self.write("Cargo.toml", &workspace);
         // What cargo adds to it are only the copies: the versions stay.
         fs::copy(self.repository.join("Cargo.lock"), self.folder.join("Cargo.lock")).expect("Cargo.lock can be copied");
-
-        let simulation = self.read("tests/simulation/Cargo.toml");
-        for name in &names {
-            self.write(&format!("library/{name}/Cargo.toml"), &library_manifest(&root, name)?);
-            self.write(&format!("simulation/{name}/Cargo.toml"), &self.simulation_manifest(&simulation, name)?);
-            let mutant = mutants.iter().find(|mutant| mutant.name == *name);
-            let sources = mutant.map_or_else(|| Ok(self.library()), |mutant| self.sources(mutant))?;
-            self.plant(&format!("library/{name}"), &sources);
-        }
-        self.cargo()
+        let finished = self.folder.join("finished");
+        let _ = fs::remove_dir_all(&finished);
+        fs::create_dir_all(&finished).expect("a folder for simulators");
+        Ok(())
     }
 
-    /// The simulator on this mutant.
-    pub(crate) fn simulator(&self, name: &str) -> PathBuf {
-        self.target().join("simulation").join(format!("simulation-{name}{}", env::consts::EXE_SUFFIX))
+    /// Builds the simulator on each of these mutants, at most one a bench, and says where it is.
+    pub(crate) fn build(&self, mutants: &[&Mutant]) -> Result<Vec<PathBuf>, String> {
+        for bench in 0..self.benches {
+            // There may be fewer of them in the end: the last mutant stays where it is.
+            if let Some(mutant) = mutants.get(bench).or_else(|| mutants.last()) {
+                self.plant(&format!("library/{bench}"), &self.sources(mutant)?);
+            }
+        }
+        self.cargo()?;
+        let built = mutants.iter().enumerate().map(|(bench, mutant)| {
+            let built = self.target().join("simulation").join(format!("simulation-{bench}{}", env::consts::EXE_SUFFIX));
+            let finished = self.folder.join("finished").join(mutant.name);
+            fs::copy(&built, &finished).map(|_| finished).map_err(|error| format!("{}: {error}", built.display()))
+        });
+        built.collect()
     }
 
     /// Where the results go.
@@ -103,6 +106,7 @@ impl Workshop {
             .env("RUSTFLAGS", "--cap-lints allow")
             .env_remove("CARGO_ENCODED_RUSTFLAGS")
             .env_remove("CARGO_BUILD_TARGET")
+            .env_remove("CARGO_INCREMENTAL")
             .output()
             .expect("cargo can be run");
         if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&output.stderr).into_owned()) }
@@ -139,12 +143,12 @@ impl Workshop {
     }
 
     /// The simulator needs no copy, only another library under the same name.
-    fn simulation_manifest(&self, manifest: &str, name: &str) -> Result<String, String> {
+    fn simulation_manifest(&self, manifest: &str, bench: usize) -> Result<String, String> {
         let manifest = sections(manifest, |section| section == "[package]" || section == "[dependencies]");
-        let package = format!("name = \"simulation-{name}\"");
+        let package = format!("name = \"simulation-{bench}\"");
         let manifest = replace_once(&manifest, "name = \"lessor-simulation\"", &package)?;
         let library = format!(
-            "lessor = {{ path = \"../../library/{name}\", package = \"lessor-{name}\", default-features = false"
+            "lessor = {{ path = \"../../library/{bench}\", package = \"lessor-{bench}\", default-features = false"
         );
         let manifest = replace_once(&manifest, "lessor = { workspace = true", &library)?;
         let source = |file: &str| self.repository.join("tests/simulation/src").join(file);
@@ -155,7 +159,7 @@ name = \"lessor_simulation\"
 path = {:?}
 
 [[bin]]
-name = \"simulation-{name}\"
+name = \"simulation-{bench}\"
 path = {:?}
 ",
             source("lib.rs"),
@@ -193,13 +197,13 @@ path = {:?}
     }
 }
 
-fn library_manifest(root: &str, name: &str) -> Result<String, String> {
+fn library_manifest(root: &str, bench: usize) -> Result<String, String> {
     let kept = |section: &str| {
         ["[package]", "[features]", "[dependencies]"].contains(&section)
             || (section.starts_with("[target.") && section.ends_with(".dependencies]"))
     };
     let manifest = sections(root, kept);
-    let manifest = replace_once(&manifest, "name = \"lessor\"", &format!("name = \"lessor-{name}\""))?;
+    let manifest = replace_once(&manifest, "name = \"lessor\"", &format!("name = \"lessor-{bench}\""))?;
     // The simulator takes the portable core alone, and a workspace builds its members with their defaults.
     let manifest = replace_once(&manifest, "default = [\"std\", \"system\"]", "default = [\"std\"]")?;
     Ok(format!("{manifest}\n[lib]\nname = \"lessor\"\n"))
