@@ -117,6 +117,8 @@ pub struct Election {
     next_at: Instant,
     /// A wake-up came while a request was in flight.
     woken: bool,
+    /// The next request is a look at what was seen before, and nothing has happened since.
+    looks_again: bool,
     failures: u32,
     last_error: Option<Box<StorageError>>,
     last_success: Option<Instant>,

@@ -20,6 +20,7 @@ mod ext;
 mod list;
 mod memory;
 mod record;
+mod refusals;
 mod reply;
 mod request;
 mod session;
@@ -35,6 +36,7 @@ pub use memory::MemoryStorage;
 #[cfg(feature = "serde")]
 pub(crate) use record::whole_ms;
 pub use record::{Record, Verdict};
+pub use refusals::Refusals;
 pub use reply::{Acquired, Renewed, Reply};
 pub use request::{Claim, Get, Operation, Release, Renewal, Request, Revoke, Successor, Takeover};
 pub use session::Session;

@@ -49,6 +49,7 @@ const STORAGE: &[&str] = &[
     "topic",
     "wakeups",
     "subscribers",
+    "refusals",
     "memory",
 ];
 const ELECTION: &[&str] =

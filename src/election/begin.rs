@@ -114,6 +114,7 @@ impl Election {
             last_id: 0,
             next_at: now,
             woken: false,
+            looks_again: false,
             failures: 0,
             last_error: None,
             last_success: None,

@@ -30,6 +30,7 @@ impl Election {
         let again_at = self.now.saturating_add(pause);
         // A storage that shows nothing grants nothing: that holds for each slot.
         self.next_at = if says_nothing { again_at } else { self.next_slot(again_at) };
+        self.looks_again = self.next_at > self.now;
     }
 
     /// A look is answered: an observer's, or that of a candidate which lets others go first.
@@ -46,6 +47,7 @@ impl Election {
         };
         self.see_leader(lease);
         self.next_at = self.next_slot(self.now.saturating_add(pause));
+        self.looks_again = self.next_at > self.now;
     }
 
     /// Takes note of how the key is, which this candidate does not lead.
@@ -178,6 +180,18 @@ impl Election {
     /// clock says.
     fn seen_still_until(&self, seen: &Sighting) -> Instant {
         seen.since.saturating_add(seen.ttl).saturating_add(self.config.margin)
+    }
+
+    /// How old an answer to the next claim may be. A look at a lease that was live when it was seen last can share the answer
+    /// to another candidate's; it cannot where something has happened since, or the lease may be the own one.
+    ///
+    /// A quarter of the retry interval. Of those that share their answers the one that looked asks the storage itself the next
+    /// time: together they see a change as soon as one alone. A single one sees it that much later at worst.
+    pub(super) fn max_age(&self) -> Option<Duration> {
+        let is_held = matches!(self.vacancy, Vacancy::Held { .. });
+        let judges = matches!(self.takeover(), Takeover::Unchanged(_));
+        let may_share = self.looks_again && is_held && !self.may_hold && !judges;
+        may_share.then(|| self.config.retry_interval.min(self.config.ttl) / 4)
     }
 
     /// What a claim says of another's expired lease.

@@ -49,7 +49,8 @@ impl Election {
             None if self.lets_others_go_first() => Get::new(key).patience(patience).into(),
             None => {
                 let claim = Claim::new(key, id, session, ttl).value(value).patience(patience);
-                claim.after(self.claims_after()).takeover(self.takeover()).into()
+                let claim = claim.after(self.claims_after()).takeover(self.takeover());
+                Claim { max_age: self.max_age(), ..claim }.into()
             }
         })
     }
@@ -69,7 +70,7 @@ impl Election {
         let (id, operation) = (RequestId(self.last_id), request.operation());
         self.in_flight = Some(InFlight { operation, sent: self.now, serial: self.value.serial });
         self.may_hold |= operation == Operation::Acquire;
-        self.woken = false;
+        (self.woken, self.looks_again) = (false, false);
         Output::Request { id, request }
     }
 

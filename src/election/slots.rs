@@ -99,6 +99,7 @@ impl Election {
 
     /// Something happened: the next request is due, and the round begins anew.
     pub(super) fn wake(&mut self) {
+        self.looks_again = false;
         self.next_at = self.now;
         self.begin_round();
     }

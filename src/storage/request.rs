@@ -157,13 +157,19 @@ pub struct Claim {
     pub takeover: Takeover,
     /// For how long the sender waits for the reply. `None`: it does not say. See [`Request::patience`].
     pub patience: Option<Duration>,
+    /// How old a refusal may be. `None`: it is to say how the key is now.
+    ///
+    /// A storage may then answer with the live lease of another that it read for another claim at most that long ago, and
+    /// that has not run out since: see [`Refusals`](super::Refusals). Only who cannot be its holder may allow that.
+    pub max_age: Option<Duration>,
 }
 
 impl Claim {
     /// A claim that publishes nothing, knows of no term, and takes over whatever has expired.
     #[must_use]
     pub const fn new(key: Key, id: Id, session: Session, ttl: Duration) -> Self {
-        Self { key, id, session, ttl, value: None, after: None, takeover: Takeover::Expired, patience: None }
+        let (takeover, patience, max_age) = (Takeover::Expired, None, None);
+        Self { key, id, session, ttl, value: None, after: None, takeover, patience, max_age }
     }
 
     /// Sets [`value`](Self::value).
@@ -182,6 +188,12 @@ impl Claim {
     #[must_use]
     pub fn takeover(self, takeover: Takeover) -> Self {
         Self { takeover, ..self }
+    }
+
+    /// Sets [`max_age`](Self::max_age).
+    #[must_use]
+    pub fn max_age(self, max_age: Duration) -> Self {
+        Self { max_age: Some(max_age), ..self }
     }
 
     /// Sets [`patience`](Self::patience).

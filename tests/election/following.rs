@@ -166,3 +166,31 @@ fn a_leader_that_is_not_heard_of_is_forgotten() {
     assert!(bench.events.contains(&Event::LeaderChanged(None)), "its end, and a request timeout");
     assert_eq!(bench.election.status().leader, None);
 }
+
+/// R13: a regular look at a lease that another held may share the answer to another candidate's look. What it does
+/// because something has happened may not.
+#[test]
+fn a_regular_look_may_be_answered_by_anothers() {
+    let shared = Some(ms(500));
+    let mut bench = Bench::new(Config::default());
+    bench.to(ms(0));
+    assert_eq!(bench.claim().max_age, None, "the first one: it has seen nothing yet");
+    bench.held(lease("other", 1, 1, secs(8)), secs(8)).until_request();
+    assert_eq!(bench.claim().max_age, shared);
+    bench.held(lease("other", 1, 1, ms(300)), ms(300)).until_request();
+    assert_eq!(bench.claim().max_age, shared, "at its end: it was renewed, or nobody has seen that");
+    bench.held(lease("other", 1, 1, secs(8)), secs(8)).input(Input::Wakeup);
+    assert_eq!(bench.claim().max_age, None, "woken");
+    bench.input(Input::Wakeup).held(lease("other", 2, 2, secs(8)), secs(8));
+    assert_eq!(bench.claim().max_age, None, "woken while it asked");
+    bench.held(lease("other", 2, 2, secs(8)), secs(8)).until_request();
+    assert_eq!(bench.claim().max_age, shared);
+    bench.failed().until_request();
+    assert_eq!(bench.claim().max_age, None, "its claim may have been applied");
+    bench.held(lease("other", 2, 2, secs(0)), secs(0)).until_request();
+    assert_eq!(bench.claim().max_age, None, "it has run out");
+    let mut reserved = lease("other", 2, 3, secs(4));
+    reserved.id = None;
+    bench.held(reserved, secs(4)).until_request();
+    assert_eq!(bench.claim().max_age, None, "it is reserved: perhaps for this one");
+}

@@ -5,8 +5,8 @@ use core::time::Duration;
 use std::sync::Arc;
 
 use futures::future::{join, join_all};
-use lessor::storage::{Reply, Request};
-use lessor::{Key, Storage, StorageError, Wakeups, async_trait};
+use lessor::storage::{Refusals, Reply, Request};
+use lessor::{Key, Storage, StorageError, SystemTimer, Timer, Wakeups, async_trait};
 use lessor_kit::batch::Batch;
 use lessor_kit::encoding::whole_ms;
 use lessor_kit::error::AdapterError;
@@ -52,6 +52,8 @@ pub(crate) struct Inner {
     pub(crate) durable: bool,
     /// `None`: there are no wake-ups.
     pub(crate) wakeups: Option<Listener<PubSub>>,
+    /// What answers followers that need not know how it is now.
+    refusals: Refusals,
 }
 
 /// A request that is about one key, and its place in the batch.
@@ -81,7 +83,15 @@ impl RedisStorage {
         let RedisBuilder { layout, max_ttl, durable, wakeups } = builder;
         let wakeups = wakeups.then(|| Listener::new(PubSub { client: client.clone(), layout: layout.clone() }));
         let link = Link::new(client);
-        Self(Arc::new(Inner { link, layout, scripts: Scripts::new(), max_ttl, durable, wakeups }))
+        Self(Arc::new(Inner {
+            link,
+            layout,
+            scripts: Scripts::new(),
+            max_ttl,
+            durable,
+            wakeups,
+            refusals: Refusals::new(),
+        }))
     }
 }
 
@@ -150,9 +160,12 @@ impl Storage for RedisStorage {
     async fn call_all(&self, requests: Vec<Request>) -> Vec<Result<Reply, StorageError>> {
         let inner = &*self.0;
         let mut batch = Batch::new(requests.iter().map(Request::key));
+        let asked = SystemTimer::new().now();
         for (place, request) in batch.open(&requests) {
             if let Err(error) = inner.admit(request) {
                 batch.answer(place, Err(error.into()));
+            } else if let Some(reply) = inner.refusals.answer(request, asked) {
+                batch.answer(place, Ok(reply));
             }
         }
 
@@ -169,6 +182,9 @@ impl Storage for RedisStorage {
         }
         let (called, listed) = join(join_all(calls), join_all(lists)).await;
         for (place, reply) in called.into_iter().flatten().chain(listed) {
+            if let (Some(request), Ok(reply)) = (requests.get(place), &reply) {
+                inner.refusals.note(request, asked, reply);
+            }
             batch.answer(place, reply);
         }
         batch.into_answers()

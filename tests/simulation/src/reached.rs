@@ -51,6 +51,8 @@ situations! {
     TakeOverPutOff,
     /// a storage that had lost data refused a claim until no earlier lease could be left
     Frozen,
+    /// a follower was answered by what another had heard
+    RefusalShared,
     /// a candidate went on from a slot that was held to the next
     NextSlot,
     /// a candidate saw a free key, and let others go first

@@ -352,8 +352,11 @@ impl<S: Server> Dispatcher<S> {
         for member in members {
             match answers.next().unwrap_or_else(|| Answer::done(Err(AdapterError::Unfit.into()))) {
                 Answer::Done { reply, seen } => {
-                    if let (Some(key), Some(seen)) = (member.request.key(), seen) {
-                        self.answer_others(key, &seen, departed, &mut replies);
+                    if let Ok(reply) = &reply {
+                        self.hub.refusals.note(&member.request, departed, reply);
+                    }
+                    if let Some(key) = member.request.key() {
+                        self.answer_others(key, seen.as_ref(), departed, &mut replies);
                     }
                     replies.push((member.asker.id, reply));
                 }
@@ -364,17 +367,21 @@ impl<S: Server> Dispatcher<S> {
         self.hub.answer(replies);
     }
 
-    /// What was read of a key answers whoever asked for it before and needs no write.
-    fn answer_others(&self, key: &Key, seen: &Reading, departed: Instant, replies: &mut Vec<(Id, Answered)>) {
-        let mut done = Vec::new();
+    /// What was read of a key answers whoever asked for it before and needs no write; and whoever asked meanwhile, and
+    /// need not know how it is now.
+    fn answer_others(&self, key: &Key, seen: Option<&Reading>, departed: Instant, replies: &mut Vec<(Id, Answered)>) {
+        let (mut done, now) = (Vec::new(), self.timer.now());
         let mut state = self.hub.lock();
-        for id in state.queue.parked(key, departed) {
+        for (id, asked) in state.queue.parked(key) {
             let Some(request) = state.queue.request(id) else { continue };
-            if let Some(reply @ (Reply::Acquired(_) | Reply::Got(_))) = seen.settles(request) {
+            let seen = seen.filter(|_| asked <= departed).and_then(|seen| seen.settles(request));
+            let settled = seen.filter(|reply| matches!(reply, Reply::Acquired(_) | Reply::Got(_)));
+            if let Some(reply) = settled.or_else(|| self.hub.refusals.answer(request, now)) {
                 replies.push((id, Ok(reply)));
                 done.extend(state.queue.remove(id));
             }
         }
+        state.traffic.shared += done.len() as u64;
         drop(state);
         drop(done);
     }

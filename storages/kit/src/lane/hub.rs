@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use futures::future::poll_fn;
-use lessor::storage::{Reply, Request};
+use lessor::storage::{Refusals, Reply, Request};
 use lessor::{Instant, StorageError};
 
 use super::queue::{Id, Member, Queue};
@@ -22,7 +22,11 @@ use super::traffic::Traffic;
 pub(super) type Answered = Result<Reply, StorageError>;
 
 #[derive(Debug)]
-pub(super) struct Hub(Mutex<State>);
+pub(super) struct Hub {
+    state: Mutex<State>,
+    /// What answers followers that need not know how it is now.
+    pub(super) refusals: Refusals,
+}
 
 #[derive(Debug, Default)]
 pub(super) struct State {
@@ -66,26 +70,34 @@ impl State {
 
 impl Hub {
     pub(super) fn new() -> Self {
-        Self(Mutex::new(State::default()))
+        Self { state: Mutex::new(State::default()), refusals: Refusals::new() }
     }
 
     /// For the dispatcher: what it changes needs no bell.
     pub(super) fn lock(&self) -> Guard<'_, State> {
-        self.0.lock()
+        self.state.lock()
     }
 
     /// They are asked in this order, at the same time.
     pub(super) fn ask(self: &Arc<Self>, requests: impl IntoIterator<Item = Request>, now: Instant) -> Vec<Asked> {
+        let known = requests.into_iter().map(|request| (self.refusals.answer(&request, now), request));
+        let (mut asked, mut not_sent, mut waker) = (Vec::new(), Vec::new(), None);
+        let known: Vec<_> = known.collect();
         let mut state = self.lock();
-        let mut asked = Vec::new();
-        for request in requests {
+        for (reply, request) in known {
             state.last += 1;
             let id = Id(state.last);
-            state.queue.push(id, request, now);
-            state.askers.insert(id, Hearing::Waits(None));
+            if let Some(reply) = reply {
+                state.traffic.shared += 1;
+                state.askers.insert(id, Hearing::Answered(Ok(reply)));
+                not_sent.push(request);
+            } else {
+                state.queue.push(id, request, now);
+                state.askers.insert(id, Hearing::Waits(None));
+                waker = waker.or_else(|| state.bell.ring());
+            }
             asked.push(Asked { hub: self.clone(), id });
         }
-        let waker = state.bell.ring();
         drop(state);
         wake(waker);
         asked

@@ -290,10 +290,10 @@ impl Queue {
         (next.rank == place.rank).then_some(next)
     }
 
-    /// Who waits for this key to land, and asked before this instant.
-    pub(super) fn parked(&self, key: &Key, before: Instant) -> Vec<Id> {
+    /// Who waits for this key to land, and since when.
+    pub(super) fn parked(&self, key: &Key) -> Vec<(Id, Instant)> {
         let parked = self.in_flight.get(key).into_iter().flatten().copied();
-        parked.filter(|id| self.waiting.get(id).is_some_and(|member| member.asker.asked <= before)).collect()
+        parked.filter_map(|id| Some((id, self.waiting.get(&id)?.asker.asked))).collect()
     }
 
     pub(super) fn request(&self, id: Id) -> Option<&Request> {

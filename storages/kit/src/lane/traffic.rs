@@ -20,6 +20,8 @@ pub struct Traffic {
     pub requests: u64,
     /// Requests that were sent a second time, since their connection was broken.
     pub repeated: u64,
+    /// Requests that were answered by what was read for another, and not sent.
+    pub shared: u64,
     /// Requests that could not be answered in time any more, and were not sent.
     pub not_sent: u64,
     /// Connections that did not answer in time.

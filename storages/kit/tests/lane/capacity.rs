@@ -11,7 +11,7 @@ use crate::Bench;
 use crate::server::Fake;
 
 /// A storage over a lane, as an adapter is one.
-struct OverLane(Lane<Fake>);
+pub(crate) struct OverLane(pub(crate) Lane<Fake>);
 
 #[async_trait]
 impl Storage for OverLane {

@@ -2,6 +2,7 @@
 
 mod capacity;
 mod connections;
+mod followers;
 mod locks;
 mod order;
 mod patience;

@@ -5,7 +5,7 @@ use lessor::{StorageExt, Term};
 use lessor_servers::redis::{Keeps, Server};
 use smol::block_on;
 
-use crate::{calls, claim, extended, granted, lease, release, renewal, storage};
+use crate::{MINUTE, calls, claim, extended, granted, lease, release, renewal, storage};
 
 /// R13: a refused claim neither writes to memory nor to the log, and each operation is one call of a script.
 #[test]
@@ -61,5 +61,30 @@ fn scripts_are_sent_again() {
         storage.release(release(&claim)).await.unwrap();
         forget();
         storage.initialise().await.unwrap();
+    });
+}
+
+/// R13: what one follower hears answers those that need not know how the key is now, and nobody else.
+#[test]
+fn a_refusal_is_shared() {
+    let server = Server::start(Keeps::Nothing);
+    block_on(async {
+        let storage = storage(&server).await;
+        let term = granted(storage.acquire(claim("k", 1)).await);
+        let looks = |session| claim("k", session).max_age(MINUTE / 2);
+        let refused = async |claim| match storage.acquire(claim).await.unwrap() {
+            Acquired::Refused { lease: Some(lease), .. } => lease.time_left,
+            other => panic!("{other:?}"),
+        };
+        let first = refused(looks(2)).await;
+        let before = calls(&server);
+        for session in 3..100 {
+            assert!(refused(looks(session)).await <= first);
+        }
+        assert_eq!(calls(&server), before);
+        let _ = refused(claim("k", 2)).await;
+        assert_eq!(calls(&server), before + 1);
+        storage.release(release(&claim("k", 1))).await.unwrap();
+        let _ = granted(storage.acquire(looks(3).after(Some(term))).await);
     });
 }

@@ -37,6 +37,8 @@ pub(crate) struct Faults {
     /// Operators who take a lease from its holder, and who look at all leases.
     pub(crate) revokes: f64,
     pub(crate) lists: f64,
+    /// What one follower hears answers others.
+    pub(crate) shared: bool,
     /// The requests for one key fail, and no others.
     pub(crate) key_fails: f64,
     /// The storage lets only so many renewals through, and no claims.
@@ -80,6 +82,8 @@ impl Faults {
             lists: on(4.0, 20.0),
             // After all others: what they draw stays as it was.
             transfers: on(0.3, 1.0),
+            // Drawn apart, as it came later.
+            shared: Random::stream(seed, "shared", 0).chance(0.3),
             // Drawn apart, for runs with groups.
             key_fails: 0.0,
             busy: 0.0,
@@ -104,7 +108,7 @@ impl Faults {
         (self.revokes, self.lists) = (0.0, 0.0);
     }
 
-    pub(super) fn named(&self) -> [(&'static str, bool); 29] {
+    pub(super) fn named(&self) -> [(&'static str, bool); 30] {
         [
             ("slow", self.slow),
             ("very late", self.very_late > 0.0),
@@ -133,6 +137,7 @@ impl Faults {
             ("batches in part", self.batches_in_part > 0.0),
             ("revokes", self.revokes > 0.0),
             ("lists", self.lists > 0.0),
+            ("shared answers", self.shared),
             ("one key fails", self.key_fails > 0.0),
             ("busy", self.busy > 0.0),
         ]

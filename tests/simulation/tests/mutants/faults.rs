@@ -32,6 +32,7 @@ const FOLLOW: &str = "src/election/follow.rs";
 const LEAD: &str = "src/election/lead.rs";
 const REQUEST: &str = "src/election/request.rs";
 const DRIVER: &str = "src/driver.rs";
+const REFUSALS: &str = "src/storage/refusals.rs";
 const STORAGE_LIST: &str = "src/storage/list.rs";
 const SHARED: &str = "src/shared.rs";
 const WISHES: &str = "src/shared/wishes.rs";

@@ -410,13 +410,12 @@ impl Model {
             }
         }
         for key in &keys {
-            let parked = self.queue.parked(key, departed);
-            for id in &parked {
-                let request = self.queue.request(*id).expect("it waits");
+            for (id, asked) in self.queue.parked(key) {
+                let request = self.queue.request(id).expect("it waits");
                 assert_eq!(request.key(), Some(key));
-                assert!(self.waiting[id].asker.asked <= departed);
-                if matches!(end, End::Answered { is_read: true, .. }) {
-                    let member = self.queue.remove(*id).expect("it waits");
+                assert_eq!(self.waiting[&id].asker.asked, asked);
+                if asked <= departed && matches!(end, End::Answered { is_read: true, .. }) {
+                    let member = self.queue.remove(id).expect("it waits");
                     self.ended(&member);
                 }
             }

@@ -1,6 +1,6 @@
 //! Faults between the driver and the handles.
 
-use super::{ELECTION, LEAD, Mutant, RECORD, SHARED, WISHES, edit};
+use super::{ELECTION, LEAD, Mutant, RECORD, REFUSALS, SHARED, SLOTS, WISHES, edit};
 
 pub(super) const MUTANTS: &[Mutant] = &[
     // === the handles ===
@@ -57,6 +57,22 @@ pub(super) const MUTANTS: &[Mutant] = &[
             ELECTION,
             "                if self.in_flight.is_some() {\n                    self.woken = true;\n                } else if",
             "                if self.in_flight.is_none() &&",
+        )],
+    },
+    Mutant {
+        name: "the_woken_hear_what_was",
+        breaks: "R13",
+        why: "somebody has just asked for this key, so the answer is known",
+        edits: &[edit(SLOTS, "        self.looks_again = false;\n", "")],
+    },
+    Mutant {
+        name: "what_another_heard_does_not_age",
+        breaks: "R13",
+        why: "the lease is as the storage showed it",
+        edits: &[edit(
+            REFUSALS,
+            "        self.lease.time_left.saturating_sub(now.saturating_duration_since(self.as_of))\n",
+            "        let _ = (now, self.as_of);\n        self.lease.time_left\n",
         )],
     },
 ];
