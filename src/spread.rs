@@ -67,7 +67,7 @@ pub(crate) const PLACES: u16 = 1_000;
 pub struct Spread {
     pub(crate) name: String,
     pub(crate) weight: u32,
-    /// `None`: a tenth of the keys.
+    /// `None`: a fifth of the keys.
     pub(crate) moves_per_minute: Option<u32>,
     pub(crate) ttl: Duration,
 }
@@ -84,8 +84,8 @@ impl Spread {
         Self { weight, ..self }
     }
 
-    /// How many keys this process asks others for in a minute, at most, where they lead what belongs here. Default a tenth of
-    /// the group's keys, and at least 60: so a process that comes has its share after five minutes at the latest. Zero: none, it
+    /// How many keys this process asks others for in a minute, at most, where they lead what belongs here. Default a fifth of
+    /// the group's keys, and at least 60: so a process that comes among four others or more has its share after a minute. Zero: none, it
     /// waits until they are free.
     ///
     /// They are asked for evenly, at each look a few, and no more than 128 at a time that have not come yet: work under a key may

@@ -23,7 +23,7 @@ const LEAST_MOVES: usize = 60;
 pub(crate) struct Sharing {
     me: Id,
     weight: u32,
-    /// `None`: a tenth of the keys.
+    /// `None`: a fifth of the keys.
     moves_per_minute: Option<u32>,
     /// From one look at the others to the next.
     interval: Duration,
@@ -224,10 +224,10 @@ impl Sharing {
         wants.retain(|want| shares.get(want).is_some_and(elsewhere));
         let mut changed = wants.len() != before;
         self.asked_at.retain(|at| now.saturating_duration_since(*at) < MINUTE);
-        let a_minute = self.moves_per_minute.map_or_else(|| LEAST_MOVES.max(shares.len() / 10), |moves| moves as usize);
+        let a_minute = self.moves_per_minute.map_or_else(|| LEAST_MOVES.max(shares.len() / 5), |moves| moves as usize);
         let left = a_minute.saturating_sub(self.asked_at.len());
-        let at_once = (a_minute as f64 * self.interval.as_secs_f64() / MINUTE.as_secs_f64()) as usize;
-        let more = left.min(at_once.max(1)).min(MAX_WANTED.saturating_sub(wants.len()));
+        let at_once = (a_minute as u128 * self.interval.as_nanos()).div_ceil(MINUTE.as_nanos());
+        let more = left.min(usize::try_from(at_once).unwrap_or(usize::MAX)).min(MAX_WANTED.saturating_sub(wants.len()));
         let others = shares.iter().filter(|(hash, share)| elsewhere(share) && !wants.contains(hash));
         let others: Vec<u64> = others.map(|(hash, _)| *hash).take(more).collect();
         for other in others {

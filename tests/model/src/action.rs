@@ -15,6 +15,8 @@ pub enum Action {
     Fail(u8),
     /// A leader is asked to hand over.
     Resign(u8),
+    /// A leader is asked to hand over to the other candidate.
+    Transfer(u8),
     /// A candidate is asked to end.
     Stop(u8),
     /// The work of an ending term has ended.

@@ -12,7 +12,6 @@ use stateright::{Checker, Expectation, HasDiscoveries, Model};
 use crate::describe;
 use crate::fault::Fault;
 use crate::model::ElectionModel;
-use crate::property;
 use crate::scope::Scope;
 use crate::seat::SetUpError;
 
@@ -65,10 +64,10 @@ impl Check {
     /// # Errors
     /// [`SetUpError`] if the library refuses the scope's durations.
     pub fn run(&self) -> Result<Report, SetUpError> {
-        let wanted = property::all().into_iter().map(|property| property.name);
+        let model = ElectionModel::new(self.scope.clone(), self.fault)?;
+        let wanted = model.properties().into_iter().map(|property| property.name);
         let wanted: BTreeSet<_> = wanted.filter(|name| self.property.as_deref() == Some(name)).collect();
         let finish_when = if wanted.is_empty() { HasDiscoveries::AnyFailures } else { HasDiscoveries::AnyOf(wanted) };
-        let model = ElectionModel::new(self.scope.clone(), self.fault)?;
         let cut = model.cut.clone();
         let mut builder = model.checker().threads(self.threads).finish_when(finish_when);
         if let Some(most) = self.most_states {
@@ -137,7 +136,7 @@ impl Report {
         // Paths are followed once more.
         checker.model().cut.store(false, Ordering::Relaxed);
         let mut discoveries = checker.discoveries();
-        let findings = property::all().into_iter().map(|property| {
+        let findings = checker.model().properties().into_iter().map(|property| {
             let path = discoveries.remove(property.name);
             Finding {
                 property: property.name,

@@ -42,6 +42,7 @@ fn describe(state: &State, action: Action) -> String {
         Action::Poll(index) => format!("{} sees that time has passed", name(index)),
         Action::Fail(index) => format!("{} hears that its request failed", name(index)),
         Action::Resign(index) => format!("{} resigns", name(index)),
+        Action::Transfer(index) => format!("{} resigns in favour of the other", name(index)),
         Action::Stop(index) => format!("{} is stopped", name(index)),
         Action::Drained(index) => format!("{}'s work has ended", name(index)),
         Action::Crash(index) => format!("{} crashes and begins anew", name(index)),
@@ -77,7 +78,10 @@ fn asked(request: &Request) -> String {
             format!("acquire by s{} after {after}{takeover}", session.to_bits())
         }
         Request::Renew(Renewal { session, term, .. }) => format!("renew by s{} of term {term}", session.to_bits()),
-        Request::Release(Release { session, .. }) => format!("release by s{}", session.to_bits()),
+        Request::Release(Release { session, successor, .. }) => {
+            let next = successor.as_ref().map_or_else(String::new, |next| format!(" for {}", next.id));
+            format!("release by s{}{next}", session.to_bits())
+        }
         other => format!("{other:?}"),
     }
 }
@@ -104,7 +108,8 @@ fn standing(model: &ElectionModel, state: &State) -> String {
     let record = state.store.record.as_ref().map_or_else(
         || "none".into(),
         |record| {
-            let session = record.session.map_or_else(|| "free".into(), |session| format!("s{}", session.to_bits()));
+            let free = || if record.expires_ms > 0 { format!("kept for {}", record.id) } else { "free".into() };
+            let session = record.session.map_or_else(free, |session| format!("s{}", session.to_bits()));
             let left = record.lease(model.storage_clock(state).now_ms).time_left;
             format!("{session} term {} {left:?} left", record.term)
         },

@@ -24,13 +24,15 @@ pub enum Fault {
     NoMargin,
     /// A release deletes the record.
     RecordDeleted,
+    /// A key that is reserved is granted to whoever asks.
+    ReservationIgnored,
     /// An expired lease is taken over on the word of a clock that stepped forward.
     NoGuard,
 }
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::SessionKept,
         Self::AfterIgnored,
         Self::RenewRevives,
@@ -39,6 +41,7 @@ impl Fault {
         Self::LateReplyTrusted,
         Self::NoMargin,
         Self::RecordDeleted,
+        Self::ReservationIgnored,
         Self::NoGuard,
     ];
 
@@ -52,6 +55,7 @@ impl Fault {
             Self::LateReplyTrusted => "late-reply-trusted",
             Self::NoMargin => "no-margin",
             Self::RecordDeleted => "record-deleted",
+            Self::ReservationIgnored => "reservation-ignored",
             Self::NoGuard => "no-guard",
         }
     }
@@ -61,6 +65,7 @@ impl Fault {
     pub fn scope(self) -> Scope {
         match self {
             Self::NoGuard => Scope::forward(),
+            Self::ReservationIgnored => Scope::transfer(),
             _ => Scope::small(),
         }
     }

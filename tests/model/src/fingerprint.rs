@@ -4,8 +4,8 @@
 //! else have the same behaviours. For these they have, in this model:
 //!
 //! * **When the next request is due**: `next_at`, and what nothing but that is computed from: `pace`, `failures`
-//!   (without `fall_back_after`), `woken`, the serials `value.serial` and `in_flight.serial`, `sighting.vacant_at`
-//!   (without `takeover_guard` and `takeover_delay`), `vacancy` (without `claim_delay`). An election reads `next_at` only to decide whether to send now,
+//!   (without `fall_back_after`), `woken`, `looks_again` (and how old an answer to a claim may be: here none is old), the serials `value.serial` and `in_flight.serial`, `sighting.vacant_at`
+//!   (without `takeover_guard` and `takeover_delay`), `vacancy` and `sighting.is_anothers` (without `claim_delay`). An election reads `next_at` only to decide whether to send now,
 //!   and the model never leaves that to it. [`Action::Send`](crate::Action::Send) is possible in any state without a
 //!   request in flight: it hands in `Wakeup`, which makes a follower's claim due, and `SetValue`, which makes a leader's
 //!   renewal due. In every other transition a poll that answers with a request is undone, as if the executor had not
@@ -19,7 +19,7 @@
 //!   depend on them.
 //! * **`now`**, the newest reading of the clock: every input and every poll comes with a reading, the clocks of the
 //!   model never go back, so `now` is overwritten before it is read.
-//! * **What never changes**: `key`, `config`, `id`, `value.value` (always none), `places` (always none), `claim_delay` (always zero), `sighting.ttl`.
+//! * **What never changes**: `key`, `config`, `profile`, `is_paced`, `value.value` (always none), `places` (always none), `claim_delay` (always zero), `sighting.ttl`.
 //!
 //! `phase` is hashed whole, but for what is left out of the reign that it may hold: a reign is left out of by the name
 //! of its struct, wherever that is.
@@ -36,7 +36,8 @@ use lessor::election::Election;
 const LEFT_OUT: &[(&str, &str)] = &[
     ("Election", "key"),
     ("Election", "config"),
-    ("Election", "id"),
+    ("Election", "profile"),
+    ("Election", "is_paced"),
     ("Election", "pace"),
     ("Election", "now"),
     ("Election", "value"),
@@ -47,6 +48,7 @@ const LEFT_OUT: &[(&str, &str)] = &[
     ("Election", "leader"),
     ("Election", "next_at"),
     ("Election", "woken"),
+    ("Election", "looks_again"),
     ("Election", "failures"),
     ("Election", "last_error"),
     ("Election", "last_success"),
@@ -54,6 +56,7 @@ const LEFT_OUT: &[(&str, &str)] = &[
     ("Reign", "version"),
     ("Reign", "began"),
     ("Reign", "jeopardy"),
+    ("Sighting", "is_anothers"),
     ("Sighting", "ttl"),
 ];
 

@@ -10,7 +10,7 @@ use lexopt::prelude::*;
 const HELP: &str = "\
 every order of events in a small election
 
-  check --scope tiny|small|medium|large|back|forward
+  check --scope tiny|small|medium|large|back|forward|transfer
 
     --fault NAME      takes one rule of the protocol away: has to be found
     --property NAME   ends at a violation of this property only

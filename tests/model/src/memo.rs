@@ -7,11 +7,12 @@ use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hasher};
 use std::sync::{Arc, PoisonError, RwLock};
 
+use lessor::Id;
 use lessor::election::Input;
 
 use crate::fault::Fault;
 use crate::network::{Letter, Message};
-use crate::seat::{Moment, Outcome, Seat, failed, nudge};
+use crate::seat::{Moment, NAMES, Outcome, Seat, failed, nudge};
 
 /// What happens to a seat.
 #[derive(Clone, Copy, Debug)]
@@ -20,6 +21,7 @@ pub(crate) enum Deed<'a> {
     Send,
     Fail,
     Resign,
+    Transfer,
     Stop,
     Drained,
     Hear(&'a Letter),
@@ -54,7 +56,8 @@ impl Memo {
             Deed::Resign => 3,
             Deed::Stop => 4,
             Deed::Drained => 5,
-            Deed::Hear(letter) => letter.hash.max(6),
+            Deed::Transfer => 6,
+            Deed::Hear(letter) => letter.hash.max(7),
         };
         let key = (hasher.finish(), moment.tick, deed_key);
         if let Some(done) = self.0.read().unwrap_or_else(PoisonError::into_inner).get(&key) {
@@ -82,6 +85,10 @@ fn work_out(before: &Seat, deed: Deed<'_>, moment: Moment, fault: Option<Fault>)
         }
         Deed::Fail => seat.drive([Input::Reply { id: in_flight?, reply: failed() }], false, moment),
         Deed::Resign => seat.drive([Input::Resign], false, moment),
+        Deed::Transfer => {
+            let to = Id::new(NAMES[usize::from(before.place == 0)]).ok()?;
+            seat.drive([Input::Transfer { to, is_patient: false }], false, moment)
+        }
         Deed::Stop => seat.drive([Input::Stop], false, moment),
         Deed::Drained => seat.drive([Input::Drained(before.awake()?.term?.0)], false, moment),
         Deed::Hear(letter) => {

@@ -56,7 +56,7 @@ impl ElectionModel {
             news: News::default(),
         };
         let first = scope.budgets.iter().map(state).collect();
-        let discovered = property::all().iter().map(|_| AtomicBool::new(false)).collect();
+        let discovered = property::all(true).iter().map(|_| AtomicBool::new(false)).collect();
         let (memo, cut) = Default::default();
         Ok(Self { scope, fault, config, first, memo, cut, discovered })
     }
@@ -108,6 +108,9 @@ impl ElectionModel {
         }
         if awake.election.is_leader(now) && left.resigns > 0 {
             actions.push(Action::Resign(index));
+        }
+        if awake.election.is_leader(now) && left.transfers > 0 {
+            actions.push(Action::Transfer(index));
         }
         if left.stops > 0 {
             actions.push(Action::Stop(index));
@@ -185,6 +188,10 @@ impl Model for ElectionModel {
                 left.resigns -= 1;
                 self.drive(&mut state, index, Deed::Resign)?;
             }
+            Action::Transfer(index) => {
+                left.transfers -= 1;
+                self.drive(&mut state, index, Deed::Transfer)?;
+            }
             Action::Stop(index) => {
                 left.stops -= 1;
                 self.drive(&mut state, index, Deed::Stop)?;
@@ -211,6 +218,6 @@ impl Model for ElectionModel {
     }
 
     fn properties(&self) -> Vec<Property<Self>> {
-        property::all()
+        property::all(self.scope.has_transfers())
     }
 }

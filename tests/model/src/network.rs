@@ -39,6 +39,10 @@ pub(crate) enum Grant {
     Anew,
     /// A released key.
     Released,
+    /// A key that was released in its favour.
+    Reserved,
+    /// A key that was released in another's favour, which had not come in time.
+    ReservedInVain,
     /// Another's lease, expired.
     Expired,
 }
@@ -130,7 +134,10 @@ fn hash(message: &Message, state: &mut impl Hasher) {
                 Request::Renew(Renewal { key: _, id, session, term, ttl, value, .. }) => {
                     (1_u8, id, session, term, ttl, value).hash(state);
                 }
-                Request::Release(Release { key: _, session, .. }) => (2_u8, session).hash(state),
+                Request::Release(Release { key: _, session, successor, .. }) => {
+                    let successor = successor.as_ref().map(|next| (&next.id, next.within));
+                    (2_u8, session, successor).hash(state);
+                }
                 other => format!("{other:?}").hash(state),
             }
         }

@@ -6,7 +6,7 @@ use std::ops::BitOrAssign;
 ///
 /// Part of the state, so that the properties see it; only of the last transition, so that states do not multiply.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub(crate) struct News(u16);
+pub(crate) struct News(u32);
 
 impl News {
     /// A reign began in a term that is not newer than those of all before it.
@@ -38,6 +38,15 @@ impl News {
     pub(crate) const LATE_RELEASE: Self = Self(1 << 11);
     /// Elected with the session of an instance that went to sleep.
     pub(crate) const RESUMED: Self = Self(1 << 12);
+
+    /// A key that was reserved was granted to another than it was for.
+    pub(crate) const RESERVED_FOR_ANOTHER: Self = Self(1 << 14);
+    /// Elected by a claim on a key that was reserved for it.
+    pub(crate) const TRANSFERRED: Self = Self(1 << 15);
+    /// A claim was refused since the key was reserved for another.
+    pub(crate) const KEPT_FOR_ANOTHER: Self = Self(1 << 16);
+    /// Elected by a claim on a key whose reservation had run out.
+    pub(crate) const RESERVATION_OVER: Self = Self(1 << 17);
 
     pub(crate) const fn has(self, what: Self) -> bool {
         self.0 & what.0 != 0

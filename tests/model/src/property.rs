@@ -12,9 +12,9 @@ use crate::model::ElectionModel;
 use crate::news::News;
 use crate::state::State;
 
-/// All of them.
-pub(crate) fn all() -> Vec<Property<ElectionModel>> {
-    vec![
+/// All of them; those about transfers only where there are some.
+pub(crate) fn all(has_transfers: bool) -> Vec<Property<ElectionModel>> {
+    let mut all = vec![
         always::<0>("one leader"),
         always::<1>("who holds a term holds the record"),
         always::<2>("granted terms grow"),
@@ -31,7 +31,16 @@ pub(crate) fn all() -> Vec<Property<ElectionModel>> {
         sometimes::<13>("a late reply dropped"),
         sometimes::<14>("a late release while another leads"),
         sometimes::<15>("a reign with the session of a ticket"),
-    ]
+    ];
+    if has_transfers {
+        all.extend([
+            always::<16>("what is reserved is granted to nobody else"),
+            sometimes::<17>("a hand-over to the candidate that was named"),
+            sometimes::<18>("a claim refused for a reservation"),
+            sometimes::<19>("a reservation that nobody used"),
+        ]);
+    }
+    all
 }
 
 /// Whether the state shows a violation, or an example, of the property with this number.
@@ -54,6 +63,10 @@ fn shows(number: usize, model: &ElectionModel, state: &State) -> bool {
         13 => news(News::LATE_REPLY_DROPPED),
         14 => news(News::LATE_RELEASE),
         15 => news(News::RESUMED),
+        16 => news(News::RESERVED_FOR_ANOTHER),
+        17 => news(News::TRANSFERRED),
+        18 => news(News::KEPT_FOR_ANOTHER),
+        19 => news(News::RESERVATION_OVER),
         _ => false,
     }
 }

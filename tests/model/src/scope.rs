@@ -33,6 +33,8 @@ pub(crate) struct Budget {
     /// Requests that fail with an error, whether they are applied or not.
     pub(crate) failures: u8,
     pub(crate) resigns: u8,
+    /// Hand-overs to the other candidate.
+    pub(crate) transfers: u8,
     pub(crate) stops: u8,
     /// Instances that vanish; the next one of their place draws a new session.
     pub(crate) crashes: u8,
@@ -49,6 +51,7 @@ impl Budget {
         duplicates: 0,
         failures: 0,
         resigns: 0,
+        transfers: 0,
         stops: 0,
         crashes: 0,
         tickets: 0,
@@ -136,6 +139,24 @@ impl Scope {
         Self { step_ms: 500, guard: true, ..Self::new(budgets) }
     }
 
+    /// Keys are handed over to the other candidate, and reserved for it for a tick.
+    #[must_use]
+    pub fn transfer() -> Self {
+        let transfer = Budget { ticks: 2, requests: [3, 2], transfers: 1, ..Budget::NONE };
+        Self::new(vec![
+            Budget { duplicates: 1, ..transfer },
+            Budget { failures: 1, ..transfer },
+            Budget { ticks: 4, ..transfer },
+            Budget { ticks: 1, tickets: 1, ..transfer },
+            Budget { ticks: 1, crashes: 1, ..transfer },
+            Budget::RELEASE,
+        ])
+    }
+
+    pub(crate) fn has_transfers(&self) -> bool {
+        self.budgets.iter().any(|budget| budget.transfers > 0)
+    }
+
     /// Leases of three ticks, requests that time out within one. The margin covers rates within a tenth:
     /// `300 * 0.2 / 1.1` and 1 ms. The pauses are short, since when to send is the model's to choose.
     pub(crate) fn config(&self, fault: Option<Fault>) -> Config {
@@ -145,7 +166,8 @@ impl Scope {
         config.request_timeout = Duration::from_millis(80);
         config.margin = Duration::from_millis(if fault == Some(Fault::NoMargin) { 1 } else { 60 });
         config.drain_timeout = Duration::from_millis(80);
-        config.cool_off = Duration::ZERO;
+        // For so long a key is reserved.
+        config.cool_off = Duration::from_millis(if self.has_transfers() { 100 } else { 0 });
         config.takeover_guard = self.guard && fault != Some(Fault::NoGuard);
         config
     }
@@ -162,7 +184,8 @@ impl FromStr for Scope {
             "large" => Self::large(),
             "back" => Self::back(),
             "forward" => Self::forward(),
-            _ => return Err(format!("no scope '{name}', only tiny, small, medium, large, back, forward")),
+            "transfer" => Self::transfer(),
+            _ => return Err(format!("no scope '{name}', only tiny, small, medium, large, back, forward, transfer")),
         })
     }
 }

@@ -14,6 +14,9 @@ use crate::fingerprint::fingerprint;
 /// Sessions are counted, a handful a seat.
 pub(crate) const SESSIONS_A_SEAT: u8 = 8;
 
+/// What candidates are called, by place.
+pub(crate) const NAMES: [&str; 2] = ["a", "b"];
+
 /// One candidate after another on one machine.
 #[derive(Clone, Debug)]
 pub(crate) struct Seat {
@@ -76,7 +79,7 @@ impl Seat {
         moment: Moment,
     ) -> Result<Self, SetUpError> {
         let key = Key::new("k")?;
-        let id = Id::new(if place == 0 { "a" } else { "b" })?;
+        let id = Id::new(NAMES[usize::from(place != 0)])?;
         let config = config.clone();
         let mut continued = None;
         let (session, resumed, election) = match instance {

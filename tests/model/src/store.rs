@@ -44,13 +44,22 @@ impl Store {
         let (mut grant, mut news) = (None, News::default());
         match (request, &reply) {
             (Request::Acquire(claim), Reply::Acquired(Acquired::Granted { term, .. })) => {
-                let found = found(before.as_ref(), claim, *term);
+                let found = found(before.as_ref(), claim, *term, clock);
                 grant = Some(found);
+                if before.as_ref().is_some_and(|record| is_reserved(record, clock) && record.id != claim.id) {
+                    news |= News::RESERVED_FOR_ANOTHER;
+                }
                 news |= self.note_grant(before.as_ref(), claim, *term, found);
                 news |= self.write(before, verdict.write, clock);
             }
             (Request::Renew(renewal), Reply::Renewed(Renewed::Extended { .. })) => {
                 news |= note_renewal(before.as_ref(), renewal, clock);
+                news |= self.write(before, verdict.write, clock);
+            }
+            (Request::Acquire(claim), Reply::Acquired(Acquired::Refused { .. })) => {
+                if before.as_ref().is_some_and(|record| is_reserved(record, clock) && record.id != claim.id) {
+                    news |= News::KEPT_FOR_ANOTHER;
+                }
                 news |= self.write(before, verdict.write, clock);
             }
             // A released record was promised to nobody.
@@ -104,8 +113,19 @@ fn judge(before: Option<&Record>, request: &Request, clock: Reading, fault: Opti
         (Some(Fault::RenewRevives), Request::Renew(_), Some(record)) if !is_live(record, clock) => {
             judge(request, record.expires_ms.saturating_sub(1))
         }
+        (Some(Fault::ReservationIgnored), Request::Acquire(_), Some(record)) if record.session.is_none() => {
+            let mut free = record.clone();
+            free.expires_ms = 0;
+            Record::judge(Some(&free), request, clock.now_ms, Term::FIRST)
+        }
         _ => judge(request, clock.now_ms),
     }
+}
+
+/// Released in favour of somebody, who may still come.
+fn is_reserved(record: &Record, clock: Reading) -> bool {
+    let ahead = clock.now_ms < record.expires_ms && record.expires_ms <= clock.now_ms + record.ttl_ms;
+    record.session.is_none() && ahead
 }
 
 fn is_live(record: &Record, clock: Reading) -> bool {
@@ -113,10 +133,12 @@ fn is_live(record: &Record, clock: Reading) -> bool {
 }
 
 /// What a claim that was granted this term had found.
-fn found(before: Option<&Record>, claim: &Claim, term: Term) -> Grant {
+fn found(before: Option<&Record>, claim: &Claim, term: Term, clock: Reading) -> Grant {
     match before {
         None => Grant::First,
         Some(record) if record.term == term => Grant::Repeated,
+        Some(record) if is_reserved(record, clock) => Grant::Reserved,
+        Some(record) if record.session.is_none() && record.expires_ms > 0 => Grant::ReservedInVain,
         Some(record) if record.session.is_none() => Grant::Released,
         Some(record) if record.session == Some(claim.session) => Grant::Anew,
         Some(_) => Grant::Expired,

@@ -36,6 +36,8 @@ impl ElectionModel {
             if let Deed::Hear(Letter { message: Message::Reply { grant: Some(grant), .. }, .. }) = deed {
                 match grant {
                     Grant::Released => state.news |= News::HANDED_OVER,
+                    Grant::Reserved => state.news |= News::TRANSFERRED,
+                    Grant::ReservedInVain => state.news |= News::RESERVATION_OVER,
                     Grant::Expired => state.news |= News::TOOK_OVER,
                     Grant::Repeated => state.news |= News::HEALED,
                     Grant::First | Grant::Anew => {}

@@ -26,6 +26,11 @@ fn steps_of_the_storage_clock_are_harmless() {
     }
 }
 
+#[test]
+fn transfers_reach_whom_they_name() {
+    holds(&Check { search: Search::DepthFirst, ..Check::new(Scope::transfer()) });
+}
+
 /// A model that finds nothing where there is something would be worth nothing.
 #[test]
 fn each_fault_is_found() {

@@ -124,11 +124,12 @@ fn every_field_is_known() {
     }
     let expected = [
         ("Election", "phase stopping session may_hold known to_continue sighting in_flight last_id events"),
-        ("InFlight", "id operation sent overdue_at"),
+        ("InFlight", "operation sent"),
         ("Reign", "term deadline"),
         ("Sighting", "term version since vacant_at"),
-        // Of the structs of which nothing is left out: an ending with its reign, a release, a cool-off.
-        ("", "reign ending drain_until drained session attempts then until"),
+        // Of the structs of which nothing is left out: an ending with its reign, a release, a cool-off, the events that nobody
+        // has taken.
+        ("", "reign ending drain_until drained session successor attempts then until renewed rest"),
     ];
     let fields = |(parent, names): (&str, &str)| {
         names.split(' ').map(|name| (parent.to_string(), name.to_string())).collect::<Vec<_>>()
@@ -173,6 +174,8 @@ fn what_decides_is_seen() {
     differ(&resigned(), &settled(then(leader(0, 1, 1), 61, Input::Resign)));
     differ(&released(60), &released(61));
     differ(&released(60), &releasing().0);
+    let transfer = Input::Transfer { to: Id::new("b").unwrap(), is_patient: false };
+    differ(&resigned(), &settled(then(leader(0, 1, 1), 60, transfer)));
     // stopping; events that nobody took.
     differ(&election(1), &then(election(1), 0, Input::Stop));
     differ(&settled(ending.clone()), &ending);

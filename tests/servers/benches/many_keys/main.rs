@@ -15,6 +15,7 @@ mod machine;
 mod one_key;
 mod opened;
 mod pass;
+mod rebalance;
 mod server;
 mod table;
 
@@ -25,7 +26,7 @@ use std::time::Duration;
 use smol::block_on;
 
 /// A row's name, and what it is about.
-const ROWS: [(&str, &str); 8] = [
+const ROWS: [(&str, &str); 9] = [
     ("pass", "10,000 keys in flights, each operation beside a bare statement"),
     ("keys", "10,000 keys, two connections"),
     ("narrow", "10,000 keys, one connection"),
@@ -34,6 +35,7 @@ const ROWS: [(&str, &str); 8] = [
     ("one", "one key alone"),
     ("followers", "100 candidates of one key"),
     ("growth", "1,000, 10,000 and 100,000 keys"),
+    ("rebalance", "8 processes share 5,000 keys, one is killed, one comes"),
 ];
 
 /// As long as is watched, unless an argument says how many seconds.
@@ -56,6 +58,9 @@ fn main() {
     let is_asked = |name: &str| arguments.iter().any(|argument| argument == name);
     if is_asked("growing") {
         return block_on(growth::of(numbers.next().unwrap_or(1) as usize, watched));
+    }
+    if is_asked(rebalance::PROCESS) {
+        return block_on(rebalance::process(numbers.next().unwrap_or(1) as usize));
     }
     let chosen: Vec<_> = ROWS.iter().filter(|(name, _)| is_asked(name)).collect();
     if let ([(name, _)], true) = (&chosen[..], is_asked("alone")) {
@@ -80,6 +85,7 @@ fn measure(row: &str, watched: Duration, program: impl Fn() -> Command) {
         "opened" => block_on(opened::measure(watched)),
         "one" => block_on(one_key::measure()),
         "followers" => block_on(followers::measure(watched)),
+        "rebalance" => block_on(rebalance::measure(program)),
         _ => growth::measure(program),
     }
 }
