@@ -63,7 +63,7 @@ impl<T: Timer> Candidacy<T> {
         }
         loop {
             let now = now.take().unwrap_or_else(|| self.now());
-            let Advanced { output, in_flight, holds, is_ending, in_jeopardy, was_heard } =
+            let Advanced { output, due: at, in_flight, holds, is_ending, in_jeopardy, was_heard } =
                 self.shared.advance(now, &mut news, events);
             self.report.told(&self.shared.subject(), events, in_flight, now);
             if !events.is_empty() {
@@ -76,6 +76,11 @@ impl<T: Timer> Candidacy<T> {
                 Output::Request { id, request } => {
                     self.report.requested(&self.shared.subject(), id, &request, now);
                     send(id, request, &self.report);
+                    // Where the thread stood still it may be overdue already, before anybody has begun it.
+                    let now = self.now();
+                    if !was_heard && now < at {
+                        return Next::At { at, now, in_flight, holds, is_ending, in_jeopardy };
+                    }
                 }
                 // Handles may react at once to what they were told: their wishes are looked at before waiting.
                 Output::Timeout(_) if was_heard => {}

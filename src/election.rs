@@ -378,7 +378,8 @@ impl Election {
         }
     }
 
-    fn next_timeout(&self) -> Instant {
+    /// What [`Output::Timeout`] says once everything else was carried out.
+    pub(crate) fn next_timeout(&self) -> Instant {
         let request = self.in_flight.as_ref().map_or_else(|| self.due_at(), |request| self.overdue_at(request));
         let deadline = self.phase.reign().map(|reign| reign.deadline);
         [deadline, self.ends_at(), self.leader.until()].into_iter().flatten().fold(request, Instant::min)

@@ -57,6 +57,8 @@ pub(crate) struct Subject<'a> {
 pub(crate) struct Advanced {
     /// What comes after the events.
     pub(crate) output: Output,
+    /// When it is due after that, if nothing happens before.
+    pub(crate) due: Instant,
     pub(crate) in_flight: Option<RequestId>,
     /// Whether it holds a lease that has to be renewed.
     pub(crate) holds: bool,
@@ -213,6 +215,7 @@ impl<T: Timer> Shared<T> {
         let progressed = before != state.progress();
         let reign = state.election.reign();
         Advanced {
+            due: if let Output::Timeout(at) = output { at } else { state.election.next_timeout() },
             output,
             in_flight: state.election.in_flight(),
             holds: reign.is_some(),

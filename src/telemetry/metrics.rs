@@ -19,9 +19,14 @@ const RENEWAL_TIME_LEFT: &str = "lessor_renewal_time_left_seconds";
 const LATE_REPLY: &str = "lessor_late_reply_seconds";
 const FAILURES: &str = "lessor_failures_total";
 
+/// After so many renewals it is told again that this process leads.
+const GAUGED_EVERY: u8 = 4;
+
 pub(super) struct Metrics {
     begun: bool,
     leading: bool,
+    /// How many renewals there were since that was told.
+    renewals: u8,
     /// Of the present reign.
     deadline: Option<Instant>,
     /// The newest term that was seen to lead.
@@ -30,7 +35,7 @@ pub(super) struct Metrics {
 
 impl Metrics {
     pub(super) const fn new() -> Self {
-        Self { begun: false, leading: false, deadline: None, seen: None }
+        Self { begun: false, leading: false, renewals: 0, deadline: None, seen: None }
     }
 
     /// At first: what a figure means, and the zero from which it is seen to grow.
@@ -79,8 +84,9 @@ impl Metrics {
                     let left = before.saturating_duration_since(now);
                     histogram!(RENEWAL_TIME_LEFT, "key" => key(subject)).record(left);
                 }
-                // Again: the recorder may have forgotten it, or another candidate of this process taken it back late.
-                if self.leading {
+                // Again, now and then: the recorder may have forgotten it, or another candidate of this process taken it back late.
+                self.renewals = (self.renewals + 1) % GAUGED_EVERY;
+                if self.leading && self.renewals == 0 {
                     self.push_leading(subject);
                 }
             }
