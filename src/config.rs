@@ -34,7 +34,8 @@ pub struct Config {
     /// The longest a follower waits before it asks again, a tenth more or less. Default a fifth of the ttl.
     ///
     /// It asks sooner when the lease has run out and when the storage wakes it. A longer interval saves reads; a hand-over of
-    /// which it is not told, and a new [value](crate::Candidate::set_value) of the leader, are seen after it at the latest.
+    /// which it is not told, and a new [value](crate::Candidate::set_value) of the leader, are seen after it at the latest (a quarter
+    /// later where several candidates of a process follow the key, and share what they hear).
     /// Where it is not set, a [`Builder`](crate::Builder) makes it the ttl for candidates whose storage tells them of
     /// [everything](crate::Wakeups::complete): these ask about once per ttl.
     ///

@@ -185,8 +185,7 @@ impl Election {
     /// How old an answer to the next claim may be. A look at a lease that was live when it was seen last can share the answer
     /// to another candidate's; it cannot where something has happened since, or the lease may be the own one.
     ///
-    /// A quarter of the retry interval. Of those that share their answers the one that looked asks the storage itself the next
-    /// time: together they see a change as soon as one alone. A single one sees it that much later at worst.
+    /// A quarter of the retry interval: so much later than by its own look it sees a change at worst.
     pub(super) fn max_age(&self) -> Option<Duration> {
         let is_held = matches!(self.vacancy, Vacancy::Held { .. });
         let judges = matches!(self.takeover(), Takeover::Unchanged(_));

@@ -159,8 +159,9 @@ pub struct Claim {
     pub patience: Option<Duration>,
     /// How old a refusal may be. `None`: it is to say how the key is now.
     ///
-    /// A storage may then answer with the live lease of another that it read for another claim at most that long ago, and
-    /// that has not run out since: see [`Refusals`](super::Refusals). Only who cannot be its holder may allow that.
+    /// A storage may then answer with the live lease of another that it read at most that long ago, and that has not run out
+    /// since: see [`Refusals`](super::Refusals). For the regular look of a follower; who was woken, or whose last claim is in
+    /// doubt, says `None`. (Whose claim was given up may hold the lease all the same: by its id it is told apart.)
     pub max_age: Option<Duration>,
 }
 

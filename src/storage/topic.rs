@@ -1,8 +1,8 @@
 //! Those who wait for wake-ups of one key.
 
 use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use core::mem;
 use core::pin::Pin;
 use core::task::{Context, Poll, Waker};
@@ -30,8 +30,8 @@ enum Waiting {
     #[default]
     Nobody,
     One(u32, Waker),
-    #[expect(clippy::box_collection, reason = "rare, and each topic would else be two words longer")]
-    Some(Box<Vec<(u32, Waker)>>),
+    #[expect(clippy::box_collection, reason = "rare, and each topic would else be a word longer")]
+    Some(Box<BTreeMap<u32, Waker>>),
 }
 
 impl Topic {
@@ -53,7 +53,7 @@ impl Waiting {
     fn get(&self, number: u32) -> Option<&Waker> {
         match self {
             Self::One(one, waker) if *one == number => Some(waker),
-            Self::Some(wakers) => wakers.iter().find(|(one, _)| *one == number).map(|(_, waker)| waker),
+            Self::Some(wakers) => wakers.get(&number),
             _ => None,
         }
     }
@@ -63,9 +63,9 @@ impl Waiting {
         let former = self.remove(number);
         *self = match mem::take(self) {
             Self::Nobody => Self::One(number, waker),
-            Self::One(other, others) => Self::Some(Box::new(Vec::from([(other, others), (number, waker)]))),
+            Self::One(other, others) => Self::Some(Box::new(BTreeMap::from([(other, others), (number, waker)]))),
             Self::Some(mut wakers) => {
-                wakers.push((number, waker));
+                wakers.insert(number, waker);
                 Self::Some(wakers)
             }
         };
@@ -78,10 +78,7 @@ impl Waiting {
                 Self::One(_, waker) => Some(waker),
                 _ => None,
             },
-            Self::Some(wakers) => {
-                let place = wakers.iter().position(|(one, _)| *one == number)?;
-                Some(wakers.swap_remove(place).1)
-            }
+            Self::Some(wakers) => wakers.remove(&number),
             _ => None,
         }
     }
@@ -144,6 +141,7 @@ impl Drop for Subscription {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::vec::Vec;
     use core::sync::atomic::{AtomicUsize, Ordering};
     use futures::StreamExt;
     use futures::task::{ArcWake, waker};

@@ -181,9 +181,10 @@ impl Storage for RedisStorage {
             }
         }
         let (called, listed) = join(join_all(calls), join_all(lists)).await;
+        let heard = SystemTimer::new().now();
         for (place, reply) in called.into_iter().flatten().chain(listed) {
             if let (Some(request), Ok(reply)) = (requests.get(place), &reply) {
-                inner.refusals.note(request, asked, reply);
+                inner.refusals.note(request, reply, asked, heard);
             }
             batch.answer(place, reply);
         }

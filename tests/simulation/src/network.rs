@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use lessor::storage::Request;
+use lessor::Instant;
+use lessor::storage::{Refusals, Request};
 
 use crate::clock::Nanos;
 use crate::message::{Ask, Told};
@@ -31,6 +32,8 @@ pub(crate) struct Call {
     taken: bool,
     /// What an operator wants to know.
     errand: Option<Errand>,
+    /// What was asked, where others may hear what comes of it.
+    requests: Vec<Request>,
 }
 
 impl Call {
@@ -49,11 +52,15 @@ pub(crate) struct Network {
     random: Random,
     /// When the last message that was sent before the healing arrives.
     pub(crate) settled_at: Nanos,
+    /// What followers heard, for others: half of the processes share the one, as candidates of one process would, and half the
+    /// other.
+    fronts: [Refusals; 2],
 }
 
 impl Network {
     pub(crate) fn new(plan: &Plan) -> Self {
-        Self { random: Random::stream(plan.seed, "network", 0), settled_at: 0 }
+        let fronts = [Refusals::new(), Refusals::new()];
+        Self { random: Random::stream(plan.seed, "network", 0), settled_at: 0, fronts }
     }
 
     /// How long a message takes.
@@ -119,8 +126,8 @@ impl World {
         let call = self.calls.len();
         let errand = Some(errand);
         let (told, waker) = (None, None);
-        let (seats, sent_at) = (Vec::new(), self.now);
-        self.calls.push(Call { seats, process, sent_at, told, waker, dropped: false, taken: false, errand });
+        let (seats, requests, sent_at) = (Vec::new(), Vec::new(), self.now);
+        self.calls.push(Call { seats, process, sent_at, told, waker, dropped: false, taken: false, errand, requests });
         self.send(call, Ask::Lessor(vec![request]));
     }
 
@@ -159,6 +166,36 @@ impl World {
         }
     }
 
+    /// Whether another follower has heard what this one asks.
+    fn answer_by_what_was_heard(&mut self, call: usize, ask: &Ask) -> bool {
+        let Ask::Lessor(requests) = ask else { return false };
+        if !self.plan.faults.shared {
+            return false;
+        }
+        let now = instant(self.now);
+        let front = &self.network.fronts[self.calls[call].process % 2];
+        let reply = if let [request] = &requests[..] { front.answer(request, now) } else { None };
+        let Some(reply) = reply else {
+            self.calls[call].requests.clone_from(requests);
+            return false;
+        };
+        self.reach(Situation::RefusalShared);
+        self.note(|| What::Replied { call: call as u64 }, [4, call as u64, 0]);
+        self.calls[call].told = Some(Told::Lessor(vec![Ok(reply)]));
+        true
+    }
+
+    fn hear_for_others(&self, call: usize, told: &Told) {
+        let (call, now) = (&self.calls[call], instant(self.now));
+        let Told::Lessor(replies) = told else { return };
+        let front = &self.network.fronts[call.process % 2];
+        for (request, reply) in call.requests.iter().zip(replies) {
+            if let Ok(reply) = reply {
+                front.note(request, reply, instant(call.sent_at), now);
+            }
+        }
+    }
+
     /// A reply arrives.
     pub(crate) fn reply(&mut self, call: usize, told: Told) -> Option<Waker> {
         let state = self.calls.get_mut(call)?;
@@ -167,6 +204,7 @@ impl World {
         }
         let (process, errand, waker) = (state.process, state.errand.take(), state.waker.take());
         state.told = Some(told.clone());
+        self.hear_for_others(call, &told);
         self.note(|| What::Replied { call: call as u64 }, [4, call as u64, 0]);
         self.expect_heard(call);
         if let Some(errand) = errand {
@@ -210,6 +248,10 @@ impl World {
         let at = self.now + self.network.delay(&self.plan.faults, self.plan.ttl, self.healed);
         self.deliver(at, Event::Write { seat, row, term });
     }
+}
+
+fn instant(at: Nanos) -> Instant {
+    Instant::from_origin(Duration::from_nanos(at))
 }
 
 /// A thousandth of a ttl.
@@ -289,8 +331,18 @@ impl Future for Calling {
             let sent_at = world.now;
             let call = world.calls.len();
             let (told, waker, errand) = (None, None, None);
-            let process = this.process;
-            world.calls.push(Call { seats, process, sent_at, told, waker, dropped: false, taken: false, errand });
+            let (process, requests) = (this.process, Vec::new());
+            world.calls.push(Call {
+                seats,
+                process,
+                sent_at,
+                told,
+                waker,
+                dropped: false,
+                taken: false,
+                errand,
+                requests,
+            });
             this.call = Some(call);
             if let Ask::Lessor(requests) = &ask {
                 let seats = world.calls[call].seats.clone();
@@ -298,7 +350,9 @@ impl Future for Calling {
                     world.check_patience(seat, call, request);
                 }
             }
-            world.send(call, ask);
+            if !world.answer_by_what_was_heard(call, &ask) {
+                world.send(call, ask);
+            }
         }
         let Some(call) = this.call else { return Poll::Pending };
         let Some(state) = world.calls.get_mut(call) else { return Poll::Pending };

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use lessor::storage::{Acquired, List, Page, Record, Refusals, Renewed, Reply, Request};
-use lessor::{Instant, StorageError, Term, Value};
+use lessor::storage::{Acquired, List, Page, Record, Renewed, Reply, Request};
+use lessor::{StorageError, Term, Value};
 
 use crate::clock::{Clock, Nanos, SECOND};
 use crate::invariant::Step;
@@ -48,9 +48,6 @@ pub(crate) struct Store {
     frozen_until_ms: u64,
     /// How often it lost data.
     pub(crate) losses: u32,
-    /// What stands before it, and answers followers: half of the processes have the one, and half the other, so that neither
-    /// sees all that happens.
-    fronts: [Refusals; 2],
     /// Of each key, until when the newest lease lasts for its holder, in true time.
     promised: Vec<Nanos>,
     random: Random,
@@ -75,7 +72,6 @@ impl Store {
             forgets: plan.faults.storage_forgets > 0.0,
             frozen_until_ms: 0,
             losses: 0,
-            fronts: [Refusals::new(), Refusals::new()],
             promised: vec![0; plan.all_rows()],
             random: Random::stream(plan.seed, "store", 0),
         }
@@ -217,17 +213,8 @@ impl World {
         if !self.check_place_is_near(key) {
             return Acquired::refused(None, Duration::ZERO).into();
         }
-        let (front, now) = (self.calls[call].process % 2, Instant::from_origin(Duration::from_nanos(self.now)));
-        if let Some(reply) = self.store.fronts[front].answer(request, now) {
-            self.note(|| What::Applied { call: call as u64, answer: "shared" }, [5, call as u64, 0]);
-            self.reach(Situation::RefusalShared);
-            return reply;
-        }
         let before = self.store.rows.lessor[key].clone();
         let reply = self.store.judge(key, request, now_ms);
-        if self.plan.faults.shared {
-            self.store.fronts[front].note(request, now, &reply);
-        }
         let after = self.store.rows.lessor[key].clone();
         let word = match &reply {
             Reply::Acquired(Acquired::Granted { .. }) => "granted",

@@ -347,16 +347,16 @@ impl<S: Server> Dispatcher<S> {
     }
 
     fn answered(&self, members: Vec<Member>, answers: Vec<Answer>, waited_for_lock: bool, departed: Instant) {
-        let mut replies: Vec<(Id, Answered)> = Vec::new();
-        let mut answers = answers.into_iter();
+        let (mut replies, mut landed) = (Vec::new(), Vec::new());
+        let (mut answers, now) = (answers.into_iter(), self.timer.now());
         for member in members {
             match answers.next().unwrap_or_else(|| Answer::done(Err(AdapterError::Unfit.into()))) {
                 Answer::Done { reply, seen } => {
                     if let Ok(reply) = &reply {
-                        self.hub.refusals.note(&member.request, departed, reply);
+                        self.hub.refusals.note(&member.request, reply, departed, now);
                     }
-                    if let Some(key) = member.request.key() {
-                        self.answer_others(key, seen.as_ref(), departed, &mut replies);
+                    if seen.is_some() || matches!(member.request, Request::Acquire(_)) {
+                        landed.extend(member.request.key().cloned().map(|key| (key, seen)));
                     }
                     replies.push((member.asker.id, reply));
                 }
@@ -364,17 +364,25 @@ impl<S: Server> Dispatcher<S> {
                 Answer::Locked => self.hub.again(member, Queue::push_alone),
             }
         }
+        self.answer_others(&landed, departed, now, &mut replies);
         self.hub.answer(replies);
     }
 
     /// What was read of a key answers whoever asked for it before and needs no write; and whoever asked meanwhile, and
     /// need not know how it is now.
-    fn answer_others(&self, key: &Key, seen: Option<&Reading>, departed: Instant, replies: &mut Vec<(Id, Answered)>) {
-        let (mut done, now) = (Vec::new(), self.timer.now());
+    fn answer_others(
+        &self,
+        landed: &[(Key, Option<Reading>)],
+        departed: Instant,
+        now: Instant,
+        replies: &mut Vec<(Id, Answered)>,
+    ) {
+        let mut done = Vec::new();
         let mut state = self.hub.lock();
-        for (id, asked) in state.queue.parked(key) {
+        let parked = landed.iter().flat_map(|(key, seen)| state.queue.parked(key).map(move |one| (one, seen)));
+        for ((id, asked), seen) in parked.collect::<Vec<_>>() {
             let Some(request) = state.queue.request(id) else { continue };
-            let seen = seen.filter(|_| asked <= departed).and_then(|seen| seen.settles(request));
+            let seen = seen.as_ref().filter(|_| asked <= departed).and_then(|seen| seen.settles(request));
             let settled = seen.filter(|reply| matches!(reply, Reply::Acquired(_) | Reply::Got(_)));
             if let Some(reply) = settled.or_else(|| self.hub.refusals.answer(request, now)) {
                 replies.push((id, Ok(reply)));

@@ -291,9 +291,9 @@ impl Queue {
     }
 
     /// Who waits for this key to land, and since when.
-    pub(super) fn parked(&self, key: &Key) -> Vec<(Id, Instant)> {
+    pub(super) fn parked(&self, key: &Key) -> impl Iterator<Item = (Id, Instant)> {
         let parked = self.in_flight.get(key).into_iter().flatten().copied();
-        parked.filter_map(|id| Some((id, self.waiting.get(&id)?.asker.asked))).collect()
+        parked.filter_map(|id| Some((id, self.waiting.get(&id)?.asker.asked)))
     }
 
     pub(super) fn request(&self, id: Id) -> Option<&Request> {

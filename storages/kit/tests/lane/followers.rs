@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use lessor::storage::{Acquired, Operation, Reply};
-use lessor::{Builder, Candidate, Timer};
+use lessor::storage::{Acquired, Claim, Operation, Reply};
+use lessor::{Builder, Candidate, Id, Timer};
 
 use crate::capacity::OverLane;
 use crate::{Bench, Reply_, claim, granted, release};
@@ -17,22 +17,31 @@ fn refused(reply: Reply_) -> Duration {
     }
 }
 
+/// The regular look of one that others call b, as old as it may be.
+fn looks(session: u128, max_age: u64) -> Claim {
+    let mut claim = claim("warm", session).max_age(Duration::from_secs(max_age));
+    claim.id = Id::new("b").unwrap();
+    claim
+}
+
 /// A refusal answers another claim, and tells it how much is left by then.
 #[test]
 fn a_refusal_is_shared() {
     let bench = Bench::warm(2);
-    let looks = |session, max_age| claim("warm", session).max_age(Duration::from_secs(max_age));
-    let first = refused(bench.ask(looks(2, 3)));
+    let flights = || bench.server.flights().len();
+    // There have to be two, else there is nobody to share with.
+    let _ = refused(bench.ask(looks(2, 3)));
+    let first = refused(bench.ask(looks(3, 3)));
     bench.pass(Duration::from_secs(2));
-    assert_eq!(bench.lane.traffic().shared, 0);
-    let second = refused(bench.ask(looks(3, 3)));
-    assert!(second <= first - Duration::from_secs(2), "{second:?} of {first:?}");
-    assert_eq!((bench.server.flights().len(), bench.lane.traffic().shared), (1, 1));
-    let now = refused(bench.ask(claim("warm", 4)));
-    assert!(now <= second && bench.server.flights().len() == 2, "it is to say how the key is now");
+    assert_eq!((flights(), bench.lane.traffic().shared), (2, 0));
+    let shared = refused(bench.ask(looks(4, 3)));
+    assert!(shared <= first - Duration::from_secs(2), "{shared:?} of {first:?}");
+    assert_eq!((flights(), bench.lane.traffic().shared), (2, 1));
+    let now = refused(bench.ask(claim("warm", 5)));
+    assert!(now <= shared && flights() == 3, "it is to say how the key is now");
     bench.pass(Duration::from_secs(2));
-    let _ = refused(bench.ask(looks(5, 1)));
-    assert_eq!(bench.server.flights().len(), 3, "too old");
+    let _ = refused(bench.ask(looks(6, 1)));
+    assert_eq!(flights(), 4, "too old");
 }
 
 /// Those that ask while one is under way hear the same.
@@ -40,25 +49,24 @@ fn a_refusal_is_shared() {
 fn it_is_shared_with_those_that_wait() {
     let bench = Bench::warm(2);
     bench.server.state().takes = Duration::from_millis(100);
-    let looks = |session| claim("warm", session).max_age(Duration::from_secs(3));
-    let mut all = vec![bench.asking(looks(2))];
+    let mut all = vec![bench.asking(looks(2, 3))];
     bench.pass(Duration::from_millis(50));
-    all.extend((3..100).map(|session| bench.asking(looks(session))));
-    bench.pass(Duration::from_millis(60));
+    all.extend((3..100).map(|session| bench.asking(looks(session, 3))));
+    bench.pass(Duration::from_millis(250));
     for asking in &mut all {
         let _ = refused(asking.answer().expect("it was answered"));
     }
-    assert_eq!(bench.server.flights().len(), 1);
+    // The first one that was sent shows that there are several, the second is for all.
+    assert_eq!(bench.server.flights().len(), 2);
 }
 
 /// What this process itself does to the key is known at once.
 #[test]
 fn a_release_is_the_end_of_it() {
     let bench = Bench::warm(2);
-    let looks = |session| claim("warm", session).max_age(Duration::from_secs(3));
-    let _ = refused(bench.ask(looks(2)));
+    let _ = (refused(bench.ask(looks(2, 3))), refused(bench.ask(looks(4, 3))));
     assert_eq!(bench.ask(release("warm", 1)), Ok(Reply::Released));
-    let _ = granted(bench.ask(looks(3).after(Some(lessor::Term::FIRST))));
+    let _ = granted(bench.ask(looks(3, 3).after(Some(lessor::Term::FIRST))));
 }
 
 /// R13: a hundred followers ask at most four times as often as one, where nobody wakes them. The first of them to look after the leader

@@ -59,16 +59,24 @@ fn tell(what: char, leadership: &Leadership) {
     std::io::stdout().lock().write_all(line.as_bytes()).expect("somebody listens");
 }
 
-/// What the processes told.
+/// What the processes told, in the order in which it was heard.
 #[derive(Default)]
 struct Told {
     /// Of each key, who leads it.
     leaders: BTreeMap<usize, BTreeSet<usize>>,
-    /// Of each key that nobody leads, since when.
-    vacant: BTreeMap<usize, Duration>,
-    longest_gap: Duration,
+    /// When a process gained a key, or lost it.
+    changes: Vec<(Duration, usize, usize, bool)>,
+    /// Those that were counted before.
+    counted: usize,
+}
+
+/// What happened to the keys.
+#[derive(Default)]
+struct Counted {
     /// How often each key was gained.
     gained: BTreeMap<usize, u32>,
+    longest_gap: Duration,
+    /// How often a process gained a key that another still led.
     overlaps: u32,
 }
 
@@ -77,28 +85,24 @@ impl Told {
         let mut words = line.split(' ');
         let (Some(what), Some(key), Some(at)) = (words.next(), words.next(), words.next()) else { return };
         let (Ok(key), Ok(at)) = (key.parse(), at.parse().map(Duration::from_micros)) else { return };
-        let leaders = self.leaders.entry(key).or_default();
-        if what == "+" {
-            self.overlaps += u32::from(!leaders.is_empty());
-            leaders.insert(process);
-            *self.gained.entry(key).or_default() += 1;
-            if let Some(since) = self.vacant.remove(&key) {
-                self.longest_gap = self.longest_gap.max(at.saturating_sub(since));
-            }
-        } else {
-            leaders.remove(&process);
-            if leaders.is_empty() {
-                self.vacant.insert(key, at);
-            }
-        }
+        self.change(at, process, key, what == "+");
     }
 
-    /// Its process was killed: what it led is vacant from then on.
+    fn change(&mut self, at: Duration, process: usize, key: usize, gained: bool) {
+        let leaders = self.leaders.entry(key).or_default();
+        if gained {
+            leaders.insert(process)
+        } else {
+            leaders.remove(&process)
+        };
+        self.changes.push((at, process, key, gained));
+    }
+
+    /// Its process was killed: it leads nothing from then on.
     fn dies(&mut self, process: usize, at: Duration) {
-        for (key, leaders) in &mut self.leaders {
-            if leaders.remove(&process) && leaders.is_empty() {
-                self.vacant.insert(*key, at);
-            }
+        let led = self.leaders.iter().filter(|(_, leaders)| leaders.contains(&process));
+        for key in led.map(|(key, _)| *key).collect::<Vec<_>>() {
+            self.change(at, process, key, false);
         }
     }
 
@@ -106,10 +110,32 @@ impl Told {
         self.leaders.values().filter(|leaders| leaders.contains(&process)).count()
     }
 
-    /// What has happened from here on is counted anew.
-    fn forget(&mut self) {
-        (self.longest_gap, self.overlaps) = (Duration::ZERO, 0);
-        self.gained.clear();
+    /// What has happened since this was asked last. Each process tells the time of it: some are heard later than others.
+    fn count(&mut self) -> Counted {
+        let new = self.counted..self.changes.len();
+        self.counted = new.end;
+        let (mut counted, mut leading) = (Counted::default(), BTreeMap::<usize, BTreeSet<usize>>::new());
+        let mut vacant = BTreeMap::new();
+        let mut changes: Vec<_> = self.changes.iter().enumerate().collect();
+        changes.sort_by_key(|(_, (at, ..))| *at);
+        for (place, (at, process, key, gained)) in changes {
+            let (is_new, leaders) = (new.contains(&place), leading.entry(*key).or_default());
+            if *gained {
+                let gap = vacant.remove(key).map(|since| at.saturating_sub(since)).unwrap_or_default();
+                if is_new {
+                    counted.overlaps += u32::from(!leaders.is_empty());
+                    counted.longest_gap = counted.longest_gap.max(gap);
+                    *counted.gained.entry(*key).or_default() += 1;
+                }
+                leaders.insert(*process);
+            } else {
+                leaders.remove(process);
+                if leaders.is_empty() {
+                    vacant.insert(*key, *at);
+                }
+            }
+        }
+        counted
     }
 }
 
@@ -169,14 +195,11 @@ impl Town {
     }
 
     fn figures(&self, what: &str, moved: usize) {
-        self.told(|told| {
-            let gained = told.gained.values().copied();
-            figure(&format!("{what}: keys that went to another; due"), format!("{}; {moved}", gained.clone().count()));
-            figure(&format!("{what}: keys that moved twice"), gained.filter(|times| *times > 1).count());
-            figure(&format!("{what}: longest without a leader"), format!("{:.1?}", told.longest_gap));
-            figure(&format!("{what}: keys led by two"), told.overlaps);
-            told.forget();
-        });
+        let Counted { gained, longest_gap, overlaps } = self.told(Told::count);
+        figure(&format!("{what}: keys that went to another; due"), format!("{}; {moved}", gained.len()));
+        figure(&format!("{what}: keys that moved twice"), gained.values().filter(|times| **times > 1).count());
+        figure(&format!("{what}: longest without a leader"), format!("{longest_gap:.1?}"));
+        figure(&format!("{what}: keys that two led"), overlaps);
     }
 }
 
@@ -201,7 +224,7 @@ pub(crate) async fn measure(program: impl Fn() -> Command) {
     figure(&format!("{PROCESSES} processes begin at once: even after"), even);
     // They came one after the other: what is still asked for comes.
     Timer::after(2 * TTL).await;
-    town.told(Told::forget);
+    let _ = town.told(Told::count);
 
     Timer::after(MINUTE / 2).await;
     town.figures("nothing happens for 30 s", 0);

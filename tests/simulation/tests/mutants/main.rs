@@ -36,6 +36,8 @@ const BEGINS: &[(&str, u64)] = &[
     ("the_dead_are_there", 352),
     ("moves_not_counted", 109),
     ("given_to_whoever_asks", 269),
+    ("the_woken_hear_what_was", 195),
+    ("what_another_heard_does_not_age", 366),
 ];
 
 /// Hunts take seconds, that of the control minutes on a busy machine. One that hangs says nothing.
@@ -116,18 +118,29 @@ impl Hunt {
         }
     }
 
+    fn begins(&self) -> u64 {
+        BEGINS.iter().find(|(name, _)| *name == self.name).map_or(0, |(_, seed)| *seed)
+    }
+
     fn run(&self, simulator: &Path) -> Outcome {
         self.try_run(simulator).unwrap_or_else(|error| Outcome::Failed(error.to_string()))
     }
 
     fn try_run(&self, simulator: &Path) -> io::Result<Outcome> {
         let mut command = Command::new(simulator);
-        let begins = BEGINS.iter().find(|(name, _)| *name == self.name).map_or(0, |(_, seed)| *seed);
-        command.args(["hunt", "--first-seed", &begins.to_string(), "--runs", &RUNS.to_string()]);
+        let begins = self.begins();
+        command.args(["hunt", "--first-seed", &begins.to_string(), "--runs", &(RUNS - begins).to_string()]);
         if self.misuse {
             command.args(["--misuse", self.name]);
         }
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = loop {
+            match command.spawn() {
+                // A process that is about to begin may still have it open from when it was copied.
+                Err(busy) if busy.kind() == io::ErrorKind::ExecutableFileBusy => thread::yield_now(),
+                begun => break begun?,
+            }
+        };
         let (mut out, err) = (child.stdout.take(), child.stderr.take());
         let (sender, said) = mpsc::channel();
         thread::spawn(move || {
@@ -148,13 +161,21 @@ impl Hunt {
         let code = child.wait()?.code();
         let progress = progress.join().unwrap_or_default();
         Ok(match said {
-            Ok(text) => Outcome::parse(&text?, code, &progress),
+            Ok(text) => Outcome::parse(&text?, code, &progress).after(begins),
             Err(_) => Outcome::Failed(format!("no answer within {PATIENCE:?}; {}", last_lines(&progress))),
         })
     }
 }
 
 impl Outcome {
+    /// The runs from seed 0 on count, also those that were left out since they notice nothing.
+    fn after(self, left_out: u64) -> Self {
+        match self {
+            Self::Caught { seed, runs, by } => Self::Caught { seed, runs: left_out + runs, by },
+            other => other,
+        }
+    }
+
     /// `caught: seed 7, after 3 runs, R2: what happened` and 1, or `clean: 2000 runs` and 0.
     fn parse(text: &str, code: Option<i32>, progress: &str) -> Self {
         let found = text.lines().find_map(|line| match code {

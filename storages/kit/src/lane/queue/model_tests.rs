@@ -410,7 +410,7 @@ impl Model {
             }
         }
         for key in &keys {
-            for (id, asked) in self.queue.parked(key) {
+            for (id, asked) in self.queue.parked(key).collect::<Vec<_>>() {
                 let request = self.queue.request(id).expect("it waits");
                 assert_eq!(request.key(), Some(key));
                 assert_eq!(self.waiting[&id].asker.asked, asked);

@@ -71,8 +71,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
         why: "the lease is as the storage showed it",
         edits: &[edit(
             REFUSALS,
-            "        self.lease.time_left.saturating_sub(now.saturating_duration_since(self.as_of))\n",
-            "        let _ = (now, self.as_of);\n        self.lease.time_left\n",
+            "        lasts.saturating_sub(now.saturating_duration_since(self.heard))\n",
+            "        let _ = (now, self.heard);\n        lasts\n",
         )],
     },
 ];
