@@ -43,10 +43,13 @@ pub(crate) async fn process(number: usize) {
     }
     let mut reigns = group.reigns();
     while let Some(leadership) = reigns.next().await {
+        // Its work: the key is not handed over before it has told that it does no more.
+        let Ok(work) = leadership.guard() else { continue };
         tell('+', &leadership);
         smol::spawn(async move {
-            leadership.lost().await;
+            leadership.ending().await;
             tell('-', &leadership);
+            drop(work);
         })
         .detach();
     }
