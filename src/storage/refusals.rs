@@ -21,8 +21,7 @@ use crate::time::Instant;
 ///
 /// One for each set of records, shared by all clones of a handle. [`answer`](Self::answer) comes before a request is sent,
 /// after the adapter's own checks of it; [`note`](Self::note) after *each* answer of the storage, since a grant, a release or a revoke is the
-/// end of what was known. The instants are of one clock, best of one that goes on while the machine sleeps
-/// ([`SystemTimer`](crate::SystemTimer)).
+/// end of what was known. The instants are of one clock, best of one that goes on while the machine sleeps.
 ///
 /// ```
 /// use core::time::Duration;
