@@ -9,6 +9,12 @@ fn holds(check: &Check) {
     assert_eq!(report.missing().next(), None, "{report}");
 }
 
+/// All processors on one scope: the largest takes longer than all others together.
+fn depth_first(scope: Scope) -> Check {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    Check { search: Search::DepthFirst, threads, ..Check::new(scope) }
+}
+
 #[test]
 fn the_tiny_scope_holds() {
     holds(&Check::new(Scope::tiny()));
@@ -16,19 +22,19 @@ fn the_tiny_scope_holds() {
 
 #[test]
 fn the_small_scope_holds() {
-    holds(&Check::new(Scope::small()));
+    holds(&depth_first(Scope::small()));
 }
 
 #[test]
 fn steps_of_the_storage_clock_are_harmless() {
     for scope in [Scope::back(), Scope::forward()] {
-        holds(&Check { search: Search::DepthFirst, ..Check::new(scope) });
+        holds(&depth_first(scope));
     }
 }
 
 #[test]
 fn transfers_reach_whom_they_name() {
-    holds(&Check { search: Search::DepthFirst, ..Check::new(Scope::transfer()) });
+    holds(&depth_first(Scope::transfer()));
 }
 
 /// A model that finds nothing where there is something would be worth nothing.

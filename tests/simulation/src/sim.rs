@@ -70,6 +70,8 @@ pub(crate) struct Sim {
     /// Of each process, what its group tells.
     pub(crate) groups: Mutex<Vec<Option<GroupEvents>>>,
     ready: Arc<Mutex<VecDeque<usize>>>,
+    /// Whether threads stand still in this run. Each look at a clock asks that.
+    stalls: bool,
 }
 
 pub(crate) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -116,7 +118,8 @@ impl Sim {
         };
         let handles = Mutex::new((0..world.seats.len()).map(|_| None).collect());
         let groups = Mutex::new((0..world.processes.len()).map(|_| None).collect());
-        Arc::new(Self { world: Mutex::new(world), handles, groups, ready: Arc::default() })
+        let stalls = world.plan.faults.stalled > 0.0;
+        Arc::new(Self { world: Mutex::new(world), handles, groups, ready: Arc::default(), stalls })
     }
 
     pub(crate) fn world(&self) -> MutexGuard<'_, World> {

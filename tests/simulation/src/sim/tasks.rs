@@ -127,6 +127,9 @@ impl Sim {
 
     /// A process is reading its clock: sometimes it stands still right there, and the others go on.
     pub(crate) fn stall(self: &Arc<Self>, process: usize, incarnation: u32) {
+        if !self.stalls {
+            return;
+        }
         let mut until = self.world().stall(process, incarnation);
         while let Some(end) = until {
             self.run_until(end);
@@ -179,7 +182,7 @@ impl World {
 
     fn stall(&mut self, process: usize, incarnation: u32) -> Option<Nanos> {
         let chance = self.plan.faults.stalled;
-        let quiet = chance == 0.0 || self.observing || self.healed;
+        let quiet = self.observing || self.healed;
         if quiet || self.depth == 0 || self.depth > DEEPEST || !self.stall.chance(chance) {
             return None;
         }

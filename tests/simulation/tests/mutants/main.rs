@@ -36,6 +36,7 @@ const BEGINS: &[(&str, u64)] = &[
     ("the_dead_are_there", 352),
     ("moves_not_counted", 109),
     ("given_to_whoever_asks", 269),
+    ("wake_up_for_one_slot", 646),
     ("the_woken_hear_what_was", 195),
     ("what_another_heard_does_not_age", 366),
 ];
