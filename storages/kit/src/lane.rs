@@ -45,6 +45,7 @@
 
 mod dispatcher;
 mod hub;
+mod operation;
 mod order;
 mod pace;
 mod queue;
@@ -68,6 +69,7 @@ use lessor::time::AnyTimer;
 use lessor::{StorageError, Timer};
 
 pub use dispatcher::CONNECT_PATIENCE;
+pub use operation::{Shared, all};
 pub use server::{Answer, Broken, Flight, Server};
 pub use traffic::Traffic;
 

@@ -6,7 +6,7 @@ use async_io::Timer;
 use futures::FutureExt;
 use lessor::StorageError;
 use lessor::storage::{Claim, Get, Release, Renewal, Request, Subscribers};
-use lessor_kit::lane::{self, Answer, Broken, Flight};
+use lessor_kit::lane::{self, Answer, Broken, Flight, all};
 use sqlx::Executor;
 use sqlx::mysql::MySqlRow;
 
@@ -89,31 +89,6 @@ impl Primary {
             answers => answers,
         }
     }
-}
-
-/// Requests of one operation.
-trait OfOne: Sized {
-    fn of(request: &Request) -> Option<&Self>;
-}
-
-macro_rules! of_one {
-    ($($variant:ident($request:ident)),*) => {$(
-        impl OfOne for $request {
-            fn of(request: &Request) -> Option<&Self> {
-                match request {
-                    Request::$variant(request) => Some(request),
-                    _ => None,
-                }
-            }
-        }
-    )*};
-}
-
-of_one!(Acquire(Claim), Renew(Renewal), Release(Release), Get(Get));
-
-/// All of them, if they are of this operation.
-fn all<R: OfOne>(requests: &[Request]) -> Option<Vec<&R>> {
-    requests.iter().map(R::of).collect()
 }
 
 impl lane::Server for Primary {

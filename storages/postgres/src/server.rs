@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use lessor::storage::{Claim, Get, Release, Renewal, Request};
 use lessor::{Key, StorageError};
 use lessor_kit::error::AdapterError;
-use lessor_kit::lane::{self, Answer, Broken, Flight};
+use lessor_kit::lane::{self, Answer, Broken, Flight, all};
 use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{AssertSqlSafe, Executor, SqlSafeStr};
 
@@ -112,31 +112,6 @@ impl Primary {
             Ok(Vec::new())
         }
     }
-}
-
-/// Requests of one operation.
-trait OfOne: Sized {
-    fn of(request: &Request) -> Option<&Self>;
-}
-
-macro_rules! of_one {
-    ($($variant:ident($request:ident)),*) => {$(
-        impl OfOne for $request {
-            fn of(request: &Request) -> Option<&Self> {
-                match request {
-                    Request::$variant(request) => Some(request),
-                    _ => None,
-                }
-            }
-        }
-    )*};
-}
-
-of_one!(Acquire(Claim), Renew(Renewal), Release(Release), Get(Get));
-
-/// All of them, if they are of this operation.
-fn all<R: OfOne>(requests: &[Request]) -> Option<Vec<&R>> {
-    requests.iter().map(R::of).collect()
 }
 
 impl lane::Server for Primary {
