@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::executor::block_on;
-use futures::future::join_all;
 use lessor::Storage;
 use lessor_mysql::MySqlStorage;
 use lessor_mysql::sqlx::mysql::{MySql, MySqlPoolOptions};
@@ -13,6 +12,7 @@ use lessor_postgres::sqlx::postgres::{PgPoolOptions, Postgres};
 use lessor_postgres::sqlx::{self, AssertSqlSafe, Database, Pool};
 use lessor_redis::RedisStorage;
 use lessor_redis::redis::Client;
+use lessor_servers::elections::now;
 use lessor_servers::{mysql, postgres, redis};
 
 /// Longer than any request of the elections may take.
@@ -227,10 +227,18 @@ impl Sql for mysql::Server {
     fn fill(&self) -> impl FnOnce() {
         // The least that it can be set to.
         run_mysql(self, "SET GLOBAL max_connections = 10");
-        // Those that are on their way out count as well, and whoever may do everything gets one more.
+        // Those that are on their way out count as well: until they have left, some of these are refused.
         let pool = self.pool(11);
-        let all = block_on(join_all((0..10).map(|_| pool.acquire()))).into_iter().filter_map(Result::ok);
-        let all: Vec<_> = all.collect();
+        let (mut all, began) = (Vec::new(), now());
+        while all.len() < 10 {
+            match block_on(pool.acquire()) {
+                Ok(connection) => all.push(connection),
+                Err(error) => {
+                    let waited = now().saturating_duration_since(began);
+                    assert!(waited < PATIENCE, "{} of 10: {error}", all.len());
+                }
+            }
+        }
         move || drop(all)
     }
 
