@@ -9,6 +9,8 @@
 
 pub mod elections;
 pub mod example;
+#[cfg(any(feature = "mysql", feature = "postgres", feature = "redis"))]
+mod family;
 pub mod hand_over;
 #[cfg(feature = "mysql")]
 pub mod mysql;

@@ -15,6 +15,8 @@ use sqlx::mysql::{MySqlConnectOptions, MySqlPool, MySqlPoolOptions, MySqlSslMode
 use sqlx::{Connection, MySqlConnection};
 use tempfile::TempDir;
 
+use crate::family;
+
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Its user `lessor` may do everything.
@@ -173,23 +175,23 @@ impl Server {
 
     /// The server stands still, and its clients wait.
     pub fn pause(&self) {
-        self.signal(Signal::STOP);
+        self.running(family::pause);
     }
 
     /// It goes on.
     pub fn resume(&self) {
-        self.signal(Signal::CONT);
+        self.running(family::resume);
     }
 
-    fn signal(&self, signal: Signal) {
+    fn running(&self, act: impl FnOnce(&Child)) {
         if let Some(process) = self.process.lock().ok().as_ref().and_then(|process| process.as_ref()) {
-            let _ = kill_process(Pid::from_child(process), signal);
+            act(process);
         }
     }
 
     fn end(&self, signal: Signal) {
         // One that is paused hears nothing else.
-        self.signal(Signal::CONT);
+        self.running(family::resume);
         let Some(mut process) = self.process.lock().ok().and_then(|mut process| process.take()) else { return };
         let _ = kill_process(Pid::from_child(&process), signal);
         let _ = process.wait();

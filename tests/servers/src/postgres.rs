@@ -1,10 +1,9 @@
 //! A PostgreSQL server of one's own, in a temporary folder.
 
 use std::fs;
-use std::io;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
 use std::time::Duration;
@@ -15,6 +14,8 @@ use rustix::process::{Pid, Signal, kill_process};
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgSslMode};
 use sqlx::{Connection, PgConnection};
 use tempfile::TempDir;
+
+use crate::family;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -166,37 +167,24 @@ impl Server {
 
     /// The server stands still with all its processes, and its clients wait.
     pub fn pause(&self) {
-        // The first has no more children then.
-        self.signal(Signal::STOP);
-        self.signal_children(Signal::STOP);
+        self.running(family::pause);
     }
 
     /// It goes on.
     pub fn resume(&self) {
-        self.signal_children(Signal::CONT);
-        self.signal(Signal::CONT);
+        self.running(family::resume);
     }
 
-    fn signal(&self, signal: Signal) {
+    fn running(&self, act: impl FnOnce(&Child)) {
         if let Some(process) = self.process.lock().ok().as_ref().and_then(|process| process.as_ref()) {
-            let _ = kill_process(Pid::from_child(process), signal);
-        }
-    }
-
-    /// Each connection has a process of its own.
-    fn signal_children(&self, signal: Signal) {
-        let process = self.process.lock().ok();
-        let parent = process.as_ref().and_then(|process| process.as_ref()).map(Child::id);
-        for child in parent.map(children).unwrap_or_default().into_iter().filter_map(Pid::from_raw) {
-            let _ = kill_process(child, signal);
+            act(process);
         }
     }
 
     fn end(&self, signal: Signal) {
         if signal == Signal::KILL {
-            // All processes of this server, by their numbers: the new one refuses to start beside them.
-            self.signal(Signal::STOP);
-            self.signal_children(signal);
+            // Each connection has a process of its own, and a new server refuses to start beside one of them.
+            self.running(family::kill_children);
         } else {
             // One that is paused hears nothing.
             self.resume();
@@ -268,10 +256,4 @@ pub(crate) fn debians_user() -> (u32, u32) {
         Some((fields.next()?.parse().ok()?, fields.next()?.parse().ok()?))
     });
     postgres.expect("there is no user postgres: `tests/run storages` installs PostgreSQL, and Debian adds the user")
-}
-
-fn children(parent: u32) -> Vec<i32> {
-    let folder = Path::new("/proc").join(parent.to_string()).join("task").join(parent.to_string()).join("children");
-    let read: io::Result<String> = fs::read_to_string(folder);
-    read.unwrap_or_default().split_whitespace().filter_map(|pid| pid.parse().ok()).collect()
 }

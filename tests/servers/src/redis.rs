@@ -12,6 +12,8 @@ use lessor::{SystemTimer, Timer};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
+use crate::family;
+
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The password of its default user.
@@ -128,17 +130,17 @@ impl Server {
 
     /// Lets the server do nothing until it is [resumed](Self::resume). Its connections stay.
     pub fn pause(&self) {
-        self.signal(Signal::STOP);
+        self.running(family::pause);
     }
 
     /// Ends a [pause](Self::pause).
     pub fn resume(&self) {
-        self.signal(Signal::CONT);
+        self.running(family::resume);
     }
 
-    fn signal(&self, signal: Signal) {
+    fn running(&self, act: impl FnOnce(&Child)) {
         if let Some(server) = self.process.lock().expect("no test panicked here").as_ref() {
-            let _ = kill_process(Pid::from_child(server), signal);
+            act(server);
         }
     }
 
