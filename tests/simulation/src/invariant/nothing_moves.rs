@@ -2,6 +2,7 @@
 //! comes but to the one that asked for it, and where moves are switched off none comes at all.
 
 use crate::clock::Nanos;
+use crate::plan::nanos;
 use crate::sim::World;
 
 const RULE: &str = "nothing moves";
@@ -21,10 +22,16 @@ impl World {
     }
 
     /// Whether a key is just being moved, where that goes on after all is well.
+    ///
+    /// Users do not resign any more by then: whoever hands over was asked to by the process to which the key belongs, also one
+    /// whose user did resign earlier in its life. It waits for its work, which does not last for ever.
     pub(super) fn is_under_way(&self, key: usize) -> bool {
         let mut seats = 0..self.seats.len();
         let ends = |seat: usize| {
-            self.seats[seat].key == key && self.is_moved(seat) && self.holds_a_term(seat) && self.ending(seat).is_some()
+            let state = &self.seats[seat];
+            let rest = nanos(self.plan.longest_rest(state.process)) + self.plan.ttl;
+            let lately = state.ending_since.is_some_and(|since| self.clock_of(seat).saturating_sub(since) <= rest);
+            state.key == key && self.plan.member(state.process).is_some() && self.holds_a_term(seat) && lately
         };
         self.plan.shares_slowly() && (self.checks.handed[key].is_some() || seats.any(ends))
     }
