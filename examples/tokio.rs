@@ -6,17 +6,19 @@
 use std::error::Error;
 use std::time::Duration;
 
-use lessor::{Builder, Candidate, MemoryStorage};
+use lessor::{Builder, Leadership, MemoryStorage, Then};
 use tokio::time::sleep;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    // In memory it stands alone. Where processes share a storage, all but one of them wait in `elected`.
+    // In memory it stands alone. Where processes share a storage, all but one of them wait in `lead`.
     let (candidate, driver) = Builder::new("nightly-report").id("node-a").build(MemoryStorage::new())?;
-    let worker = tokio::spawn(work(candidate));
-    // Ends the term, drops the work in `run`, releases the lease, returns.
-    tokio::spawn(driver.run_until(stop())).await?;
-    worker.await?;
+    // Ends the term, which drops the work, releases the lease, returns.
+    let driver = tokio::spawn(driver.run_until(stop()));
+    // Begins the work in each term of this process, until the candidate has stopped.
+    candidate.lead(work).await?;
+    println!("the candidate has stopped, and the work was dropped where it waited");
+    driver.await?;
     println!("the lease is released: another process leads at once");
     Ok(())
 }
@@ -28,20 +30,13 @@ async fn stop() {
     }
 }
 
-async fn work(candidate: Candidate) {
-    // Each turn is one reign. Without an election to come, `elected` is an error and the worker ends.
-    while let Ok(leadership) = candidate.elected().await {
-        let term = leadership.term();
-        println!("elected in term {term}");
-        let work = async {
-            for report in 1.. {
-                println!("report {report}, written in term {term}");
-                sleep(Duration::from_millis(500)).await;
-            }
-        };
-        // Drops the work where it waits when the term ends.
-        if let Err(lost) = leadership.run(work).await {
-            println!("the work was dropped: {lost}");
-        }
+async fn work(leadership: Leadership) -> Then {
+    let term = leadership.term();
+    println!("elected in term {term}");
+    for report in 1..1_000 {
+        println!("report {report}, written in term {term}");
+        sleep(Duration::from_millis(500)).await;
     }
+    // Work that ends says what comes then.
+    Then::Resign
 }

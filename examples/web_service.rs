@@ -18,13 +18,14 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::get;
 use futures::channel::oneshot;
-use lessor::{Builder, Candidate};
+use lessor::{Builder, Leadership, Then, WeakCandidate};
 use tokio::net::TcpListener;
 use tokio::time::sleep;
 
+/// What requests are answered from. The handle keeps nobody leading: if the work dies, another process leads.
 #[derive(Clone)]
 struct Service {
-    candidate: Candidate,
+    candidate: WeakCandidate,
     ttl: Duration,
 }
 
@@ -42,19 +43,20 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let storage = env::var("LESSOR_STORAGE").unwrap_or_else(|_| "leases.db".into());
     let storage = lessor_any::open(&storage).await?;
     let (candidate, driver) = Builder::new("web-service").id(&url).value(&url).build(storage)?;
-    let service = Service { candidate: candidate.clone(), ttl: driver.config().ttl };
+    let service = Service { candidate: candidate.downgrade(), ttl: driver.config().ttl };
     let routes = Router::new()
         .route("/", get(leader))
         .route("/health/live", get(live))
         .route("/health/ready", get(ready))
         .with_state(service);
 
-    let worker = tokio::spawn(work(candidate));
+    let worker = tokio::spawn(async move { candidate.lead(work).await });
     let driver = tokio::spawn(driver.run_until(stopped));
     println!("serves at {url}");
-    // First hands over, and answers meanwhile; then takes no more requests, and ends when the last one is answered.
+    // First hands over, and answers meanwhile; then takes no more requests, and ends when the last one is answered. So it does
+    // when the work panics, and then fails with that.
     axum::serve(listener, routes).with_graceful_shutdown(async { drop(driver.await) }).await?;
-    worker.await?;
+    worker.await??;
     println!("has handed over and ended");
     Ok(())
 }
@@ -80,17 +82,10 @@ fn answer(well: bool) -> StatusCode {
     if well { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }
 }
 
-/// What only the leader does, until its term ends.
-async fn work(candidate: Candidate) {
-    while let Ok(leadership) = candidate.elected().await {
-        println!("leads in term {}", leadership.term());
-        let work = async {
-            loop {
-                sleep(Duration::from_secs(1)).await;
-            }
-        };
-        if let Err::<(), _>(lost) = leadership.run(work).await {
-            println!("leads no more: {lost}");
-        }
+/// What only the leader does; dropped when its term ends.
+async fn work(leadership: Leadership) -> Then {
+    println!("leads in term {}", leadership.term());
+    loop {
+        sleep(Duration::from_secs(1)).await;
     }
 }

@@ -18,7 +18,7 @@ use crate::time::{AnyTimer, Timer};
 ///
 /// Made by [`Builder`](crate::Builder) together with the [`Driver`](crate::Driver) that makes it go. Clones are the
 /// same candidate; when the last of them, and of its [`Leadership`]s, is gone, the driver stops and releases the
-/// lease.
+/// lease. What is to see it without keeping it going has a [`WeakCandidate`](crate::WeakCandidate).
 ///
 /// ```
 /// use lessor::{Builder, Candidate, MemoryStorage};
@@ -75,6 +75,15 @@ impl<T: Timer> Candidate<T> {
         self.handle.shared.ask(Wishes::stop);
     }
 
+    pub(crate) fn sleep(&self, duration: Duration) -> T::Sleep {
+        self.handle.shared.timer.sleep(duration)
+    }
+
+    /// What is left of this handle when it is gone.
+    pub(crate) fn shared(&self) -> Arc<Shared<T>> {
+        self.handle.shared.downgrade()
+    }
+
     /// Goes by this [claim delay](Config::claim_delay) from now on: to let others go first, or not any more.
     ///
     /// [`config`](Self::config) still answers what was configured.
@@ -111,7 +120,7 @@ impl<T: Timer> Candidate<T> {
     #[must_use]
     #[doc(alias = "IsLeader")]
     pub fn is_leader(&self) -> bool {
-        self.handle.shared.leading.is_ahead(|| self.handle.shared.timer.now())
+        self.handle.shared.is_leader()
     }
 
     /// The present leadership, without waiting: for schedulers and cron. `None` where [`is_leader`](Self::is_leader)
@@ -124,6 +133,9 @@ impl<T: Timer> Candidate<T> {
     }
 
     /// Waits until this candidate leads; at once if it does.
+    ///
+    /// For work that is to be done while it leads there is [`lead`](Self::lead): a loop around this and work that ends by itself
+    /// would begin the work over and over in one term.
     ///
     /// # Errors
     /// [`Stopped`] if it never will, and why.

@@ -6,6 +6,7 @@
 //! | [`concepts`] | What is a key, a lease, a term, a deadline, and how do they fit together? |
 //! | [`storages`] | Which storage, and how do I look into it? |
 //! | [`timing`] | Which ttl, which intervals, and how long is nobody leading after a crash? |
+//! | [`work`] | What does a leader do when its work ends, fails, panics or blocks? |
 //! | [`fencing`] | How does a database, a bucket or a service refuse what an old leader still sends? |
 //! | [`shutdown`] | How does a process end so that the next one leads at once, in a container too? |
 //! | [`testing`] | How do I test my failover, without waiting? |
@@ -37,5 +38,5 @@ macro_rules! pages {
 }
 
 pages! {
-    concepts storages timing fencing shutdown testing observing telemetry trouble writing_a_storage writing_a_timer many_keys edge rules tested costs compared
+    concepts storages timing work fencing shutdown testing observing telemetry trouble writing_a_storage writing_a_timer many_keys edge rules tested costs compared
 }

@@ -126,7 +126,11 @@ impl<T: Timer> Leadership<T> {
     /// Does this work within the reign: drops it when the term ends or a hand-over begins.
     ///
     /// The hand-over waits until the work is dropped. Work that has to be ended with more care holds a
-    /// [`guard`](Self::guard).
+    /// [`guard`](Self::guard). For work in each term there is [`Candidate::lead`](crate::Candidate::lead).
+    ///
+    /// `Ok` says that the work has ended, not that the term lasted until then: work that blocks its thread cannot be dropped, and
+    /// may end after it. [`is_valid`](Self::is_valid) says whether the term still lasts. Nor is what the work has begun elsewhere,
+    /// on a thread or as a task, dropped with it: that needs a [guard](Self::guard) of its own ([on work](crate::guide::work)).
     ///
     /// # Errors
     /// [`Lost`] if the term ended first; the work was then dropped where it waited, or never begun.

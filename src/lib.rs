@@ -5,19 +5,19 @@
 //! needs a runtime: a [`Driver`] is a future, and the clock and sleep are injected as a [`Timer`].
 //!
 //! ```
-//! use lessor::{Builder, MemoryStorage};
+//! use lessor::{Builder, MemoryStorage, Then};
 //!
 //! # smol::block_on(async {
 //! let (candidate, driver) = Builder::new("nightly-report").id("node-a").build(MemoryStorage::new())?;
 //! smol::spawn(driver.run()).detach();
 //!
-//! let leadership = candidate.elected().await?;
-//! // Dropped when the term ends. Send the term along with every write.
-//! let report = leadership.run(async { format!("report of term {}", leadership.term()) }).await?;
-//! assert_eq!(report, "report of term 1");
-//!
-//! // Ends the term and releases the lease: the next candidate leads at once.
-//! candidate.shutdown().await?;
+//! candidate
+//!     .lead(async |leadership| {
+//!         // Dropped when the term ends. Send the term along with every write.
+//!         println!("report of term {}", leadership.term());
+//!         Then::Stop // Ends the term and releases the lease: the next candidate leads at once.
+//!     })
+//!     .await?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! # }).unwrap();
 //! ```
@@ -38,7 +38,8 @@
 //! | ticket, instance | what carries a session from one life of a candidate (an instance) to the next |
 //! | id | what people call a candidate; it proves nothing |
 //! | session | 128 secret bits under which a candidate holds a lease: drawn at its start, and drawn anew before each release after which the candidate goes on; shown to nobody |
-//! | handle | what a user has of a candidate or an observer: `Candidate`, `Leadership`, `Guard`, `Observer` |
+//! | handle | what a user has of a candidate or an observer, and what keeps it going: `Candidate`, `Leadership`, `Guard`, `Observer` |
+//! | work | what is done while a candidate leads |
 //! | wish | what a handle asks of its driver: a value, a hand-over, the end |
 //! | storage | what all candidates of a key share; it keeps one record per key |
 //! | adapter | the code that makes an engine (a database, a service) a storage |
@@ -118,7 +119,7 @@
 //!
 //! # The guide
 //!
-//! [`guide`] has a page each on [concepts](guide::concepts), [storages](guide::storages), [choosing the ttl](guide::timing),
+//! [`guide`] has a page each on [concepts](guide::concepts), [storages](guide::storages), [choosing the ttl](guide::timing), [work](guide::work),
 //! [many keys](guide::many_keys), [fencing](guide::fencing), [shutting down](guide::shutdown), [testing a failover](guide::testing),
 //! [observing](guide::observing), [trouble](guide::trouble), [writing a storage](guide::writing_a_storage), [a timer](guide::writing_a_timer),
 //! [the edge](guide::edge), and [the rules](guide::rules) that are kept. Features `tracing` and `metrics` give a log and
@@ -130,7 +131,7 @@
 //! and `lease` (the vocabulary); `config`; `profile` (id and configuration, which many candidates share); `slots`; `time` and its timers;
 //! `storage` (the seam); `ticket`; `election` (the candidate's
 //! half of the protocol, without I/O); `deadline`, `shared_reign`, `stopped`, `events`, `shared` (what passes between driver
-//! and handles); `telemetry` (log and metrics); `candidacy` (the part of a driver that does not wait), `driver`; `leadership`, `candidate`, `observer`, `builder`;
+//! and handles); `telemetry` (log and metrics); `candidacy` (the part of a driver that does not wait), `driver`; `leadership`, `candidate`, `weak`, `lead`, `observer`, `builder`;
 //! `spread` (who is to lead which key), `group` (many candidates under one driver). `fence` needs only
 //! `mutex` and `term`; `serde` says how the vocabulary is written down; `storage::conformance` and `guide` can be read in any
 //! order.
@@ -165,6 +166,7 @@ mod fence;
 mod group;
 #[cfg(any(doc, doctest))]
 pub mod guide;
+mod lead;
 mod leadership;
 mod lease;
 mod listening;
@@ -185,6 +187,7 @@ mod term;
 mod text;
 mod ticket;
 pub mod time;
+mod weak;
 
 pub use async_trait::async_trait;
 
@@ -198,6 +201,7 @@ pub use election::{Event, LostReason, Role, Status};
 pub use events::Events;
 pub use fence::{Fence, Stale};
 pub use group::{Group, GroupBuilder, GroupDriver, GroupEvent, GroupEvents, GroupStatus, GroupStep, Reigns};
+pub use lead::Then;
 pub use leadership::{CheckError, Guard, Leadership, Lost};
 pub use lease::Lease;
 pub use observer::Observer;
@@ -215,3 +219,4 @@ pub use time::SystemTimer;
 #[cfg(feature = "tokio")]
 pub use time::TokioTimer;
 pub use time::{Instant, ManualTimer, Timer};
+pub use weak::WeakCandidate;

@@ -4,7 +4,7 @@ use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use core::fmt;
 use core::mem;
-use core::sync::atomic::AtomicUsize;
+use core::sync::atomic::{AtomicUsize, Ordering};
 use core::task::{Context, Waker};
 
 use event_listener::{Event as Signal, EventListener};
@@ -50,6 +50,8 @@ pub(crate) struct Subject<'a> {
     /// `None`: an observer.
     pub(crate) id: Option<&'a Id>,
     pub(crate) config: &'a Config,
+    /// Its last handle is gone.
+    pub(crate) is_unused: bool,
 }
 
 /// Where an election stands, and what is to be done now.
@@ -90,10 +92,16 @@ impl<T: Timer> Shared<T> {
     }
 
     pub(crate) fn subject(&self) -> Subject<'_> {
-        Subject { key: &self.key, id: self.profile.id.as_ref(), config: &self.profile.config }
+        let is_unused = self.handles.load(Ordering::Relaxed) == 0;
+        Subject { key: &self.key, id: self.profile.id.as_ref(), config: &self.profile.config, is_unused }
     }
 
     // === the handles' side ===
+
+    /// Whether the candidate leads and takes on new work: compares the deadline with the clock.
+    pub(crate) fn is_leader(&self) -> bool {
+        self.leading.is_ahead(|| self.timer.now())
+    }
 
     /// Waits until `ready` finds something. Cancel safe.
     pub(crate) async fn wait_for<R>(&self, mut ready: impl FnMut(&State, Instant) -> Option<R>) -> R {

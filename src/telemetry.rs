@@ -10,8 +10,10 @@ mod observed;
 mod silent;
 #[cfg(feature = "tracing")]
 mod trace;
+mod work;
 
 #[cfg(any(feature = "tracing", feature = "metrics"))]
 pub(crate) use observed::Report;
 #[cfg(not(any(feature = "tracing", feature = "metrics")))]
 pub(crate) use silent::Report;
+pub(crate) use work::{work_dropped, work_failed, work_outlived};

@@ -30,6 +30,8 @@ const ORDER: &[&str] = &[
     "driver",
     "leadership",
     "candidate",
+    "weak",
+    "lead",
     "observer",
     "builder",
     "spread",

@@ -52,7 +52,7 @@ fn async_std_survives_a_crash() {
 #[cfg(feature = "tokio")]
 #[test]
 fn tokio_ends_gracefully() {
-    says("tokio", "the candidate stopped\nthe lease is released");
+    says("tokio", "the candidate has stopped, and the work was dropped where it waited\nthe lease is released");
 }
 
 /// R17: there need not be a runtime.

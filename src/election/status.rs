@@ -58,7 +58,8 @@ impl fmt::Display for Role {
 /// * **Readiness** (send it requests): [`is_ready`](Self::is_ready). The driver lives, and the storage answers. Who leads
 ///   does not matter either: a follower that answers, or forwards to the [leader](Self::leader), is ready. Only where
 ///   the leader alone may be reached, ask [`Candidate::is_leader`](crate::Candidate::is_leader) instead, and then not
-///   for a rolling update, which would wait for followers that never get ready.
+///   for a rolling update, which would wait for followers that never get ready. All replicas share the storage: while it is
+///   away none is ready. Where they can serve without it, ask `is_live` for both.
 ///
 /// For both the ttl is a good patience: a driver that is late by a ttl has lost whatever it led.
 ///

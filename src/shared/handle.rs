@@ -43,6 +43,18 @@ impl<T: Timer> Kept<T> {
         Self(shared)
     }
 
+    /// One more, unless the last one is gone.
+    pub(crate) fn again(shared: &Arc<Shared<T>>) -> Option<Self> {
+        let add = |handles: usize| (handles > 0).then(|| handles + 1);
+        shared.handles.fetch_update(Ordering::AcqRel, Ordering::Acquire, add).ok()?;
+        Some(Self(shared.clone()))
+    }
+
+    /// What is left of it when it is gone.
+    pub(crate) fn downgrade(&self) -> Arc<Shared<T>> {
+        self.0.clone()
+    }
+
     /// Whether it is about this one.
     pub(crate) fn is_of(&self, shared: &Arc<Shared<T>>) -> bool {
         Arc::ptr_eq(&self.0, shared)

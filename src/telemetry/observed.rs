@@ -125,6 +125,8 @@ impl Report {
     pub(crate) fn answered(&mut self, reply: &Answer) {
         if let Some(call) = &mut self.call {
             call.answer = Some(Outcome::of(reply));
+            #[cfg(feature = "tracing")]
+            self.trace.answered(reply);
         }
     }
 
@@ -136,6 +138,8 @@ impl Report {
             let ended = Self::ended(&call, now);
             #[cfg(feature = "tracing")]
             self.trace.ended(subject, &ended);
+            #[cfg(feature = "tracing")]
+            self.trace.greet(subject, events);
             #[cfg(feature = "metrics")]
             self.metrics.ended(subject, &ended);
             // An answer may still count as none: it came too late, or does not fit.
@@ -173,7 +177,7 @@ impl Report {
     /// The driver was dropped, and these events were published for it.
     pub(crate) fn dropped(&mut self, subject: &Subject<'_>, events: &[Event]) {
         #[cfg(feature = "tracing")]
-        self.trace.dropped();
+        self.trace.dropped(self.call.as_ref().is_some_and(|call| call.operation == Operation::Release), events);
         // None of these is told with a time.
         self.tell(subject, events, Instant::default());
     }

@@ -1,13 +1,16 @@
 //! The log: what is told becomes events, and each request a span.
 
 use alloc::boxed::Box;
+use core::time::Duration;
+
 use tracing::{Instrument, Level, Span, event, field};
 
 use super::observed::Ended;
 use crate::election::{Event, LostReason};
+use crate::lease::Lease;
 use crate::maybe_send::BoxFuture;
 use crate::shared::Subject;
-use crate::storage::{Answer, ErrorKind, Renewal, Request};
+use crate::storage::{Acquired, Answer, ErrorKind, Renewal, Reply, Request};
 use crate::term::Term;
 use crate::text::Id;
 use crate::time::Instant;
@@ -16,6 +19,8 @@ pub(super) struct Trace {
     /// There rarely is anything: it is in a place of its own.
     rare: Option<Box<Rare>>,
     parting: Parting,
+    /// Whether it was told what the candidate found when it began.
+    greeted: bool,
 }
 
 #[derive(Default)]
@@ -23,6 +28,8 @@ struct Rare {
     /// Of the request under way, if somebody wants it.
     span: Option<Span>,
     outage: Option<Outage>,
+    /// What its first claim was refused for.
+    refusal: Option<(Option<Lease>, Duration)>,
 }
 
 /// From a first failure until the storage has answered for a ttl without another.
@@ -46,6 +53,8 @@ impl Outage {
 enum Parting {
     Stopped,
     Dropped,
+    /// With a lease that it has not released.
+    Unreleased,
     Ticket,
 }
 
@@ -64,7 +73,7 @@ macro_rules! tell {
 
 impl Trace {
     pub(super) const fn new() -> Self {
-        Self { rare: None, parting: Parting::Stopped }
+        Self { rare: None, parting: Parting::Stopped, greeted: false }
     }
 
     pub(super) fn requested(&mut self, subject: &Subject<'_>, request: &Request) {
@@ -111,6 +120,33 @@ impl Trace {
         span.in_scope(|| tell!(subject, TRACE, operation, outcome, ?elapsed, "request"));
     }
 
+    /// Once: a refusal says why there is nothing to be seen of a candidate that has just begun.
+    pub(super) fn answered(&mut self, reply: &Answer) {
+        if !self.greeted
+            && let Ok(Reply::Acquired(Acquired::Refused { lease, retry_after })) = reply
+        {
+            self.rare.get_or_insert_default().refusal = Some((lease.clone(), *retry_after));
+        }
+    }
+
+    /// Whom it waits for, and for how long at most if that one is gone.
+    pub(super) fn greet(&mut self, subject: &Subject<'_>, events: &[Event]) {
+        let refusal = self.rare.as_mut().and_then(|rare| rare.refusal.take());
+        self.greeted |= events.iter().any(|event| matches!(event, Event::Elected { .. }));
+        let Some((lease, retry_after)) = refusal.filter(|_| !self.greeted) else { return };
+        self.greeted = true;
+        match lease {
+            Some(lease) if lease.is_live() => {
+                let Lease { id, term, time_left, .. } = lease;
+                let leader = id.as_ref().map(Id::as_str);
+                tell!(subject, INFO, term = term.get(), leader, ?time_left, "waits for the leader");
+            }
+            _ if !retry_after.is_zero() => tell!(subject, INFO, ?retry_after, "waits until the storage grants the key"),
+            // It asks again at once.
+            _ => self.greeted = false,
+        }
+    }
+
     /// An outage is over once the storage has answered for a ttl.
     pub(super) fn answered_well(&mut self, subject: &Subject<'_>, now: Instant) {
         let ttl = subject.config.ttl;
@@ -120,7 +156,7 @@ impl Trace {
             let lasted = newest.saturating_duration_since(began);
             tell!(subject, INFO, failures, ?lasted, "the storage answers again");
         }
-        self.rare.take_if(|rare| rare.span.is_none() && rare.outage.is_none());
+        self.rare.take_if(|rare| rare.span.is_none() && rare.outage.is_none() && rare.refusal.is_none());
     }
 
     pub(super) fn event(&mut self, subject: &Subject<'_>, event: &Event, now: Instant) {
@@ -168,8 +204,12 @@ impl Trace {
                 }
             }
             Event::Stopped => match self.parting {
+                Parting::Stopped if subject.is_unused => tell!(subject, INFO, "stopped: its last handle was dropped"),
                 Parting::Stopped => tell!(subject, INFO, "stopped"),
                 Parting::Dropped => tell!(subject, INFO, "the driver was dropped"),
+                Parting::Unreleased => {
+                    tell!(subject, WARN, "the driver was dropped before its lease was released: it has to run out");
+                }
                 Parting::Ticket => tell!(subject, DEBUG, "the session is left as a ticket"),
             },
             Event::Renewed { .. } | Event::Missed(_) => {}
@@ -195,9 +235,10 @@ impl Trace {
         self.parting = Parting::Ticket;
     }
 
-    pub(super) fn dropped(&mut self) {
+    pub(super) fn dropped(&mut self, is_releasing: bool, events: &[Event]) {
+        let leads = events.iter().any(|event| matches!(event, Event::Lost { .. }));
         if self.parting == Parting::Stopped {
-            self.parting = Parting::Dropped;
+            self.parting = if leads || is_releasing { Parting::Unreleased } else { Parting::Dropped };
         }
     }
 }

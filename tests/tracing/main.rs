@@ -1,65 +1,20 @@
 //! What an operator reads in the log, over virtual time.
 
+#[path = "../faulty/mod.rs"]
 mod faulty;
+mod log;
+mod work;
 
 use std::fmt;
-use std::io::{self, Write};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use faulty::{Fault, Faulty, candidate, entropy, fixture, ms, secs, spawned};
-use futures::future::ready;
+use futures::future::{ready, select};
 use futures::{FutureExt, StreamExt};
 use lessor::storage::{Claim, Release, Renewal, Reply, Request, Session};
-use lessor::{Builder, Event, Key, ManualTimer, Storage, StorageError, Timer, Value, Wakeups, async_trait};
+use lessor::{Builder, Event, Key, Storage, StorageError, Timer, Value, Wakeups, async_trait};
+use log::{assert_lines, logged, wait};
 use tracing::{Instrument, Level, Span};
-
-/// What a subscriber wrote.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Log {
-    /// The lines since the last call, without padding.
-    fn lines(&self) -> Vec<String> {
-        let bytes = std::mem::take(&mut *self.0.lock().unwrap());
-        String::from_utf8(bytes).unwrap().lines().map(|line| line.trim().to_owned()).collect()
-    }
-}
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-/// Runs a test with a subscriber for everything from this level on. One at a time: `tracing` keeps for the whole process
-/// whether anybody wants a line.
-fn logged(level: Level, test: impl FnOnce(&Log)) {
-    static ONE: Mutex<()> = Mutex::new(());
-    let _one: MutexGuard<'_, ()> = ONE.lock().unwrap_or_else(PoisonError::into_inner);
-    let log = Log::default();
-    let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt()
-        .without_time()
-        .with_ansi(false)
-        .with_max_level(level)
-        .with_writer(move || writer.clone())
-        .finish();
-    tracing::subscriber::with_default(subscriber, || test(&log));
-}
-
-fn wait(timer: &ManualTimer, duration: std::time::Duration) {
-    timer.block_on(timer.sleep(duration)).unwrap();
-}
-
-#[track_caller]
-fn assert_lines(log: &Log, expected: &[&str]) {
-    let lines = log.lines();
-    assert_eq!(lines, expected, "\n{}", lines.join("\n"));
-}
 
 /// A whole election at INFO: each turn of fate is one line, and what goes well is none.
 #[test]
@@ -73,7 +28,7 @@ fn an_operator_sees_what_matters() {
         let b = spawned("b", &storage, &timer);
         wait(&timer, secs(24 * 3600));
         assert!(way.renewals() > 40_000 && storage.acquires() > 8_000);
-        assert_lines(log, &[]);
+        assert_lines(log, &[r#"INFO lessor: waits for the leader key="k" id="b" term=1 leader="a" time_left=10s"#]);
 
         // Two renewals fail.
         let failures = a.events().filter(|event| ready(matches!(event, Event::StorageFailed { .. })));
@@ -237,10 +192,23 @@ fn a_dropped_driver_is_a_warning_and_a_ticket_is_none() {
             &[
                 r#"INFO lessor: elected key="k" id="a" term=1 time_left=9s"#,
                 r#"WARN lessor: the term was lost key="k" id="a" term=1 reason="driver_dropped""#,
-                r#"INFO lessor: the driver was dropped key="k" id="a""#,
+                r#"WARN lessor: the driver was dropped before its lease was released: it has to run out key="k" id="a""#,
             ],
         );
         drop(a);
+        // Nor is a release that is under way known to get through.
+        let (b, driver) = candidate("b", &storage, &timer);
+        let mut run = Box::pin(driver.run());
+        timer.block_on(select(&mut run, Box::pin(b.elected()))).unwrap();
+        storage.set(Fault::Hang);
+        drop(b);
+        timer.block_on(select(&mut run, timer.sleep(ms(1)))).unwrap();
+        log.lines();
+        drop(run);
+        assert_lines(
+            log,
+            &[r#"WARN lessor: the driver was dropped before its lease was released: it has to run out key="k" id="b""#],
+        );
     });
     logged(Level::DEBUG, |log| {
         let (timer, storage) = fixture();
