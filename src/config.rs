@@ -4,6 +4,8 @@ use core::fmt;
 use core::num::NonZeroU32;
 use core::time::Duration;
 
+use crate::debug::debug_as_displayed;
+
 /// The durations of a candidate.
 ///
 /// [`Config::with_ttl`] derives all of them from one number in proportions that fit together;
@@ -216,7 +218,7 @@ impl Default for Config {
 /// let error = Builder::new("k").ttl(Duration::from_millis(50)).build(MemoryStorage::new()).unwrap_err();
 /// assert_eq!(error.to_string(), "ttl is 50ms, allowed is 100ms to 86400s");
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ConfigError {
     /// One duration is outside its limits.
@@ -256,3 +258,5 @@ impl fmt::Display for ConfigError {
 }
 
 impl core::error::Error for ConfigError {}
+
+debug_as_displayed!(ConfigError);

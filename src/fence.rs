@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use crate::debug::debug_as_displayed;
 use crate::mutex::Mutex;
 use crate::term::Term;
 
@@ -98,7 +99,7 @@ impl Fence {
 }
 
 /// A write came from an earlier reign.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stale {
     /// The term of the write.
@@ -114,3 +115,5 @@ impl fmt::Display for Stale {
 }
 
 impl core::error::Error for Stale {}
+
+debug_as_displayed!(Stale);

@@ -10,6 +10,7 @@ use core::time::Duration;
 
 use futures::future::poll_fn;
 
+use crate::debug::debug_as_displayed;
 use crate::election::LostReason;
 use crate::shared::{Kept, Present};
 use crate::term::Term;
@@ -282,7 +283,7 @@ impl<T: Timer> fmt::Debug for Guard<T> {
 }
 
 /// The term has ended, or is ending.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Lost {
     /// Which term.
@@ -303,8 +304,10 @@ impl fmt::Display for Lost {
 
 impl core::error::Error for Lost {}
 
+debug_as_displayed!(Lost);
+
 /// Why a [`check`](Leadership::check) gave no term.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CheckError {
     /// The term has ended.
@@ -339,3 +342,5 @@ impl fmt::Display for CheckError {
 }
 
 impl core::error::Error for CheckError {}
+
+debug_as_displayed!(CheckError);

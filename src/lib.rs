@@ -127,7 +127,7 @@
 //!
 //! # Reading the source
 //!
-//! In this order each of these modules uses only earlier ones: `mutex`, `maybe_send`, `entropy` and `listening` (small foundations); `text`, `term`
+//! In this order each of these modules uses only earlier ones: `debug`, `mutex`, `maybe_send`, `entropy` and `listening` (small foundations); `text`, `term`
 //! and `lease` (the vocabulary); `config`; `profile` (id and configuration, which many candidates share); `slots`; `time` and its timers;
 //! `storage` (the seam); `ticket`; `election` (the candidate's
 //! half of the protocol, without I/O); `deadline`, `shared_reign`, `stopped`, `events`, `shared` (what passes between driver
@@ -158,6 +158,7 @@ mod candidacy;
 mod candidate;
 mod config;
 mod deadline;
+mod debug;
 mod driver;
 pub mod election;
 mod entropy;

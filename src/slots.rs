@@ -4,6 +4,7 @@ use alloc::format;
 use alloc::sync::Arc;
 use core::fmt;
 
+use crate::debug::debug_as_displayed;
 use crate::text::{InvalidText, Key};
 
 /// So many places, each with a key of its own.
@@ -81,7 +82,7 @@ impl Slots {
 /// let error = Builder::new("k").slots(0).build(MemoryStorage::new()).unwrap_err();
 /// assert_eq!(error.to_string(), "slots is 0, allowed is 1 to 1000");
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum InvalidSlots {
     /// There are too many of them, or none.
@@ -108,6 +109,8 @@ impl fmt::Display for InvalidSlots {
 }
 
 impl core::error::Error for InvalidSlots {}
+
+debug_as_displayed!(InvalidSlots);
 
 #[cfg(test)]
 mod tests {

@@ -2,8 +2,10 @@
 
 use core::fmt;
 
+use crate::debug::debug_as_displayed;
+
 /// The candidate or observer has stopped: what was waited for does not come any more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Stopped {
     /// It was asked to: by `shutdown`, by `run_until`, or since its last handle is gone.
@@ -23,8 +25,10 @@ impl fmt::Display for Stopped {
 
 impl core::error::Error for Stopped {}
 
+debug_as_displayed!(Stopped);
+
 /// The driver was dropped before it had handed over: a lease that it held runs out by itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Abandoned;
 
@@ -35,3 +39,5 @@ impl fmt::Display for Abandoned {
 }
 
 impl core::error::Error for Abandoned {}
+
+debug_as_displayed!(Abandoned);

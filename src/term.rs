@@ -3,6 +3,8 @@
 use core::fmt;
 use core::num::NonZeroU64;
 
+use crate::debug::debug_as_displayed;
+
 /// The number of a reign, and the fencing token of everything done in it.
 ///
 /// It grows with every grant and every revoke for a key, and outlives release, expiry and restart. (Nobody leads in the
@@ -92,7 +94,7 @@ impl TryFrom<i64> for Term {
 }
 
 /// A number that is no term.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct InvalidTerm {
     /// The number.
@@ -106,6 +108,8 @@ impl fmt::Display for InvalidTerm {
 }
 
 impl core::error::Error for InvalidTerm {}
+
+debug_as_displayed!(InvalidTerm);
 
 impl fmt::Display for Term {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -6,10 +6,12 @@ use core::borrow::Borrow;
 use core::fmt;
 use core::str::FromStr;
 
+use crate::debug::debug_as_displayed;
+
 /// A key, an id or a value that does not keep to its limits.
 ///
 /// The message names the field, what was given and what is allowed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct InvalidText {
     /// Which text: `key`, `id` or `value`.
@@ -33,6 +35,8 @@ impl fmt::Display for InvalidText {
 }
 
 impl core::error::Error for InvalidText {}
+
+debug_as_displayed!(InvalidText);
 
 pub(crate) fn checked(field: &'static str, text: &str, min: usize, max: usize) -> Result<Arc<str>, InvalidText> {
     if (min..=max).contains(&text.len()) && !text.chars().any(char::is_control) {

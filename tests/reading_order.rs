@@ -6,6 +6,7 @@ use std::path::Path;
 
 /// As in `src/lib.rs`, "Reading the source".
 const ORDER: &[&str] = &[
+    "debug",
     "mutex",
     "maybe_send",
     "entropy",

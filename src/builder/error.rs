@@ -4,11 +4,12 @@ use alloc::string::String;
 use core::fmt;
 
 use crate::config::ConfigError;
+use crate::debug::debug_as_displayed;
 use crate::slots::InvalidSlots;
 use crate::text::{InvalidText, Key};
 
 /// What kept a [`Builder`](crate::Builder) from building.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BuildError {
     /// The key, the id or the value.
@@ -86,6 +87,8 @@ impl fmt::Display for BuildError {
 }
 
 impl core::error::Error for BuildError {}
+
+debug_as_displayed!(BuildError);
 
 impl From<InvalidText> for BuildError {
     fn from(error: InvalidText) -> Self {

@@ -6,6 +6,7 @@ use core::error::Error;
 use core::fmt;
 
 use super::{Reply, Request, Storage, StorageError};
+use crate::debug::debug_as_displayed;
 use crate::text::Key;
 
 /// [`Storage::call_all`] for storages that have no batches of their own: asks one after the other.
@@ -54,7 +55,7 @@ impl<'a> UniqueKeys<'a> {
 }
 
 /// A key that occurs more than once in a batch.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DuplicateKey(pub Key);
 
@@ -65,3 +66,5 @@ impl fmt::Display for DuplicateKey {
 }
 
 impl Error for DuplicateKey {}
+
+debug_as_displayed!(DuplicateKey);

@@ -1,13 +1,15 @@
 //! How an operation fails.
 
 use alloc::boxed::Box;
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use core::error::Error;
 use core::fmt;
 use core::time::Duration;
 
 use super::request::{Operation, Request};
+
+use crate::debug::debug_as_displayed;
 
 /// Whether trying again may help without anybody doing something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -143,8 +145,19 @@ impl fmt::Display for StorageError {
 }
 
 impl fmt::Debug for StorageError {
+    /// As it is displayed, and what is behind it: of a program whose `main` answers an error that is all there is to see.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("StorageError").field("kind", &self.kind).field("cause", &self.cause).finish()
+        let mut said = self.to_string();
+        let mut source = self.source();
+        while let Some(error) = source {
+            let text = error.to_string();
+            if !said.contains(&text) {
+                said.push_str(": ");
+                said.push_str(&text);
+            }
+            source = error.source();
+        }
+        write!(f, "StorageError({said})")
     }
 }
 
@@ -165,7 +178,7 @@ impl PartialEq for StorageError {
 impl Eq for StorageError {}
 
 /// The cause of [`StorageError::unsupported`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Unsupported(pub Operation);
 
@@ -176,6 +189,8 @@ impl fmt::Display for Unsupported {
 }
 
 impl Error for Unsupported {}
+
+debug_as_displayed!(Unsupported);
 
 #[derive(Debug)]
 struct Unfit;
