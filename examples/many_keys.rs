@@ -9,7 +9,7 @@ use std::env;
 use std::error::Error;
 
 use async_signal::{Signal, Signals};
-use lessor::{Builder, Group, Leadership, Spread};
+use lessor::{Builder, Group, Leadership, Spread, Then};
 use smol::stream::StreamExt;
 
 /// What asks it to end: Ctrl-C, and SIGTERM where there is one.
@@ -27,21 +27,18 @@ fn main() -> Result<(), Box<dyn Error>> {
         let (group, driver) = Group::builder().id(format!("process {name}")).spread(spread).build(storage)?;
         let driver = smol::spawn(driver.run_until(async move { end.next().await }));
         for shard in 0..SHARDS {
-            group.add(Builder::new(format!("shard/{shard}")))?;
+            let candidate = group.add(Builder::new(format!("shard/{shard}")))?;
+            // Dropped when another leads the shard, and begun again when this process does.
+            smol::spawn(async move { candidate.lead(work).await }).detach();
         }
-        smol::spawn(tell(group.clone())).detach();
-        let mut reigns = group.reigns();
-        while let Some(leadership) = reigns.next().await {
-            // Dropped when another leads the shard; then there may be another reign.
-            smol::spawn(async move { leadership.run(work(&leadership)).await }).detach();
-        }
+        smol::spawn(tell(group)).detach();
         driver.await;
         println!("process {name} has handed all over");
         Ok(())
     })
 }
 
-async fn work(leadership: &Leadership) {
+async fn work(leadership: Leadership) -> Then {
     loop {
         smol::Timer::after(std::time::Duration::from_secs(1)).await;
         let _what_the_shard_needs = (leadership.key(), leadership.term());

@@ -107,11 +107,16 @@ impl<T: Timer> Candidate<T> {
     /// its work it must not go on leading. The guide's page [on work](crate::guide::work) says how to go on instead, and
     /// what to do about work that blocks or runs on other threads.
     ///
+    /// The closure may borrow what its task has (`async |leadership| ..`), or hand out copies (`move |leadership| { let pool =
+    /// pool.clone(); async move { .. } }`). An `async move` closure that takes something with it can do its work only once, and is no
+    /// `FnMut`.
+    ///
     /// # Errors
     /// [`Abandoned`] if the driver was dropped: its task was aborted, or panicked.
     ///
     /// # Cancel safety
     /// Once polled, dropping the future drops the work and **stops the candidate**, which hands over: nobody would do the work.
+    // Not `AsyncFnMut`: a task with a closure that borrows could not be sent then ("not general enough", Rust 1.95).
     pub async fn lead<W>(&self, mut work: impl FnMut(Leadership<T>) -> W) -> Result<(), Abandoned>
     where
         W: Future<Output = Then>,

@@ -12,10 +12,10 @@ use std::sync::mpsc::channel;
 use std::task::{Context, Waker};
 use std::time::Duration;
 
-use faulty::{Fault, Faulty, candidate, fixture, ms, secs, spawned};
+use faulty::{Fault, candidate, fixture, ms, secs, spawned};
 use futures::FutureExt;
 use futures::future::{join, select};
-use lessor::{Abandoned, Builder, Candidate, Guard, Leadership, ManualTimer, MemoryStorage, Role, Then, Timer};
+use lessor::{Abandoned, Builder, Candidate, Group, Guard, Leadership, ManualTimer, MemoryStorage, Role, Then, Timer};
 
 /// For a while, or until the work is over.
 fn lead_for<W: Future<Output = Then>>(
@@ -186,6 +186,32 @@ fn work_that_panics_hands_over() {
     assert_eq!(timer.now(), before, "at once");
     assert_eq!(died.load(Ordering::SeqCst), 1);
     assert!(!health.is_leader() && !health.status().is_live(secs(10)) && !weak.status().is_live(secs(10)));
+}
+
+/// In a group it hands over that key, and the others go on.
+#[test]
+fn the_work_of_one_key_dies_alone() {
+    let timer = ManualTimer::new();
+    let storage = MemoryStorage::with_timer(timer.clone());
+    let group = |id| {
+        let (group, driver) = Group::builder().id(id).build_on(storage.clone(), timer.clone()).unwrap();
+        timer.spawn(driver.run());
+        let candidates: Vec<_> = (0..3).map(|key| group.add(Builder::new(format!("k{key}"))).unwrap()).collect();
+        (group, candidates)
+    };
+    let (first, ours) = group("first");
+    timer.block_on(timer.sleep(secs(1))).unwrap();
+    let (_second, theirs) = group("second");
+    for (key, candidate) in ours.into_iter().enumerate() {
+        timer.spawn(async move {
+            let work = |_| async move { if key == 1 { panic!("a bug in the work") } else { pending().await } };
+            let _ = AssertUnwindSafe(candidate.lead(work)).catch_unwind().await;
+        });
+    }
+    timer.block_on(timer.sleep(secs(5))).unwrap();
+    let led: Vec<_> = theirs.iter().map(Candidate::is_leader).collect();
+    assert_eq!(led, [false, true, false]);
+    assert_eq!(first.candidates().iter().filter(|candidate| candidate.is_leader()).count(), 2);
 }
 
 /// As the guide says, for those who want to go on.
@@ -407,5 +433,26 @@ fn it_can_be_sent() {
     is_send(&a.lead(|leadership| async move { leadership.run(pending::<()>()).await.into() }));
     is_send(&a.lead_guarded(|guard| async move { guard.run(pending::<()>()).await.into() }));
     is_send(&a.downgrade());
-    let _: &Faulty = &storage;
+    // What the work borrows, and what it has.
+}
+
+/// What is written most: work that borrows what its task has, spawned with it.
+async fn task(candidate: Candidate, text: String) {
+    async fn work(_: &str, _: &Leadership) {
+        pending().await
+    }
+    let lead = candidate.lead(async |leadership| {
+        work(&text, &leadership).await;
+        Then::NextTerm
+    });
+    lead.await.unwrap();
+}
+
+#[test]
+fn it_can_be_spawned() {
+    fn spawn(_: impl Send + 'static) {}
+    let (timer, storage) = fixture();
+    let (a, _driver) = candidate("a", &storage, &timer);
+    spawn(task(a.clone(), String::new()));
+    spawn(async move { a.lead_guarded(async |guard| guard.run(pending::<()>()).await.into()).await });
 }
