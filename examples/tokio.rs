@@ -13,12 +13,13 @@ use tokio::time::sleep;
 async fn main() -> Result<(), Box<dyn Error>> {
     // In memory it stands alone. Where processes share a storage, all but one of them wait in `lead`.
     let (candidate, driver) = Builder::new("nightly-report").id("node-a").build(MemoryStorage::new())?;
-    // Ends the term, which drops the work, releases the lease, returns.
     let driver = tokio::spawn(driver.run_until(stop()));
     // Begins the work in each term of this process, until the candidate has stopped.
-    candidate.lead(work).await?;
-    println!("the candidate has stopped, and the work was dropped where it waited");
+    let worker = tokio::spawn(async move { candidate.lead(work).await });
+    // Ends the term, which drops the work, releases the lease, returns. Should the work panic, it is the same.
     driver.await?;
+    worker.await??;
+    println!("the candidate has stopped, and the work was dropped where it waited");
     println!("the lease is released: another process leads at once");
     Ok(())
 }

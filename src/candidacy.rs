@@ -41,6 +41,12 @@ impl<T: Timer> Candidacy<T> {
         Self { shared, report: Report::new() }
     }
 
+    /// As one of very many.
+    pub(crate) fn in_group(mut self) -> Self {
+        self.report.in_group();
+        self
+    }
+
     pub(crate) fn now(&self) -> Instant {
         self.shared.timer.now()
     }

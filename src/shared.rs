@@ -4,7 +4,7 @@ use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use core::fmt;
 use core::mem;
-use core::sync::atomic::{AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use core::task::{Context, Waker};
 
 use event_listener::{Event as Signal, EventListener};
@@ -40,6 +40,8 @@ pub(crate) struct Shared<T> {
     pub(crate) leading: Deadline,
     /// How many handles there are: without any it stops.
     handles: AtomicUsize,
+    /// It stops since the last of them is gone, and for nothing else.
+    is_unused: AtomicBool,
     pub(crate) state: Mutex<State>,
 }
 
@@ -50,7 +52,7 @@ pub(crate) struct Subject<'a> {
     /// `None`: an observer.
     pub(crate) id: Option<&'a Id>,
     pub(crate) config: &'a Config,
-    /// Its last handle is gone.
+    /// It stops since its last handle is gone.
     pub(crate) is_unused: bool,
 }
 
@@ -87,12 +89,12 @@ impl<T: Timer> Shared<T> {
             is_asked: false,
             driver: None,
         };
-        let (leading, handles) = (Deadline::none(), AtomicUsize::new(0));
-        Self { timer, key, profile, leading, handles, state: Mutex::new(state) }
+        let (leading, handles, is_unused) = (Deadline::none(), AtomicUsize::new(0), AtomicBool::new(false));
+        Self { timer, key, profile, leading, handles, is_unused, state: Mutex::new(state) }
     }
 
     pub(crate) fn subject(&self) -> Subject<'_> {
-        let is_unused = self.handles.load(Ordering::Relaxed) == 0;
+        let is_unused = self.is_unused.load(Ordering::Relaxed);
         Subject { key: &self.key, id: self.profile.id.as_ref(), config: &self.profile.config, is_unused }
     }
 
@@ -237,7 +239,10 @@ impl<T: Timer> Shared<T> {
     pub(crate) fn abandon(&self) -> Vec<Event> {
         let mut events = Vec::new();
         let mut state = self.state.lock();
+        // Nobody wakes it any more. To drop a waker is foreign code.
+        let driver = state.driver.take();
         if state.closed.is_some() {
+            drop(state);
             return events;
         }
         if let Some(reign) = &state.reign {
@@ -248,7 +253,6 @@ impl<T: Timer> Shared<T> {
         }
         events.push(Event::Stopped);
         state.closed = Some(Stopped::DriverDropped);
-        let driver = state.driver.take();
         for event in &events {
             let _ = self.apply(&mut state, event);
         }

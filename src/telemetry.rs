@@ -1,6 +1,6 @@
 //! What an operator sees of a driver: a log (feature `tracing`) and metrics (feature `metrics`).
 //!
-//! The guide's page `telemetry` is the documentation: its tables are compared with the code by tests.
+//! The guide's page `telemetry` is the documentation: tests compare its tables with the code.
 
 #[cfg(feature = "metrics")]
 mod metrics;
@@ -16,4 +16,4 @@ mod work;
 pub(crate) use observed::Report;
 #[cfg(not(any(feature = "tracing", feature = "metrics")))]
 pub(crate) use silent::Report;
-pub(crate) use work::{work_dropped, work_failed, work_outlived};
+pub(crate) use work::Work;

@@ -1,4 +1,4 @@
-//! A handle that asks for nothing.
+//! A view of a candidate.
 
 use alloc::sync::Arc;
 use core::fmt;
@@ -12,7 +12,7 @@ use crate::shared::{Kept, Shared};
 use crate::text::{Id, Key};
 use crate::time::{AnyTimer, Timer};
 
-/// A handle of a [`Candidate`] that does not keep it going: for health checks, dashboards and web services.
+/// A view of a [`Candidate`] that does not keep it going: for health checks, dashboards and web services.
 ///
 /// A candidate leads for as long as anybody has a [`Candidate`], so whoever does not do its work should not have one. If the
 /// task with the work dies, the last `Candidate` goes with it, and another process leads; a clone in a health check would
@@ -44,7 +44,7 @@ pub struct WeakCandidate<T: Timer = AnyTimer> {
 }
 
 impl<T: Timer> Candidate<T> {
-    /// A handle that does not keep the candidate going: for health checks and web services.
+    /// A view that does not keep the candidate going: for health checks and web services.
     #[must_use]
     pub fn downgrade(&self) -> WeakCandidate<T> {
         WeakCandidate { shared: self.shared(), id: self.id().clone() }
@@ -52,7 +52,8 @@ impl<T: Timer> Candidate<T> {
 }
 
 impl<T: Timer> WeakCandidate<T> {
-    /// The candidate, unless its last [`Candidate`] and [`Leadership`](crate::Leadership) are gone.
+    /// The candidate, unless its last handle ([`Candidate`], [`Leadership`](crate::Leadership), [`Guard`](crate::Guard)) is gone; also one
+    /// that has stopped, while somebody has a handle of it. What this answers keeps it going: drop it soon.
     #[must_use]
     pub fn upgrade(&self) -> Option<Candidate<T>> {
         Some(Candidate::new(Kept::again(&self.shared)?, self.id.clone()))

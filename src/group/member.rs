@@ -72,7 +72,7 @@ impl<T: Timer> Member<T> {
     pub(super) fn new(newcomer: Newcomer<T>, waker: Waker) -> Self {
         let Newcomer { shared, wakeups } = newcomer;
         Self {
-            candidacy: Candidacy::new(shared),
+            candidacy: Candidacy::new(shared).in_group(),
             wakeups,
             waker,
             call: None,

@@ -4,7 +4,7 @@ use alloc::sync::Arc;
 use core::ops::Deref;
 use core::sync::atomic::Ordering;
 
-use super::{Shared, Wishes};
+use super::Shared;
 use crate::lease::Lease;
 use crate::stopped::Stopped;
 use crate::time::Timer;
@@ -83,7 +83,11 @@ impl<T: Timer> Deref for Kept<T> {
 impl<T: Timer> Drop for Kept<T> {
     fn drop(&mut self) {
         if self.0.handles.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.0.ask(Wishes::stop);
+            self.0.ask(|wishes| {
+                if wishes.stop() {
+                    self.0.is_unused.store(true, Ordering::Relaxed);
+                }
+            });
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What the handles of a candidate ask for.
 
 use alloc::boxed::Box;
+use core::mem;
 use core::time::Duration;
 
 use crate::election::{Election, Input};
@@ -43,8 +44,9 @@ impl Wishes {
         Self { value_asked: election.serial_set(), ..Self::default() }
     }
 
-    pub(crate) const fn stop(&mut self) {
-        self.stop = true;
+    /// Whether nobody has asked for it before.
+    pub(crate) const fn stop(&mut self) -> bool {
+        !mem::replace(&mut self.stop, true)
     }
 
     /// The number of this wish, for [`has_resigned`](Self::has_resigned).

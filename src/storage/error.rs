@@ -151,11 +151,15 @@ impl fmt::Debug for StorageError {
         let mut source = self.source();
         while let Some(error) = source {
             let text = error.to_string();
-            if !said.contains(&text) {
+            if !said.ends_with(&text) {
                 said.push_str(": ");
                 said.push_str(&text);
             }
             source = error.source();
+        }
+        if f.alternate() {
+            // With all that the adapter's own error has.
+            return write!(f, "StorageError({said}, {:#?})", self.cause);
         }
         write!(f, "StorageError({said})")
     }

@@ -140,6 +140,10 @@ impl Report {
             self.trace.ended(subject, &ended);
             #[cfg(feature = "tracing")]
             self.trace.greet(subject, events);
+            #[cfg(feature = "tracing")]
+            if call.operation == Operation::Release {
+                self.trace.release_ended(ended.outcome == Outcome::Released);
+            }
             #[cfg(feature = "metrics")]
             self.metrics.ended(subject, &ended);
             // An answer may still count as none: it came too late, or does not fit.
@@ -166,6 +170,12 @@ impl Report {
             #[cfg(feature = "metrics")]
             self.metrics.event(subject, event, now);
         }
+    }
+
+    /// It is one of very many: what each of them finds at its start is not told.
+    pub(crate) fn in_group(&mut self) {
+        #[cfg(feature = "tracing")]
+        self.trace.in_group();
     }
 
     /// The driver is about to be dropped on purpose: its session went into a ticket.

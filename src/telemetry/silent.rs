@@ -25,6 +25,8 @@ impl Report {
 
     pub(crate) fn told(&mut self, _: &Subject<'_>, _: &[Event], _: Option<RequestId>, _: Instant) {}
 
+    pub(crate) fn in_group(&mut self) {}
+
     pub(crate) fn ticket_taken(&mut self) {}
 
     pub(crate) fn dropped(&mut self, _: &Subject<'_>, _: &[Event]) {}

@@ -21,6 +21,8 @@ pub(super) struct Trace {
     parting: Parting,
     /// Whether it was told what the candidate found when it began.
     greeted: bool,
+    /// Whether its last release did not get through.
+    unreleased: bool,
 }
 
 #[derive(Default)]
@@ -28,8 +30,8 @@ struct Rare {
     /// Of the request under way, if somebody wants it.
     span: Option<Span>,
     outage: Option<Outage>,
-    /// What its first claim was refused for.
-    refusal: Option<(Option<Lease>, Duration)>,
+    /// What its first request found, and after how long to ask again.
+    found: Option<(Option<Lease>, Duration)>,
 }
 
 /// From a first failure until the storage has answered for a ttl without another.
@@ -73,7 +75,7 @@ macro_rules! tell {
 
 impl Trace {
     pub(super) const fn new() -> Self {
-        Self { rare: None, parting: Parting::Stopped, greeted: false }
+        Self { rare: None, parting: Parting::Stopped, greeted: false, unreleased: false }
     }
 
     pub(super) fn requested(&mut self, subject: &Subject<'_>, request: &Request) {
@@ -120,20 +122,22 @@ impl Trace {
         span.in_scope(|| tell!(subject, TRACE, operation, outcome, ?elapsed, "request"));
     }
 
-    /// Once: a refusal says why there is nothing to be seen of a candidate that has just begun.
+    /// Once: what a candidate found says why there is nothing to be seen of it yet.
     pub(super) fn answered(&mut self, reply: &Answer) {
-        if !self.greeted
-            && let Ok(Reply::Acquired(Acquired::Refused { lease, retry_after })) = reply
-        {
-            self.rare.get_or_insert_default().refusal = Some((lease.clone(), *retry_after));
-        }
+        let found = match reply {
+            _ if self.greeted => return,
+            Ok(Reply::Acquired(Acquired::Refused { lease, retry_after })) => (lease.clone(), *retry_after),
+            Ok(Reply::Got(lease)) => (lease.clone(), Duration::ZERO),
+            _ => return,
+        };
+        self.rare.get_or_insert_default().found = Some(found);
     }
 
     /// Whom it waits for, and for how long at most if that one is gone.
     pub(super) fn greet(&mut self, subject: &Subject<'_>, events: &[Event]) {
-        let refusal = self.rare.as_mut().and_then(|rare| rare.refusal.take());
-        self.greeted |= events.iter().any(|event| matches!(event, Event::Elected { .. }));
-        let Some((lease, retry_after)) = refusal.filter(|_| !self.greeted) else { return };
+        let found = self.rare.as_mut().and_then(|rare| rare.found.take());
+        self.greeted |= subject.id.is_none() || events.iter().any(|event| matches!(event, Event::Elected { .. }));
+        let Some((lease, retry_after)) = found.filter(|_| !self.greeted) else { return };
         self.greeted = true;
         match lease {
             Some(lease) if lease.is_live() => {
@@ -142,9 +146,18 @@ impl Trace {
                 tell!(subject, INFO, term = term.get(), leader, ?time_left, "waits for the leader");
             }
             _ if !retry_after.is_zero() => tell!(subject, INFO, ?retry_after, "waits until the storage grants the key"),
-            // It asks again at once.
+            // It asks again soon.
             _ => self.greeted = false,
         }
+    }
+
+    pub(super) fn in_group(&mut self) {
+        self.greeted = true;
+    }
+
+    /// A release was answered, or failed: then it is tried again, or given up.
+    pub(super) fn release_ended(&mut self, is_done: bool) {
+        self.unreleased = !is_done;
     }
 
     /// An outage is over once the storage has answered for a ttl.
@@ -156,7 +169,7 @@ impl Trace {
             let lasted = newest.saturating_duration_since(began);
             tell!(subject, INFO, failures, ?lasted, "the storage answers again");
         }
-        self.rare.take_if(|rare| rare.span.is_none() && rare.outage.is_none() && rare.refusal.is_none());
+        self.rare.take_if(|rare| rare.span.is_none() && rare.outage.is_none() && rare.found.is_none());
     }
 
     pub(super) fn event(&mut self, subject: &Subject<'_>, event: &Event, now: Instant) {
@@ -204,6 +217,9 @@ impl Trace {
                 }
             }
             Event::Stopped => match self.parting {
+                Parting::Stopped if self.unreleased => {
+                    tell!(subject, WARN, "stopped before its lease was released: it has to run out");
+                }
                 Parting::Stopped if subject.is_unused => tell!(subject, INFO, "stopped: its last handle was dropped"),
                 Parting::Stopped => tell!(subject, INFO, "stopped"),
                 Parting::Dropped => tell!(subject, INFO, "the driver was dropped"),
@@ -238,7 +254,8 @@ impl Trace {
     pub(super) fn dropped(&mut self, is_releasing: bool, events: &[Event]) {
         let leads = events.iter().any(|event| matches!(event, Event::Lost { .. }));
         if self.parting == Parting::Stopped {
-            self.parting = if leads || is_releasing { Parting::Unreleased } else { Parting::Dropped };
+            self.parting =
+                if leads || is_releasing || self.unreleased { Parting::Unreleased } else { Parting::Dropped };
         }
     }
 }

@@ -1,12 +1,14 @@
 //! What is said when a candidate begins, and of the work that it leads for.
 
+use std::future::pending;
 use std::panic::AssertUnwindSafe;
 
 use futures::FutureExt;
-use lessor::{Builder, Id, Then};
+use futures::future::{Either, select};
+use lessor::{Builder, Group, Id, Then, Timer};
 use tracing::Level;
 
-use crate::faulty::{candidate, entropy, fixture, ms, secs, spawned};
+use crate::faulty::{Fault, candidate, entropy, fixture, ms, secs, spawned};
 use crate::log::{assert_lines, logged, wait};
 
 /// Whoever starts it again after a crash sees nothing for a ttl, and reads why. It is said once.
@@ -16,7 +18,7 @@ fn a_new_candidate_says_whom_it_waits_for() {
         let (timer, storage) = fixture();
         let (a, driver) = candidate("a", &storage, &timer);
         let mut run = Box::pin(driver.run());
-        timer.block_on(futures::future::select(&mut run, Box::pin(a.elected()))).unwrap();
+        timer.block_on(select(&mut run, Box::pin(a.elected()))).unwrap();
         drop((run, a));
         wait(&timer, secs(3));
         log.lines();
@@ -64,6 +66,165 @@ fn a_candidate_without_handles_says_so() {
         let (_, driver) = candidate("a", &storage, &timer);
         timer.block_on(driver.run()).unwrap();
         assert_lines(log, &[r#"INFO lessor: stopped: its last handle was dropped key="k" id="a""#]);
+    });
+}
+
+/// Who only looks at first, since others are to go first, says the same.
+#[test]
+fn a_patient_candidate_says_whom_it_waits_for() {
+    logged(Level::INFO, |log| {
+        let (timer, storage) = fixture();
+        let a = spawned("a", &storage, &timer);
+        timer.block_on(a.elected()).unwrap().unwrap();
+        log.lines();
+        let builder = Builder::new("k").id("b").claim_delay(secs(20));
+        let (b, driver) = builder.build_with(storage.clone(), timer.clone(), entropy(7)).unwrap();
+        timer.spawn(driver.run());
+        // An observer waits for nobody, and candidates of a group are very many.
+        let (observer, driver) = Builder::new("k").observe_with(storage.clone(), timer.clone(), || 7).unwrap();
+        timer.spawn(driver.run());
+        let (group, driver) = Group::builder().build_with(storage, timer.clone(), entropy(8)).unwrap();
+        group.add(Builder::new("k")).unwrap();
+        timer.spawn(driver.run());
+        wait(&timer, secs(3600));
+        assert_lines(log, &[r#"INFO lessor: waits for the leader key="k" id="b" term=1 leader="a" time_left=10s"#]);
+        drop((b, observer, group));
+    });
+}
+
+/// Whoever led has begun long ago.
+#[test]
+fn a_former_leader_does_not_say_it() {
+    logged(Level::INFO, |log| {
+        let (timer, storage) = fixture();
+        let a = spawned("a", &storage, &timer);
+        timer.block_on(a.elected()).unwrap().unwrap();
+        let b = spawned("b", &storage, &timer);
+        wait(&timer, secs(1));
+        timer.block_on(a.resign()).unwrap().unwrap();
+        timer.block_on(b.elected()).unwrap().unwrap();
+        wait(&timer, secs(60));
+        log.lines();
+        wait(&timer, secs(3600));
+        assert_lines(log, &[]);
+        drop((a, b));
+    });
+}
+
+/// A stop is a stop, even if the last handle goes right after it.
+#[test]
+fn a_stop_is_not_taken_for_a_dropped_handle() {
+    logged(Level::INFO, |log| {
+        let (timer, storage) = fixture();
+        let (a, driver) = candidate("a", &storage, &timer);
+        let _ = a.shutdown().now_or_never();
+        drop(a);
+        timer.block_on(driver.run()).unwrap();
+        assert_lines(log, &[r#"INFO lessor: stopped key="k" id="a""#]);
+    });
+}
+
+/// The next one waits for a ttl: that is worth a line.
+#[test]
+fn a_release_that_did_not_get_through_is_a_warning() {
+    for dropped in [false, true] {
+        logged(Level::WARN, |log| {
+            let (timer, storage) = fixture();
+            let (a, driver) = candidate("a", &storage, &timer);
+            let mut run = Box::pin(driver.run());
+            timer.block_on(select(&mut run, Box::pin(a.elected()))).unwrap();
+            storage.set(Fault::Refuse);
+            drop(a);
+            if dropped {
+                // Between the first attempt and the second.
+                timer.block_on(select(&mut run, timer.sleep(ms(1)))).unwrap();
+                assert_eq!(storage.releases(), 1);
+            } else {
+                timer.block_on(&mut run).unwrap();
+            }
+            drop(run);
+            let end = if dropped { "the driver was dropped" } else { "stopped" };
+            let failed = r#"WARN lessor: the storage fails key="k" id="a" operation="release" error=transient storage error: refused"#;
+            let last = format!(r#"WARN lessor: {end} before its lease was released: it has to run out key="k" id="a""#);
+            assert_lines(log, &[failed, &last]);
+        });
+    }
+}
+
+/// Each line that the code can write stands in the guide's table.
+#[test]
+fn each_message_is_documented() {
+    let page = include_str!("../../src/guide/telemetry.md");
+    let code = [include_str!("../../src/telemetry/trace.rs"), include_str!("../../src/telemetry/work.rs")];
+    let mut found = 0;
+    for text in code.iter().flat_map(|code| code.split("tell!(").skip(1)) {
+        let text = &text[..text.find(')').unwrap_or(text.len())];
+        let Some(message) = text.rsplit('"').nth(1).filter(|_| text.contains('"')) else { continue };
+        found += 1;
+        assert!(page.contains(&format!("`{message}`")), "{message}");
+    }
+    assert!(found > 15, "{found}");
+}
+
+/// In an ending term an error is what `?` says of the end.
+#[test]
+fn work_that_fails_at_the_end_of_its_term_is_none() {
+    logged(Level::WARN, |log| {
+        let (timer, storage) = fixture();
+        let (a, driver) = candidate("a", &storage, &timer);
+        timer.spawn(driver.run_until(timer.sleep(secs(5))));
+        let lead = a.lead_guarded(async |guard| guard.run(pending::<()>()).await.into());
+        assert_eq!(timer.block_on(lead), Some(Ok(())));
+        assert_lines(log, &[]);
+    });
+}
+
+/// It leads on and does nothing: once a term that is said.
+#[test]
+fn work_that_is_done_is_told() {
+    logged(Level::INFO, |log| {
+        let (timer, storage) = fixture();
+        let (a, driver) = candidate("a", &storage, &timer);
+        timer.spawn(driver.run_until(timer.sleep(secs(60))));
+        assert_eq!(timer.block_on(a.lead(async |_| Then::NextTerm)), Some(Ok(())));
+        let done = r#"INFO lessor: the work has ended: it begins again in the next term key="k" id="a" term=1"#;
+        assert_eq!(log.lines().get(1).map(String::as_str), Some(done));
+    });
+}
+
+#[test]
+fn guarded_work_that_is_cut_is_a_warning() {
+    logged(Level::WARN, |log| {
+        let (timer, storage) = fixture();
+        let (a, driver) = Builder::new("k").id("a").slots(2).build_with(storage, timer.clone(), entropy(1)).unwrap();
+        timer.spawn(driver.run_until(timer.sleep(secs(5))));
+        let lead = a.lead_guarded(async |_guard| pending().await);
+        assert_eq!(timer.block_on(lead), Some(Ok(())));
+        let cut = r#"WARN lessor: guarded work was dropped at the end of its term key="k" id="a" term=1 slot="#;
+        let lines = log.lines();
+        assert!(lines.len() == 1 && lines[0].starts_with(cut), "{lines:?}");
+    });
+}
+
+/// Between two pieces of work nothing is dropped; and a driver that is gone hands nothing over.
+#[test]
+fn a_drop_without_work_is_no_warning() {
+    logged(Level::WARN, |log| {
+        let (timer, storage) = fixture();
+        let a = spawned("a", &storage, &timer);
+        let lead = Box::pin(a.lead(async |_| Then::NextTerm));
+        timer.block_on(select(lead, timer.sleep(secs(60)))).unwrap();
+        assert_lines(log, &[]);
+
+        let (b, driver) = Builder::new("other").id("b").build_with(storage, timer.clone(), entropy(7)).unwrap();
+        let run = Box::pin(driver.run());
+        let mut lead = Box::pin(b.lead(async |_| pending().await));
+        let both = select(run, select(&mut lead, timer.sleep(secs(1))));
+        let Either::Right((_, run)) = timer.block_on(both).unwrap() else { panic!("it runs") };
+        drop(run);
+        log.lines();
+        drop(lead);
+        assert_lines(log, &[]);
     });
 }
 
