@@ -25,6 +25,34 @@ pub(crate) fn explain(error: Error, table: &str, remedy: &'static str) -> Storag
     }
 }
 
+/// Why what was asked together failed as a whole.
+#[derive(Debug)]
+pub(crate) enum Failed {
+    Database(Error),
+    /// Before the database was asked.
+    Otherwise(StorageError),
+}
+
+impl Failed {
+    /// Whether one of those that were asked together may be the cause, so that the others are worth another try.
+    pub(crate) fn may_be_of_one(&self) -> bool {
+        matches!(self, Self::Database(error) if !is_busy(error))
+    }
+
+    pub(crate) fn explained(self, explain: impl FnOnce(Error) -> StorageError) -> StorageError {
+        match self {
+            Self::Database(error) => explain(error),
+            Self::Otherwise(error) => error,
+        }
+    }
+}
+
+impl From<Error> for Failed {
+    fn from(error: Error) -> Self {
+        Self::Database(error)
+    }
+}
+
 pub(crate) fn is_busy(error: &Error) -> bool {
     error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
 }

@@ -25,8 +25,16 @@
 //! All candidates have to run on one machine and open the file on a local file system. SQLite keeps processes apart
 //! by file locks, which do not work reliably on network file systems (NFS, SMB, and most of what is shared into
 //! containers and virtual machines): expect two leaders and a corrupt file there
-//! (<https://sqlite.org/howtocorrupt.html>). Containers of one host may share a volume of that host. Do not delete,
-//! replace or restore the file while candidates run: those that have the old file open would go on using it.
+//! (<https://sqlite.org/howtocorrupt.html>).
+//!
+//! Containers of one host may share a *folder* of that host. Never mount the file alone: SQLite keeps a log beside it
+//! (`-wal`, `-shm`), and each container would have its own. For the same reason the file may have one name only, no hard
+//! links. Both are refused when the storage is opened (a mount where Linux tells of it).
+//!
+//! Do not delete, move, replace or restore the file or its log while candidates run: those that have the old one open go
+//! on using it. Before each answer the storage looks whether the names still lead to what it has open (on Unix; Windows
+//! keeps open files in place), and where they do not everything fails with a permanent error. A leader has its lease in
+//! the old file, and leads on until its own deadline: wait for that, or stop all programs first.
 //!
 //! # What survives
 //! A grant, a renewal or a release is on the disk before it is answered: [`open`](SqliteStorage::open) sets WAL mode,
@@ -109,6 +117,7 @@
 mod admit;
 mod builder;
 mod error;
+mod files;
 mod row;
 mod storage;
 mod table;

@@ -50,8 +50,8 @@ impl SqliteStorage {
     /// table is not looked at: call [`migrate`](Self::migrate), or [`check`](Storage::check).
     ///
     /// # Errors
-    /// [`StorageError`]: permanent if the file cannot be opened or is no database, transient if other processes kept
-    /// it locked.
+    /// [`StorageError`]: permanent if the file cannot be opened, is no database, has several names or is
+    /// [mounted by itself](crate#one-machine-local-disks), transient if other processes kept it locked.
     ///
     /// # Cancel safety
     /// A dropped call closes what it opened; the file may have been created.
@@ -77,7 +77,8 @@ impl SqliteStorage {
     /// ```
     ///
     /// # Errors
-    /// [`StorageError`], permanent if the connection is in a transaction.
+    /// [`StorageError`], permanent if the connection is in a transaction, or if its file has several names or is
+    /// [mounted by itself](crate#one-machine-local-disks).
     ///
     /// # Cancel safety
     /// A dropped call closes the connection.
