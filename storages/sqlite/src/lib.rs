@@ -118,6 +118,7 @@ mod admit;
 mod builder;
 mod error;
 mod files;
+mod name;
 mod row;
 mod storage;
 mod table;

@@ -46,8 +46,9 @@ struct Inner {
 impl SqliteStorage {
     /// Opens the file, creates it if it is missing, and sets WAL mode.
     ///
-    /// The path may be a `file:` URI, and `:memory:` for a database that only this storage and its clones see. The
-    /// table is not looked at: call [`migrate`](Self::migrate), or [`check`](Storage::check).
+    /// The path may be a `file:` URI, and `:memory:` for a database that only this storage and its clones see. An empty path,
+    /// and a URI without one, are refused: SQLite would make a database of this process alone. The table is not looked at:
+    /// call [`migrate`](Self::migrate), or [`check`](Storage::check).
     ///
     /// # Errors
     /// [`StorageError`]: permanent if the file cannot be opened, is no database, has several names or is

@@ -14,6 +14,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use crate::error::{Failed, explain, is_busy};
 use crate::files::{self, Files};
+use crate::name;
 use crate::table::Table;
 use crate::wakeups::Followed;
 
@@ -36,9 +37,13 @@ impl Worker {
         busy: Duration,
         subscribers: Arc<Subscribers>,
     ) -> Result<Self, StorageError> {
-        let named = path.as_os_str().as_encoded_bytes();
-        let named = if named.starts_with(b"file:") || named == b":memory:" { None } else { absolute(path).ok() };
-        let open = || Connection::open(path).map_err(|error| explained(error, &table));
+        name::checked(path)?;
+        let named = if name::is_uri(path) || name::is_memory(path) { None } else { absolute(path).ok() };
+        let open = || {
+            let connection = Connection::open(path).map_err(|error| explained(error, &table))?;
+            name::names_what_is_open(path, &connection)?;
+            Ok(connection)
+        };
         let (connection, files) = files::opened(named.as_deref(), open)?;
         let entered = connection.busy_timeout(busy).and_then(|()| enter_wal(&connection));
         entered.map_err(|error| explained(error, &table))?;

@@ -154,6 +154,33 @@ fn terms_survive_a_restart() {
     });
 }
 
+/// What stands behind an unset variable: SQLite would make a database of this process alone, and each process would lead.
+#[test]
+fn a_database_that_nobody_named_is_refused() {
+    block_on(async {
+        for path in ["", " ", "file:", "file:?cache=shared", "file://", "file:?mode=rw", "file:#x"] {
+            let error = SqliteStorage::open(path).await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Permanent);
+            let cause = AdapterError::of(&error);
+            assert!(
+                matches!(cause, Some(AdapterError::InvalidSetting { field: "path", given: Some(given), .. }) if given == path),
+                "{path:?}: {error}"
+            );
+            assert!(error.to_string().contains("is a variable empty?"), "{error}");
+        }
+        let database = Database::new();
+        drop(database.storage().await);
+        let without_locks = format!("file:{}?nolock=1", database.path.display());
+        let error = SqliteStorage::open(without_locks).await.unwrap_err();
+        assert!(error.kind() == ErrorKind::Permanent && error.to_string().contains("nolock"), "{error}");
+        for path in
+            [":memory:", "file::memory:", "file:x?mode=memory", "file::memory:?cache=shared", "file:/x?vfs=memdb"]
+        {
+            SqliteStorage::open(path).await.unwrap();
+        }
+    });
+}
+
 #[test]
 fn what_cannot_be_opened_or_written_is_permanent() {
     block_on(async {
