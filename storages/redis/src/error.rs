@@ -22,12 +22,19 @@ pub(crate) fn explain(error: RedisError) -> StorageError {
 
 fn refusal(code: &str, detail: &str) -> AdapterError {
     let message = without_arguments(detail);
+    if matches!(code, "MOVED" | "ASK") {
+        // The slot, and the node that has it.
+        let found = format!("yes, slot {}", message.replacen(' ', " at ", 1));
+        let problem = "this server is one node of a Redis Cluster, and the key is with another node";
+        let remedy = "name a server without cluster mode, or the primary of a cluster that has no other";
+        return AdapterError::wrong_setup("cluster-enabled", found, problem, remedy);
+    }
     // As the server says it within a script, in its several versions.
     if code == "NOPERM" || message.contains("can't run this command") || message.contains("No permissions") {
         return AdapterError::forbidden(message);
     }
     let lasting = match code {
-        "WRONGPASS" | "NOAUTH" | "CROSSSLOT" | "MOVED" | "ASK" | "WRONGTYPE" | "NOPROTO" | "DENIED" => true,
+        "WRONGPASS" | "NOAUTH" | "CROSSSLOT" | "WRONGTYPE" | "NOPROTO" | "DENIED" => true,
         "ERR" => ["unknown command", "Unknown Redis command", "unknown subcommand", "invalid DB", "DB index", "AUTH"]
             .iter()
             .any(|beginning| message.contains(beginning)),

@@ -76,15 +76,40 @@ fn rights() {
         woken(&mut wakeups).await;
         extended(storage.renew(renewal(&allowed, term)).await);
         assert!(storage.revoke(&allowed.key).await.unwrap().is_some());
-        for lacks in ["+evalsha ", "+eval ", "+info ", "+time ", "+mget ", "+publish "] {
+        for lacks in ["+evalsha ", "+eval ", "+info ", "+time ", "+mget ", "+publish ", "+subscribe ", "&lessor "] {
             server.tell(&["SCRIPT", "FLUSH"]);
             grant(&rights.replace(lacks, ""));
-            let error = permanent(app().check().await.unwrap_err());
+            let Err(error) = app().check().await else { panic!("{lacks} is not missed") };
+            let error = permanent(error);
             assert!(matches!(error, AdapterError::NoRight { .. }), "{lacks}: {error}");
         }
         grant(&rights.replace("+set ", ""));
         let error = permanent(app().acquire(claim("k", 1)).await.unwrap_err());
         assert!(matches!(error, AdapterError::NoRight { .. }), "{error}");
+    });
+}
+
+/// A node that has some of the keys would lead these, and the others never.
+#[test]
+fn a_node_of_a_cluster() {
+    let nodes = Server::cluster_of_two(Keeps::Nothing);
+    block_on(async {
+        let mut led = 0;
+        for node in &nodes {
+            let storage = RedisStorage::new(node.client());
+            let error = permanent(storage.check().await.unwrap_err());
+            assert!(matches!(&error, AdapterError::WrongSetup { setting: "cluster-enabled", .. }), "{error}");
+            let said = error.to_string();
+            let other = nodes.iter().find(|other| other.port() != node.port()).unwrap();
+            assert!(said.contains("one node of a Redis Cluster") && said.contains(&other.port().to_string()), "{said}");
+            for number in 0..16 {
+                match storage.get(&key(&number.to_string())).await {
+                    Ok(_) => led += 1,
+                    Err(error) => assert!(matches!(permanent(error), AdapterError::WrongSetup { .. })),
+                }
+            }
+        }
+        assert_eq!(led, 16, "each key is with one of them");
     });
 }
 
