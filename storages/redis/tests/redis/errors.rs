@@ -1,5 +1,8 @@
 //! What an error says.
 
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::thread;
 use std::time::Duration;
 
 use lessor::storage::{ErrorKind, Reply, Request};
@@ -158,6 +161,23 @@ fn long_ttls() {
         let error = RedisStorage::builder().max_ttl(Duration::ZERO).unwrap_err();
         assert!(matches!(error, AdapterError::InvalidSetting { field: "max_ttl", .. }), "{error}");
     });
+}
+
+/// Another program listens there: somebody has to correct the address.
+#[test]
+fn another_server() {
+    for answer in ["HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n", "SSH-2.0-OpenSSH_9.9\r\n"] {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("redis://127.0.0.1:{}/", listener.local_addr().unwrap().port());
+        let server = thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let _ = stream.read(&mut [0; 4096]).unwrap();
+            stream.write_all(answer.as_bytes()).unwrap();
+        });
+        let error = permanent(block_on(RedisStorage::new(Client::open(url).unwrap()).check()).unwrap_err());
+        assert!(error.to_string().contains("check the address and the port"), "{error}");
+        server.join().unwrap();
+    }
 }
 
 /// Whether a full server may be written to changes with time. What it drops when it is full does not.
