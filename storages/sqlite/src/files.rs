@@ -56,6 +56,11 @@ impl Files {
         Ok(Self { names, database, beside: Vec::new() })
     }
 
+    /// Without links in it.
+    pub(crate) fn name(&self) -> Option<&Path> {
+        self.names.first().map(PathBuf::as_path)
+    }
+
     /// Whether every name still leads to the files that the connection has open.
     ///
     /// # Errors
@@ -168,7 +173,11 @@ fn is_gone(error: &io::Error) -> bool {
 
 fn unseen(name: &Path, error: io::Error) -> StorageError {
     let kind = error.kind();
-    StorageError::transient(io::Error::new(kind, format!("cannot look at {}: {error}", name.display())))
+    let said = format!("cannot look at {}: {error}", name.display());
+    if kind == io::ErrorKind::PermissionDenied {
+        return AdapterError::forbidden(said).into();
+    }
+    StorageError::transient(io::Error::new(kind, said))
 }
 
 #[cfg(unix)]

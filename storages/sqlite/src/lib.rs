@@ -84,7 +84,7 @@
 //! ```
 //! use lessor_sqlite::SqliteStorage;
 //!
-//! assert_eq!(SqliteStorage::builder().migration_sql(), r#"CREATE TABLE IF NOT EXISTS main."lessor_leases" (
+//! assert_eq!(SqliteStorage::builder().migration_sql(), r#"CREATE TABLE IF NOT EXISTS main."lessor_leases" ( -- layout 1
 //!     key     TEXT    NOT NULL PRIMARY KEY,
 //!     session BLOB,             -- 16 bytes, a secret; NULL: released
 //!     id      TEXT    NOT NULL, -- the candidate's; after a release in favour of another, that one's
@@ -97,7 +97,12 @@
 //! ) STRICT, WITHOUT ROWID;"#);
 //! ```
 //!
-//! Rows are never deleted: they keep the terms. You may read them.
+//! Rows are never deleted: they keep the terms. You may read them. A row that cannot be read, because another program wrote
+//! it, is granted to nobody until somebody mends it; the error names its key and column.
+//!
+//! The comment says which layout the table has, and SQLite keeps it. A later version of this crate that needs another table
+//! gives it the next number, and this version then refuses it: all fails with a permanent error that says so. A table
+//! without the comment has the first layout.
 //!
 //! # Fencing
 //! A write to an SQLite database that only the newest leader can do, whatever its clock and its pauses, begins with

@@ -25,6 +25,8 @@ pub(crate) struct Worker {
     busy_timeout: Duration,
     /// `None`: the database is in memory.
     files: Option<Files>,
+    /// SQLite's count of changes of tables, as it was when the layout of this one was last looked at.
+    schema: Option<i64>,
     followed: Followed,
 }
 
@@ -40,13 +42,13 @@ impl Worker {
         name::checked(path)?;
         let named = if name::is_uri(path) || name::is_memory(path) { None } else { absolute(path).ok() };
         let open = || {
-            let connection = Connection::open(path).map_err(|error| explained(error, &table))?;
+            let connection = Connection::open(path).map_err(|error| explained(error, &table, named.as_deref()))?;
             name::names_what_is_open(path, &connection)?;
             Ok(connection)
         };
         let (connection, files) = files::opened(named.as_deref(), open)?;
         let entered = connection.busy_timeout(busy).and_then(|()| enter_wal(&connection));
-        entered.map_err(|error| explained(error, &table))?;
+        entered.map_err(|error| explained(error, &table, files.as_ref().and_then(Files::name)))?;
         Self::with(connection, files, table, busy, subscribers)
     }
 
@@ -78,33 +80,38 @@ impl Worker {
             .and_then(|()| connection.pragma_update(None, "synchronous", "EXTRA"))
             .and_then(|()| connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map(drop))
             .and_then(|()| files.as_mut().map_or(Ok(()), |files| files.find_log(&connection)))
-            .map_err(|error| explained(error, &table))?;
+            .map_err(|error| explained(error, &table, files.as_ref().and_then(Files::name)))?;
         let path = connection.path().filter(|path| !path.is_empty()).map(Path::new);
         let followed = Followed::new(subscribers, path);
-        Ok(Self { connection, table, busy_timeout, files, followed })
+        Ok(Self { connection, table, busy_timeout, files, schema: None, followed })
     }
 
     pub(crate) fn migrate(&mut self) -> Result<(), StorageError> {
-        self.migrated().map_err(|failed| failed.explained(|error| explained(error, &self.table)))
+        self.migrated().map_err(|failed| self.explained(failed))
     }
 
     /// Without a lock where the table is there.
     fn migrated(&self) -> Result<(), Failed> {
         unmoved(self.files.as_ref())?;
         self.connection.busy_timeout(self.busy_timeout)?;
-        Ok(self.connection.execute_batch(&self.table.create)?)
+        self.connection.execute_batch(&self.table.create)?;
+        self.table.is_known(&self.connection)?.map_err(|unknown| Failed::Otherwise(unknown.into()))
     }
 
     pub(crate) fn check(&mut self) -> Result<(), StorageError> {
-        self.checked().map_err(|failed| failed.explained(|error| explained(error, &self.table)))
+        self.checked().map_err(|failed| self.explained(failed))
     }
 
     fn checked(&mut self) -> Result<(), Failed> {
         self.connection.busy_timeout(self.busy_timeout)?;
-        let transaction = begin(&mut self.connection, &mut self.files)?;
+        let transaction = begin(&mut self.connection, &mut self.files, &self.table, &mut self.schema)?;
         let read_back = self.table.probe(&transaction)?;
         transaction.rollback()?;
         read_back.map(|_| ()).map_err(|unreadable| Failed::Otherwise(unreadable.into()))
+    }
+
+    fn explained(&self, failed: Failed) -> StorageError {
+        failed.explained(|error| explained(error, &self.table, self.files.as_ref().and_then(Files::name)))
     }
 
     pub(crate) fn follow(&mut self, key: Key, changed: impl Fn() + Send + 'static) {
@@ -127,7 +134,7 @@ impl Worker {
             return asked.iter().flat_map(|requests| self.answer(slice::from_ref(requests))).collect();
         }
         if let Err(failed) = decided {
-            let error = failed.explained(|error| explained(error, &self.table));
+            let error = self.explained(failed);
             for (batch, requests) in batches.iter_mut().zip(asked) {
                 batch.answer_open(requests.iter().map(|_| Err(error.clone())));
             }
@@ -195,7 +202,7 @@ impl Worker {
         if requests.iter().all(|request| matches!(request, Request::List(_))) {
             return Ok(decide(&self.connection)?);
         }
-        let transaction = begin(&mut self.connection, &mut self.files)?;
+        let transaction = begin(&mut self.connection, &mut self.files, &self.table, &mut self.schema)?;
         let answers = decide(&transaction)?;
         transaction.commit()?;
         self.followed.committed(&handed_over);
@@ -228,21 +235,31 @@ fn decide_one(
     Ok(Ok(verdict.reply))
 }
 
-fn explained(error: rusqlite::Error, table: &Table) -> StorageError {
-    explain(error, &table.name, "call SqliteStorage::migrate() once to create it")
+fn explained(error: rusqlite::Error, table: &Table, file: Option<&Path>) -> StorageError {
+    explain(error, &table.name, "call SqliteStorage::migrate() once to create it", file)
 }
 
 /// Begins a transaction that has the write lock: one that reads first and then writes fails when another commits in
 /// between. It rolls back when it is dropped, after a failed commit too.
 ///
-/// The files are looked at when the lock is had: it may have been waited for.
-fn begin<'c>(connection: &'c mut Connection, files: &mut Option<Files>) -> Result<Transaction<'c>, Failed> {
+/// Files and table are looked at when the lock is had: it may have been waited for.
+fn begin<'c>(
+    connection: &'c mut Connection,
+    files: &mut Option<Files>,
+    table: &Table,
+    schema: &mut Option<i64>,
+) -> Result<Transaction<'c>, Failed> {
     end_former(connection)?;
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     unmoved(files.as_ref())?;
     if let Some(files) = files {
         // Your own connection may write none at first.
         files.find_log(&transaction)?;
+    }
+    let now = transaction.prepare_cached("PRAGMA main.schema_version")?.query_row([], |row| row.get(0))?;
+    if *schema != Some(now) {
+        table.is_known(&transaction)?.map_err(|unknown| Failed::Otherwise(unknown.into()))?;
+        *schema = Some(now);
     }
     Ok(transaction)
 }

@@ -3,7 +3,8 @@
 
 use std::env;
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -210,4 +211,57 @@ fn what_has_a_name_of_its_own_is_opened() {
         fs::remove_file(&odd).unwrap();
         about(&storage.acquire(claim("k", 2)).await.unwrap_err(), &odd, "restart");
     });
+}
+
+/// Of a file that only its owner may write, in a folder that only its owner may write, or both. Root may do all, so this test
+/// is started again as nobody where it runs as root.
+#[test]
+fn another_users_file_says_what_is_needed() {
+    const FILE: &str = "LESSOR_TEST_OF_ANOTHER";
+    let refused = |path: &Path| {
+        let error = block_on(async {
+            match SqliteStorage::open(path).await {
+                Ok(storage) => storage.check().await.expect_err("it was opened, and can be written"),
+                Err(error) => error,
+            }
+        });
+        let text = error.to_string();
+        assert_eq!(error.kind(), ErrorKind::Permanent, "{text}");
+        assert!(matches!(AdapterError::of(&error), Some(AdapterError::NoRight { .. })), "{text}");
+        assert!(text.contains(&path.display().to_string()) && text.contains("read and write the file"), "{text}");
+    };
+    if let Some(path) = env::var_os(FILE) {
+        return refused(Path::new(&path));
+    }
+    for (folder_writable, file_writable, led) in
+        [(false, false, false), (false, false, true), (false, true, false), (true, false, false)]
+    {
+        let (database, programs) = (Database::new(), tempfile::tempdir().unwrap());
+        // The last to close it takes its log along.
+        let owner = database.raw();
+        let create = SqliteStorage::builder().migration_sql();
+        owner.execute_batch(&format!("PRAGMA journal_mode = WAL; {create}")).unwrap();
+        let leader = led.then_some(owner);
+        let folder = database.path.parent().unwrap();
+        let is_root = fs::metadata(folder).unwrap().uid() == 0;
+        let rights = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+        // Nobody is another user than root; anybody else takes the right from itself.
+        let of_others = |writable| if writable { 0o777 } else { 0o755 };
+        let own = |writable| if writable { 0o755 } else { 0o555 };
+        let mode = |writable| if is_root { of_others(writable) } else { own(writable) };
+        rights(&database.path, mode(file_writable));
+        rights(folder, mode(folder_writable));
+        if is_root {
+            rights(programs.path(), 0o755);
+            let program = programs.path().join("as nobody");
+            fs::copy(env::current_exe().unwrap(), &program).unwrap();
+            let mut again = Command::new(program);
+            again.args(["--exact", "files::another_users_file_says_what_is_needed"]).env(FILE, &database.path);
+            assert!(again.uid(65_534).gid(65_534).current_dir("/").status().unwrap().success());
+        } else {
+            refused(&database.path);
+        }
+        rights(folder, 0o755);
+        drop(leader);
+    }
 }
