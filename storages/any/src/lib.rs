@@ -22,6 +22,8 @@ mod error;
 mod file;
 #[cfg(any(feature = "mysql", feature = "postgres", feature = "redis", feature = "sqlite"))]
 mod parameters;
+#[cfg(any(feature = "mysql", feature = "postgres", feature = "redis"))]
+mod tls;
 mod url;
 
 pub use error::OpenError;
@@ -94,7 +96,7 @@ pub async fn open(url: &str) -> Result<Arc<dyn Storage>, OpenError> {
             let optional = matches!(server.get_ssl_mode(), PgSslMode::Allow | PgSslMode::Prefer);
             parameters::certificates_are_used(&parameters, optional, "sslmode=verify-full")?;
             let storage = lessor_postgres::PostgresStorage::new(server);
-            storage.migrate().await?;
+            storage.migrate().await.map_err(tls::missing)?;
             ready(storage).await
         }
         #[cfg(feature = "mysql")]
@@ -105,13 +107,13 @@ pub async fn open(url: &str) -> Result<Arc<dyn Storage>, OpenError> {
             let optional = matches!(server.get_ssl_mode(), MySqlSslMode::Preferred);
             parameters::certificates_are_used(&parameters, optional, "ssl-mode=VERIFY_IDENTITY")?;
             let storage = lessor_mysql::MySqlStorage::new(server);
-            storage.migrate().await?;
+            storage.migrate().await.map_err(tls::missing)?;
             ready(storage).await
         }
         #[cfg(feature = "redis")]
         "redis" => {
             parameters::of(url, &parameters::REDIS)?;
-            let client = lessor_redis::redis::Client::open(url).map_err(OpenError::invalid)?;
+            let client = lessor_redis::redis::Client::open(url).map_err(|error| tls::missing_for(url, &error))?;
             ready(lessor_redis::RedisStorage::new(client)).await
         }
         #[cfg(feature = "http")]

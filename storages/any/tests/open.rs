@@ -155,3 +155,23 @@ fn a_missing_feature_is_named() {
         "this program was built without that storage: it needs lessor-any's feature \"redis\""
     );
 }
+
+/// Nothing is sent without it. The server is a port that is listened at: no driver gets as far as a word.
+#[cfg(not(feature = "tls-rustls"))]
+#[test]
+fn tls_that_is_not_compiled_in_is_named() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    for (url, feature) in [
+        (format!("postgres://app@127.0.0.1:{port}/app?sslmode=require"), cfg!(feature = "postgres")),
+        (
+            format!("postgres://app@127.0.0.1:{port}/app?sslmode=verify-full&sslrootcert=/ca.pem"),
+            cfg!(feature = "postgres"),
+        ),
+        (format!("rediss://127.0.0.1:{port}"), cfg!(feature = "redis")),
+    ] {
+        let error = error(&url);
+        let needed = matches!(error, OpenError::MissingFeature { feature: "tls-rustls", .. });
+        assert!(needed || !feature && matches!(error, OpenError::MissingFeature { .. }), "{error}");
+    }
+}
