@@ -26,7 +26,7 @@ pub(crate) fn named(url: &str) -> Result<Cow<'_, str>, OpenError> {
         // An authority: nothing or localhost.
         let path =
             path.strip_prefix("//").map_or(path, |path| path.find('/').and_then(|at| path.get(at..)).unwrap_or(""));
-        (decoded(path)?, parameters::of(url, &SQLITE)?)
+        (decoded(path)?, parameters::of(before(url, &['#']), &SQLITE)?)
     } else {
         (url.into(), Vec::new())
     };

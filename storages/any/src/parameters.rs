@@ -13,6 +13,8 @@ pub(crate) struct Known {
     aliases: &'static [&'static str],
     /// What asks for TLS, for whoever writes it as elsewhere.
     tls: &'static str,
+    /// What may stand behind a `#`.
+    fragment: Option<&'static str>,
 }
 
 #[cfg(any(feature = "postgres", test))]
@@ -34,6 +36,7 @@ pub(crate) const POSTGRES: Known = Known {
     ],
     aliases: &["ssl-mode", "ssl-root-cert", "ssl-ca", "ssl-cert", "ssl-key"],
     tls: "sslmode",
+    fragment: None,
 };
 
 #[cfg(any(feature = "mysql", test))]
@@ -51,20 +54,29 @@ pub(crate) const MYSQL: Known = Known {
     ],
     aliases: &["sslmode", "sslca", "sslcert", "sslkey", "timezone"],
     tls: "ssl-mode",
+    fragment: None,
 };
 
 #[cfg(any(feature = "redis", test))]
-pub(crate) const REDIS: Known = Known { names: &["protocol"], aliases: &[], tls: "rediss://" };
+pub(crate) const REDIS: Known =
+    Known { names: &["protocol"], aliases: &[], tls: "rediss://", fragment: Some("insecure") };
 
 #[cfg(any(feature = "sqlite", test))]
-pub(crate) const SQLITE: Known = Known { names: &["mode", "cache", "vfs"], aliases: &["psow"], tls: "" };
+pub(crate) const SQLITE: Known =
+    Known { names: &["mode", "cache", "vfs"], aliases: &["psow"], tls: "", fragment: None };
 
 /// The parameters of a URL, decoded.
 ///
 /// # Errors
-/// One that this engine does not know. It is named, its value is not.
+/// One that this engine does not know, or that is there twice. It is named, its value is not. And what stands behind a `#`,
+/// which drivers do not read.
 pub(crate) fn of(url: &str, known: &Known) -> Result<Vec<(String, String)>, OpenError> {
-    let url = url.split_once('#').map_or(url, |(url, _)| url);
+    let (url, fragment) = url.split_once('#').map_or((url, None), |(url, fragment)| (url, Some(fragment)));
+    if fragment.is_some_and(|fragment| Some(fragment) != known.fragment) {
+        return Err(OpenError::invalid(
+            "what stands behind a # is passed over: a # in a name or a password is written as %23",
+        ));
+    }
     let Some((_, query)) = url.split_once('?') else { return Ok(Vec::new()) };
     if query.contains('@') {
         // A password with a ? in it: nothing of it may be shown.
@@ -78,6 +90,10 @@ pub(crate) fn of(url: &str, known: &Known) -> Result<Vec<(String, String)>, Open
         if !known.has(&name) {
             return Err(OpenError::invalid(known.refusal(&name)));
         }
+        let is_the_same = |(other, _): &(String, String)| plain(other) == plain(&name);
+        if !name.starts_with("options") && parameters.iter().any(is_the_same) {
+            return Err(OpenError::invalid(format!("parameter {name:?} is there twice")));
+        }
         parameters.push((name, value));
     }
     Ok(parameters)
@@ -86,6 +102,11 @@ pub(crate) fn of(url: &str, known: &Known) -> Result<Vec<(String, String)>, Open
 /// As in forms: that is how drivers read them.
 fn decoded(text: &str) -> String {
     percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned()
+}
+
+/// A name in one of its spellings.
+fn plain(name: &str) -> String {
+    name.to_ascii_lowercase().replace(['-', '_', '.'], "")
 }
 
 impl Known {
@@ -111,7 +132,6 @@ impl Known {
     }
 
     fn nearest(&self, name: &str) -> Option<&'static str> {
-        let plain = |name: &str| name.to_ascii_lowercase().replace(['-', '_', '.'], "");
         let name = plain(name);
         let distance = |known: &str| strsim::damerau_levenshtein(&plain(known), &name);
         let nearest = self.names.iter().map(|known| (distance(known), *known)).min();
@@ -163,7 +183,7 @@ mod tests {
         ] {
             assert!(of(url, known).is_ok(), "{url}");
         }
-        let read = of("sqlite:e.db?mode=rw&vfs=a%26b#x", &SQLITE).unwrap();
+        let read = of("sqlite:e.db?mode=rw&vfs=a%26b", &SQLITE).unwrap();
         assert_eq!(read, [("mode", "rw"), ("vfs", "a&b")].map(|(name, value)| (name.to_owned(), value.to_owned())));
     }
 
@@ -188,6 +208,10 @@ mod tests {
             ),
             ("redis://h?db=3", &REDIS, "parameter \"db\" is unknown: there are protocol"),
             ("sqlite:a?immutable=1", &SQLITE, "parameter \"immutable\" is unknown: there are mode, cache, vfs"),
+            ("postgres://h/d?sslmode=require&sslmode=disable", &POSTGRES, "parameter \"sslmode\" is there twice"),
+            ("mysql://h/d?ssl-mode=REQUIRED&sslmode=x", &MYSQL, "parameter \"sslmode\" is there twice"),
+            ("postgres://h/d#x?sslmode=require", &POSTGRES, "what stands behind a # is passed over"),
+            ("redis://h#?protocol=resp3", &REDIS, "what stands behind a # is passed over"),
             ("mysql://h/d?my%20dog=1", &MYSQL, "it has a parameter that is unknown: there are ssl-mode, "),
         ] {
             let said = said(url, known);

@@ -29,7 +29,7 @@
 //!
 //! Containers of one host may share a *folder* of that host. Never mount the file alone: SQLite keeps a log beside it
 //! (`-wal`, `-shm`), and each container would have its own. For the same reason the file may have one name only, no hard
-//! links. Both are refused when the storage is opened (a mount where Linux tells of it).
+//! links. Both are refused when the storage is opened (hard links on Unix, mounts on Linux).
 //!
 //! Do not delete, move, replace or restore the file or its log while candidates run: those that have the old one open go
 //! on using it. Before each answer the storage looks whether the names still lead to what it has open (on Unix; Windows
@@ -72,6 +72,8 @@
 //! | lower layers of an overlay, FUSE, shares into a virtual machine | often not woken |
 //! | a directory that the processes may not write | not woken (SQLite itself hardly works there) |
 //! | in memory | there are no other processes |
+//!
+//! Where the folder cannot be watched at all the log says so once (feature `tracing` of `lessor`).
 //!
 //! A follower that is not woken asks at its [retry interval](lessor::Config::retry_interval): wake-ups make hand-overs
 //! faster, but nothing relies on them. Since no file system says whether it tells, followers here ask every fifth of the
