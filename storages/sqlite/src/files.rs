@@ -12,13 +12,10 @@ use lessor::StorageError;
 use lessor_kit::error::AdapterError;
 use rusqlite::Connection;
 
-/// Which file it is, whatever its name.
-#[cfg(unix)]
-type Identity = (u64, u64);
-
-/// Other systems keep a file that is open from being deleted or replaced: it is there, or it is not.
-#[cfg(not(unix))]
-type Identity = ();
+/// Which file it is, whatever its name: by device and number, on Unix. Other systems keep a file that is open from being deleted
+/// or replaced: it is there, or it is not.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Identity(u64, u64);
 
 /// The files of a database on the disk.
 pub(crate) struct Files {
@@ -183,11 +180,13 @@ fn unseen(name: &Path, error: io::Error) -> StorageError {
 #[cfg(unix)]
 fn identity(found: &fs::Metadata) -> Identity {
     use std::os::unix::fs::MetadataExt;
-    (found.dev(), found.ino())
+    Identity(found.dev(), found.ino())
 }
 
 #[cfg(not(unix))]
-fn identity(_: &fs::Metadata) -> Identity {}
+fn identity(_: &fs::Metadata) -> Identity {
+    Identity(0, 0)
+}
 
 #[cfg(unix)]
 fn links(found: &fs::Metadata) -> u64 {
