@@ -47,7 +47,8 @@ pub(crate) fn named(url: &str) -> Result<Cow<'_, str>, OpenError> {
     }
     if parameters.is_empty() {
         // A name that looks like a URI is none.
-        return Ok(if path.starts_with("file:") { format!("./{path}").into() } else { path });
+        let looks_like = ["file:", "sqlite:"].iter().any(|scheme| path.starts_with(scheme));
+        return Ok(if looks_like { format!("./{path}").into() } else { path });
     }
     let authority = if path.starts_with('/') { "//" } else { "" };
     let query = url.split_once('?').map_or("", |(_, query)| query).replace('#', "%23");
@@ -82,6 +83,7 @@ mod tests {
             ("sqlite:100%.db", "100%.db"),
             ("sqlite:a#b.db", "a#b.db"),
             ("sqlite:file%3Aa.db", "./file:a.db"),
+            ("sqlite:sqlite:a.db", "./sqlite:a.db"),
             ("sqlite:a%20b%3F.db?mode=rw", "file:a b%3F.db?mode=rw"),
             ("sqlite:///var/e.db?mode=rwc&cache=private", "file:///var/e.db?mode=rwc&cache=private"),
             ("sqlite:////var/e.db?mode=rw", "file:////var/e.db?mode=rw"),

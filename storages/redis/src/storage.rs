@@ -205,7 +205,7 @@ impl Storage for RedisStorage {
     }
 
     /// Whether the server is a primary that evicts no records and has all of the storage's keys, and this user may run scripts,
-    /// tell followers and be told. Writes nothing. It passes during a freeze.
+    /// tell followers and be told, for which it makes a connection of its own. Writes nothing. It passes during a freeze.
     async fn check(&self) -> Result<(), StorageError> {
         self.0.check().await
     }

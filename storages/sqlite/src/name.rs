@@ -9,11 +9,15 @@ const ALLOWED: &str = "a file, or \":memory:\" for this process alone: SQLite wo
                        (is a variable empty?)";
 
 /// # Errors
-/// [`AdapterError::InvalidSetting`]: it names nothing, or sets the locks aside.
+/// [`AdapterError::InvalidSetting`]: it names nothing, is another library's URL, or sets the locks aside.
 pub(crate) fn checked(path: &Path) -> Result<(), AdapterError> {
     let name = path.as_os_str().as_encoded_bytes();
     if name.trim_ascii().is_empty() {
         return Err(AdapterError::invalid("path", &path.to_string_lossy(), ALLOWED));
+    }
+    if name.starts_with(b"sqlite:") {
+        let allowed = "a path, or SQLite's own file: URI (lessor-any's open reads sqlite: URLs; a file of that name is ./sqlite:..)";
+        return Err(AdapterError::invalid("path", &path.to_string_lossy(), allowed));
     }
     if let Some((_, query)) = path.to_str().filter(|_| is_uri(path)).and_then(|uri| uri.split_once('?')) {
         let is_set = |pair: &str| pair.split_once('=').is_some_and(|(name, value)| name == "nolock" && value != "0");
