@@ -5,7 +5,7 @@ use alloc::string::String;
 use core::fmt;
 use core::time::Duration;
 
-/// What comes after work that has ended: what the work of [`Candidate::lead`] answers.
+/// What comes after work that has ended: what the work of [`Candidate::lead`](crate::Candidate::lead) answers.
 ///
 /// Work that never ends, an endless loop, need not say it. A result says it by `into()`: `Ok(())` is
 /// [`NextTerm`](Self::NextTerm), `Ok` of a `Then` is that, and an error, of any type that can be shown, is [`Failed`](Self::Failed).

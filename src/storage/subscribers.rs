@@ -3,6 +3,7 @@
 use alloc::collections::BTreeMap;
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
+use core::fmt;
 
 use super::Wakeups;
 use super::topic::{Subscription, Topic};
@@ -38,13 +39,26 @@ struct Followed {
     topics: BTreeMap<Key, Weak<Topic>>,
     /// How many keys there may be before those that nobody waits for are forgotten.
     room: usize,
+    outage: Outage,
+}
+
+/// What was told of the connection that brings wake-ups.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Outage {
+    /// There was none yet, or it has ended and the next one is not made yet: what comes next says whether that is worth a word.
+    #[default]
+    Open,
+    /// It stands.
+    Over,
+    /// It was told that there is none.
+    Told,
 }
 
 impl Subscribers {
     /// No subscriptions yet.
     #[must_use]
     pub const fn new() -> Self {
-        Self(Mutex::new(Followed { topics: BTreeMap::new(), room: 0 }))
+        Self(Mutex::new(Followed { topics: BTreeMap::new(), room: 0, outage: Outage::Open }))
     }
 
     /// Wake-ups of this key from now on.
@@ -63,10 +77,43 @@ impl Subscribers {
         }
     }
 
-    /// Wakes everybody, as after a lost connection was made anew.
+    /// Wakes everybody, as after a lost connection was made anew: it is [connected](Self::connected).
     pub fn wake_all(&self) {
+        self.connected();
         let topics: Vec<_> = self.0.lock().topics.values().filter_map(Weak::upgrade).collect();
         topics.iter().for_each(|topic| topic.wake());
+    }
+
+    /// The connection that brings wake-ups stands. For storages that have one.
+    pub fn connected(&self) {
+        let before = core::mem::replace(&mut self.0.lock().outage, Outage::Over);
+        if before == Outage::Told {
+            #[cfg(feature = "tracing")]
+            tracing::info!(target: "lessor", "wake-ups come again");
+        }
+    }
+
+    /// The connection that brings wake-ups has ended, or could not be made. For storages that have one.
+    ///
+    /// Followers ask by themselves meanwhile, so it is no failure, and one that is made anew at once is nobody's concern. With
+    /// feature `tracing` a connection that cannot be made is told as a warning, once until the next one
+    /// [stands](Self::connected). `error` says why; it must show no secret.
+    ///
+    /// ```
+    /// let subscribers = lessor::storage::Subscribers::new();
+    /// subscribers.disconnected(&"this user may not listen");
+    /// ```
+    pub fn disconnected(&self, error: &dyn fmt::Display) {
+        let mut followed = self.0.lock();
+        let before = followed.outage;
+        followed.outage = if before == Outage::Over { Outage::Open } else { Outage::Told };
+        drop(followed);
+        if before == Outage::Open {
+            #[cfg(feature = "tracing")]
+            tracing::warn!(target: "lessor", %error, "there are no wake-ups");
+            #[cfg(not(feature = "tracing"))]
+            let _ = error;
+        }
     }
 
     /// The keys that somebody waits for.

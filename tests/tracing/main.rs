@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use faulty::{Fault, Faulty, candidate, entropy, fixture, ms, secs, spawned};
 use futures::future::{ready, select};
 use futures::{FutureExt, StreamExt};
-use lessor::storage::{Claim, Release, Renewal, Reply, Request, Session};
+use lessor::storage::{Claim, Release, Renewal, Reply, Request, Session, Subscribers};
 use lessor::{Builder, Event, Key, Storage, StorageError, Timer, Value, Wakeups, async_trait};
 use log::{assert_lines, logged, wait};
 use tracing::{Instrument, Level, Span};
@@ -410,5 +410,26 @@ fn no_secrets() {
         }
         assert!(!text.contains("session"), "not even its name");
         assert!(!text.contains("sesame") && !text.contains("mellon"));
+    });
+}
+
+/// A connection that is made anew at once is nobody's concern, one that cannot be made is told once.
+#[test]
+fn wake_ups_that_do_not_come_are_told_once() {
+    logged(Level::INFO, |log| {
+        let subscribers = Subscribers::new();
+        subscribers.disconnected(&"refused");
+        subscribers.disconnected(&"refused again");
+        assert_lines(log, &["WARN lessor: there are no wake-ups error=refused"]);
+        subscribers.wake_all();
+        subscribers.connected();
+        assert_lines(log, &["INFO lessor: wake-ups come again"]);
+        subscribers.disconnected(&"closed");
+        subscribers.connected();
+        subscribers.disconnected(&"closed");
+        assert_lines(log, &[]);
+        subscribers.disconnected(&"refused");
+        subscribers.disconnected(&"refused");
+        assert_lines(log, &["WARN lessor: there are no wake-ups error=refused"]);
     });
 }

@@ -18,6 +18,12 @@ use std::sync::Arc;
 use lessor::Storage;
 
 mod error;
+#[cfg(feature = "sqlite")]
+mod file;
+#[cfg(any(feature = "mysql", feature = "postgres", feature = "redis", feature = "sqlite"))]
+mod parameters;
+#[cfg(any(feature = "mysql", feature = "postgres", feature = "redis"))]
+mod tls;
 mod url;
 
 pub use error::OpenError;
@@ -31,15 +37,23 @@ mod readme {}
 ///
 /// | URL | storage | feature |
 /// |---|---|---|
-/// | `leases.db`, `sqlite:leases.db`, `file:leases.db?..` | [`SqliteStorage`](lessor_sqlite::SqliteStorage): a file, created if it is missing | `sqlite` |
+/// | `leases.db`, `sqlite:leases.db`, `file:leases.db` | [`SqliteStorage`](lessor_sqlite::SqliteStorage): a file, created if it is missing | `sqlite` |
 /// | `postgres://user:password@host/database` | [`PostgresStorage`](lessor_postgres::PostgresStorage) | `postgres` |
 /// | `mysql://user:password@host/database` | [`MySqlStorage`](lessor_mysql::MySqlStorage) | `mysql` |
 /// | `redis://user:password@host` | [`RedisStorage`](lessor_redis::RedisStorage): the first candidates wait for its `max_ttl` | `redis` |
 /// | `https://token@host`, `http://token@localhost:8787` | [`HttpStorage`](lessor_http::HttpStorage): a lease service | `http` |
 ///
 /// Special characters in a URL are written as `%` and two hexadecimal digits. `postgresql:` is another name of
-/// `postgres:`, `mariadb:` of `mysql:`; `rediss:` is Redis with TLS. All settings are the defaults. TLS to databases and to Redis needs feature `tls-rustls`; its settings (`sslmode=verify-full`,
-/// say) are in the URL, in each driver's words.
+/// `postgres:`, `mariadb:` of `mysql:`; `rediss:` is Redis with TLS. All settings are the defaults.
+///
+/// TLS to databases and to Redis needs feature `tls-rustls`; its settings (`sslmode=verify-full`, say) are in the URL, in each
+/// driver's words. Where it is asked for and the program has none, `open` fails; it never connects without. A parameter that
+/// the engine does not know is refused, and certificates without a mode that uses them.
+///
+/// An SQLite file is named by its path, as it is; by `sqlite:` and a path, in which `%20` is a space and so on, and behind which
+/// there may be `?mode=rw` (it has to be there), `cache` and `vfs`; or by a `file:` URI of SQLite with the same parameters.
+/// `sqlite:` and `sqlite://` are the same: both take a relative path, and an absolute one begins with one more `/`. A database in
+/// memory, and one without a name, would be this process's alone, and are refused.
 ///
 /// Clones of the `Arc` are the same storage.
 ///
@@ -70,27 +84,36 @@ pub async fn open(url: &str) -> Result<Arc<dyn Storage>, OpenError> {
     match url::feature(url)? {
         #[cfg(feature = "sqlite")]
         "sqlite" => {
-            let storage = lessor_sqlite::SqliteStorage::open(url::path(url)).await?;
+            let storage = lessor_sqlite::SqliteStorage::open(&*file::named(url)?).await?;
             storage.migrate().await?;
             ready(storage).await
         }
         #[cfg(feature = "postgres")]
         "postgres" => {
-            let server: lessor_postgres::sqlx::postgres::PgConnectOptions = url.parse().map_err(OpenError::invalid)?;
+            use lessor_postgres::sqlx::postgres::{PgConnectOptions, PgSslMode};
+            let parameters = parameters::of(url, &parameters::POSTGRES)?;
+            let server: PgConnectOptions = url.parse().map_err(OpenError::invalid)?;
+            let optional = matches!(server.get_ssl_mode(), PgSslMode::Allow | PgSslMode::Prefer);
+            parameters::certificates_are_used(&parameters, optional, "sslmode=verify-full")?;
             let storage = lessor_postgres::PostgresStorage::new(server);
-            storage.migrate().await?;
+            storage.migrate().await.map_err(tls::missing)?;
             ready(storage).await
         }
         #[cfg(feature = "mysql")]
         "mysql" => {
-            let server: lessor_mysql::sqlx::mysql::MySqlConnectOptions = url.parse().map_err(OpenError::invalid)?;
+            use lessor_mysql::sqlx::mysql::{MySqlConnectOptions, MySqlSslMode};
+            let parameters = parameters::of(url, &parameters::MYSQL)?;
+            let server: MySqlConnectOptions = url.parse().map_err(OpenError::invalid)?;
+            let optional = matches!(server.get_ssl_mode(), MySqlSslMode::Preferred);
+            parameters::certificates_are_used(&parameters, optional, "ssl-mode=VERIFY_IDENTITY")?;
             let storage = lessor_mysql::MySqlStorage::new(server);
-            storage.migrate().await?;
+            storage.migrate().await.map_err(tls::missing)?;
             ready(storage).await
         }
         #[cfg(feature = "redis")]
         "redis" => {
-            let client = lessor_redis::redis::Client::open(url).map_err(OpenError::invalid)?;
+            parameters::of(url, &parameters::REDIS)?;
+            let client = lessor_redis::redis::Client::open(url).map_err(|error| tls::missing_for(url, &error))?;
             ready(lessor_redis::RedisStorage::new(client)).await
         }
         #[cfg(feature = "http")]

@@ -18,7 +18,7 @@ pub(crate) const SCHEMES: [(&str, &str); 10] = [
 
 /// The feature that the URL's scheme needs. What has no scheme is a path.
 pub(crate) fn feature(url: &str) -> Result<&'static str, OpenError> {
-    if url.is_empty() {
+    if url.trim().is_empty() {
         return Err(OpenError::invalid("it is empty"));
     }
     let known = url.split_once(':').and_then(|(scheme, _)| SCHEMES.iter().find(|(name, _)| *name == scheme));
@@ -34,15 +34,6 @@ pub(crate) fn feature(url: &str) -> Result<&'static str, OpenError> {
             Err(OpenError::invalid("a path with an @ in it begins with sqlite:, and any other URL with its scheme"))
         }
         (None, _) => Ok("sqlite"),
-    }
-}
-
-/// The path of an SQLite file. `file:` is SQLite's own: it stays.
-#[cfg(any(feature = "sqlite", test))]
-pub(crate) fn path(url: &str) -> &str {
-    match url.strip_prefix("sqlite:") {
-        Some(path) => path.strip_prefix("//").unwrap_or(path),
-        None => url,
     }
 }
 
@@ -93,18 +84,6 @@ mod tests {
         for url in ["app:s3cret@h/leases", "app:s3cret@h/x?to=http://y"] {
             let error = feature(url).unwrap_err();
             assert!(matches!(error, OpenError::InvalidUrl { .. }) && !error.to_string().contains("s3cret"), "{error}");
-        }
-    }
-
-    #[test]
-    fn paths() {
-        for (url, expected) in [
-            ("leases.db", "leases.db"),
-            ("sqlite:leases.db", "leases.db"),
-            ("sqlite:///var/leases.db", "/var/leases.db"),
-            ("file:leases.db", "file:leases.db"),
-        ] {
-            assert_eq!(path(url), expected, "{url}");
         }
     }
 

@@ -32,6 +32,87 @@ fn a_file_is_made_and_shared() {
     });
 }
 
+/// An unset variable behind the scheme, or memory: each process would lead.
+#[cfg(feature = "sqlite")]
+#[test]
+fn what_no_other_process_sees_is_refused() {
+    for url in ["sqlite:", "sqlite://", "file:", "file://", "sqlite:?mode=rw"] {
+        let error = error(url);
+        assert!(matches!(error, OpenError::InvalidUrl { .. }), "{url}: {error}");
+        assert!(error.to_string().contains("sqlite:/var/lib/app/leases.db"), "it says what to write: {error}");
+    }
+    for url in [":memory:", "sqlite::memory:", "file::memory:?cache=shared", "sqlite:x?mode=memory"] {
+        let error = error(url);
+        assert!(error.to_string().contains("MemoryStorage"), "it says what to take: {error}");
+    }
+}
+
+/// As sqlx and SQLite read it: the same file as its path.
+#[cfg(feature = "sqlite")]
+#[test]
+fn escapes_and_parameters_are_read() {
+    use lessor::Key;
+    use lessor::StorageExt;
+
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a b?.db").display().to_string();
+    let escaped = path.replace(' ', "%20").replace('?', "%3F");
+    block_on(async {
+        let key = Key::new("k").unwrap();
+        let there = |url: String| async move { open(&url).await.map(drop) };
+        let error = there(format!("sqlite:{escaped}?mode=rw")).await.unwrap_err();
+        assert!(matches!(error, OpenError::Storage(_)), "it is not there yet: {error}");
+        open(&path).await.unwrap().get(&key).await.unwrap();
+        for url in [
+            format!("sqlite:{escaped}"),
+            format!("sqlite://{escaped}"),
+            format!("sqlite:{escaped}?mode=rw"),
+            format!("sqlite://{escaped}?mode=rwc"),
+            format!("file:{escaped}?mode=rw"),
+            format!("file://{escaped}"),
+        ] {
+            there(url).await.unwrap();
+        }
+        let files =
+            std::fs::read_dir(folder.path()).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap());
+        assert_eq!(files.filter(|name| name.ends_with(".db")).collect::<Vec<_>>(), ["a b?.db"], "and no other");
+    });
+}
+
+/// A slip of the pen must not connect without TLS. Nothing is sent: there is no such server.
+#[test]
+fn an_unknown_parameter_is_named() {
+    for (url, feature, name) in [
+        ("postgres://app@host.invalid/app?sslmod=require", cfg!(feature = "postgres"), "sslmode"),
+        ("mysql://app@host.invalid/app?tls=required", cfg!(feature = "mysql"), "ssl-mode"),
+        ("redis://host.invalid?ssl=true", cfg!(feature = "redis"), "rediss://"),
+        ("sqlite:leases.db?mod=rw", cfg!(feature = "sqlite"), "mode"),
+        ("file:leases.db?mod=rw", cfg!(feature = "sqlite"), "mode"),
+    ] {
+        let error = error(url);
+        let (_, given) = url.split_once('?').unwrap();
+        let (given, _) = given.split_once('=').unwrap();
+        let says = format!("parameter {given:?} is unknown: did you mean {name:?}?");
+        assert!(!feature || error.to_string().contains(&says), "{error}");
+        assert!(matches!(error, OpenError::InvalidUrl { .. } | OpenError::MissingFeature { .. }), "{error}");
+    }
+    let error = error("https://t0ken@host.invalid?ttl=5");
+    assert!(!cfg!(feature = "http") || error.to_string().contains("without a query"), "{error}");
+}
+
+/// Certificates without a mode that uses them would be passed over by a server without TLS.
+#[test]
+fn certificates_without_tls_are_refused() {
+    for (url, feature, advice) in [
+        ("postgres://app@host.invalid/app?sslrootcert=/ca.pem", cfg!(feature = "postgres"), "sslmode=verify-full"),
+        ("mysql://app@host.invalid/app?ssl-ca=/ca.pem", cfg!(feature = "mysql"), "ssl-mode=VERIFY_IDENTITY"),
+    ] {
+        let error = error(url);
+        assert!(!feature || error.to_string().contains(advice), "{error}");
+        assert!(matches!(error, OpenError::InvalidUrl { .. } | OpenError::MissingFeature { .. }), "{error}");
+    }
+}
+
 #[cfg(feature = "sqlite")]
 #[test]
 fn a_file_that_cannot_be_made_is_an_error_of_the_storage() {
@@ -52,6 +133,8 @@ fn no_secret_is_shown() {
         "redis://user:s3cret@host/no-number",
         "https://s3cret@ho st",
         "https://s3cret%FF@host",
+        "mysql://user:pass?s3cret@host/database",
+        "postgres://user@host/database?s3cret%20word=x",
         "ftp://user:s3cret@host",
         "user:s3cret@host",
     ] {
@@ -71,4 +154,24 @@ fn a_missing_feature_is_named() {
         error.to_string(),
         "this program was built without that storage: it needs lessor-any's feature \"redis\""
     );
+}
+
+/// Nothing is sent without it. The server is a port that is listened at: no driver gets as far as a word.
+#[cfg(not(feature = "tls-rustls"))]
+#[test]
+fn tls_that_is_not_compiled_in_is_named() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    for (url, feature) in [
+        (format!("postgres://app@127.0.0.1:{port}/app?sslmode=require"), cfg!(feature = "postgres")),
+        (
+            format!("postgres://app@127.0.0.1:{port}/app?sslmode=verify-full&sslrootcert=/ca.pem"),
+            cfg!(feature = "postgres"),
+        ),
+        (format!("rediss://127.0.0.1:{port}"), cfg!(feature = "redis")),
+    ] {
+        let error = error(&url);
+        let needed = matches!(error, OpenError::MissingFeature { feature: "tls-rustls", .. });
+        assert!(needed || !feature && matches!(error, OpenError::MissingFeature { .. }), "{error}");
+    }
 }

@@ -103,8 +103,9 @@ impl HttpBuilder {
 
 /// The URL, and whether it is of this machine.
 fn checked(url: &str) -> Result<(Uri, bool), AdapterError> {
-    // What stands before an @ is a secret, misplaced.
+    // What stands before an @ is a secret, misplaced, and what a parameter holds may be one.
     let given = url.rsplit_once('@').map_or_else(|| url.to_string(), |(_, host)| format!("..@{host}"));
+    let given = given.split_once('=').map_or(given.as_str(), |(before, _)| before).to_string();
     let refused = |allowed| AdapterError::invalid("url", &given, allowed);
     let uri: Uri = url.parse().map_err(|_| refused("https://HOST"))?;
     let host = uri.host().ok_or_else(|| refused("https://HOST"))?;
@@ -185,5 +186,7 @@ mod tests {
         assert!(!format!("{builder:?}").contains("s3cret"));
         assert!(!format!("{:?}", builder.build().unwrap()).contains("s3cret"));
         assert!(!format!("{:?}", built("https://user:s3cret@h").unwrap_err()).contains("s3cret"));
+        let error = built("https://h/?token=s3cret").unwrap_err().to_string();
+        assert!(error.contains("?token\" is not allowed: https://HOST/PATH without a query"), "{error}");
     }
 }

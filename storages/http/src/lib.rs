@@ -21,8 +21,9 @@
 //! applied is then open, and a leader leads on until its own deadline.
 //!
 //! An error of the service is inside the [`StorageError`](lessor::StorageError) as an [`AdapterError`]: `NoRight` for a
-//! token that is not valid or may not do this, `Refused` for everything else. An error of the connection is inside as
-//! it came.
+//! token that is not valid or may not do this, `Refused` for everything else; so are a server at the URL that is no lease
+//! service, which says what it answered, and a certificate that is not trusted (`WrongSetup`). Any other error of the
+//! connection is inside as it came.
 //!
 //! # Threads and connections
 //! Operations of all candidates over a storage and its clones wait in one line, and what waits together travels together:

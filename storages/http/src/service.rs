@@ -44,10 +44,13 @@ fn read<A: DeserializeOwned>(sent: Result<Response<Body>, ureq::Error>) -> Resul
     let status = response.status().as_u16();
     let body = response.body_mut().with_config().limit(LONGEST).read_to_vec().map_err(unsent)?;
     if status == 200 {
-        // Something in between may answer 200 with a page of its own.
-        return serde_json::from_slice(&body).map_err(|error| Failed::Other(StorageError::transient(error)));
+        if let Ok(answer) = serde_json::from_slice(&body) {
+            return Ok(answer);
+        }
+    } else if let Ok(problem) = serde_json::from_slice(&body) {
+        return Err(Failed::Other(refused(problem)));
     }
-    Err(Failed::Other(serde_json::from_slice(&body).map_or_else(|_| strange(status), refused)))
+    Err(Failed::Other(strange(&response)))
 }
 
 /// What the service says when it refuses.
@@ -60,9 +63,29 @@ pub(crate) fn refused(problem: Problem) -> StorageError {
 }
 
 /// Something in between has answered, or there is no lease service at this URL.
-fn strange(status: u16) -> StorageError {
-    let (code, said) = (status.to_string(), "nothing that a lease service says");
-    AdapterError::refused("the server at the url", code, said, kind_of(status)).into()
+fn strange(response: &Response<Body>) -> StorageError {
+    let status = response.status();
+    let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let message = match elsewhere(header("location")) {
+        Some(elsewhere) if status.is_redirection() => {
+            format!("the service is elsewhere, at {elsewhere}: if that is right, make it the url")
+        }
+        _ => {
+            let kind = header("content-type").split(';').next().filter(|kind| !kind.is_empty()).unwrap_or("nothing");
+            format!("{kind} that no lease service answers: check the url, and what is between here and there")
+        }
+    };
+    let kind =
+        if status.is_success() || status.is_redirection() { ErrorKind::Permanent } else { kind_of(status.as_u16()) };
+    AdapterError::refused("the server at the url", status.as_str(), &message, kind).into()
+}
+
+/// The URL of the service, if it is where this address is: without what may be a secret.
+fn elsewhere(location: &str) -> Option<String> {
+    let location = location.split(['?', '#']).next()?;
+    let service = ["/v1/batch", "/v1"].into_iter().find_map(|path| location.strip_suffix(path)).unwrap_or(location);
+    let shown = !service.is_empty() && !service.contains('@');
+    shown.then(|| service.chars().filter(|letter| !letter.is_control()).take(200).collect())
 }
 
 /// Somebody has to change something for these; everything else may pass by itself.
@@ -74,10 +97,17 @@ const fn kind_of(status: u16) -> ErrorKind {
 }
 
 fn unsent(error: ureq::Error) -> Failed {
-    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, InvalidData, UnexpectedEof};
     match error {
         ureq::Error::BadUri(_) | ureq::Error::Http(_) | ureq::Error::Tls(_) => {
             Failed::Other(StorageError::permanent(error))
+        }
+        // What TLS does not like about the other side.
+        ureq::Error::Io(error) if error.kind() == InvalidData => Failed::Other(untrusted(&error).into()),
+        ureq::Error::Protocol(error) => {
+            let message = format!("what is no HTTP ({error}): check the url and its port");
+            let kind = ErrorKind::Permanent;
+            Failed::Other(AdapterError::refused("the server at the url", "protocol", &message, kind).into())
         }
         ureq::Error::Io(error)
             if matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof) =>
@@ -86,6 +116,13 @@ fn unsent(error: ureq::Error) -> Failed {
         }
         error => Failed::Other(StorageError::transient(error)),
     }
+}
+
+fn untrusted(error: &io::Error) -> AdapterError {
+    let problem = "no secure connection to the server at the url can be made";
+    let remedy = "check the host and the port, and give the service a certificate for that host by an authority that Mozilla \
+                  trusts: there are no others here";
+    AdapterError::wrong_setup("TLS", error.to_string(), problem, remedy)
 }
 
 /// Why there are no replies.
@@ -107,9 +144,22 @@ impl Failed {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+    use std::sync::Arc;
+    use std::thread;
+
+    use futures::executor::block_on;
+    use futures_rustls::rustls::pki_types::PrivateKeyDer;
+    use futures_rustls::rustls::{ServerConfig, ServerConnection, StreamOwned};
+    use lessor::Storage;
+
+    use crate::HttpStorage;
 
     fn answered(status: u16, body: &str) -> StorageError {
-        let response = Response::builder().status(status).body(Body::builder().data(body)).unwrap();
+        let response = Response::builder().status(status).header("content-type", "text/html; charset=utf-8");
+        let response = response.header("location", "https://new.example.com/leases/v1/batch?token=s3cret");
+        let response = response.body(Body::builder().data(body)).unwrap();
         read::<Vec<WireReply>>(Ok(response)).unwrap_err().into_error()
     }
 
@@ -124,23 +174,71 @@ mod tests {
             (403, problem("forbidden", 403), ErrorKind::Permanent, "lacks a right: forbidden (403): no"),
             (400, problem("invalid", 400), ErrorKind::Permanent, "the lease service says: no (invalid)"),
             (503, problem("overloaded", 503), ErrorKind::Transient, "the lease service says: no (overloaded)"),
+            (404, "<html>".into(), ErrorKind::Permanent, "text/html that no lease service answers: check the url"),
+            (502, "<html>".into(), ErrorKind::Transient, "text/html that no lease service answers: check the url"),
+            (200, "<html>".into(), ErrorKind::Permanent, "text/html that no lease service answers: check the url"),
+            (200, r#"{"status":"up"}"#.into(), ErrorKind::Permanent, "check the url, and what is between"),
             (
-                404,
-                "<html>".into(),
+                301,
+                String::new(),
                 ErrorKind::Permanent,
-                "the server at the url says: nothing that a lease service says (404)",
+                "elsewhere, at https://new.example.com/leases: if that is right",
             ),
-            (
-                502,
-                "<html>".into(),
-                ErrorKind::Transient,
-                "the server at the url says: nothing that a lease service says (502)",
-            ),
-            (200, "<html>".into(), ErrorKind::Transient, "expected value"),
         ] {
             let error = answered(status, &body);
             assert_eq!(error.kind(), kind, "{error}");
             assert!(error.to_string().contains(says), "{error}");
         }
+    }
+
+    /// Asks a server that answers one request with this, by TLS if it has a certificate for that.
+    fn asked(answer: &'static [u8], certified: Option<Arc<ServerConfig>>) -> StorageError {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let scheme = if certified.is_some() { "https" } else { "http" };
+        let url = format!("{scheme}://localhost:{}", listener.local_addr().unwrap().port());
+        let server = thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            if let Some(config) = certified {
+                let mut tls = StreamOwned::new(ServerConnection::new(config).unwrap(), stream);
+                let _ = tls.read(&mut [0; 4096]);
+            } else {
+                let _ = stream.read(&mut [0; 4096]);
+                let _ = stream.write_all(answer);
+            }
+        });
+        let storage = HttpStorage::new(url, "t0ken").unwrap();
+        let error = block_on(storage.check()).unwrap_err();
+        server.join().unwrap();
+        assert!(!error.to_string().contains("t0ken"), "{error}");
+        error
+    }
+
+    /// Somebody has to act, and is told what to look at.
+    #[test]
+    fn wrong_servers() {
+        let rcgen::CertifiedKey { cert, signing_key } =
+            rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let provider = Arc::new(futures_rustls::rustls::crypto::ring::default_provider());
+        let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+        let key = PrivateKeyDer::Pkcs8(signing_key.serialize_der().into());
+        let config = config.with_no_client_auth().with_single_cert(vec![cert.der().clone()], key).unwrap();
+        for (error, says) in [
+            (asked(b"", Some(Arc::new(config))), "by an authority that Mozilla trusts"),
+            (asked(b"SSH-2.0-OpenSSH_9.9\r\n\r\n", None), "what is no HTTP"),
+            (
+                asked(b"HTTP/1.1 301 Moved\r\nlocation: https://h/v1\r\ncontent-length: 0\r\n\r\n", None),
+                "elsewhere, at https://h: if that is right, make it the url (301)",
+            ),
+            (
+                asked(b"HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: 6\r\n\r\n<html>", None),
+                "text/html that no lease service answers",
+            ),
+        ] {
+            assert_eq!(error.kind(), ErrorKind::Permanent, "{error}");
+            assert!(AdapterError::of(&error).is_some() && error.to_string().contains(says), "{error}");
+        }
+        // A connection that ends early may be longer the next time.
+        let error = asked(b"HTTP/1.1 200 OK\r\ncontent-length: 600\r\n\r\n<html>", None);
+        assert_eq!(error.kind(), ErrorKind::Transient, "{error}");
     }
 }

@@ -27,8 +27,9 @@ pub const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A way to hear of grants and releases: the part of a [`Listener`] that knows the server.
 pub trait Channel: Send + Sync + 'static {
-    /// Why a connection ended. It is not reported: whatever it was, the next connection follows.
-    type Error;
+    /// Why a connection ended. Whatever it was, the next connection follows; that there is none for now is
+    /// [told](Subscribers::disconnected) in these words, which must show no secret.
+    type Error: fmt::Display;
 
     /// What the thread is called.
     const THREAD: &'static str;
@@ -136,7 +137,10 @@ impl<C: Channel> Shared<C> {
     /// One connection, and how long to wait after it.
     async fn connection(&self, backoff: &mut Backoff) -> Duration {
         let mut lasting = Timer::after(backoff.longest());
-        let _ = self.channel.listen(&self.subscribers).await;
+        match self.channel.listen(&self.subscribers).await {
+            Ok(()) => self.subscribers.disconnected(&"the server has closed the connection"),
+            Err(error) => self.subscribers.disconnected(&error),
+        }
         if (&mut lasting).now_or_never().is_some() {
             backoff.reset();
         }

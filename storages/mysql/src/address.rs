@@ -20,6 +20,9 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Row};
 /// # }
 /// ```
 ///
+/// sqlx passes over what it does not know of a URL's parameters: with a slip in `ssl-mode` it connects without TLS. `lessor-any` refuses
+/// them.
+///
 /// Of a pool only its [options](MySqlPool::connect_options) are used, as they are when a connection is opened: a
 /// password that is rotated with [`set_connect_options`](MySqlPool::set_connect_options) counts from the next one on.
 /// Its connections are not touched, whatever your program does with them, nor are its hooks (`after_connect`) run.

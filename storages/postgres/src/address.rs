@@ -21,6 +21,9 @@ use sqlx::{Connection, Error};
 /// # }
 /// ```
 ///
+/// sqlx passes over what it does not know of a URL's parameters: with a slip in `sslmode` it connects without TLS. `lessor-any` refuses
+/// them.
+///
 /// Of a pool only its [options](PgPool::connect_options) are used, as they are when a connection is opened: a password
 /// that is rotated with [`set_connect_options`](PgPool::set_connect_options) counts from the next one on. Its
 /// connections are not touched, whatever your program does with them, nor are its hooks (`after_connect`) run.

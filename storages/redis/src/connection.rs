@@ -10,7 +10,7 @@ use lessor_kit::timeout::within;
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client, Cmd, RedisError, Value, cmd};
 
-use crate::error::{REPLICA, explain};
+use crate::error::{REPLICA, explain_first};
 
 /// A connection, and which server process is at its other end.
 pub(crate) struct Connection {
@@ -27,7 +27,7 @@ impl Connection {
     pub(crate) async fn open(client: &Client) -> Result<Self, StorageError> {
         // Nobody's timeout but the caller's: a storage is told how long to try.
         let config = AsyncConnectionConfig::new().set_response_timeout(None).set_connection_timeout(Some(PATIENCE));
-        let driver = client.get_multiplexed_async_connection_with_config(&config).await.map_err(explain)?;
+        let driver = client.get_multiplexed_async_connection_with_config(&config).await.map_err(explain_first)?;
         // Others wait for this one: its wait has to end.
         let run_id = within(PATIENCE, run_id_of_primary(&driver)).await??;
         Ok(Self { driver, run_id, answers: AtomicU64::new(0) })
@@ -60,7 +60,7 @@ async fn run_id_of_primary(driver: &MultiplexedConnection) -> Result<String, Sto
     server.arg("server");
     replication.arg("replication");
     let asked = try_join(server.query_async(&mut one), replication.query_async(&mut other));
-    let (server, replication): (String, String) = asked.await.map_err(explain)?;
+    let (server, replication): (String, String) = asked.await.map_err(explain_first)?;
     if info_field(&replication, "role") == Some("slave") {
         return Err(REPLICA.into());
     }

@@ -1,5 +1,9 @@
 //! What the server and the driver say, sorted by whether waiting may help.
 
+use core::error::Error;
+use std::io;
+use std::sync::Arc;
+
 use lessor::StorageError;
 use lessor::storage::ErrorKind;
 use lessor_kit::error::AdapterError;
@@ -13,6 +17,7 @@ pub(crate) fn explain(error: RedisError) -> StorageError {
         DriverKind::Server(ServerErrorKind::ReadOnly) => return REPLICA.into(),
         // All that the driver tells of it.
         DriverKind::AuthenticationFailed => return refusal("WRONGPASS", "authentication failed").into(),
+        DriverKind::Io if is_untrusted(&error) => return untrusted(&error).into(),
         DriverKind::Io | DriverKind::Parse | DriverKind::UnexpectedReturnType => return StorageError::transient(error),
         DriverKind::Server(_) | DriverKind::Extension => error.code().unwrap_or("ERR"),
         _ => return StorageError::permanent(error),
@@ -20,14 +25,49 @@ pub(crate) fn explain(error: RedisError) -> StorageError {
     refusal(code, error.detail().unwrap_or_default()).into()
 }
 
+/// What the other side says first, when it is asked who it is.
+pub(crate) fn explain_first(error: RedisError) -> StorageError {
+    match error.kind() {
+        DriverKind::Parse | DriverKind::UnexpectedReturnType => {
+            let problem = "the server does not answer as Redis does";
+            let remedy =
+                "check the address and the port: another program may listen there, or one that speaks TLS (rediss://)";
+            AdapterError::wrong_setup("address", error.to_string(), problem, remedy).into()
+        }
+        _ => explain(error),
+    }
+}
+
+/// What TLS does not like about the other side.
+fn is_untrusted(error: &RedisError) -> bool {
+    // The driver shares it with its clones.
+    let shared = error.source().and_then(|source| source.downcast_ref::<Arc<dyn Error + Send + Sync>>());
+    let io = shared.and_then(|shared| shared.downcast_ref::<io::Error>());
+    io.is_some_and(|io| io.kind() == io::ErrorKind::InvalidData)
+}
+
+fn untrusted(error: &RedisError) -> AdapterError {
+    let problem = "no secure connection to the server can be made";
+    let remedy = "check the host and the port, and that the client trusts the authority of the server's certificate \
+                  (Client::build_with_tls takes others than Mozilla's)";
+    AdapterError::wrong_setup("TLS", error.to_string(), problem, remedy)
+}
+
 fn refusal(code: &str, detail: &str) -> AdapterError {
     let message = without_arguments(detail);
+    if matches!(code, "MOVED" | "ASK") {
+        // The slot, and the node that has it.
+        let found = format!("yes, slot {}", message.replacen(' ', " at ", 1));
+        let problem = "this server is one node of a Redis Cluster, and the key is with another node";
+        let remedy = "name a server without cluster mode, or the primary of a cluster that has no other";
+        return AdapterError::wrong_setup("cluster-enabled", found, problem, remedy);
+    }
     // As the server says it within a script, in its several versions.
     if code == "NOPERM" || message.contains("can't run this command") || message.contains("No permissions") {
         return AdapterError::forbidden(message);
     }
     let lasting = match code {
-        "WRONGPASS" | "NOAUTH" | "CROSSSLOT" | "MOVED" | "ASK" | "WRONGTYPE" | "NOPROTO" | "DENIED" => true,
+        "WRONGPASS" | "NOAUTH" | "CROSSSLOT" | "WRONGTYPE" | "NOPROTO" | "DENIED" => true,
         "ERR" => ["unknown command", "Unknown Redis command", "unknown subcommand", "invalid DB", "DB index", "AUTH"]
             .iter()
             .any(|beginning| message.contains(beginning)),

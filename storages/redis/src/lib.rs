@@ -115,12 +115,14 @@
 //! ```
 //!
 //! Lists need `+scan` too, which shows the names of all keys, not only of these. [`check`](lessor::Storage::check) says
-//! what is missing, except `SET`, which it cannot try without writing, and `SCAN`.
+//! what is missing, except `SET`, which it cannot try without writing, and `SCAN`. Where a user may not listen all the same, followers
+//! ask at their retry interval, and the log says once that there are no wake-ups (feature `tracing` of `lessor`).
 //!
 //! # Clusters
 //! One primary is supported, reached by a name, a managed endpoint or a proxy of connections. All keys of a call are in
 //! one hash slot (`{0}` to `{15}`), as a cluster requires, so a cluster of one primary works; a client that follows
-//! slots from node to node is not supported.
+//! slots from node to node is not supported. [`check`](lessor::Storage::check) asks for the slots of all 16 shards, and
+//! refuses a node that has some of them only.
 //!
 //! # The keys
 //! | key | holds |

@@ -94,8 +94,9 @@ impl Link {
             connection.exchange(command).await
         };
         let replace = answer.as_ref().is_err_and(|error| {
-            // A primary that became a replica: its name may lead to the new one by now.
-            error.is_unrecoverable_error() || error.kind() == ErrorKind::Server(ServerErrorKind::ReadOnly)
+            // A primary that became a replica, or one of a cluster: its name may lead to the new one by now.
+            error.is_unrecoverable_error()
+                || matches!(error.kind(), ErrorKind::Server(ServerErrorKind::ReadOnly | ServerErrorKind::Moved))
         });
         if replace {
             self.forget(connection);

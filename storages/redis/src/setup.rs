@@ -8,6 +8,7 @@ use lessor_kit::error::AdapterError;
 use redis::{Cmd, cmd, from_redis_value};
 
 use crate::connection::info_field;
+use crate::error::explain;
 use crate::layout::SHARDS;
 use crate::storage::{Inner, RedisStorage};
 
@@ -53,18 +54,21 @@ impl Inner {
         if self.durable {
             self.has_a_log().await?;
         }
-        if self.wakeups.is_some() {
+        if let Some(wakeups) = &self.wakeups {
             // No record's name: it wakes nobody.
             self.link.send(cmd("PUBLISH").arg(self.layout.channel()).arg("")).await?;
+            wakeups.channel.check().await.map_err(explain)?;
         }
         Ok(())
     }
 
     /// Whether scripts can be run on the storage's names: the script of a look, for no key. Connecting for it asks for
-    /// the server's role.
+    /// the server's role. Each shard is asked: a node of a cluster may have some of them only.
     async fn may_look(&self) -> Result<(), StorageError> {
-        let run = self.link.run(&self.scripts.get, |command, run_id| self.add_beginning(command, run_id, 0, empty()));
-        run.await.map(|_| ())
+        let looks = (0..SHARDS).map(|shard| {
+            self.link.run(&self.scripts.get, move |command, run_id| self.add_beginning(command, run_id, shard, empty()))
+        });
+        try_join_all(looks).await.map(drop)
     }
 
     async fn keeps_keys(&self) -> Result<(), StorageError> {

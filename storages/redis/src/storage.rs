@@ -51,9 +51,15 @@ pub(crate) struct Inner {
     pub(crate) max_ttl: Duration,
     pub(crate) durable: bool,
     /// `None`: there are no wake-ups.
-    pub(crate) wakeups: Option<Listener<PubSub>>,
+    pub(crate) wakeups: Option<Wakener>,
     /// What answers followers that need not know how it is now.
     refusals: Refusals,
+}
+
+/// What hears of hand-overs, and how to try whether it could.
+pub(crate) struct Wakener {
+    pub(crate) channel: PubSub,
+    listener: Listener<PubSub>,
 }
 
 /// A request that is about one key, and its place in the batch.
@@ -81,7 +87,10 @@ impl RedisStorage {
 
     pub(crate) fn with(builder: RedisBuilder, client: Client) -> Self {
         let RedisBuilder { layout, max_ttl, durable, wakeups } = builder;
-        let wakeups = wakeups.then(|| Listener::new(PubSub { client: client.clone(), layout: layout.clone() }));
+        let wakeups = wakeups.then(|| {
+            let channel = PubSub { client: client.clone(), layout: layout.clone() };
+            Wakener { listener: Listener::new(channel.clone()), channel }
+        });
         let link = Link::new(client);
         Self(Arc::new(Inner {
             link,
@@ -192,11 +201,11 @@ impl Storage for RedisStorage {
     }
 
     fn subscribe(&self, key: &Key) -> Wakeups {
-        self.0.wakeups.as_ref().map_or(Wakeups::never(), |wakeups| wakeups.subscribe(key).complete())
+        self.0.wakeups.as_ref().map_or(Wakeups::never(), |wakeups| wakeups.listener.subscribe(key).complete())
     }
 
-    /// Whether the server is a primary that evicts no records, and this user may run scripts and tell followers. Writes
-    /// nothing. It passes during a freeze.
+    /// Whether the server is a primary that evicts no records and has all of the storage's keys, and this user may run scripts,
+    /// tell followers and be told, for which it makes a connection of its own. Writes nothing. It passes during a freeze.
     async fn check(&self) -> Result<(), StorageError> {
         self.0.check().await
     }

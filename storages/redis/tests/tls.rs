@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
+use lessor::storage::ErrorKind;
 use lessor::{Storage, StorageError};
 use lessor_redis::RedisStorage;
 use lessor_redis::redis::{Client, TlsCertificates};
@@ -49,6 +50,8 @@ fn over_tls() {
         // Nobody of Mozilla's has signed it.
         let refused: StorageError = RedisStorage::new(Client::open(&*url).unwrap()).check().await.unwrap_err();
         assert!(refused.to_string().contains("UnknownIssuer"), "{refused}");
+        assert!(refused.to_string().contains("Client::build_with_tls"), "it says what to do: {refused}");
+        assert_eq!(refused.kind(), ErrorKind::Permanent);
     };
     smol::block_on(election());
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(election());

@@ -44,7 +44,7 @@ use crate::error::explain;
 /// the transaction back in both cases: dropping it does.
 pub fn admit(transaction: &Transaction<'_>, resource: &str, term: Term) -> Result<(), NotAdmitted> {
     let failed =
-        |error| NotAdmitted::Failed(explain(error, TABLE, "run lessor::Fence::CREATE_TABLE once to create it"));
+        |error| NotAdmitted::Failed(explain(error, TABLE, "run lessor::Fence::CREATE_TABLE once to create it", None));
     let admitted = transaction.execute(Fence::ADMIT, params![resource, i64::from(term)]).map_err(failed)?;
     if admitted == 1 {
         return Ok(());

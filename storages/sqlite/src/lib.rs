@@ -25,8 +25,16 @@
 //! All candidates have to run on one machine and open the file on a local file system. SQLite keeps processes apart
 //! by file locks, which do not work reliably on network file systems (NFS, SMB, and most of what is shared into
 //! containers and virtual machines): expect two leaders and a corrupt file there
-//! (<https://sqlite.org/howtocorrupt.html>). Containers of one host may share a volume of that host. Do not delete,
-//! replace or restore the file while candidates run: those that have the old file open would go on using it.
+//! (<https://sqlite.org/howtocorrupt.html>).
+//!
+//! Containers of one host may share a *folder* of that host. Never mount the file alone: SQLite keeps a log beside it
+//! (`-wal`, `-shm`), and each container would have its own. For the same reason the file may have one name only, no hard
+//! links. Both are refused when the storage is opened (hard links on Unix, mounts on Linux).
+//!
+//! Do not delete, move, replace or restore the file or its log while candidates run: those that have the old one open go
+//! on using it. Before each answer the storage looks whether the names still lead to what it has open (on Unix; Windows
+//! keeps open files in place), and where they do not everything fails with a permanent error. A leader has its lease in
+//! the old file, and leads on until its own deadline: wait for that, or stop all programs first.
 //!
 //! # What survives
 //! A grant, a renewal or a release is on the disk before it is answered: [`open`](SqliteStorage::open) sets WAL mode,
@@ -65,6 +73,8 @@
 //! | a directory that the processes may not write | not woken (SQLite itself hardly works there) |
 //! | in memory | there are no other processes |
 //!
+//! Where the folder cannot be watched at all the log says so once (feature `tracing` of `lessor`).
+//!
 //! A follower that is not woken asks at its [retry interval](lessor::Config::retry_interval): wake-ups make hand-overs
 //! faster, but nothing relies on them. Since no file system says whether it tells, followers here ask every fifth of the
 //! ttl unless you set it otherwise; a poll is a read of the file.
@@ -76,7 +86,7 @@
 //! ```
 //! use lessor_sqlite::SqliteStorage;
 //!
-//! assert_eq!(SqliteStorage::builder().migration_sql(), r#"CREATE TABLE IF NOT EXISTS main."lessor_leases" (
+//! assert_eq!(SqliteStorage::builder().migration_sql(), r#"CREATE TABLE IF NOT EXISTS main."lessor_leases" ( -- layout 1
 //!     key     TEXT    NOT NULL PRIMARY KEY,
 //!     session BLOB,             -- 16 bytes, a secret; NULL: released
 //!     id      TEXT    NOT NULL, -- the candidate's; after a release in favour of another, that one's
@@ -89,7 +99,12 @@
 //! ) STRICT, WITHOUT ROWID;"#);
 //! ```
 //!
-//! Rows are never deleted: they keep the terms. You may read them.
+//! Rows are never deleted: they keep the terms. You may read them. A row that cannot be read, because another program wrote
+//! it, is granted to nobody until somebody mends it; the error names its key and column.
+//!
+//! The comment says which layout the table has, and SQLite keeps it. A later version of this crate that needs another table
+//! gives it the next number, and this version then refuses it: all fails with a permanent error that says so. A table
+//! without the comment has the first layout.
 //!
 //! # Fencing
 //! A write to an SQLite database that only the newest leader can do, whatever its clock and its pauses, begins with
@@ -109,6 +124,8 @@
 mod admit;
 mod builder;
 mod error;
+mod files;
+mod name;
 mod row;
 mod storage;
 mod table;

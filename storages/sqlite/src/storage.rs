@@ -46,12 +46,13 @@ struct Inner {
 impl SqliteStorage {
     /// Opens the file, creates it if it is missing, and sets WAL mode.
     ///
-    /// The path may be a `file:` URI, and `:memory:` for a database that only this storage and its clones see. The
-    /// table is not looked at: call [`migrate`](Self::migrate), or [`check`](Storage::check).
+    /// The path may be a `file:` URI, and `:memory:` for a database that only this storage and its clones see. An empty path,
+    /// and a URI without one, are refused: SQLite would make a database of this process alone. The table is not looked at:
+    /// call [`migrate`](Self::migrate), or [`check`](Storage::check).
     ///
     /// # Errors
-    /// [`StorageError`]: permanent if the file cannot be opened or is no database, transient if other processes kept
-    /// it locked.
+    /// [`StorageError`]: permanent if the file cannot be opened, is no database, has several names or is
+    /// [mounted by itself](crate#one-machine-local-disks), transient if other processes kept it locked.
     ///
     /// # Cancel safety
     /// A dropped call closes what it opened; the file may have been created.
@@ -77,7 +78,8 @@ impl SqliteStorage {
     /// ```
     ///
     /// # Errors
-    /// [`StorageError`], permanent if the connection is in a transaction.
+    /// [`StorageError`], permanent if the connection is in a transaction, or if its file has several names or is
+    /// [mounted by itself](crate#one-machine-local-disks).
     ///
     /// # Cancel safety
     /// A dropped call closes the connection.

@@ -8,7 +8,7 @@ use lessor_kit::encoding::{session_to_bytes, signed};
 use lessor_kit::error::AdapterError;
 use lessor_kit::name::checked;
 use lessor_kit::row::Reading;
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::row;
 
@@ -24,6 +24,18 @@ pub(crate) struct Table {
 
 /// The outer error is the database's: all that was asked together failed. The inner one is that of one row.
 pub(crate) type Read<T> = rusqlite::Result<Result<T, AdapterError>>;
+
+/// Moves when a version that does not know it must not use the table. It stands in the table's text: `user_version` is the
+/// database's, which may be your program's.
+const LAYOUT: u32 = 1;
+
+/// The layout that stands in a table's text.
+fn layout(text: &str) -> Option<u32> {
+    let (_, rest) = text.split_once("-- layout ")?;
+    let digits = rest.split(|letter: char| !letter.is_ascii_digit()).next()?;
+    // Too large for a number is newer, too.
+    (!digits.is_empty()).then(|| digits.parse().unwrap_or(u32::MAX))
+}
 
 /// The machine's clock, in ms since 1970. SQLite counts in whole milliseconds and tells days in floating point:
 /// rounding makes the milliseconds whole again. All of a statement sees the same time.
@@ -49,7 +61,7 @@ impl Table {
         Self {
             name: name.into(),
             create: format!(
-                "CREATE TABLE IF NOT EXISTS main.\"{name}\" (
+                "CREATE TABLE IF NOT EXISTS main.\"{name}\" ( -- layout {LAYOUT}
     key     TEXT    NOT NULL PRIMARY KEY,
     session BLOB,             -- 16 bytes, a secret; NULL: released
     id      TEXT    NOT NULL, -- the candidate's; after a release in favour of another, that one's
@@ -78,6 +90,23 @@ impl Table {
                      expires = excluded.expires, since = excluded.since, value = excluded.value"
             ),
         }
+    }
+
+    /// Whether this version knows how to use the table. SQLite keeps the text that a table was created with; where no layout
+    /// stands in it, it is the first.
+    ///
+    /// The outer error is the database's.
+    pub(crate) fn is_known(&self, connection: &Connection) -> rusqlite::Result<Result<(), AdapterError>> {
+        let sql = "SELECT sql FROM main.sqlite_schema WHERE type = 'table' AND name = ?1";
+        let text: Option<String> = connection.query_row(sql, [&self.name], |row| row.get(0)).optional()?.flatten();
+        let layout = text.as_deref().and_then(layout).unwrap_or(1);
+        if layout <= LAYOUT {
+            return Ok(Ok(()));
+        }
+        let problem =
+            format!("the table {} was made by a newer version of lessor-sqlite than this program has", self.name);
+        let remedy = "update this program, or give it a table of its own";
+        Ok(Err(AdapterError::wrong_setup("layout", layout.to_string(), problem, remedy)))
     }
 
     /// Reads clock and row together.

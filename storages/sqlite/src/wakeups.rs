@@ -42,8 +42,10 @@ impl Followed {
         table: &Table,
         changed: impl Fn() + Send + 'static,
     ) {
-        if let Some(signal) = &mut self.signal {
-            signal.watch(changed);
+        if let Some(signal) = &mut self.signal
+            && let Err(error) = signal.watch(changed)
+        {
+            self.subscribers.disconnected(&format!("the folder of the database cannot be watched: {error}"));
         }
         if let Ok(Ok(reading)) = table.read(connection, key.as_str()) {
             let before = self.seen.insert(key.clone(), reading.record.clone().map(without_value));

@@ -2,7 +2,7 @@
 
 use core::slice;
 use core::time::Duration;
-use std::path::Path;
+use std::path::{Path, absolute};
 use std::sync::Arc;
 
 use lessor::storage::{Record, Reply, Request, Subscribers};
@@ -12,7 +12,9 @@ use lessor_kit::timeout::patience;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
-use crate::error::{explain, is_busy};
+use crate::error::{Failed, explain, is_busy};
+use crate::files::{self, Files};
+use crate::name;
 use crate::table::Table;
 use crate::wakeups::Followed;
 
@@ -21,6 +23,10 @@ pub(crate) struct Worker {
     connection: Connection,
     table: Table,
     busy_timeout: Duration,
+    /// `None`: the database is in memory.
+    files: Option<Files>,
+    /// SQLite's count of changes of tables, as it was when the layout of this one was last looked at.
+    schema: Option<i64>,
     followed: Followed,
 }
 
@@ -33,14 +39,17 @@ impl Worker {
         busy: Duration,
         subscribers: Arc<Subscribers>,
     ) -> Result<Self, StorageError> {
-        let connect = || {
-            let connection = Connection::open(path)?;
-            connection.busy_timeout(busy)?;
-            enter_wal(&connection)?;
+        name::checked(path)?;
+        let named = if name::is_uri(path) || name::is_memory(path) { None } else { absolute(path).ok() };
+        let open = || {
+            let connection = Connection::open(path).map_err(|error| explained(error, &table, named.as_deref()))?;
+            name::names_what_is_open(path, &connection)?;
             Ok(connection)
         };
-        let connection = connect().map_err(|error| explained(error, &table))?;
-        Self::new(connection, table, busy, subscribers)
+        let (connection, files) = files::opened(named.as_deref(), open)?;
+        let entered = connection.busy_timeout(busy).and_then(|()| enter_wal(&connection));
+        entered.map_err(|error| explained(error, &table, files.as_ref().and_then(Files::name)))?;
+        Self::with(connection, files, table, busy, subscribers)
     }
 
     pub(crate) fn new(
@@ -52,6 +61,17 @@ impl Worker {
         if !connection.is_autocommit() {
             return Err(StorageError::permanent("the connection is in a transaction: end it before handing it over"));
         }
+        let files = files::of(&connection)?;
+        Self::with(connection, files, table, busy_timeout, subscribers)
+    }
+
+    fn with(
+        connection: Connection,
+        mut files: Option<Files>,
+        table: Table,
+        busy_timeout: Duration,
+        subscribers: Arc<Subscribers>,
+    ) -> Result<Self, StorageError> {
         // EXTRA is FULL in WAL mode. In the other modes it also makes the end of the journal survive a power loss. With its plans
         // pinned (QPSG) SQLite does not plan a statement anew for each key that is bound to it, which takes eight times as long
         // as the statement.
@@ -59,28 +79,39 @@ impl Worker {
             .busy_timeout(busy_timeout)
             .and_then(|()| connection.pragma_update(None, "synchronous", "EXTRA"))
             .and_then(|()| connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map(drop))
-            .map_err(|error| explained(error, &table))?;
+            .and_then(|()| files.as_mut().map_or(Ok(()), |files| files.find_log(&connection)))
+            .map_err(|error| explained(error, &table, files.as_ref().and_then(Files::name)))?;
         let path = connection.path().filter(|path| !path.is_empty()).map(Path::new);
         let followed = Followed::new(subscribers, path);
-        Ok(Self { connection, table, busy_timeout, followed })
+        Ok(Self { connection, table, busy_timeout, files, schema: None, followed })
     }
 
     pub(crate) fn migrate(&mut self) -> Result<(), StorageError> {
-        let Self { connection, table, busy_timeout, .. } = self;
-        let migrated = connection.busy_timeout(*busy_timeout).and_then(|()| connection.execute_batch(&table.create));
-        migrated.map_err(|error| explained(error, table))
+        self.migrated().map_err(|failed| self.explained(failed))
+    }
+
+    /// Without a lock where the table is there.
+    fn migrated(&self) -> Result<(), Failed> {
+        unmoved(self.files.as_ref())?;
+        self.connection.busy_timeout(self.busy_timeout)?;
+        self.connection.execute_batch(&self.table.create)?;
+        self.table.is_known(&self.connection)?.map_err(|unknown| Failed::Otherwise(unknown.into()))
     }
 
     pub(crate) fn check(&mut self) -> Result<(), StorageError> {
-        let Self { connection, table, busy_timeout, .. } = self;
-        let mut probe = || {
-            connection.busy_timeout(*busy_timeout)?;
-            let transaction = begin(connection)?;
-            let read_back = table.probe(&transaction)?;
-            transaction.rollback()?;
-            Ok(read_back)
-        };
-        probe().map_err(|error| explained(error, table))?.map(|_| ()).map_err(StorageError::from)
+        self.checked().map_err(|failed| self.explained(failed))
+    }
+
+    fn checked(&mut self) -> Result<(), Failed> {
+        self.connection.busy_timeout(self.busy_timeout)?;
+        let transaction = begin(&mut self.connection, &mut self.files, &self.table, &mut self.schema)?;
+        let read_back = self.table.probe(&transaction)?;
+        transaction.rollback()?;
+        read_back.map(|_| ()).map_err(|unreadable| Failed::Otherwise(unreadable.into()))
+    }
+
+    fn explained(&self, failed: Failed) -> StorageError {
+        failed.explained(|error| explained(error, &self.table, self.files.as_ref().and_then(Files::name)))
     }
 
     pub(crate) fn follow(&mut self, key: Key, changed: impl Fn() + Send + 'static) {
@@ -99,11 +130,11 @@ impl Worker {
     pub(crate) fn answer(&mut self, asked: &[Vec<Request>]) -> Vec<Vec<Answer>> {
         let mut batches: Vec<_> = asked.iter().map(|requests| Batch::new(requests.iter().map(Request::key))).collect();
         let decided = self.decide_all(asked, &mut batches);
-        if asked.len() > 1 && decided.as_ref().is_err_and(|error| !is_busy(error)) {
+        if asked.len() > 1 && decided.as_ref().is_err_and(Failed::may_be_of_one) {
             return asked.iter().flat_map(|requests| self.answer(slice::from_ref(requests))).collect();
         }
-        if let Err(error) = decided {
-            let error = explained(error, &self.table);
+        if let Err(failed) = decided {
+            let error = self.explained(failed);
             for (batch, requests) in batches.iter_mut().zip(asked) {
                 batch.answer_open(requests.iter().map(|_| Err(error.clone())));
             }
@@ -111,7 +142,8 @@ impl Worker {
         batches.into_iter().map(Batch::into_answers).collect()
     }
 
-    fn decide_all(&mut self, asked: &[Vec<Request>], batches: &mut [Batch<Reply>]) -> rusqlite::Result<()> {
+    fn decide_all(&mut self, asked: &[Vec<Request>], batches: &mut [Batch<Reply>]) -> Result<(), Failed> {
+        unmoved(self.files.as_ref())?;
         let patience = asked.iter().map(|requests| self.patience(requests)).min();
         self.connection.busy_timeout(patience.unwrap_or(self.busy_timeout))?;
         end_former(&self.connection)?;
@@ -161,16 +193,16 @@ impl Worker {
     }
 
     /// One transaction for all that is left to do, unless that is only lists.
-    fn decide(&mut self, requests: &[&Request]) -> rusqlite::Result<Vec<Answer>> {
+    fn decide(&mut self, requests: &[&Request]) -> Result<Vec<Answer>, Failed> {
         let mut handed_over = Vec::new();
-        let mut decide = |connection: &Connection| {
+        let mut decide = |connection: &Connection| -> rusqlite::Result<Vec<Answer>> {
             let requests = requests.iter();
             requests.map(|request| decide_one(&self.table, connection, request, &mut handed_over)).collect()
         };
         if requests.iter().all(|request| matches!(request, Request::List(_))) {
-            return decide(&self.connection);
+            return Ok(decide(&self.connection)?);
         }
-        let transaction = begin(&mut self.connection)?;
+        let transaction = begin(&mut self.connection, &mut self.files, &self.table, &mut self.schema)?;
         let answers = decide(&transaction)?;
         transaction.commit()?;
         self.followed.committed(&handed_over);
@@ -203,15 +235,37 @@ fn decide_one(
     Ok(Ok(verdict.reply))
 }
 
-fn explained(error: rusqlite::Error, table: &Table) -> StorageError {
-    explain(error, &table.name, "call SqliteStorage::migrate() once to create it")
+fn explained(error: rusqlite::Error, table: &Table, file: Option<&Path>) -> StorageError {
+    explain(error, &table.name, "call SqliteStorage::migrate() once to create it", file)
 }
 
 /// Begins a transaction that has the write lock: one that reads first and then writes fails when another commits in
 /// between. It rolls back when it is dropped, after a failed commit too.
-fn begin(connection: &mut Connection) -> rusqlite::Result<Transaction<'_>> {
+///
+/// Files and table are looked at when the lock is had: it may have been waited for.
+fn begin<'c>(
+    connection: &'c mut Connection,
+    files: &mut Option<Files>,
+    table: &Table,
+    schema: &mut Option<i64>,
+) -> Result<Transaction<'c>, Failed> {
     end_former(connection)?;
-    connection.transaction_with_behavior(TransactionBehavior::Immediate)
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    unmoved(files.as_ref())?;
+    if let Some(files) = files {
+        // Your own connection may write none at first.
+        files.find_log(&transaction)?;
+    }
+    let now = transaction.prepare_cached("PRAGMA main.schema_version")?.query_row([], |row| row.get(0))?;
+    if *schema != Some(now) {
+        table.is_known(&transaction)?.map_err(|unknown| Failed::Otherwise(unknown.into()))?;
+        *schema = Some(now);
+    }
+    Ok(transaction)
+}
+
+fn unmoved(files: Option<&Files>) -> Result<(), Failed> {
+    files.map_or(Ok(()), Files::check).map_err(Failed::Otherwise)
 }
 
 /// Ends a transaction whose rollback failed, as it can when the disk does.

@@ -29,6 +29,7 @@ pub(crate) fn resume(process: &Child) {
 }
 
 /// The children are dead when this returns, and it stands still.
+#[cfg(any(feature = "postgres", test))]
 pub(crate) fn kill_children(process: &Child) {
     let parent = process.id().cast_signed();
     each(|| vec![parent], Signal::STOP, "Tt");

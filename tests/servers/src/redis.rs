@@ -53,12 +53,33 @@ impl Server {
     /// As [`start`](Self::start).
     #[must_use]
     pub fn cluster(keeps: Keeps) -> Self {
-        let bus = crate::free_port();
-        let mut server = Self::with(keeps, &["cluster-enabled yes", &format!("cluster-port {bus}")]);
-        server.tell(&["CLUSTER", "ADDSLOTSRANGE", "0", "16383"]);
+        let (mut server, _) = Self::node(keeps, (0, 16_383));
         server.in_cluster = true;
         server.wait_for(Self::serves);
         server
+    }
+
+    /// Starts a cluster of these two servers, each of which has half of the slots.
+    ///
+    /// # Panics
+    /// As [`start`](Self::start).
+    #[must_use]
+    pub fn cluster_of_two(keeps: Keeps) -> [Self; 2] {
+        let ((mut one, _), (mut other, bus)) = (Self::node(keeps, (0, 8_191)), Self::node(keeps, (8_192, 16_383)));
+        one.tell(&["CLUSTER", "MEET", "127.0.0.1", &other.port.to_string(), &bus.to_string()]);
+        for server in [&mut one, &mut other] {
+            server.in_cluster = true;
+            server.wait_for(Self::serves);
+        }
+        [one, other]
+    }
+
+    /// A server that has these slots of a cluster, and the port on which it talks to the others.
+    fn node(keeps: Keeps, (first, last): (u16, u16)) -> (Self, u16) {
+        let bus = crate::free_port();
+        let server = Self::with(keeps, &["cluster-enabled yes", &format!("cluster-port {bus}")]);
+        server.tell(&["CLUSTER", "ADDSLOTSRANGE", &first.to_string(), &last.to_string()]);
+        (server, bus)
     }
 
     /// Starts a new server with more settings, as the lines of its file.

@@ -82,7 +82,9 @@ impl Task {
     async fn run(mut self) -> Result<Infallible, Over> {
         loop {
             self.look()?;
-            if self.connection().await? == Trouble::Lasting {
+            let trouble = self.connection().await?;
+            self.shared.subscribers.disconnected(&trouble);
+            if trouble == Trouble::Lasting {
                 self.backoff.lengthen();
             }
             let random = getrandom::u32().unwrap_or(u32::MAX);
@@ -118,6 +120,7 @@ impl Task {
         let mut heartbeat = Timer::interval(heartbeat);
         let mut silence = Timer::after(limit);
         self.follow.connected();
+        self.shared.subscribers.connected();
         loop {
             if let Some(text) = self.follow.say()
                 && !self.send(socket, text).await?

@@ -1,5 +1,6 @@
 //! Why there is no connection.
 
+use core::fmt;
 use std::io;
 
 /// Whether the next try may do.
@@ -9,6 +10,19 @@ pub(super) enum Trouble {
     Passing,
     /// Somebody has to change something first: the token, say.
     Lasting,
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Passing => {
+                "the lease service cannot be reached by WebSocket (a proxy in between may let none through)"
+            }
+            Self::Lasting => {
+                "the server at the url refuses the WebSocket: the url, the token, its certificate, or a proxy"
+            }
+        })
+    }
 }
 
 /// Names and certificates that do not fit stay so until somebody changes something.

@@ -1,5 +1,8 @@
 //! What an error says.
 
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::thread;
 use std::time::Duration;
 
 use lessor::storage::{ErrorKind, Reply, Request};
@@ -76,15 +79,40 @@ fn rights() {
         woken(&mut wakeups).await;
         extended(storage.renew(renewal(&allowed, term)).await);
         assert!(storage.revoke(&allowed.key).await.unwrap().is_some());
-        for lacks in ["+evalsha ", "+eval ", "+info ", "+time ", "+mget ", "+publish "] {
+        for lacks in ["+evalsha ", "+eval ", "+info ", "+time ", "+mget ", "+publish ", "+subscribe ", "&lessor "] {
             server.tell(&["SCRIPT", "FLUSH"]);
             grant(&rights.replace(lacks, ""));
-            let error = permanent(app().check().await.unwrap_err());
+            let Err(error) = app().check().await else { panic!("{lacks} is not missed") };
+            let error = permanent(error);
             assert!(matches!(error, AdapterError::NoRight { .. }), "{lacks}: {error}");
         }
         grant(&rights.replace("+set ", ""));
         let error = permanent(app().acquire(claim("k", 1)).await.unwrap_err());
         assert!(matches!(error, AdapterError::NoRight { .. }), "{error}");
+    });
+}
+
+/// A node that has some of the keys would lead these, and the others never.
+#[test]
+fn a_node_of_a_cluster() {
+    let nodes = Server::cluster_of_two(Keeps::Nothing);
+    block_on(async {
+        let mut led = 0;
+        for node in &nodes {
+            let storage = RedisStorage::new(node.client());
+            let error = permanent(storage.check().await.unwrap_err());
+            assert!(matches!(&error, AdapterError::WrongSetup { setting: "cluster-enabled", .. }), "{error}");
+            let said = error.to_string();
+            let other = nodes.iter().find(|other| other.port() != node.port()).unwrap();
+            assert!(said.contains("one node of a Redis Cluster") && said.contains(&other.port().to_string()), "{said}");
+            for number in 0..16 {
+                match storage.get(&key(&number.to_string())).await {
+                    Ok(_) => led += 1,
+                    Err(error) => assert!(matches!(permanent(error), AdapterError::WrongSetup { .. })),
+                }
+            }
+        }
+        assert_eq!(led, 16, "each key is with one of them");
     });
 }
 
@@ -133,6 +161,23 @@ fn long_ttls() {
         let error = RedisStorage::builder().max_ttl(Duration::ZERO).unwrap_err();
         assert!(matches!(error, AdapterError::InvalidSetting { field: "max_ttl", .. }), "{error}");
     });
+}
+
+/// Another program listens there: somebody has to correct the address.
+#[test]
+fn another_server() {
+    for answer in ["HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n", "SSH-2.0-OpenSSH_9.9\r\n"] {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("redis://127.0.0.1:{}/", listener.local_addr().unwrap().port());
+        let server = thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let _ = stream.read(&mut [0; 4096]).unwrap();
+            stream.write_all(answer.as_bytes()).unwrap();
+        });
+        let error = permanent(block_on(RedisStorage::new(Client::open(url).unwrap()).check()).unwrap_err());
+        assert!(error.to_string().contains("check the address and the port"), "{error}");
+        server.join().unwrap();
+    }
 }
 
 /// Whether a full server may be written to changes with time. What it drops when it is full does not.

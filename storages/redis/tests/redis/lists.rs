@@ -117,7 +117,7 @@ fn leases_are_as_looked_at() {
 #[test]
 fn a_right_of_its_own() {
     let server = Server::start(Keeps::Nothing);
-    let rights = "+evalsha +eval +info +time +mget +set +publish";
+    let rights = "+evalsha +eval +info +time +mget +set +publish +subscribe";
     for (more, may) in [("+scan", true), ("+ping", false)] {
         let mut command = vec!["ACL", "SETUSER", "app", "reset", "on", ">pw", "~lessor:*", "&lessor", more];
         command.extend(rights.split(' '));

@@ -49,29 +49,36 @@ impl Signal {
     }
 
     /// Watches from the first call on. `heard` is then called from another thread for each event.
-    pub(super) fn watch(&mut self, heard: impl Fn() + Send + 'static) {
+    ///
+    /// # Errors
+    /// Why it cannot, in the first call.
+    pub(super) fn watch(&mut self, heard: impl Fn() + Send + 'static) -> Result<(), String> {
         if matches!(self.watch, Watch::NotBegun) {
-            self.watch = begin(&self.path, heard).map_or(Watch::Unavailable, Watch::Begun);
+            self.watch = Watch::Unavailable;
+            self.watch = Watch::Begun(begin(&self.path, heard)?);
         }
+        Ok(())
     }
 }
 
-fn begin(signal: &Path, heard: impl Fn() + Send + 'static) -> Option<RecommendedWatcher> {
-    let name = signal.file_name()?.to_os_string();
+fn begin(signal: &Path, heard: impl Fn() + Send + 'static) -> Result<RecommendedWatcher, String> {
+    let (Some(name), Some(folder)) = (signal.file_name(), signal.parent()) else { return Err("it has no name".into()) };
+    let name = name.to_os_string();
     let handler = move |event: notify::Result<Event>| {
         if event.is_ok_and(|event| concerns(&event, &name)) {
             heard();
         }
     };
     // Where the system has no thread to spare, notify panics when it is called and again when it is dropped.
-    let mut watcher = ManuallyDrop::new(recommended_watcher(handler).ok()?);
-    let started = catch_unwind(AssertUnwindSafe(|| watcher.watch(signal.parent()?, RecursiveMode::NonRecursive).ok()));
+    let said = |error: notify::Error| error.to_string();
+    let mut watcher = ManuallyDrop::new(recommended_watcher(handler).map_err(said)?);
+    let started = catch_unwind(AssertUnwindSafe(|| watcher.watch(folder, RecursiveMode::NonRecursive)));
     match started {
         Ok(started) => {
             let watcher = ManuallyDrop::into_inner(watcher);
-            started.map(|()| watcher)
+            started.map(|()| watcher).map_err(said)
         }
-        Err(_) => None,
+        Err(_) => Err("the system has no thread to spare".into()),
     }
 }
 
@@ -79,4 +86,16 @@ fn begin(signal: &Path, heard: impl Fn() + Send + 'static) -> Option<Recommended
 fn concerns(event: &Event, name: &OsStr) -> bool {
     event.need_rescan()
         || !matches!(event.kind, EventKind::Access(_)) && event.paths.iter().any(|path| path.file_name() == Some(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_nothing_can_be_watched_it_is_told_once() {
+        let mut signal = Signal::beside(Path::new("/no/such/folder/leases.db"));
+        assert!(!signal.watch(|| ()).unwrap_err().is_empty());
+        assert_eq!(signal.watch(|| ()), Ok(()));
+    }
 }

@@ -4,6 +4,7 @@ mod admit;
 mod batches;
 mod contention;
 mod database;
+mod files;
 mod lists;
 mod locks;
 mod rows;

@@ -107,6 +107,11 @@ fn a_row_that_cannot_be_read_is_an_error_that_names_the_column() {
             assert_eq!(storage.release(release(&mine)).await.unwrap_err(), error);
             assert_eq!(storage.revoke(&key("k")).await.unwrap_err(), error);
             assert_eq!(storage.list(List::new()).await.unwrap_err(), error);
+            // Nobody is granted it when its time is over, either.
+            if column != "expires" {
+                raw.execute("UPDATE lessor_leases SET expires = 1", []).unwrap();
+            }
+            assert_eq!(storage.acquire(claim("k", 2)).await.unwrap_err(), error);
             raw.execute("DELETE FROM lessor_leases", []).unwrap();
         }
         // Types that this table refuses, in one that does not. A row without a term is not the same as no row.

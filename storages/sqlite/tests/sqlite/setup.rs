@@ -60,6 +60,52 @@ fn a_check_finds_what_is_wrong_with_a_table() {
     });
 }
 
+/// A later version may need another table, and change it while this one runs.
+#[test]
+fn a_table_of_a_newer_layout_is_refused() {
+    block_on(async {
+        let database = Database::new();
+        let storage = database.storage().await;
+        let mine = claim("k", 1);
+        let term = granted(storage.acquire(mine.clone()).await);
+        let create = SqliteStorage::builder().migration_sql();
+        let (raw, rows) = (database.raw(), "INSERT INTO lessor_leases SELECT * FROM before; DROP TABLE before");
+        let remake = |create: &str| {
+            let sql = format!("ALTER TABLE lessor_leases RENAME TO before; {create}; {rows}");
+            raw.execute_batch(&sql).unwrap();
+        };
+        for (found, create) in [
+            ("2", create.replace("-- layout 1", "-- layout 2, with columns of which nobody knows")),
+            ("4294967295", create.replace("-- layout 1", "-- layout 99999999999999999999")),
+        ] {
+            remake(&create);
+            for error in [
+                storage.renew(renewal(&mine, term)).await.unwrap_err(),
+                storage.acquire(claim("free", 1)).await.unwrap_err(),
+                storage.release(release(&mine)).await.unwrap_err(),
+                storage.check().await.unwrap_err(),
+                storage.migrate().await.unwrap_err(),
+                SqliteStorage::open(&database.path).await.unwrap().check().await.unwrap_err(),
+            ] {
+                assert_eq!(error.kind(), ErrorKind::Permanent);
+                let cause = AdapterError::of(&error).unwrap();
+                assert!(matches!(cause, AdapterError::WrongSetup { setting: "layout", found: is, .. } if is == found));
+                assert!(error.to_string().contains("update this program"), "{error}");
+            }
+        }
+        // Those that were made before layouts were told, by a tool that leaves comments out, or in place of a newer one.
+        for create in [create.replace(" -- layout 1", ""), create.replace("-- layout 1", "-- layout"), create] {
+            remake(&create);
+            storage.migrate().await.unwrap();
+            storage.check().await.unwrap();
+            extended(storage.renew(renewal(&mine, term)).await);
+        }
+        let others = SqliteStorage::builder().table("others").unwrap().open(&database.path).await.unwrap();
+        others.migrate().await.unwrap();
+        granted(others.acquire(claim("k", 1)).await);
+    });
+}
+
 #[test]
 fn table_names_are_checked() {
     let long = "t".repeat(64);
@@ -154,6 +200,33 @@ fn terms_survive_a_restart() {
     });
 }
 
+/// What stands behind an unset variable: SQLite would make a database of this process alone, and each process would lead.
+#[test]
+fn a_database_that_nobody_named_is_refused() {
+    block_on(async {
+        for path in ["", " ", "file:", "file:?cache=shared", "file://", "file:?mode=rw", "file:#x"] {
+            let error = SqliteStorage::open(path).await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Permanent);
+            let cause = AdapterError::of(&error);
+            assert!(
+                matches!(cause, Some(AdapterError::InvalidSetting { field: "path", given: Some(given), .. }) if given == path),
+                "{path:?}: {error}"
+            );
+            assert!(error.to_string().contains("is a variable empty?"), "{error}");
+        }
+        let database = Database::new();
+        drop(database.storage().await);
+        let without_locks = format!("file:{}?nolock=1", database.path.display());
+        let error = SqliteStorage::open(without_locks).await.unwrap_err();
+        assert!(error.kind() == ErrorKind::Permanent && error.to_string().contains("nolock"), "{error}");
+        for path in
+            [":memory:", "file::memory:", "file:x?mode=memory", "file::memory:?cache=shared", "file:/x?vfs=memdb"]
+        {
+            SqliteStorage::open(path).await.unwrap();
+        }
+    });
+}
+
 #[test]
 fn what_cannot_be_opened_or_written_is_permanent() {
     block_on(async {
@@ -181,6 +254,32 @@ fn what_cannot_be_opened_or_written_is_permanent() {
         permanent(storage.check().await);
         permanent(storage.acquire(claim("free", 2)).await);
         owner.check().await.unwrap();
+    });
+}
+
+/// SQLite says `unable to open database file`, whatever it is.
+#[test]
+fn what_cannot_be_opened_says_what_to_do() {
+    block_on(async {
+        let database = Database::new();
+        drop(database.storage().await);
+        let folder = database.path.parent().unwrap();
+        let text = database.path.with_file_name("text.db");
+        fs::write(&text, "no database, but long enough to have a header. ".repeat(100)).unwrap();
+        for (path, says) in [
+            (folder.join("no/such/folder/leases.db"), "create it"),
+            (folder.to_path_buf(), "add the name of a file"),
+            (text, "no SQLite database"),
+        ] {
+            let error = SqliteStorage::open(&path).await.unwrap_err();
+            let cause = AdapterError::of(&error);
+            assert!(matches!(cause, Some(AdapterError::WrongSetup { .. })), "{error}");
+            assert!(error.to_string().contains(says) && error.kind() == ErrorKind::Permanent, "{error}");
+        }
+        let read_only = SqliteStorage::open(format!("file:{}?mode=ro", database.path.display())).await.unwrap();
+        let error = read_only.check().await.unwrap_err();
+        assert!(matches!(AdapterError::of(&error), Some(AdapterError::NoRight { .. })), "{error}");
+        assert!(error.to_string().contains("mode=ro"), "{error}");
     });
 }
 
