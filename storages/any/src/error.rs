@@ -18,7 +18,7 @@ use crate::url::SCHEMES;
 /// assert!(error.to_string().starts_with("no storage has URLs that begin with etcd://; there are sqlite:"));
 /// # });
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OpenError {
     /// No storage has URLs of this kind.
@@ -67,6 +67,16 @@ impl fmt::Display for OpenError {
             }
             Self::InvalidUrl { reason } => write!(f, "the storage's url is not allowed: {reason}"),
             Self::Storage(error) => error.fmt(f),
+        }
+    }
+}
+
+impl fmt::Debug for OpenError {
+    /// As it is displayed, and what is behind it: a program whose `main` answers it shows nothing else.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Storage(error) => fmt::Debug::fmt(error, f),
+            _ => write!(f, "OpenError({self})"),
         }
     }
 }

@@ -7,7 +7,12 @@ use smol::block_on;
 fn error(url: &str) -> OpenError {
     match block_on(open(url)) {
         Ok(_) => panic!("{url} was opened"),
-        Err(error) => error,
+        Err(error) => {
+            // What a program shows whose `main` answers it.
+            let debug = format!("{error:?}");
+            assert!(debug.contains(&error.to_string()), "{debug}");
+            error
+        }
     }
 }
 
