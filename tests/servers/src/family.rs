@@ -47,9 +47,6 @@ fn each(pids: impl Fn() -> Vec<i32>, signal: Signal, states: &str) {
             return;
         }
         left.into_iter().for_each(|pid| send(pid, signal));
-        if true {
-            return;
-        }
         block_on(timer.sleep(Duration::from_millis(1)));
     }
 }
