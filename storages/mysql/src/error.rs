@@ -76,6 +76,7 @@ fn explain_answer(said: &dyn DatabaseError, table: &str, remedy: &'static str) -
     match number {
         LOCKED | DEADLOCK | LOCKED_NOWAIT => AdapterError::Locked,
         NO_SUCH_TABLE => AdapterError::no_table(table, remedy),
+        NO_RIGHT_TO_DATABASE | NO_RIGHT_TO_TABLE | NO_RIGHT_TO_COLUMN => AdapterError::forbidden(said.message()),
         number if is_read_only(said, number) => AdapterError::read_only("connect to the primary"),
         _ => {
             let state = said.code().unwrap_or_default();
@@ -87,6 +88,7 @@ fn explain_answer(said: &dyn DatabaseError, table: &str, remedy: &'static str) -
 }
 
 // The server's numbers.
+const NO_RIGHT_TO_DATABASE: u16 = 1044;
 const NO_SUCH_DATABASE: u16 = 1049;
 const DUPLICATE_KEY: u16 = 1062;
 const NO_RIGHT_TO_TABLE: u16 = 1142;

@@ -161,7 +161,7 @@
 //!
 //! # Fencing
 //! A write in the same database that only the newest leader can do, whatever its clock and its pauses, begins with
-//! [`admit`]. Do not lock the lease's row for that: its leader could not renew meanwhile.
+//! [`admit`]; [`migrate_fences`](MySqlStorage::migrate_fences) creates the table that it needs. Do not lock the lease's row for that: its leader could not renew meanwhile.
 //!
 //! # Errors
 //! Inside a [`StorageError`](lessor::StorageError) is an [`AdapterError`], or sqlx's own error where the driver failed.
@@ -328,6 +328,7 @@ mod admit;
 mod as_on_mysql;
 mod builder;
 mod error;
+mod fences;
 mod get;
 mod list;
 mod release;

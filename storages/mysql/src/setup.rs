@@ -37,10 +37,8 @@ impl MySqlStorage {
 impl Primary {
     async fn create(&self, connection: &mut MySqlConnection) -> Result<(), StorageError> {
         let explain = |error| self.explain(error);
-        match run(connection, format!("SELECT 1 FROM {} WHERE 1 = 0", self.table.quoted())).await {
-            Ok(()) => return Ok(()),
-            Err(error) if is_perhaps_missing(&error) => {}
-            Err(error) => return Err(explain(error)),
+        if is_there(connection, &self.table.quoted()).await.map_err(explain)? {
+            return Ok(());
         }
         match run(connection, self.table.create()).await {
             Err(error) if is_no_database(&error) => {
@@ -113,10 +111,18 @@ impl Primary {
 }
 
 /// With a word: a server notes in its log who leaves without.
-async fn close(connection: MySqlConnection) {
+pub(crate) async fn close(connection: MySqlConnection) {
     let _ = connection.close().await;
 }
 
-async fn run(connection: &mut MySqlConnection, sql: String) -> sqlx::Result<()> {
+/// Whether this user finds the table.
+pub(crate) async fn is_there(connection: &mut MySqlConnection, table: &str) -> sqlx::Result<bool> {
+    match run(connection, format!("SELECT 1 FROM {table} WHERE 1 = 0")).await {
+        Err(error) if is_perhaps_missing(&error) => Ok(false),
+        looked => looked.map(|()| true),
+    }
+}
+
+pub(crate) async fn run(connection: &mut MySqlConnection, sql: String) -> sqlx::Result<()> {
     sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection).await.map(drop)
 }

@@ -130,7 +130,7 @@
 //!
 //! # Fencing
 //! A write in the same database that only the newest leader can do, whatever its clock and its pauses, begins with
-//! [`admit`]. Do not lock the lease's row for that: its leader could not renew meanwhile.
+//! [`admit`]; [`migrate_fences`](PostgresStorage::migrate_fences) creates the table that it needs. Do not lock the lease's row for that: its leader could not renew meanwhile.
 //!
 //! # The statements, and why they are safe
 //! They mirror [`Record::judge`](lessor::storage::Record::judge). In them
@@ -395,6 +395,7 @@ mod admit;
 mod binding;
 mod builder;
 mod error;
+mod fences;
 mod get;
 mod held;
 mod list;

@@ -3,7 +3,7 @@
 use lessor::StorageError;
 use lessor_kit::encoding::fingerprint;
 use lessor_kit::error::AdapterError;
-use sqlx::postgres::PgRow;
+use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{AssertSqlSafe, Connection, Executor, Row, SqlSafeStr};
 
 use crate::error::read_only;
@@ -38,16 +38,25 @@ impl PostgresStorage {
         if found.try_get("is_there").map_err(explain)? {
             return Ok(());
         }
-        // Two that create the same at the same time would collide, IF NOT EXISTS or not.
-        let lock = fingerprint(table.quoted().as_bytes()).cast_signed();
-        let mut transaction = connection.begin().await.map_err(explain)?;
-        sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(lock).execute(&mut *transaction).await.map_err(explain)?;
-        if !found.try_get::<bool, _>("in_schema").map_err(explain)? {
-            sqlx::raw_sql(AssertSqlSafe(table.create_schema())).execute(&mut *transaction).await.map_err(explain)?;
-        }
-        sqlx::raw_sql(AssertSqlSafe(table.create())).execute(&mut *transaction).await.map_err(explain)?;
-        transaction.commit().await.map_err(explain)
+        let schema = (!found.try_get::<bool, _>("in_schema").map_err(explain)?).then(|| table.create_schema());
+        let sql = schema.into_iter().chain([table.create()]);
+        create_alone(&mut connection, &table.quoted(), sql).await.map_err(explain)
     }
+}
+
+/// Nobody else creates this at the same time: the two would collide, `IF NOT EXISTS` or not.
+pub(crate) async fn create_alone(
+    connection: &mut PgConnection,
+    what: &str,
+    sql: impl IntoIterator<Item = String>,
+) -> sqlx::Result<()> {
+    let lock = fingerprint(what.as_bytes()).cast_signed();
+    let mut transaction = connection.begin().await?;
+    sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(lock).execute(&mut *transaction).await?;
+    for sql in sql {
+        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *transaction).await?;
+    }
+    transaction.commit().await
 }
 
 impl Primary {

@@ -5,6 +5,7 @@ mod columns;
 mod contention;
 mod errors;
 mod fencing;
+mod fencing_setup;
 mod lists;
 mod locks;
 mod names;
