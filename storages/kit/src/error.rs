@@ -92,6 +92,18 @@ pub enum AdapterError {
         /// What to do about it.
         remedy: String,
     },
+    /// No connection came about.
+    #[non_exhaustive]
+    NoConnection {
+        /// To which server: host and port, or a socket.
+        to: String,
+        /// What happened.
+        cause: String,
+        /// Whether trying again may help.
+        kind: ErrorKind,
+        /// What to do about it, where the adapter knows.
+        remedy: Option<String>,
+    },
     /// The server answered with an error. What it quotes of statements and rows is left out: that may be a session.
     #[non_exhaustive]
     Refused {
@@ -193,6 +205,19 @@ impl AdapterError {
         Self::WrongSetup { setting, found: found.into(), problem: problem.into(), remedy: remedy.into() }
     }
 
+    /// [`NoConnection`](Self::NoConnection).
+    ///
+    /// ```
+    /// use lessor::storage::ErrorKind;
+    /// use lessor_kit::error::AdapterError;
+    ///
+    /// let error = AdapterError::no_connection("localhost:5432", "connection refused", ErrorKind::Transient);
+    /// assert_eq!(error.to_string(), "no connection to localhost:5432: connection refused");
+    /// ```
+    pub fn no_connection(to: impl Into<String>, cause: impl fmt::Display, kind: ErrorKind) -> Self {
+        Self::NoConnection { to: to.into(), cause: cause.to_string(), kind, remedy: None }
+    }
+
     /// [`Refused`](Self::Refused). Only the first line of `message` is kept. The adapter has to leave out what the
     /// server quotes.
     pub fn refused(server: &'static str, code: impl Into<String>, message: &str, kind: ErrorKind) -> Self {
@@ -200,8 +225,8 @@ impl AdapterError {
         Self::Refused { server, code: code.into(), message, kind, remedy: None }
     }
 
-    /// The same with what to do about it, after a colon, where it is a [`NoRight`](Self::NoRight) or a
-    /// [`Refused`](Self::Refused). The others say it anyway.
+    /// The same with what to do about it, after a colon, where it is a [`NoRight`](Self::NoRight), a
+    /// [`NoConnection`](Self::NoConnection) or a [`Refused`](Self::Refused). The others say it anyway.
     ///
     /// ```
     /// use lessor_kit::error::AdapterError;
@@ -214,7 +239,9 @@ impl AdapterError {
     /// ```
     #[must_use]
     pub fn advising(mut self, advice: impl Into<String>) -> Self {
-        if let Self::NoRight { remedy, .. } | Self::Refused { remedy, .. } = &mut self {
+        if let Self::NoRight { remedy, .. } | Self::NoConnection { remedy, .. } | Self::Refused { remedy, .. } =
+            &mut self
+        {
             *remedy = Some(advice.into());
         }
         self
@@ -226,13 +253,13 @@ impl AdapterError {
         Self::Unreadable { key: key.into(), field, expected }
     }
 
-    /// Whether trying again may help: transient for [`Locked`](Self::Locked), [`Unfit`](Self::Unfit), and a
-    /// [`Refused`](Self::Refused) of the transient kind; permanent for all others.
+    /// Whether trying again may help: transient for [`Locked`](Self::Locked), [`Unfit`](Self::Unfit), and where a
+    /// [`NoConnection`](Self::NoConnection) or a [`Refused`](Self::Refused) says so; permanent for all others.
     #[must_use]
     pub const fn kind(&self) -> ErrorKind {
         match self {
             Self::Locked | Self::Unfit => ErrorKind::Transient,
-            Self::Refused { kind, .. } => *kind,
+            Self::NoConnection { kind, .. } | Self::Refused { kind, .. } => *kind,
             _ => ErrorKind::Permanent,
         }
     }
@@ -277,6 +304,9 @@ impl fmt::Display for AdapterError {
             Self::ReadOnly { remedy } => write!(f, "the server is read-only, as a replica is: {remedy}"),
             Self::WrongSetup { setting, found, problem, remedy } => {
                 write!(f, "{problem} ({setting} {found}): {remedy}")
+            }
+            Self::NoConnection { to, cause, remedy, .. } => {
+                write!(f, "no connection to {to}: {cause}{}", AfterAColon(remedy.as_deref()))
             }
             Self::Refused { server, code, message, remedy, .. } => {
                 write!(f, "{server} says: {message} ({code}){}", AfterAColon(remedy.as_deref()))
@@ -325,6 +355,10 @@ mod tests {
                 AdapterError::refused("Redis", "OOM", "full", ErrorKind::Transient).advising("empty it"),
                 "Redis says: full (OOM): empty it",
             ),
+            (
+                AdapterError::no_connection("db:1", "refused", ErrorKind::Transient).advising("start it"),
+                "no connection to db:1: refused: start it",
+            ),
             (AdapterError::Locked, "another transaction holds the row's lock"),
             (
                 AdapterError::unreadable("k", "term", "1 to 2^53 - 1"),
@@ -340,7 +374,10 @@ mod tests {
     #[test]
     fn kinds() {
         let refused = |kind| AdapterError::refused("PostgreSQL", "28P01", "no", kind);
-        for transient in [AdapterError::Locked, AdapterError::Unfit, refused(ErrorKind::Transient)] {
+        let unreached = |kind| AdapterError::no_connection("db:1", "gone", kind);
+        for transient in
+            [AdapterError::Locked, AdapterError::Unfit, refused(ErrorKind::Transient), unreached(ErrorKind::Transient)]
+        {
             assert_eq!(StorageError::from(transient.clone()).kind(), ErrorKind::Transient, "{transient}");
         }
         for permanent in [
@@ -353,6 +390,7 @@ mod tests {
             AdapterError::ttl_too_long(Duration::ZERO, Duration::ZERO),
             AdapterError::Ended,
             refused(ErrorKind::Permanent),
+            unreached(ErrorKind::Permanent),
         ] {
             assert_eq!(StorageError::from(permanent.clone()).kind(), ErrorKind::Permanent, "{permanent}");
         }

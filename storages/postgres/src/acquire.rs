@@ -136,6 +136,21 @@ fn unchanged(claim: &Claim) -> Option<i64> {
     }
 }
 
+/// Whether a storage wrote the row, exactly as [`lessor_kit::row::Reading`] judges it: no other one is granted.
+///
+/// Control characters are looked for in the bytes of UTF-8: what a class of characters means depends on the database.
+fn readable(row: &str) -> String {
+    let is_plain =
+        |column: &str| format!("encode(convert_to({row}.{column}, 'UTF8'), 'hex') !~ '^(..)*([01].|7f|c2[89])'");
+    format!(
+        "{row}.version >= 0 AND {row}.ttl >= 0 AND {row}.expires >= 0 AND {row}.since >= 0
+        AND ({row}.session IS NULL OR octet_length({row}.session) = 16) AND octet_length({row}.id) BETWEEN 1 AND 128
+        AND {} AND ({row}.value IS NULL OR octet_length({row}.value) <= 4096 AND {})",
+        is_plain("id"),
+        is_plain("value")
+    )
+}
+
 /// A claim's values, as a statement writes them.
 struct Values {
     key: &'static str,
@@ -175,9 +190,9 @@ const EACH: Values = Values {
 };
 
 impl Values {
-    /// Whether it is granted on row `l`: a reign is begun, or one that was begun is repeated.
-    fn grantable(&self, now: &str) -> String {
-        self.grantable_on("l", now)
+    /// Whether it is granted on the row, if that can be read: a reign is begun, or one that was begun is repeated.
+    fn granted_on(&self, row: &str, now: &str) -> String {
+        format!("{} AND {}", self.grantable_on(row, now), readable(row))
     }
 
     fn grantable_on(&self, row: &str, now: &str) -> String {
@@ -231,8 +246,8 @@ SELECT g.term AS new_term, g.version AS new_version, g.term IS DISTINCT FROM l.t
 FROM (SELECT) AS one LEFT JOIN granted AS g ON true LEFT JOIN seen AS l ON true",
         row = ONE.row(),
         after = ONE.after,
-        first = ONE.grantable("l.now"),
-        second = ONE.grantable(CLOCK),
+        first = ONE.granted_on("l", "l.now"),
+        second = ONE.granted_on("l", CLOCK),
     )
 }
 
@@ -289,9 +304,9 @@ UNION ALL
 SELECT c.key, NULL, NULL, NULL, c.session, c.id, c.term, c.version, c.ttl, c.expires, c.since, c.value, c.now
 FROM seen AS c WHERE c.key IS NOT NULL AND ({seen}) IS NOT TRUE",
         claims = many(2, &columns),
-        looked = EACH.grantable(CLOCK),
-        had = EACH.grantable("c.now"),
+        looked = EACH.grantable_on("l", CLOCK),
+        had = EACH.granted_on("l", "c.now"),
         row = EACH.row(),
-        seen = EACH.grantable_on("c", "c.now"),
+        seen = EACH.granted_on("c", "c.now"),
     )
 }

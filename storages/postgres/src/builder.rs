@@ -7,9 +7,10 @@ use std::sync::Arc;
 use lessor_kit::error::AdapterError;
 use lessor_kit::lane::Lane;
 use lessor_kit::listener::Listener;
+use lessor_kit::version::mark;
 use sqlx::postgres::PgConnectOptions;
 
-use crate::address::{Address, Door};
+use crate::address::Address;
 use crate::held::Held;
 use crate::server::Primary;
 use crate::storage::{Inner, PostgresStorage};
@@ -114,7 +115,8 @@ impl PostgresBuilder {
     /// The SQL that creates schema and table if they are missing, for your own migrations.
     #[must_use]
     pub fn migration_sql(&self) -> String {
-        format!("{}\n{}", self.table.create_schema(), self.table.create())
+        let comment = self.table.comment(&mark());
+        format!("{}\n{}\n{comment}", self.table.create_schema(), self.table.create())
     }
 
     /// The storage of the server there: options to connect with, or a pool whose options are taken. Nothing is sent yet:
@@ -124,10 +126,12 @@ impl PostgresBuilder {
         let address = address.into();
         let held = Arc::new(Held::default());
         let listen_with = listen_with.map_or_else(|| address.clone(), Address::from);
-        let notifications = || Notifications { address: listen_with, name: table.channel(), held: held.clone() };
-        let listener = wakeups.then(|| Listener::new(notifications()));
-        let primary = Primary::new(Door::new(address, lock_timeout), table, lock_timeout, held, wakeups);
-        PostgresStorage(Arc::new(Inner { lane: Lane::new(primary, connections), listener }))
+        let listens_at = wakeups.then_some(listen_with);
+        let notifications =
+            |address: &Address| Notifications { address: address.clone(), name: table.channel(), held: held.clone() };
+        let listener = listens_at.as_ref().map(|address| Listener::new(notifications(address)));
+        let primary = Primary::new(address, table, lock_timeout, held, wakeups);
+        PostgresStorage(Arc::new(Inner { lane: Lane::new(primary, connections), listener, listens_at }))
     }
 }
 

@@ -25,7 +25,7 @@ impl PostgresStorage {
     /// A dropped call creates the table or nothing.
     pub async fn migrate_fences(&self) -> Result<(), StorageError> {
         let explain = |error| explain(error, TABLE, REMEDY);
-        let mut connection = self.primary().door.open().await.map_err(explain)?;
+        let mut connection = self.primary().reach().await?;
         let look = sqlx::query_as("SELECT to_regclass($1) IS NOT NULL, current_schema()::text");
         let (is_there, schema): (bool, Option<String>) =
             look.bind(TABLE).fetch_one(&mut connection).await.map_err(explain)?;

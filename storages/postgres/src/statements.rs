@@ -19,7 +19,7 @@ pub(crate) const LAST: &str = "9007199254740991";
 pub(crate) const PATIENCE: &str = "(SELECT set_config('lock_timeout', $1, true)) IS NOT NULL";
 
 /// What is answered is on the disk. Asked once for all rows of a statement.
-pub(crate) const FLUSHED: &str = "(SELECT CASE current_setting('synchronous_commit') WHEN 'off' THEN set_config('synchronous_commit', 'on', true) END)";
+pub(crate) const FLUSHED: &str = "(SELECT CASE WHEN current_setting('synchronous_commit') IN ('off', 'local') THEN set_config('synchronous_commit', 'on', true) END)";
 
 /// The texts for one table, which is named as a statement has it.
 #[derive(Clone, Debug)]

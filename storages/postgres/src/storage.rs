@@ -11,7 +11,7 @@ use lessor_kit::listener::Listener;
 use crate::address::Address;
 use crate::builder::PostgresBuilder;
 use crate::server::Primary;
-use crate::wakeups::Notifications;
+use crate::wakeups::{self, Notifications};
 
 /// Leases in a PostgreSQL table, on connections of the storage's own.
 ///
@@ -24,6 +24,7 @@ pub(crate) struct Inner {
     pub(crate) lane: Lane<Primary>,
     /// `None`: there are no wake-ups.
     pub(crate) listener: Option<Listener<Notifications>>,
+    pub(crate) listens_at: Option<Address>,
 }
 
 impl PostgresStorage {
@@ -65,10 +66,15 @@ impl Storage for PostgresStorage {
         self.0.listener.as_ref().map_or(Wakeups::never(), |listener| listener.subscribe(key).complete())
     }
 
-    /// Whether the table is there and fits, may be read and written, and the server is the primary. Writes nothing. It
-    /// opens a connection for that.
+    /// Whether the table is there and fits, may be read and written, and the server is the primary: claims two keys that
+    /// nobody has, in a transaction that is rolled back, as much as autovacuum has to clear away. And, where there are to be [wake-ups](PostgresBuilder::wakeups),
+    /// whether they arrive. It opens a connection for each of the two.
     async fn check(&self) -> Result<(), StorageError> {
-        self.primary().check().await
+        let mut connection = self.primary().check().await?;
+        match &self.0.listens_at {
+            Some(address) => wakeups::check(address, &mut connection).await,
+            None => Ok(()),
+        }
     }
 }
 

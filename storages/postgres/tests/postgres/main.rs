@@ -1,6 +1,7 @@
 //! What `PostgresStorage` promises beyond the contract of a storage: what it costs, what it waits for, what it says.
 
 mod batches;
+mod check;
 mod columns;
 mod contention;
 mod errors;
@@ -8,13 +9,17 @@ mod fencing;
 mod fencing_setup;
 mod lists;
 mod locks;
+mod mistakes;
 mod names;
 mod plans;
 mod revocation;
+mod rows;
+mod settings;
+mod versions;
+mod wakeups;
 
 #[cfg(feature = "tls-rustls")]
 mod tls;
-mod wakeups;
 
 use std::time::Duration;
 
