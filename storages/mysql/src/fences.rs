@@ -25,7 +25,7 @@ impl MySqlStorage {
     /// What a dropped call has begun may still be created.
     pub async fn migrate_fences(&self) -> Result<(), StorageError> {
         let explain = |error| explain(error, TABLE, REMEDY);
-        let mut connection = self.primary().door.open().await.map_err(explain)?.connection;
+        let mut connection = self.primary().reach().await?.connection;
         let created = match is_there(&mut connection, TABLE).await {
             Ok(false) => run(&mut connection, Fence::MYSQL_CREATE_TABLE.into()).await,
             found => found.map(drop),
