@@ -9,9 +9,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use async_io::Timer;
-use futures::FutureExt;
 use futures::channel::oneshot;
-use futures::future::select;
+use futures::future::{Either, select};
 use lessor::storage::Subscribers;
 use lessor::{Key, Wakeups};
 
@@ -27,8 +26,9 @@ pub const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A way to hear of grants and releases: the part of a [`Listener`] that knows the server.
 pub trait Channel: Send + Sync + 'static {
-    /// Why a connection ended. It is not reported: whatever it was, the next connection follows.
-    type Error;
+    /// Why a connection ended. Whatever it was, the next connection follows. With feature `tracing` the first that did not
+    /// last is told as a warning.
+    type Error: fmt::Display;
 
     /// What the thread is called.
     const THREAD: &'static str;
@@ -47,6 +47,9 @@ pub trait Channel: Send + Sync + 'static {
 /// The thread runs from the first [`subscribe`](Self::subscribe) on, and ends with the listener, even if somebody still
 /// waits: a [`Wakeups`] does not keep it alive. A lost connection is replaced after a [pause](Backoff::default). The
 /// pauses begin again once a connection has lasted as long as the longest pause.
+///
+/// With feature `tracing` the program's log has one warning when connections do not last, or do not come about, and a
+/// line when one has lasted again. They have the target `lessor`.
 ///
 /// ```
 /// use lessor::Key;
@@ -127,21 +130,62 @@ fn start<C: Channel>(shared: Arc<Shared<C>>) -> Option<oneshot::Sender<Infallibl
 impl<C: Channel> Shared<C> {
     async fn follow(&self) -> Infallible {
         let mut backoff = Backoff::default();
+        let mut deafness = Deafness::default();
         loop {
-            let pause = self.connection(&mut backoff).await;
+            let pause = self.connection(&mut backoff, &mut deafness).await;
             Timer::after(pause).await;
         }
     }
 
     /// One connection, and how long to wait after it.
-    async fn connection(&self, backoff: &mut Backoff) -> Duration {
-        let mut lasting = Timer::after(backoff.longest());
-        let _ = self.channel.listen(&self.subscribers).await;
-        if (&mut lasting).now_or_never().is_some() {
-            backoff.reset();
+    async fn connection(&self, backoff: &mut Backoff, deafness: &mut Deafness) -> Duration {
+        let mut listening = pin!(self.channel.listen(&self.subscribers));
+        match select(&mut listening, Timer::after(backoff.longest())).await {
+            Either::Left((ended, _)) => deafness.begins::<C>(&ended),
+            Either::Right(_) => {
+                backoff.reset();
+                deafness.ends::<C>();
+                // Whatever it ends with, the next one follows.
+                let _ = listening.await;
+            }
         }
         backoff.pause(getrandom::u32().unwrap_or(u32::MAX))
     }
+}
+
+/// Whether it was told that followers are not woken.
+#[derive(Default)]
+struct Deafness {
+    #[cfg(feature = "tracing")]
+    is_told: bool,
+}
+
+#[cfg(feature = "tracing")]
+impl Deafness {
+    fn begins<C: Channel>(&mut self, ended: &Result<(), C::Error>) {
+        if !core::mem::replace(&mut self.is_told, true) {
+            let error = ended.as_ref().err().map_or_else(|| "the connection ended".into(), ToString::to_string);
+            tracing::warn!(
+                target: "lessor", storage = C::THREAD, error,
+                "no wake-ups from the storage: followers ask at their retry interval"
+            );
+        }
+    }
+
+    fn ends<C: Channel>(&mut self) {
+        if core::mem::take(&mut self.is_told) {
+            tracing::info!(target: "lessor", storage = C::THREAD, "wake-ups from the storage again");
+        }
+    }
+}
+
+#[cfg(not(feature = "tracing"))]
+impl Deafness {
+    #[expect(clippy::unused_self, reason = "as with the feature")]
+    const fn begins<C: Channel>(&mut self, _: &Result<(), C::Error>) {}
+
+    #[expect(clippy::unused_self, reason = "as with the feature")]
+    const fn ends<C: Channel>(&mut self) {}
 }
 
 /// Waits for a server's answer, at most [`PATIENCE`].
@@ -156,6 +200,7 @@ pub async fn patiently<T, E: From<io::Error>>(future: impl Future<Output = Resul
 mod tests {
     use super::*;
     use core::sync::atomic::{AtomicUsize, Ordering};
+    use futures::FutureExt;
     use futures::StreamExt;
     use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
     use futures::executor::block_on;
@@ -243,7 +288,7 @@ mod tests {
         let pause = |lasting, longest| {
             let mut backoff = Backoff::new(Duration::from_millis(1), longest);
             backoff.lengthen();
-            block_on(Listener::new(Lasting(lasting)).shared.connection(&mut backoff))
+            block_on(Listener::new(Lasting(lasting)).shared.connection(&mut backoff, &mut Deafness::default()))
         };
         let longest = Duration::from_secs(60);
         assert!(pause(Duration::ZERO, longest) >= longest / 2, "it broke at once");

@@ -107,7 +107,9 @@
 //! [`listen_with`](PostgresBuilder::listen_with), or turn [wake-ups](PostgresBuilder::wakeups) off.
 //!
 //! In transaction mode `LISTEN` seems to work, and nobody is woken: [`check`](lessor::Storage::check) finds that out.
-//! Where `LISTEN` is refused followers ask at their retry interval.
+//! Where `LISTEN` is refused, or its connection does not last, there is one warning in the program's log (feature
+//! `tracing`), and followers ask at their retry interval: once per ttl by default, since they count on being told. Turn
+//! wake-ups off, and it is a fifth of the ttl.
 //!
 //! Most poolers pass no settings on. Then the session is as it comes: there is no limit for locks on the whole table,
 //! the user's own settings count (conflicts of stricter isolation fail as transient), and statements are planned by

@@ -1,7 +1,9 @@
 //! What a check finds that only shows when something is done, and what it leaves behind.
 
+use std::time::Duration;
+
 use lessor::storage::{ErrorKind, List};
-use lessor::{Storage, StorageExt};
+use lessor::{Builder, Storage, StorageExt};
 use lessor_postgres::sqlx::{self, postgres::PgListener};
 use lessor_postgres::{AdapterError, PostgresStorage};
 use lessor_servers::pgbouncer::{PgBouncer, PoolMode};
@@ -78,5 +80,32 @@ fn listen_behind_a_pooler() {
 
         let pooler = PgBouncer::start(&server, PoolMode::Session, 8);
         PostgresStorage::new(pooler.options()).check().await.unwrap();
+    });
+}
+
+/// Where the server refuses to be listened to, that is told, and leadership changes hands all the same: by asking.
+#[test]
+fn listen_is_refused() {
+    let server = Server::start();
+    block_on(async {
+        let (_, pool) = storage(&server).await;
+        let refused = server.options().password("wr0ng");
+        let deaf = PostgresStorage::builder().listen_with(refused).build(&pool);
+        says("listen", &deaf.check().await.unwrap_err(), ErrorKind::Permanent, &["28P01", "correct user and password"]);
+        let candidate = |id: &str| Builder::new("k").id(id).ttl(Duration::from_secs(2)).build(deaf.clone()).unwrap();
+        let (first, driver) = candidate("first");
+        let first_driver = smol::spawn(driver.run());
+        let term = first.elected().await.unwrap().term();
+        let (second, driver) = candidate("second");
+        let second_driver = smol::spawn(driver.run());
+        let mut events = second.events();
+        while second.leader().is_none() {
+            events.next().await;
+        }
+        first.shutdown().await.unwrap();
+        first_driver.await;
+        assert!(second.elected().await.unwrap().term() > term);
+        second.shutdown().await.unwrap();
+        second_driver.await;
     });
 }
