@@ -70,7 +70,7 @@ impl Primary {
     async fn try_everything(&self, connection: &mut PgConnection) -> Result<(), StorageError> {
         let explain = |error| self.explain(error);
         let quiet =
-            Self::new(self.address.clone(), self.table.clone(), self.lock_timeout, Arc::<Held>::default(), false);
+            Self::new(self.address.clone(), self.table.clone(), self.lock_timeout, Arc::<Held>::default(), false, None);
         let mut transaction = connection.begin().await.map_err(explain)?;
         // What is asked for at the commit is asked for at once: there is none.
         transaction.execute(AssertSqlSafe("SET CONSTRAINTS ALL IMMEDIATE")).await.map_err(explain)?;

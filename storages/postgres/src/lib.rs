@@ -43,7 +43,9 @@
 //! A grant, a renewal, a release or a revoke is on the primary's disk before it is answered: each statement turns
 //! `synchronous_commit` on where it is off or local. A crash of the server loses nothing. A failover to an *asynchronous*
 //! replica loses what was not copied: then a term may be granted twice, and two may lead. Have the replica confirm
-//! (`synchronous_standby_names`), or wait for the longest ttl before the replica serves.
+//! (`synchronous_standby_names`, as in `ANY 1 (a, b)`), which costs each write a round trip to it; or set
+//! [`asynchronous_standbys`](PostgresBuilder::asynchronous_standbys), which costs a `max_ttl` without new leaders after
+//! a failover; or wait for the longest ttl before the replica serves.
 //!
 //! # Time
 //! Expiry is judged by the server's wall clock, in whole milliseconds, read by each statement after any wait for a
@@ -176,8 +178,8 @@
 //!     )
 //!     ON CONFLICT (key) DO UPDATE SET
 //!         session = excluded.session, id = excluded.id, value = excluded.value,
-//!         term = greatest(l.term, excluded.term), version = l.version + 1,
-//!         since = CASE WHEN excluded.term > l.term THEN clock ELSE l.since END,
+//!         term = CASE WHEN $7::bigint >= l.term THEN excluded.term ELSE l.term END, version = l.version + 1,
+//!         since = CASE WHEN $7::bigint >= l.term THEN clock ELSE l.since END,
 //!         ttl = greatest(excluded.ttl, CASE l.session WHEN excluded.session THEN least(l.expires - clock, l.ttl) END),
 //!         expires = clock + greatest(excluded.ttl, CASE l.session WHEN excluded.session THEN least(l.expires - clock, l.ttl) END)
 //!     WHERE CASE WHEN l.expires > clock
@@ -207,8 +209,9 @@
 //!   nobody. The second half of each condition is true exactly where the row can be read. The look that follows says
 //!   what is wrong with it.
 //! * *Refused late*, by the second condition only: the reply shows what was seen before; the candidate asks again.
-//! * The new term is the greater of the row's and `after + 1`. The row's is not smaller only where an earlier try of
-//!   the same claim was granted: then that grant is repeated, and the reign's age goes on.
+//! * The new term is `after + 1`. (With [`asynchronous_standbys`](PostgresBuilder::asynchronous_standbys) it is
+//!   `greatest($7::bigint + 1, clock)`, here and below.) Where the row's is greater, an earlier try of the same claim was
+//!   granted: then that grant is repeated, and the reign's age goes on.
 //!
 //! A claim for a key that another held at the last claim begins with a plain `SELECT` of the row; if that refuses, it
 //! is the reply.
@@ -245,7 +248,7 @@
 //! ), taken AS (
 //!     UPDATE lessor_leases AS l SET
 //!         session = c.by, id = c.who, value = c.shown,
-//!         term = greatest(l.term, c.after + 1), version = l.version + 1,
+//!         term = CASE WHEN c.after >= l.term THEN c.after + 1 ELSE l.term END, version = l.version + 1,
 //!         since = CASE WHEN c.after >= l.term THEN c.now ELSE l.since END,
 //!         ttl = greatest(c.wanted, CASE l.session WHEN c.by THEN least(l.expires - c.now, l.ttl) END), expires = c.now + greatest(c.wanted, CASE l.session WHEN c.by THEN least(l.expires - c.now, l.ttl) END)
 //!     FROM got AS c WHERE l.ctid = c.at AND CASE WHEN l.expires > c.now
@@ -439,6 +442,7 @@ mod setup;
 mod statements;
 mod storage;
 mod table;
+mod timeline;
 mod wakeups;
 
 pub use lessor_kit::error::AdapterError;

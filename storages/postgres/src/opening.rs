@@ -54,6 +54,7 @@ impl Primary {
         let begun: PgRow = sqlx::raw_sql(AssertSqlSafe(begun)).fetch_one(&mut connection).await.map_err(explain)?;
         let note: Option<&str> = begun.try_get("note").map_err(explain)?;
         usable(&self.table.quoted(), note)?;
+        self.note_timeline(&mut connection).await?;
         Ok(connection)
     }
 }

@@ -17,6 +17,7 @@ use crate::error::{Failure, explain};
 use crate::held::Held;
 use crate::statements::Statements;
 use crate::table::Table;
+use crate::timeline::Freeze;
 
 /// How to create the table.
 pub(crate) const REMEDY: &str = "call PostgresStorage::migrate() once to create it";
@@ -37,15 +38,24 @@ pub(crate) struct Primary {
     pub(crate) held: Arc<Held>,
     /// Whether followers are told of what happens.
     pub(crate) notifies: bool,
+    /// `None`: nothing is done about what a failover may lose.
+    pub(crate) freeze: Option<Freeze>,
     /// Keys that were granted, and of which followers have not been told yet.
     granted: Mutex<BTreeSet<Key>>,
 }
 
 impl Primary {
-    pub(crate) fn new(address: Address, table: Table, lock_timeout: Duration, held: Arc<Held>, notifies: bool) -> Self {
+    pub(crate) fn new(
+        address: Address,
+        table: Table,
+        lock_timeout: Duration,
+        held: Arc<Held>,
+        notifies: bool,
+        freeze: Option<Freeze>,
+    ) -> Self {
         let door = Door::new(address.clone(), lock_timeout);
-        let statements = Statements::new(&table.quoted());
-        Self { address, door, table, statements, lock_timeout, held, notifies, granted: Mutex::default() }
+        let statements = Statements::new(&table.quoted(), freeze.is_some());
+        Self { address, door, table, statements, lock_timeout, held, notifies, freeze, granted: Mutex::default() }
     }
 
     /// Where to tell of a release or a revoke.

@@ -33,9 +33,10 @@ pub(crate) struct Statements {
 }
 
 impl Statements {
-    pub(crate) fn new(table: &str) -> Self {
+    /// `seeded`: new terms are at least the server's clock.
+    pub(crate) fn new(table: &str, seeded: bool) -> Self {
         Self {
-            acquire: acquire::text(table),
+            acquire: acquire::text(table, seeded),
             renew: renew::texts(table),
             release: release::text(table),
             get: get::text(table),
@@ -84,7 +85,7 @@ mod tests {
         let documented: Vec<_> = lines.iter().map(|line| line.strip_prefix(' ').unwrap_or(line)).collect();
         let documented = documented.join("\n");
         assert!(documented.contains(&format!("`clock` stands for `{CLOCK}`")));
-        let Statements { acquire, renew, release, revoke, list, .. } = Statements::new("lessor_leases");
+        let Statements { acquire, renew, release, revoke, list, .. } = Statements::new("lessor_leases", false);
         let Renew { extend, many, wait } = renew;
         for statement in [acquire.one, acquire.many, extend, many, wait, release.one, release.many, revoke, list] {
             let shown = statement.replace(CLOCK, "clock");

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use lessor::storage::{Reply, Request};
 use lessor::{Key, Storage, StorageError, Wakeups, async_trait};
+use lessor_kit::error::AdapterError;
 use lessor_kit::lane::{Lane, Traffic};
 use lessor_kit::listener::Listener;
 
@@ -46,6 +47,19 @@ impl PostgresStorage {
         self.0.lane.traffic()
     }
 
+    /// Where a longest ttl is set, nobody may have a longer one.
+    fn fits(&self, request: &Request) -> Result<(), AdapterError> {
+        let ttl = match request {
+            Request::Acquire(claim) => claim.ttl,
+            Request::Renew(renewal) => renewal.ttl,
+            _ => return Ok(()),
+        };
+        match &self.primary().freeze {
+            Some(freeze) if ttl > freeze.max_ttl => Err(AdapterError::ttl_too_long(ttl, freeze.max_ttl)),
+            _ => Ok(()),
+        }
+    }
+
     pub(crate) fn primary(&self) -> &Primary {
         self.0.lane.server()
     }
@@ -54,12 +68,20 @@ impl PostgresStorage {
 #[async_trait]
 impl Storage for PostgresStorage {
     async fn call(&self, request: Request) -> Result<Reply, StorageError> {
+        self.fits(&request)?;
         self.0.lane.ask(request).await
     }
 
     /// One statement for each operation, on up to 1,024 keys; one for each revoke and each list.
     async fn call_all(&self, requests: Vec<Request>) -> Vec<Result<Reply, StorageError>> {
-        self.0.lane.ask_all(requests).await
+        let wrong: Vec<_> = requests.iter().map(|request| self.fits(request).err()).collect();
+        let right = requests.into_iter().zip(&wrong).filter(|(_, wrong)| wrong.is_none()).map(|(request, _)| request);
+        let mut replies = self.0.lane.ask_all(right.collect()).await.into_iter();
+        let reply = |wrong: Option<AdapterError>| match wrong {
+            Some(wrong) => Err(wrong.into()),
+            None => replies.next().unwrap_or_else(|| Err(AdapterError::Unfit.into())),
+        };
+        wrong.into_iter().map(reply).collect()
     }
 
     fn subscribe(&self, key: &Key) -> Wakeups {

@@ -5,6 +5,7 @@ mod check;
 mod columns;
 mod contention;
 mod errors;
+mod failover;
 mod fencing;
 mod fencing_setup;
 mod lists;
