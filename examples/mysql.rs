@@ -10,7 +10,7 @@ use std::error::Error;
 use std::time::Duration;
 
 use async_signal::{Signal, Signals};
-use lessor::{Builder, Fence, Leadership, Storage};
+use lessor::{Builder, Leadership, Storage};
 use lessor_mysql::sqlx::mysql::{MySqlPool, MySqlPoolOptions};
 use lessor_mysql::{MySqlStorage, NotAdmitted, admit, sqlx};
 use smol::stream::StreamExt;
@@ -26,8 +26,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         let pool = MySqlPoolOptions::new().max_connections(4).connect(&url).await?;
         let storage = MySqlStorage::new(&pool);
         storage.migrate().await?;
+        storage.migrate_fences().await?;
         storage.check().await?;
-        sqlx::query(Fence::MYSQL_CREATE_TABLE).execute(&pool).await?;
 
         let (candidate, driver) = Builder::new("example").build(storage)?;
         let driver = smol::spawn(driver.run_until(async move { end.next().await }));

@@ -10,7 +10,7 @@ use std::error::Error;
 use std::time::Duration;
 
 use async_signal::{Signal, Signals};
-use lessor::{Builder, Fence, Leadership, Storage};
+use lessor::{Builder, Leadership, Storage};
 use lessor_postgres::sqlx::postgres::{PgPool, PgPoolOptions};
 use lessor_postgres::{NotAdmitted, PostgresStorage, admit, sqlx};
 use smol::stream::StreamExt;
@@ -26,8 +26,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         let pool = PgPoolOptions::new().max_connections(4).connect(&url).await?;
         let storage = PostgresStorage::new(&pool);
         storage.migrate().await?;
+        storage.migrate_fences().await?;
         storage.check().await?;
-        sqlx::query(Fence::CREATE_TABLE).execute(&pool).await?;
 
         let (candidate, driver) = Builder::new("example").build(storage)?;
         let driver = smol::spawn(driver.run_until(async move { end.next().await }));

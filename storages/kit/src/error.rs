@@ -71,6 +71,8 @@ pub enum AdapterError {
         right: Option<&'static str>,
         /// The table or schema that it is about; without a `right` what the server says.
         about: String,
+        /// How to come by it, where that is not plain.
+        remedy: Option<String>,
     },
     /// The server is a replica, or the session is set to read only.
     #[non_exhaustive]
@@ -90,6 +92,18 @@ pub enum AdapterError {
         /// What to do about it.
         remedy: String,
     },
+    /// No connection came about.
+    #[non_exhaustive]
+    NoConnection {
+        /// To which server: host and port, or a socket.
+        to: String,
+        /// What happened.
+        cause: String,
+        /// Whether trying again may help.
+        kind: ErrorKind,
+        /// What to do about it, where the adapter knows.
+        remedy: Option<String>,
+    },
     /// The server answered with an error. What it quotes of statements and rows is left out: that may be a session.
     #[non_exhaustive]
     Refused {
@@ -101,6 +115,8 @@ pub enum AdapterError {
         message: String,
         /// Whether trying again may help.
         kind: ErrorKind,
+        /// What to do about it, where the adapter knows.
+        remedy: Option<String>,
     },
     /// Another transaction held the row's lock for too long.
     Locked,
@@ -152,12 +168,12 @@ impl AdapterError {
 
     /// [`NoRight`](Self::NoRight): which right, and to what.
     pub fn no_right(right: &'static str, about: impl Into<String>) -> Self {
-        Self::NoRight { right: Some(right), about: about.into() }
+        Self::NoRight { right: Some(right), about: about.into(), remedy: None }
     }
 
     /// [`NoRight`](Self::NoRight), where all that is known is what the server said.
     pub fn forbidden(said: impl Into<String>) -> Self {
-        Self::NoRight { right: None, about: said.into() }
+        Self::NoRight { right: None, about: said.into(), remedy: None }
     }
 
     /// [`ReadOnly`](Self::ReadOnly): `remedy` says how to reach a server that takes writes.
@@ -189,11 +205,46 @@ impl AdapterError {
         Self::WrongSetup { setting, found: found.into(), problem: problem.into(), remedy: remedy.into() }
     }
 
+    /// [`NoConnection`](Self::NoConnection).
+    ///
+    /// ```
+    /// use lessor::storage::ErrorKind;
+    /// use lessor_kit::error::AdapterError;
+    ///
+    /// let error = AdapterError::no_connection("localhost:5432", "connection refused", ErrorKind::Transient);
+    /// assert_eq!(error.to_string(), "no connection to localhost:5432: connection refused");
+    /// ```
+    pub fn no_connection(to: impl Into<String>, cause: impl fmt::Display, kind: ErrorKind) -> Self {
+        Self::NoConnection { to: to.into(), cause: cause.to_string(), kind, remedy: None }
+    }
+
     /// [`Refused`](Self::Refused). Only the first line of `message` is kept. The adapter has to leave out what the
     /// server quotes.
     pub fn refused(server: &'static str, code: impl Into<String>, message: &str, kind: ErrorKind) -> Self {
         let message = message.lines().next().unwrap_or_default().into();
-        Self::Refused { server, code: code.into(), message, kind }
+        Self::Refused { server, code: code.into(), message, kind, remedy: None }
+    }
+
+    /// The same with what to do about it, after a colon, where it is a [`NoRight`](Self::NoRight), a
+    /// [`NoConnection`](Self::NoConnection) or a [`Refused`](Self::Refused). The others say it anyway.
+    ///
+    /// ```
+    /// use lessor_kit::error::AdapterError;
+    ///
+    /// let error = AdapterError::no_right("CREATE", "schema \"public\"").advising("name a schema of the user's own");
+    /// assert_eq!(
+    ///     error.to_string(),
+    ///     "the user lacks the right to CREATE on schema \"public\": name a schema of the user's own"
+    /// );
+    /// ```
+    #[must_use]
+    pub fn advising(mut self, advice: impl Into<String>) -> Self {
+        if let Self::NoRight { remedy, .. } | Self::NoConnection { remedy, .. } | Self::Refused { remedy, .. } =
+            &mut self
+        {
+            *remedy = Some(advice.into());
+        }
+        self
     }
 
     /// [`Unreadable`](Self::Unreadable).
@@ -202,13 +253,13 @@ impl AdapterError {
         Self::Unreadable { key: key.into(), field, expected }
     }
 
-    /// Whether trying again may help: transient for [`Locked`](Self::Locked), [`Unfit`](Self::Unfit), and a
-    /// [`Refused`](Self::Refused) of the transient kind; permanent for all others.
+    /// Whether trying again may help: transient for [`Locked`](Self::Locked), [`Unfit`](Self::Unfit), and where a
+    /// [`NoConnection`](Self::NoConnection) or a [`Refused`](Self::Refused) says so; permanent for all others.
     #[must_use]
     pub const fn kind(&self) -> ErrorKind {
         match self {
             Self::Locked | Self::Unfit => ErrorKind::Transient,
-            Self::Refused { kind, .. } => *kind,
+            Self::NoConnection { kind, .. } | Self::Refused { kind, .. } => *kind,
             _ => ErrorKind::Permanent,
         }
     }
@@ -244,13 +295,22 @@ impl fmt::Display for AdapterError {
                  the max_ttl of all processes"
             ),
             Self::NoTable { table, remedy } => write!(f, "the database has no table {table}: {remedy}"),
-            Self::NoRight { right: Some(right), about } => write!(f, "the user lacks the right to {right} on {about}"),
-            Self::NoRight { right: None, about } => write!(f, "the user lacks a right: {about}"),
+            Self::NoRight { right: Some(right), about, remedy } => {
+                write!(f, "the user lacks the right to {right} on {about}{}", AfterAColon(remedy.as_deref()))
+            }
+            Self::NoRight { right: None, about, remedy } => {
+                write!(f, "the user lacks a right: {about}{}", AfterAColon(remedy.as_deref()))
+            }
             Self::ReadOnly { remedy } => write!(f, "the server is read-only, as a replica is: {remedy}"),
             Self::WrongSetup { setting, found, problem, remedy } => {
                 write!(f, "{problem} ({setting} {found}): {remedy}")
             }
-            Self::Refused { server, code, message, .. } => write!(f, "{server} says: {message} ({code})"),
+            Self::NoConnection { to, cause, remedy, .. } => {
+                write!(f, "no connection to {to}: {cause}{}", AfterAColon(remedy.as_deref()))
+            }
+            Self::Refused { server, code, message, remedy, .. } => {
+                write!(f, "{server} says: {message} ({code}){}", AfterAColon(remedy.as_deref()))
+            }
             Self::Locked => f.write_str("another transaction holds the row's lock"),
             Self::Unreadable { key, field, expected } => {
                 write!(f, "the record of key {key:?} cannot be read: its {field} is not {expected}")
@@ -258,6 +318,15 @@ impl fmt::Display for AdapterError {
             Self::Unfit => f.write_str("the server's answer does not fit the request"),
             Self::Ended => f.write_str("the storage's own thread has ended: make a new storage"),
         }
+    }
+}
+
+/// Nothing, or what to do.
+struct AfterAColon<'r>(Option<&'r str>);
+
+impl fmt::Display for AfterAColon<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.map_or(Ok(()), |remedy| write!(f, ": {remedy}"))
     }
 }
 
@@ -278,9 +347,18 @@ mod tests {
             (AdapterError::no_table("t", "migrate()"), "the database has no table t: migrate()"),
             (AdapterError::no_right("SELECT", "t"), "the user lacks the right to SELECT on t"),
             (AdapterError::forbidden("no, says it"), "the user lacks a right: no, says it"),
+            (AdapterError::forbidden("no, says it").advising("ask"), "the user lacks a right: no, says it: ask"),
             (AdapterError::read_only("go"), "the server is read-only, as a replica is: go"),
             (AdapterError::wrong_setup("s", "f", "p", "r"), "p (s f): r"),
             (AdapterError::refused("Redis", "OOM", "full\nmore", ErrorKind::Transient), "Redis says: full (OOM)"),
+            (
+                AdapterError::refused("Redis", "OOM", "full", ErrorKind::Transient).advising("empty it"),
+                "Redis says: full (OOM): empty it",
+            ),
+            (
+                AdapterError::no_connection("db:1", "refused", ErrorKind::Transient).advising("start it"),
+                "no connection to db:1: refused: start it",
+            ),
             (AdapterError::Locked, "another transaction holds the row's lock"),
             (
                 AdapterError::unreadable("k", "term", "1 to 2^53 - 1"),
@@ -296,7 +374,10 @@ mod tests {
     #[test]
     fn kinds() {
         let refused = |kind| AdapterError::refused("PostgreSQL", "28P01", "no", kind);
-        for transient in [AdapterError::Locked, AdapterError::Unfit, refused(ErrorKind::Transient)] {
+        let unreached = |kind| AdapterError::no_connection("db:1", "gone", kind);
+        for transient in
+            [AdapterError::Locked, AdapterError::Unfit, refused(ErrorKind::Transient), unreached(ErrorKind::Transient)]
+        {
             assert_eq!(StorageError::from(transient.clone()).kind(), ErrorKind::Transient, "{transient}");
         }
         for permanent in [
@@ -309,6 +390,7 @@ mod tests {
             AdapterError::ttl_too_long(Duration::ZERO, Duration::ZERO),
             AdapterError::Ended,
             refused(ErrorKind::Permanent),
+            unreached(ErrorKind::Permanent),
         ] {
             assert_eq!(StorageError::from(permanent.clone()).kind(), ErrorKind::Permanent, "{permanent}");
         }

@@ -16,8 +16,12 @@ pub mod lane;
 #[cfg(feature = "io")]
 pub mod listener;
 pub mod name;
+pub mod reach;
 pub mod row;
 pub mod timeout;
+#[cfg(feature = "io")]
+pub mod trial;
+pub mod version;
 
 /// The README's code compiles and runs.
 #[cfg(doctest)]

@@ -6,13 +6,14 @@ use lessor_kit::fence::{NotAdmitted, TABLE};
 use sqlx::MySqlConnection;
 
 use crate::error::explain;
+use crate::fences::REMEDY;
 
 /// Admits a write of this term to the resource, within the write's own transaction: [`Fence::MYSQL_ADMIT`], then
 /// [`Fence::MYSQL_NEWEST`].
 ///
 /// Call it first, and commit only what it admitted. Its row lock keeps a newer term waiting until then, and an older
-/// one is refused from then on, whatever its clock says and however long it was paused. [`Fence::MYSQL_CREATE_TABLE`]
-/// makes the table. A resource's name has at most 255 bytes.
+/// one is refused from then on, whatever its clock says and however long it was paused.
+/// [`migrate_fences`](crate::MySqlStorage::migrate_fences) creates the table. A resource's name has at most 255 bytes.
 ///
 /// ```no_run
 /// use lessor_mysql::{admit, sqlx};
@@ -33,7 +34,7 @@ use crate::error::explain;
 /// # Cancel safety
 /// A dropped call leaves the transaction as it is: roll it back.
 pub async fn admit(transaction: &mut MySqlConnection, resource: &str, term: Term) -> Result<(), NotAdmitted> {
-    let failed = |error| -> StorageError { explain(error, TABLE, "Fence::MYSQL_CREATE_TABLE creates it") };
+    let failed = |error| -> StorageError { explain(error, TABLE, REMEDY) };
     let (resource, given) = (resource.as_bytes(), i64::from(term));
     let noted = sqlx::query(Fence::MYSQL_ADMIT).bind(resource).bind(given).bind(given);
     noted.execute(&mut *transaction).await.map_err(failed)?;

@@ -5,6 +5,7 @@ use std::io;
 use lessor::StorageError;
 use lessor::storage::ErrorKind;
 use lessor_kit::error::AdapterError;
+use lessor_kit::reach::{TlsAdvice, unreached};
 use sqlx::Error;
 use sqlx::error::DatabaseError;
 use sqlx::mysql::MySqlDatabaseError;
@@ -45,8 +46,9 @@ fn ends_the_session(said: &dyn DatabaseError, number: u16) -> bool {
     let is_over = match number {
         // The server stops; the connection was killed, was idle for too long, or sent too much at once.
         1053 | 1153 | 1927 | 2006 | 2013 | 3169 | 4031 => true,
-        // A statement that is not known (a proxy has changed the server, say), or not what was prepared.
-        1243 | 1615 => true,
+        // A statement that is not known (a proxy has changed the server, say), or not what was prepared. Where a column is
+        // gone, a new session asks first whether the table is of a newer version.
+        1243 | 1615 | NO_SUCH_COLUMN => true,
         _ => said.code().is_some_and(|state| state.starts_with("08")),
     };
     is_over || is_read_only(said, number)
@@ -70,24 +72,103 @@ pub(crate) fn explain(error: Error, table: &str, remedy: &'static str) -> Storag
     }
 }
 
+/// Why there is no connection. Whatever the server said of the way in is for a person to mend.
+pub(crate) fn explain_opening(error: Error) -> StorageError {
+    const SERVER: &str = "the server";
+    match error {
+        Error::Database(said) => {
+            let number = said.try_downcast_ref::<MySqlDatabaseError>().map_or(0, MySqlDatabaseError::number);
+            let kind = kind(number, &said.code().unwrap_or_default());
+            let refused = AdapterError::refused("MySQL", number.to_string(), said.message(), kind);
+            match way_in(number) {
+                Some(advice) => refused.advising(advice).into(),
+                None => refused.into(),
+            }
+        }
+        // A file for TLS, or the socket of a server that is not there yet.
+        Error::Io(error) if error.kind() == io::ErrorKind::NotFound => {
+            let error = AdapterError::no_connection(SERVER, error, ErrorKind::Transient);
+            error.advising("start it, or name files that are there (ssl-ca, ssl-cert, ssl-key, socket)").into()
+        }
+        Error::Io(error) => unreached(SERVER, &error, TLS).into(),
+        Error::Tls(error) => {
+            let error = AdapterError::no_connection(SERVER, error, ErrorKind::Permanent);
+            let advice =
+                "switch TLS on at the server and in this program (feature tls-rustls), or do without (ssl-mode)";
+            error.advising(advice).into()
+        }
+        error @ (Error::PoolTimedOut | Error::WorkerCrashed | Error::Protocol(_)) => {
+            AdapterError::no_connection(SERVER, error, ErrorKind::Transient).into()
+        }
+        error => StorageError::permanent(error),
+    }
+}
+
+const TLS: TlsAdvice = TlsAdvice::new(
+    "name the file of the CA that signed its certificate (ssl-ca), and the host as the certificate has it",
+    "name files that are there (ssl-ca, ssl-cert, ssl-key)",
+);
+
+/// What to do where the server lets nobody in.
+fn way_in(number: u16) -> Option<&'static str> {
+    Some(match number {
+        1045 | 1698 => {
+            "correct user and password of the address; where the account or the server asks for TLS (REQUIRE SSL, \
+             require_secure_transport), ask for it too (ssl-mode=VERIFY_IDENTITY, feature tls-rustls)"
+        }
+        NO_RIGHT_TO_DATABASE | NO_SUCH_DATABASE => {
+            "name another database in the address, or create this one and grant the user rights in it"
+        }
+        1040 | 1203 | 1226 => "the storage needs two connections in each process: raise the limit",
+        1129 | 1130 => "have the server admit this host",
+        1820 | 1862 => "set the user's password anew",
+        INSECURE => "ask for TLS (ssl-mode=VERIFY_IDENTITY, feature tls-rustls)",
+        _ => return None,
+    })
+}
+
 /// An error that the server answered.
 fn explain_answer(said: &dyn DatabaseError, table: &str, remedy: &'static str) -> AdapterError {
     let number = said.try_downcast_ref::<MySqlDatabaseError>().map_or(0, MySqlDatabaseError::number);
     match number {
         LOCKED | DEADLOCK | LOCKED_NOWAIT => AdapterError::Locked,
         NO_SUCH_TABLE => AdapterError::no_table(table, remedy),
+        NO_RIGHT_TO_DATABASE | NO_RIGHT_TO_TABLE | NO_RIGHT_TO_COLUMN => AdapterError::forbidden(said.message())
+            .advising(format!("GRANT SELECT, INSERT, UPDATE ON {table} to the user")),
         number if is_read_only(said, number) => AdapterError::read_only("connect to the primary"),
         _ => {
             let state = said.code().unwrap_or_default();
             // A syntax error quotes the statement, and with it values.
             let message = said.message().split(" near '").next().unwrap_or_default();
-            AdapterError::refused("MySQL", number.to_string(), message, kind(number, &state))
+            let refused = AdapterError::refused("MySQL", number.to_string(), message, kind(number, &state));
+            match number {
+                NO_DATABASE_NAMED => refused.advising("name one in the address, or with MySqlBuilder::database"),
+                number if is_of_shape(number) => refused.advising(format!(
+                    "the table {table} is not as MySqlBuilder::migration_sql() creates it: change it, or name another \
+                     (MySqlBuilder::table)"
+                )),
+                _ => refused,
+            }
         }
     }
 }
 
+/// The table is not what the statements ask for: a column, its type, a value, a condition, the key.
+fn is_of_shape(number: u16) -> bool {
+    matches!(number, 1048 | NO_SUCH_COLUMN | 1176 | 1264..=1266 | 1288 | 1347 | 1364 | 1366 | 1406 | 1471 | 3819 | 4025)
+}
+
+/// What is said to a user who may not do something, and what to do about it.
+pub(crate) fn forbidden(error: &Error, advice: &str) -> AdapterError {
+    let said = error.as_database_error().map(DatabaseError::message).unwrap_or_default();
+    AdapterError::forbidden(said).advising(advice)
+}
+
 // The server's numbers.
+const NO_RIGHT_TO_DATABASE: u16 = 1044;
+const NO_DATABASE_NAMED: u16 = 1046;
 const NO_SUCH_DATABASE: u16 = 1049;
+const NO_SUCH_COLUMN: u16 = 1054;
 const DUPLICATE_KEY: u16 = 1062;
 const NO_RIGHT_TO_TABLE: u16 = 1142;
 const NO_RIGHT_TO_COLUMN: u16 = 1143;
@@ -95,6 +176,8 @@ const NO_SUCH_TABLE: u16 = 1146;
 const LOCKED: u16 = 1205;
 const DEADLOCK: u16 = 1213;
 const FORBIDDEN_BY_OPTION: u16 = 1290;
+/// Connections without TLS are not wanted. MariaDB says that access is denied.
+const INSECURE: u16 = 3159;
 /// MySQL's; MariaDB says [`LOCKED`].
 const LOCKED_NOWAIT: u16 = 3572;
 
@@ -123,7 +206,7 @@ pub(crate) fn is_no_database(error: &Error) -> bool {
 }
 
 pub(crate) fn is_no_right(error: &Error) -> bool {
-    matches!(number(error), Some(NO_RIGHT_TO_TABLE | NO_RIGHT_TO_COLUMN))
+    matches!(number(error), Some(NO_RIGHT_TO_DATABASE | NO_RIGHT_TO_TABLE | NO_RIGHT_TO_COLUMN))
 }
 
 /// By the class of the state: what is asked, by whom, and what is there are permanent; and by number where the class
@@ -134,7 +217,8 @@ fn kind(number: u16, state: &str) -> ErrorKind {
         1203 | 1226 | 1461 => false,
         // A host that is not allowed or is blocked, an option that forbids it, a column without a value or with a
         // wrong one, a binary log of statements alone, an expired password, a locked account, a CHECK.
-        1129 | 1130 | FORBIDDEN_BY_OPTION | 1364 | 1366 | 1524 | 1665 | 1698 | 1862 | 3118 | 3819 | 4025 | 4151 => true,
+        1129 | 1130 | INSECURE | FORBIDDEN_BY_OPTION | 1364 | 1366 | 1524 | 1665 | 1698 | 1862 | 3118 | 3819 | 4025
+        | 4151 => true,
         _ => ["0A", "22", "23", "28", "3D", "42", "44"].iter().any(|class| state.starts_with(class)),
     };
     if permanent { ErrorKind::Permanent } else { ErrorKind::Transient }
@@ -155,6 +239,7 @@ mod tests {
             (1142, "42000"),
             (1143, "42000"),
             (1406, "22001"),
+            (3159, "HY000"),
             (3819, "HY000"),
             (4025, "23000"),
         ] {

@@ -128,6 +128,13 @@
 //! SELECT CAST(@@innodb_lock_wait_timeout AS SIGNED) AS lock_wait
 //! ```
 //!
+//! Then with this, and looks at the table's comment:
+//!
+//! ```sql
+//! SET sql_select_limit = 18446744073709551615, sql_safe_updates = 0, sql_big_selects = 1
+//!     /*M!100101 , max_statement_time = 0 */ /*!50708 , max_execution_time = 0 */
+//! ```
+//!
 //! So nothing that the server is set to changes what a statement means, or leaves it uncommitted. READ COMMITTED locks
 //! no more than the rows that a statement names, and no gaps between them. A proxy that hands statements of one
 //! connection to several servers or sessions has to keep these settings, as ProxySQL does once it sees them; connect to
@@ -139,7 +146,8 @@
 //! # The table
 //! [`migrate`](MySqlStorage::migrate) creates it; [`migration_sql`](MySqlBuilder::migration_sql) is its SQL, for your
 //! own migrations. The program's user then needs `SELECT`, `INSERT` and `UPDATE` on the table;
-//! [`check`](lessor::Storage::check) says what is missing.
+//! [`check`](lessor::Storage::check) says what is missing: it claims two keys that nobody has, renews and releases them,
+//! and rolls that back.
 //!
 //! ```
 //! use lessor_mysql::MySqlStorage;
@@ -154,14 +162,16 @@
 //!     expires bigint       NOT NULL,      -- ms since 1970, by the server's clock; released: until when it is reserved
 //!     since   bigint       NOT NULL,      -- when the term was granted, as expires
 //!     value   varchar(4096)
-//! ) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;"#);
+//! ) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin COMMENT = 'lessor leases, version 1';"#);
 //! ```
 //!
-//! Rows are never deleted: they keep the terms. You may read them: ``SELECT CONVERT(`key` USING utf8mb4), id ..``.
+//! The comment tells the table's version, which moves only where older versions of this crate must not use the table:
+//! they refuse it with an error that says so. A table whose comment tells none counts as the first; `migrate` writes it
+//! where its user may change the table. Rows are never deleted: they keep the terms. You may read them: ``SELECT CONVERT(`key` USING utf8mb4), id ..``.
 //!
 //! # Fencing
 //! A write in the same database that only the newest leader can do, whatever its clock and its pauses, begins with
-//! [`admit`]. Do not lock the lease's row for that: its leader could not renew meanwhile.
+//! [`admit`]; [`migrate_fences`](MySqlStorage::migrate_fences) creates the table that it needs. Do not lock the lease's row for that: its leader could not renew meanwhile.
 //!
 //! # Errors
 //! Inside a [`StorageError`](lessor::StorageError) is an [`AdapterError`], or sqlx's own error where the driver failed.
@@ -327,9 +337,12 @@ mod admit;
 #[cfg(test)]
 mod as_on_mysql;
 mod builder;
+mod check;
 mod error;
+mod fences;
 mod get;
 mod list;
+mod opening;
 mod release;
 mod renew;
 mod revoke;

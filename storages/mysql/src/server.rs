@@ -98,7 +98,7 @@ impl lane::Server for Primary {
     /// The statements of every candidate are prepared, so that none of them takes another round trip for that.
     async fn connect(&self) -> Result<Link, StorageError> {
         let explain = |error| self.explain(error);
-        let mut link = self.door.open().await.map_err(explain)?;
+        let mut link = self.open().await?;
         let (look, others) = self.statements.of_every_candidate();
         link.connection.prepare(look.sql()).await.map_err(explain)?;
         for other in others {

@@ -1,18 +1,14 @@
-//! Whether the table is there and may be used, and how it is created.
+//! The table, created.
 
 use lessor::StorageError;
-use lessor_kit::error::AdapterError;
-use sqlx::mysql::{MySqlConnection, MySqlRow};
-use sqlx::{AssertSqlSafe, Connection, Row};
+use lessor_kit::version::{marked, usable};
+use sqlx::mysql::MySqlConnection;
+use sqlx::{AssertSqlSafe, Connection};
 
-use crate::error::{is_no_database, is_no_right, is_perhaps_missing};
+use crate::error::{forbidden, is_no_database, is_no_right, is_perhaps_missing};
+use crate::opening::note;
 use crate::server::Primary;
 use crate::storage::MySqlStorage;
-
-const COLUMNS: &str = "`key`, session, id, term, version, ttl, expires, since, value";
-
-/// What the server has to take at once, in bytes. A flight's text is shorter.
-pub(crate) const LONGEST_TEXT: i64 = 8 << 20;
 
 impl MySqlStorage {
     /// Creates the table if it is missing, and its database if one was [named](crate::MySqlBuilder::database). Any
@@ -27,96 +23,70 @@ impl MySqlStorage {
     /// What a dropped call has begun may still be created.
     pub async fn migrate(&self) -> Result<(), StorageError> {
         let primary = self.primary();
-        let mut connection = primary.door.open().await.map_err(|error| primary.explain(error))?.connection;
+        let mut connection = primary.reach().await?.connection;
         let created = primary.create(&mut connection).await;
         close(connection).await;
         created
     }
 }
 
+/// What to do where this user may create nothing.
+const CREATE_IT: &str = "have an administrator run the SQL of MySqlBuilder::migration_sql() and grant the rights that the \
+                         README lists, or grant CREATE, or name a database of the user's own (MySqlBuilder::database)";
+
 impl Primary {
     async fn create(&self, connection: &mut MySqlConnection) -> Result<(), StorageError> {
         let explain = |error| self.explain(error);
-        match run(connection, format!("SELECT 1 FROM {} WHERE 1 = 0", self.table.quoted())).await {
-            Ok(()) => return Ok(()),
-            Err(error) if is_perhaps_missing(&error) => {}
-            Err(error) => return Err(explain(error)),
+        let may_not_create = |error| match is_no_right(&error) {
+            true => forbidden(&error, CREATE_IT).into(),
+            false => explain(error),
+        };
+        if is_there(connection, &self.table.quoted()).await.map_err(explain)? {
+            return self.mark(connection).await;
         }
         match run(connection, self.table.create()).await {
             Err(error) if is_no_database(&error) => {
                 let Some(create_database) = self.table.create_database() else { return Err(explain(error)) };
-                run(connection, create_database).await.map_err(explain)?;
-                run(connection, self.table.create()).await.map_err(explain)
+                run(connection, create_database).await.map_err(may_not_create)?;
+                run(connection, self.table.create()).await.map_err(may_not_create)
             }
-            created => created.map_err(explain),
+            created => created.map_err(may_not_create),
         }
     }
 
-    /// Whether everything is there, and this user may use it.
-    pub(crate) async fn check(&self) -> Result<(), StorageError> {
-        let mut connection = self.door.open().await.map_err(|error| self.explain(error))?.connection;
-        let mut checked = self.check_rights(&mut connection).await;
-        if checked.is_ok() {
-            checked = self.check_settings(&mut connection).await;
-        }
-        close(connection).await;
-        checked
-    }
-
-    /// Each statement is refused, or not, before it would do anything.
-    async fn check_rights(&self, connection: &mut MySqlConnection) -> Result<(), StorageError> {
-        let table = self.table.quoted();
-        for (right, sql) in [
-            ("SELECT", format!("SELECT {COLUMNS} FROM {table} WHERE 1 = 0")),
-            ("INSERT", format!("INSERT INTO {table} ({COLUMNS}) SELECT {COLUMNS} FROM {table} WHERE 1 = 0")),
-            ("UPDATE", format!("UPDATE {table} SET version = version WHERE 1 = 0")),
-            ("UPDATE", format!("SELECT version FROM {table} WHERE 1 = 0 FOR UPDATE SKIP LOCKED")),
-        ] {
-            match run(connection, sql).await {
-                Err(error) if is_no_right(&error) => return Err(AdapterError::no_right(right, table).into()),
-                done => done.map_err(|error| self.explain(error))?,
-            }
-        }
-        Ok(())
-    }
-
-    /// Whether what is written is kept, all or nothing, and a long text is taken.
-    async fn check_settings(&self, connection: &mut MySqlConnection) -> Result<(), StorageError> {
+    /// Refuses a newer table, and tells one of its version that tells none, if this user may change it.
+    async fn mark(&self, connection: &mut MySqlConnection) -> Result<(), StorageError> {
         let explain = |error| self.explain(error);
-        let found: MySqlRow = sqlx::query(
-            "SELECT (SELECT CAST(engine AS BINARY) FROM information_schema.tables
-                     WHERE table_schema = COALESCE(?, DATABASE()) AND table_name = ?) AS engine,
-                    CAST(@@max_allowed_packet AS SIGNED) AS longest",
-        )
-        .bind(self.table.database())
-        .bind(self.table.name())
-        .fetch_one(connection)
-        .await
-        .map_err(explain)?;
-        let longest = found.try_get_unchecked::<i64, _>("longest").map_err(explain)?;
-        if longest < LONGEST_TEXT {
-            let problem = "requests for many keys, which are sent as one text, may not fit into a packet";
-            let remedy = format!("set it to {LONGEST_TEXT} or more");
-            return Err(AdapterError::wrong_setup("max_allowed_packet", longest.to_string(), problem, remedy).into());
-        }
-        match found.try_get_unchecked::<Option<&str>, _>("engine").map_err(explain)? {
-            Some(engine) if !engine.eq_ignore_ascii_case("InnoDB") => {
-                let table = self.table.quoted();
-                let problem = format!("the table {table} is kept by an engine without transactions");
-                let remedy = format!("ALTER TABLE {table} ENGINE = InnoDB");
-                Err(AdapterError::wrong_setup("engine", engine, problem, remedy).into())
-            }
-            // A temporary table, say, is not listed: it is there, since it could be asked.
-            _ => Ok(()),
+        let look = format!(
+            "SELECT CAST(table_comment AS BINARY) AS note FROM information_schema.tables
+             WHERE {} AND table_type = 'BASE TABLE'",
+            self.table.found()
+        );
+        let found = sqlx::raw_sql(AssertSqlSafe(look)).fetch_optional(&mut *connection).await.map_err(explain)?;
+        let note = found.as_ref().and_then(note);
+        usable(&self.table.quoted(), note)?;
+        // What is not listed is not this user's to change.
+        let Some(comment) = found.as_ref().and_then(|_| marked(note)) else { return Ok(()) };
+        match run(connection, self.table.comment(&comment)).await {
+            Err(error) if is_no_right(&error) => Ok(()),
+            done => done.map_err(explain),
         }
     }
 }
 
 /// With a word: a server notes in its log who leaves without.
-async fn close(connection: MySqlConnection) {
+pub(crate) async fn close(connection: MySqlConnection) {
     let _ = connection.close().await;
 }
 
-async fn run(connection: &mut MySqlConnection, sql: String) -> sqlx::Result<()> {
+/// Whether this user finds the table.
+pub(crate) async fn is_there(connection: &mut MySqlConnection, table: &str) -> sqlx::Result<bool> {
+    match run(connection, format!("SELECT 1 FROM {table} WHERE 1 = 0")).await {
+        Err(error) if is_perhaps_missing(&error) => Ok(false),
+        looked => looked.map(|()| true),
+    }
+}
+
+pub(crate) async fn run(connection: &mut MySqlConnection, sql: String) -> sqlx::Result<()> {
     sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection).await.map(drop)
 }

@@ -310,6 +310,7 @@ fn ttl(ttl: Duration) -> Param {
 mod tests {
     use super::*;
     use crate::address::SET_UP;
+    use crate::opening::LIMITS;
 
     /// What the documentation shows, and gives reasons for, is what runs.
     #[test]
@@ -320,6 +321,7 @@ mod tests {
         assert!(documented.contains(&format!("`clock` stands for `{CLOCK}`")));
         assert!(documented.contains(&format!("`{}`", OR_LEAVE.trim())));
         assert!(documented.contains(&format!("```sql\n{SET_UP}\n```")), "{SET_UP}");
+        assert!(documented.contains(&format!("```sql\n{LIMITS}\n```")), "{LIMITS}");
         for sql in [
             LOOK,
             LIST,
@@ -380,7 +382,7 @@ mod tests {
             let created = each(&|key, record| statements.create_or_leave(key, record));
             for script in [renewed, granted, created] {
                 let length = script.into_text().len();
-                assert!(length < crate::setup::LONGEST_TEXT as usize / 2, "{length}");
+                assert!(length < crate::check::LONGEST_TEXT as usize / 2, "{length}");
             }
         }
     }

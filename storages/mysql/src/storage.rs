@@ -58,8 +58,8 @@ impl Storage for MySqlStorage {
         self.primary().subscribers.subscribe(key)
     }
 
-    /// Whether the table is there and fits, may be read and written, and the server takes what is sent. Writes nothing.
-    /// It opens a connection for that.
+    /// Whether the table is there and fits, may be read and written, and the server takes what is sent: claims two keys
+    /// that nobody has, in a transaction that is rolled back. It opens a connection for that.
     async fn check(&self) -> Result<(), StorageError> {
         self.primary().check().await
     }

@@ -2,6 +2,7 @@
 
 use lessor_kit::error::AdapterError;
 use lessor_kit::name::{checked, quoted};
+use lessor_kit::version::mark;
 
 /// The longest name that MySQL keeps, in characters.
 const MAX_NAME: usize = 64;
@@ -41,6 +42,11 @@ impl Table {
         self.database.as_ref().map_or_else(|| name.clone(), |database| format!("{}.{name}", quoted(database, '`')))
     }
 
+    /// Says the table's version.
+    pub(crate) fn comment(&self, comment: &str) -> String {
+        format!("ALTER TABLE {} COMMENT = {};", self.quoted(), literal(comment))
+    }
+
     /// `None`: no database was named.
     pub(crate) fn create_database(&self) -> Option<String> {
         Some(format!("CREATE DATABASE IF NOT EXISTS {};", quoted(self.database.as_ref()?, '`')))
@@ -58,10 +64,16 @@ impl Table {
     expires bigint       NOT NULL,      -- ms since 1970, by the server's clock; released: until when it is reserved
     since   bigint       NOT NULL,      -- when the term was granted, as expires
     value   varchar(4096)
-) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;",
-            table = self.quoted()
+) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin COMMENT = {comment};",
+            table = self.quoted(),
+            comment = literal(&mark())
         )
     }
+}
+
+/// A text, where the server takes no expression: the sessions' `sql_mode` takes backslashes for what they are in C.
+fn literal(text: &str) -> String {
+    format!("'{}'", text.replace('\\', r"\\").replace('\'', "''"))
 }
 
 /// MySQL keeps no characters beyond U+FFFF in a name, and no spaces at its end.

@@ -7,6 +7,7 @@ use lessor::storage::{Acquired, Claim, Reply, Takeover};
 use lessor::{Key, StorageError};
 use lessor_kit::encoding::ttl_ms;
 use lessor_kit::lane::Answer;
+use lessor_kit::row::Reading;
 use sqlx::postgres::{PgConnection, PgRow};
 
 use crate::binding::{Columns, bytes, key, limit, statement, value};
@@ -14,6 +15,7 @@ use crate::error::Failure;
 use crate::row;
 use crate::server::Primary;
 use crate::statements::{CLOCK, COLUMNS, FLUSHED, LAST, PATIENCE, Text, many};
+use crate::timeline::Freeze;
 
 impl Primary {
     /// A claim for a key that is still live will be refused: a look is the cheapest way to find out.
@@ -23,6 +25,10 @@ impl Primary {
         claim: &Claim,
         patience: Option<Duration>,
     ) -> Result<Answer, Failure> {
+        if let Some(left) = self.freeze.as_ref().and_then(Freeze::left) {
+            let frozen = self.frozen(connection, &[claim], left).await?.pop();
+            return Ok(frozen.unwrap_or(Answer::Locked));
+        }
         if self.held.contains(&claim.key)
             && let Some(refused) = self.refuse(connection, &[claim]).await?.pop().flatten()
         {
@@ -58,6 +64,9 @@ impl Primary {
         connection: &mut PgConnection,
         claims: &[&Claim],
     ) -> Result<Vec<Answer>, Failure> {
+        if let Some(left) = self.freeze.as_ref().and_then(Freeze::left) {
+            return self.frozen(connection, claims, left).await;
+        }
         let all_are_held = claims.iter().all(|claim| self.held.contains(&claim.key));
         let mut answers: Vec<Option<Answer>> =
             if all_are_held { self.refuse(connection, claims).await? } else { claims.iter().map(|_| None).collect() };
@@ -88,6 +97,23 @@ impl Primary {
             }
         }
         Ok(answers.into_iter().flatten().collect())
+    }
+
+    /// Nothing is granted for so long, whatever is there.
+    async fn frozen(
+        &self,
+        connection: &mut PgConnection,
+        claims: &[&Claim],
+        left: Duration,
+    ) -> Result<Vec<Answer>, Failure> {
+        let keys: Vec<&Key> = claims.iter().map(|claim| &claim.key).collect();
+        let readings = self.look(connection, &keys).await?;
+        let answers = readings.into_iter().map(|reading| {
+            Answer::done(reading.map(|Reading { record, now_ms, .. }| {
+                Acquired::refused(record.map(|record| record.lease(now_ms)), left).into()
+            }))
+        });
+        Ok(answers.collect())
     }
 
     /// The answers to those that a look refuses.
@@ -136,6 +162,21 @@ fn unchanged(claim: &Claim) -> Option<i64> {
     }
 }
 
+/// Whether a storage wrote the row, exactly as [`lessor_kit::row::Reading`] judges it: no other one is granted.
+///
+/// Control characters are looked for in the bytes of UTF-8: what a class of characters means depends on the database.
+fn readable(row: &str) -> String {
+    let is_plain =
+        |column: &str| format!("encode(convert_to({row}.{column}, 'UTF8'), 'hex') !~ '^(..)*([01].|7f|c2[89])'");
+    format!(
+        "{row}.version >= 0 AND {row}.ttl >= 0 AND {row}.expires >= 0 AND {row}.since >= 0
+        AND ({row}.session IS NULL OR octet_length({row}.session) = 16) AND octet_length({row}.id) BETWEEN 1 AND 128
+        AND {} AND ({row}.value IS NULL OR octet_length({row}.value) <= 4096 AND {})",
+        is_plain("id"),
+        is_plain("value")
+    )
+}
+
 /// A claim's values, as a statement writes them.
 struct Values {
     key: &'static str,
@@ -175,9 +216,9 @@ const EACH: Values = Values {
 };
 
 impl Values {
-    /// Whether it is granted on row `l`: a reign is begun, or one that was begun is repeated.
-    fn grantable(&self, now: &str) -> String {
-        self.grantable_on("l", now)
+    /// Whether it is granted on the row, if that can be read: a reign is begun, or one that was begun is repeated.
+    fn granted_on(&self, row: &str, now: &str) -> String {
+        format!("{} AND {}", self.grantable_on(row, now), readable(row))
     }
 
     fn grantable_on(&self, row: &str, now: &str) -> String {
@@ -193,21 +234,28 @@ impl Values {
         )
     }
 
+    /// The first term after those that the claimant knows. `seeded`: and after those that the server has lost.
+    fn next_term(&self, seeded: bool) -> String {
+        let next = format!("{} + 1", self.after);
+        if seeded { format!("greatest({next}, {CLOCK})") } else { next }
+    }
+
     /// The row that is proposed.
-    fn row(&self) -> String {
-        let Self { key, session, id, ttl, value, after, .. } = self;
+    fn row(&self, seeded: bool) -> String {
+        let Self { key, session, id, ttl, value, .. } = self;
+        let term = self.next_term(seeded);
         format!(
-            "{key}, {session}, {id}, {after} + 1, 1, {ttl}, {CLOCK} + {ttl}, {CLOCK}, CASE WHEN {PATIENCE} THEN {value} END"
+            "{key}, {session}, {id}, {term}, 1, {ttl}, {CLOCK} + {ttl}, {CLOCK}, CASE WHEN {PATIENCE} THEN {value} END"
         )
     }
 }
 
 /// For one key in a form of its own: most of what a refused claim costs the server is to set the statement up.
-pub(crate) fn text(table: &str) -> Text {
-    Text { one: one(table).into(), many: each(table).into() }
+pub(crate) fn text(table: &str, seeded: bool) -> Text {
+    Text { one: one(table, seeded).into(), many: each(table, seeded).into() }
 }
 
-fn one(table: &str) -> String {
+fn one(table: &str, seeded: bool) -> String {
     let kept = format!("CASE l.session WHEN excluded.session THEN least(l.expires - {CLOCK}, l.ttl) END");
     format!(
         "WITH seen AS MATERIALIZED (
@@ -220,8 +268,8 @@ fn one(table: &str) -> String {
     )
     ON CONFLICT (key) DO UPDATE SET
         session = excluded.session, id = excluded.id, value = excluded.value,
-        term = greatest(l.term, excluded.term), version = l.version + 1,
-        since = CASE WHEN excluded.term > l.term THEN {CLOCK} ELSE l.since END,
+        term = CASE WHEN {after} >= l.term THEN excluded.term ELSE l.term END, version = l.version + 1,
+        since = CASE WHEN {after} >= l.term THEN {CLOCK} ELSE l.since END,
         ttl = greatest(excluded.ttl, {kept}),
         expires = {CLOCK} + greatest(excluded.ttl, {kept})
     WHERE {second}
@@ -229,16 +277,16 @@ fn one(table: &str) -> String {
 )
 SELECT g.term AS new_term, g.version AS new_version, g.term IS DISTINCT FROM l.term AS is_new, l.*
 FROM (SELECT) AS one LEFT JOIN granted AS g ON true LEFT JOIN seen AS l ON true",
-        row = ONE.row(),
+        row = ONE.row(seeded),
         after = ONE.after,
-        first = ONE.grantable("l.now"),
-        second = ONE.grantable(CLOCK),
+        first = ONE.granted_on("l", "l.now"),
+        second = ONE.granted_on("l", CLOCK),
     )
 }
 
 /// The rows that are there are locked and updated, where nobody else holds their lock; those that are missing are
 /// inserted.
-fn each(table: &str) -> String {
+fn each(table: &str, seeded: bool) -> String {
     let columns = [
         ("name", "text"),
         ("by", "bytea"),
@@ -266,7 +314,7 @@ fn each(table: &str) -> String {
 ), taken AS (
     UPDATE {table} AS l SET
         session = c.by, id = c.who, value = c.shown,
-        term = greatest(l.term, c.after + 1), version = l.version + 1,
+        term = CASE WHEN c.after >= l.term THEN {next} ELSE l.term END, version = l.version + 1,
         since = CASE WHEN c.after >= l.term THEN c.now ELSE l.since END,
         ttl = {kept}, expires = c.now + {kept}
     FROM got AS c WHERE l.ctid = c.at AND {had}
@@ -289,9 +337,10 @@ UNION ALL
 SELECT c.key, NULL, NULL, NULL, c.session, c.id, c.term, c.version, c.ttl, c.expires, c.since, c.value, c.now
 FROM seen AS c WHERE c.key IS NOT NULL AND ({seen}) IS NOT TRUE",
         claims = many(2, &columns),
-        looked = EACH.grantable(CLOCK),
-        had = EACH.grantable("c.now"),
-        row = EACH.row(),
-        seen = EACH.grantable_on("c", "c.now"),
+        looked = EACH.grantable_on("l", CLOCK),
+        had = EACH.granted_on("l", "c.now"),
+        next = EACH.next_term(seeded),
+        row = EACH.row(seeded),
+        seen = EACH.granted_on("c", "c.now"),
     )
 }

@@ -5,12 +5,13 @@ use lessor_kit::fence::{NotAdmitted, TABLE};
 use sqlx::PgConnection;
 
 use crate::error::explain;
+use crate::fences::REMEDY;
 
 /// Admits a write of this term to the resource, within the write's own transaction: [`Fence::ADMIT`].
 ///
 /// Call it first, and commit only what it admitted. Its row lock keeps a newer term waiting until then, and an older
-/// one is refused from then on, whatever its clock says and however long it was paused. [`Fence::CREATE_TABLE`] makes
-/// the table.
+/// one is refused from then on, whatever its clock says and however long it was paused.
+/// [`migrate_fences`](crate::PostgresStorage::migrate_fences) creates the table.
 ///
 /// ```no_run
 /// use lessor_postgres::{admit, sqlx};
@@ -31,7 +32,7 @@ use crate::error::explain;
 /// # Cancel safety
 /// A dropped call leaves the transaction as it is: roll it back.
 pub async fn admit(transaction: &mut PgConnection, resource: &str, term: Term) -> Result<(), NotAdmitted> {
-    let failed = |error| NotAdmitted::Failed(explain(error, TABLE, "lessor::Fence::CREATE_TABLE creates it"));
+    let failed = |error| NotAdmitted::Failed(explain(error, TABLE, REMEDY));
     let admitted = sqlx::query(Fence::ADMIT).bind(resource).bind(i64::from(term)).execute(&mut *transaction);
     if admitted.await.map_err(failed)?.rows_affected() == 1 {
         return Ok(());

@@ -7,13 +7,15 @@ use std::sync::Arc;
 use lessor_kit::error::AdapterError;
 use lessor_kit::lane::Lane;
 use lessor_kit::listener::Listener;
+use lessor_kit::version::mark;
 use sqlx::postgres::PgConnectOptions;
 
-use crate::address::{Address, Door};
+use crate::address::Address;
 use crate::held::Held;
 use crate::server::Primary;
 use crate::storage::{Inner, PostgresStorage};
 use crate::table::Table;
+use crate::timeline::{Freeze, checked};
 use crate::wakeups::Notifications;
 
 /// How a [`PostgresStorage`] is to be made.
@@ -42,6 +44,7 @@ pub struct PostgresBuilder {
     lock_timeout: Duration,
     wakeups: bool,
     listen_with: Option<PgConnectOptions>,
+    max_ttl: Option<Duration>,
 }
 
 impl PostgresBuilder {
@@ -52,6 +55,7 @@ impl PostgresBuilder {
             lock_timeout: Duration::from_secs(1),
             wakeups: true,
             listen_with: None,
+            max_ttl: None,
         }
     }
 
@@ -111,23 +115,49 @@ impl PostgresBuilder {
         Self { listen_with: Some(options), ..self }
     }
 
+    /// For a server with asynchronous standbys: after a failover to one of them nothing is granted for `max_ttl`, and no
+    /// term is given twice.
+    ///
+    /// What the old server granted last may not have been copied: whoever has that leads on until its lease ends. So
+    /// each new connection compares the server's timeline, which each promotion of a standby makes anew, with the one
+    /// that the table remembers (in the record of the key `lessor timeline`, which nobody holds). Where it is another,
+    /// claims are refused for `max_ttl`; leaders whose leases were copied renew, and lead on. New terms are at least
+    /// the server's clock in ms, so that they are greater than those that were lost.
+    ///
+    /// It needs no other right, and two more round trips for each connection. Give it to all processes, with the same
+    /// `max_ttl`, at least as long as the longest ttl: a candidate with a longer one is
+    /// [refused](AdapterError::TtlTooLong). The clocks of the servers have to agree to within `max_ttl`. It relies on the
+    /// old server taking no more writes once the standby does, as all tools for failover see to. Terms that were small
+    /// become large, and stay so. It does not see a loss without a promotion: a disk set back to a snapshot, say.
+    ///
+    /// A standby that confirms (`synchronous_standby_names`) loses nothing, and needs none of this.
+    ///
+    /// # Errors
+    /// [`AdapterError::InvalidSetting`] unless it is 100 ms to 24 h.
+    pub fn asynchronous_standbys(self, max_ttl: Duration) -> Result<Self, AdapterError> {
+        Ok(Self { max_ttl: Some(checked(max_ttl)?), ..self })
+    }
+
     /// The SQL that creates schema and table if they are missing, for your own migrations.
     #[must_use]
     pub fn migration_sql(&self) -> String {
-        format!("{}\n{}", self.table.create_schema(), self.table.create())
+        let comment = self.table.comment(&mark());
+        format!("{}\n{}\n{comment}", self.table.create_schema(), self.table.create())
     }
 
     /// The storage of the server there: options to connect with, or a pool whose options are taken. Nothing is sent yet:
     /// see [`check`](lessor::Storage::check).
     pub fn build(self, address: impl Into<Address>) -> PostgresStorage {
-        let Self { table, connections, lock_timeout, wakeups, listen_with } = self;
+        let Self { table, connections, lock_timeout, wakeups, listen_with, max_ttl } = self;
         let address = address.into();
         let held = Arc::new(Held::default());
         let listen_with = listen_with.map_or_else(|| address.clone(), Address::from);
-        let notifications = || Notifications { address: listen_with, name: table.channel(), held: held.clone() };
-        let listener = wakeups.then(|| Listener::new(notifications()));
-        let primary = Primary::new(Door::new(address, lock_timeout), table, lock_timeout, held, wakeups);
-        PostgresStorage(Arc::new(Inner { lane: Lane::new(primary, connections), listener }))
+        let listens_at = wakeups.then_some(listen_with);
+        let notifications =
+            |address: &Address| Notifications { address: address.clone(), name: table.channel(), held: held.clone() };
+        let listener = listens_at.as_ref().map(|address| Listener::new(notifications(address)));
+        let primary = Primary::new(address, table, lock_timeout, held, wakeups, max_ttl.map(Freeze::new));
+        PostgresStorage(Arc::new(Inner { lane: Lane::new(primary, connections), listener, listens_at }))
     }
 }
 

@@ -5,7 +5,9 @@ use std::io;
 use lessor::StorageError;
 use lessor::storage::ErrorKind;
 use lessor_kit::error::AdapterError;
+use lessor_kit::reach::{TlsAdvice, unreached};
 use sqlx::Error;
+use sqlx::postgres::PgConnectOptions;
 
 /// A prepared statement whose columns have changed. It works again once it is prepared anew, on a new connection.
 const STALE_STATEMENT: &str = "0A000";
@@ -40,9 +42,12 @@ impl From<StorageError> for Failure {
 }
 
 /// Whether another session may fare better: this one is over, is read-only (its server may be a replica now, while the
-/// address leads elsewhere), or has statements that are not what was prepared.
+/// address leads elsewhere), or has statements that are not what was prepared. Where a column is gone, a new one asks
+/// first whether the table is of a newer version.
 fn ends_the_session(code: &str) -> bool {
-    code.starts_with("08") || matches!(code, "25006" | "57P01" | "57P02" | "57P03" | STALE_STATEMENT) || is_pooled(code)
+    code.starts_with("08")
+        || matches!(code, "25006" | "42703" | "57P01" | "57P02" | "57P03" | "57P05" | STALE_STATEMENT)
+        || is_pooled(code)
 }
 
 /// A prepared statement that is there, or not there, though the session has not prepared it: it changes its server's
@@ -61,6 +66,59 @@ fn pooled(code: &str) -> AdapterError {
     )
 }
 
+/// Why there is no connection. Whatever the server said of the way in is for a person to mend.
+pub(crate) fn explain_opening(error: Error, options: &PgConnectOptions) -> StorageError {
+    let host = options.get_host();
+    let to = match options.get_socket() {
+        Some(socket) => socket.display().to_string(),
+        None if host.starts_with('/') => host.into(),
+        None => format!("{host}:{}", options.get_port()),
+    };
+    match error {
+        Error::Io(error) => unreached(&to, &error, TLS).into(),
+        Error::Tls(error) => {
+            let error = AdapterError::no_connection(to, error, ErrorKind::Permanent);
+            error
+                .advising(
+                    "switch TLS on at the server and in this program (feature tls-rustls), or do without (sslmode)",
+                )
+                .into()
+        }
+        Error::Database(said) => {
+            let code = said.code().unwrap_or_default();
+            let refused = AdapterError::refused("PostgreSQL", &*code, said.message(), kind(&code));
+            match way_in(&code) {
+                Some(advice) => refused.advising(advice).into(),
+                None => refused.into(),
+            }
+        }
+        error @ (Error::PoolTimedOut | Error::WorkerCrashed | Error::Protocol(_)) => {
+            AdapterError::no_connection(to, error, ErrorKind::Transient).into()
+        }
+        error => StorageError::permanent(error),
+    }
+}
+
+const TLS: TlsAdvice = TlsAdvice::new(
+    "name the file of the CA that signed its certificate (sslrootcert), and the host as the certificate has it",
+    "name files that are there (sslrootcert, sslcert, sslkey)",
+);
+
+/// What to do where the server lets nobody in.
+fn way_in(code: &str) -> Option<&'static str> {
+    Some(match code {
+        "28P01" => "correct user and password of the address",
+        "28000" => {
+            "correct the user of the address, or let the server's pg_hba.conf admit it; where that wants TLS, ask for it \
+             (sslmode=verify-full, feature tls-rustls)"
+        }
+        "3D000" => "name another database in the address, or create this one",
+        "42501" => "GRANT CONNECT ON DATABASE to the user",
+        "53300" => "the storage needs three connections in each process: raise the limit",
+        _ => return None,
+    })
+}
+
 /// The driver's error of an operation on this table, sorted by whether waiting may help. `remedy`: how to create the
 /// table, if it is missing.
 ///
@@ -71,11 +129,18 @@ pub(crate) fn explain(error: Error, table: &str, remedy: &str) -> StorageError {
             let (code, message) = (database.code().unwrap_or_default(), database.message());
             match &*code {
                 "25006" => read_only().into(),
-                "42501" => AdapterError::forbidden(message).into(),
-                "42P01" => AdapterError::no_table(table, remedy).into(),
+                "42501" => {
+                    let rights =
+                        format!("GRANT SELECT, INSERT, UPDATE ON {table}, and USAGE on its schema, to the user");
+                    AdapterError::forbidden(message).advising(rights).into()
+                }
+                "42P01" | "3F000" => AdapterError::no_table(table, remedy).into(),
                 "55P03" => AdapterError::Locked.into(),
                 code if is_pooled(code) => pooled(code).into(),
-                code => AdapterError::refused("PostgreSQL", code, message, kind(code)).into(),
+                code => {
+                    let refused = AdapterError::refused("PostgreSQL", code, message, kind(code));
+                    if is_of_shape(code) { refused.advising(shape(table)).into() } else { refused.into() }
+                }
             }
         }
         // What TLS does not like about the other side.
@@ -87,9 +152,28 @@ pub(crate) fn explain(error: Error, table: &str, remedy: &str) -> StorageError {
     }
 }
 
+pub(crate) const fn replica() -> AdapterError {
+    AdapterError::read_only("connect to the primary, by a name that follows it")
+}
+
 /// The server is a replica, or the session is set so.
 pub(crate) const fn read_only() -> AdapterError {
-    AdapterError::read_only("connect to the primary (target_session_attrs=read-write)")
+    AdapterError::read_only(
+        "connect to the primary, by a name that follows it; if it is the primary, turn default_transaction_read_only off \
+         for this user",
+    )
+}
+
+/// The table is not what the statements ask for: a column, its type, a constraint, the key.
+fn is_of_shape(code: &str) -> bool {
+    matches!(code, "22001" | "23502" | "23514" | "42703" | "42804" | "42809" | "42883" | "42P10" | "55000")
+}
+
+fn shape(table: &str) -> String {
+    format!(
+        "the table {table} is not as PostgresBuilder::migration_sql() creates it: change it, or name another \
+         (PostgresBuilder::table)"
+    )
 }
 
 /// By class: what is asked, by whom, and what is there, lasts. Everything else (connections, locks, conflicts,

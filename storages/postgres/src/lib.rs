@@ -41,9 +41,11 @@
 //!
 //! # What survives
 //! A grant, a renewal, a release or a revoke is on the primary's disk before it is answered: each statement turns
-//! `synchronous_commit` on where it is off. A crash of the server loses nothing. A failover to an *asynchronous*
+//! `synchronous_commit` on where it is off or local. A crash of the server loses nothing. A failover to an *asynchronous*
 //! replica loses what was not copied: then a term may be granted twice, and two may lead. Have the replica confirm
-//! (`synchronous_standby_names`), or wait for the longest ttl before the replica serves.
+//! (`synchronous_standby_names`, as in `ANY 1 (a, b)`), which costs each write a round trip to it; or set
+//! [`asynchronous_standbys`](PostgresBuilder::asynchronous_standbys), which costs a `max_ttl` without new leaders after
+//! a failover; or wait for the longest ttl before the replica serves.
 //!
 //! # Time
 //! Expiry is judged by the server's wall clock, in whole milliseconds, read by each statement after any wait for a
@@ -60,7 +62,7 @@
 //! figures.
 //!
 //! Connecting takes no request's time, but requests wait for it: a connection costs five round trips, nine with TLS,
-//! and four more for the statements that are prepared on it. What cannot be answered in time is not sent, and fails
+//! and five more for its session and the statements that are prepared on it. What cannot be answered in time is not sent, and fails
 //! with an error that [says so](lessor::StorageError::is_not_sent), and why there is no connection. After an error of a
 //! connection (it was closed while it was idle; its server is read-only since a switchover) the requests on it are sent
 //! once more, on a new one. Where a connection falls silent, all that were idle since are
@@ -83,6 +85,12 @@
 //! [transient](lessor::storage::ErrorKind::Transient) error, and the candidate tries again. The lock timeout is set for
 //! each session, so that it also goes for a lock on the whole table.
 //!
+//! # Sessions
+//! Whatever the server, the database or the user is set to: each connection begins with a session of its own settings.
+//! It looks for functions in `pg_catalog` first, is READ COMMITTED, turns `synchronous_commit` on where it is off or
+//! local, does not end while it is idle, and gives a statement longer than it may wait for a lock. A session that is read-only
+//! (`default_transaction_read_only`) stays so: somebody meant it, and requests fail with an error that says so.
+//!
 //! # Wake-ups
 //! Followers are woken at once when a key is released or revoked (`NOTIFY` in the statement that does it). Of a grant
 //! they hear a little later, when a connection has nothing else to do, and under load perhaps not at all: a `NOTIFY`
@@ -100,14 +108,21 @@
 //! that says so. In transaction mode they do not pass `LISTEN` on: name the server itself in
 //! [`listen_with`](PostgresBuilder::listen_with), or turn [wake-ups](PostgresBuilder::wakeups) off.
 //!
-//! Most poolers pass no settings on. Then there is no limit for locks on the whole table, and statements are planned by
+//! In transaction mode `LISTEN` seems to work, and nobody is woken: [`check`](lessor::Storage::check) finds that out.
+//! Where `LISTEN` is refused, or its connection does not last, there is one warning in the program's log (the core's
+//! feature `tracing`), and followers ask at their retry interval: once per ttl by default, since they count on being told. Turn
+//! wake-ups off, and it is a fifth of the ttl.
+//!
+//! Most poolers pass no settings on. Then the session is as it comes: there is no limit for locks on the whole table,
+//! the user's own settings count (conflicts of stricter isolation fail as transient), and statements are planned by
 //! PostgreSQL's statistics: after a table has grown from a few keys to thousands, run `ANALYZE` on it, or they may read
 //! all of it for each key until autovacuum does so.
 //!
 //! # The table
 //! [`migrate`](PostgresStorage::migrate) creates it; [`migration_sql`](PostgresBuilder::migration_sql) is its SQL, for
 //! your own migrations. The program's user then needs `USAGE` on the schema, and `SELECT`, `INSERT` and `UPDATE` on the
-//! table; [`check`](lessor::Storage::check) says what is missing.
+//! table. [`check`](lessor::Storage::check) says what is missing: it claims two keys that nobody has, renews and releases
+//! them, and rolls that back.
 //!
 //! ```
 //! use lessor_postgres::PostgresStorage;
@@ -123,19 +138,22 @@
 //!     expires bigint NOT NULL, -- ms since 1970, by the server's clock; released: until when it is reserved
 //!     since   bigint NOT NULL, -- likewise, when the term was granted
 //!     value   text
-//! ) WITH (fillfactor = 50);"#);
+//! ) WITH (fillfactor = 50);
+//! COMMENT ON TABLE "public"."lessor_leases" IS 'lessor leases, version 1';"#);
 //! ```
 //!
-//! Rows are never deleted: they keep the terms. You may read them.
+//! The comment tells the table's version, which moves only where older versions of this crate must not use the table:
+//! they refuse it with an error that says so. A table whose comment tells none counts as the first; `migrate` writes it
+//! where its user owns the table. Rows are never deleted: they keep the terms. You may read them.
 //!
 //! # Fencing
 //! A write in the same database that only the newest leader can do, whatever its clock and its pauses, begins with
-//! [`admit`]. Do not lock the lease's row for that: its leader could not renew meanwhile.
+//! [`admit`]; [`migrate_fences`](PostgresStorage::migrate_fences) creates the table that it needs. Do not lock the lease's row for that: its leader could not renew meanwhile.
 //!
 //! # The statements, and why they are safe
 //! They mirror [`Record::judge`](lessor::storage::Record::judge). In them
 //! `clock` stands for `(date_part('epoch', clock_timestamp()) * 1000)::bigint`: the time of the call, while `now()` is
-//! when the transaction began. All of it is for READ COMMITTED, PostgreSQL's default; in the stricter levels an
+//! when the transaction began. All of it is for READ COMMITTED, which the sessions are set to; in the stricter levels an
 //! operation that conflicts with another fails as transient.
 //!
 //! ## A claim
@@ -154,12 +172,14 @@
 //!                     OR l.session IS NULL AND l.id COLLATE "C" = $4::text)
 //!             ELSE $7::bigint >= l.term
 //!                 AND ($8::boolean OR l.session IS NULL OR l.session = $3::bytea OR l.version = $9::bigint)
-//!         END) IS NOT TRUE
+//!         END AND l.version >= 0 AND l.ttl >= 0 AND l.expires >= 0 AND l.since >= 0
+//!         AND (l.session IS NULL OR octet_length(l.session) = 16) AND octet_length(l.id) BETWEEN 1 AND 128
+//!         AND encode(convert_to(l.id, 'UTF8'), 'hex') !~ '^(..)*([01].|7f|c2[89])' AND (l.value IS NULL OR octet_length(l.value) <= 4096 AND encode(convert_to(l.value, 'UTF8'), 'hex') !~ '^(..)*([01].|7f|c2[89])')) IS NOT TRUE
 //!     )
 //!     ON CONFLICT (key) DO UPDATE SET
 //!         session = excluded.session, id = excluded.id, value = excluded.value,
-//!         term = greatest(l.term, excluded.term), version = l.version + 1,
-//!         since = CASE WHEN excluded.term > l.term THEN clock ELSE l.since END,
+//!         term = CASE WHEN $7::bigint >= l.term THEN excluded.term ELSE l.term END, version = l.version + 1,
+//!         since = CASE WHEN $7::bigint >= l.term THEN clock ELSE l.since END,
 //!         ttl = greatest(excluded.ttl, CASE l.session WHEN excluded.session THEN least(l.expires - clock, l.ttl) END),
 //!         expires = clock + greatest(excluded.ttl, CASE l.session WHEN excluded.session THEN least(l.expires - clock, l.ttl) END)
 //!     WHERE CASE WHEN l.expires > clock
@@ -168,8 +188,10 @@
 //!                     OR l.session IS NULL AND l.id COLLATE "C" = $4::text)
 //!             ELSE $7::bigint >= l.term
 //!                 AND ($8::boolean OR l.session IS NULL OR l.session = $3::bytea OR l.version = $9::bigint)
-//!         END
-//!     RETURNING l.term, l.version, (SELECT CASE current_setting('synchronous_commit') WHEN 'off' THEN set_config('synchronous_commit', 'on', true) END)
+//!         END AND l.version >= 0 AND l.ttl >= 0 AND l.expires >= 0 AND l.since >= 0
+//!         AND (l.session IS NULL OR octet_length(l.session) = 16) AND octet_length(l.id) BETWEEN 1 AND 128
+//!         AND encode(convert_to(l.id, 'UTF8'), 'hex') !~ '^(..)*([01].|7f|c2[89])' AND (l.value IS NULL OR octet_length(l.value) <= 4096 AND encode(convert_to(l.value, 'UTF8'), 'hex') !~ '^(..)*([01].|7f|c2[89])')
+//!     RETURNING l.term, l.version, (SELECT CASE WHEN current_setting('synchronous_commit') IN ('off', 'local') THEN set_config('synchronous_commit', 'on', true) END)
 //! )
 //! SELECT g.term AS new_term, g.version AS new_version, g.term IS DISTINCT FROM l.term AS is_new, l.*
 //! FROM (SELECT) AS one LEFT JOIN granted AS g ON true LEFT JOIN seen AS l ON true
@@ -183,9 +205,13 @@
 //!   true when its clock is read, and nobody can change the row in between.
 //! * *Two first claims*: the second waits for the first's commit, meets its row, and is judged by it. If the first
 //!   rolls back, the second's row is inserted as it was proposed: its lease ends a ttl after it was asked for.
+//! * *Unreadable*: a row that no storage wrote (a session that is not of 16 bytes, a line feed in an id) is granted to
+//!   nobody. The second half of each condition is true exactly where the row can be read. The look that follows says
+//!   what is wrong with it.
 //! * *Refused late*, by the second condition only: the reply shows what was seen before; the candidate asks again.
-//! * The new term is the greater of the row's and `after + 1`. The row's is not smaller only where an earlier try of
-//!   the same claim was granted: then that grant is repeated, and the reign's age goes on.
+//! * The new term is `after + 1`. (With [`asynchronous_standbys`](PostgresBuilder::asynchronous_standbys) it is
+//!   `greatest($7::bigint + 1, clock)`, here and below.) Where the row's is greater, an earlier try of the same claim was
+//!   granted: then that grant is repeated, and the reign's age goes on.
 //!
 //! A claim for a key that another held at the last claim begins with a plain `SELECT` of the row; if that refuses, it
 //! is the reply.
@@ -216,11 +242,13 @@
 //!                     OR c.session IS NULL AND c.id COLLATE "C" = c.who)
 //!             ELSE c.after >= c.term
 //!                 AND (c.expired OR c.session IS NULL OR c.session = c.by OR c.version = c.unchanged)
-//!         END
+//!         END AND c.version >= 0 AND c.ttl >= 0 AND c.expires >= 0 AND c.since >= 0
+//!         AND (c.session IS NULL OR octet_length(c.session) = 16) AND octet_length(c.id) BETWEEN 1 AND 128
+//!         AND encode(convert_to(c.id, 'UTF8'), 'hex') !~ '^(..)*([01].|7f|c2[89])' AND (c.value IS NULL OR octet_length(c.value) <= 4096 AND encode(convert_to(c.value, 'UTF8'), 'hex') !~ '^(..)*([01].|7f|c2[89])')
 //! ), taken AS (
 //!     UPDATE lessor_leases AS l SET
 //!         session = c.by, id = c.who, value = c.shown,
-//!         term = greatest(l.term, c.after + 1), version = l.version + 1,
+//!         term = CASE WHEN c.after >= l.term THEN c.after + 1 ELSE l.term END, version = l.version + 1,
 //!         since = CASE WHEN c.after >= l.term THEN c.now ELSE l.since END,
 //!         ttl = greatest(c.wanted, CASE l.session WHEN c.by THEN least(l.expires - c.now, l.ttl) END), expires = c.now + greatest(c.wanted, CASE l.session WHEN c.by THEN least(l.expires - c.now, l.ttl) END)
 //!     FROM got AS c WHERE l.ctid = c.at AND CASE WHEN l.expires > c.now
@@ -229,15 +257,17 @@
 //!                     OR l.session IS NULL AND l.id COLLATE "C" = c.who)
 //!             ELSE c.after >= l.term
 //!                 AND (c.expired OR l.session IS NULL OR l.session = c.by OR l.version = c.unchanged)
-//!         END
-//!     RETURNING l.key, l.term, l.version, l.since = c.now AS is_new, (SELECT CASE current_setting('synchronous_commit') WHEN 'off' THEN set_config('synchronous_commit', 'on', true) END)
+//!         END AND l.version >= 0 AND l.ttl >= 0 AND l.expires >= 0 AND l.since >= 0
+//!         AND (l.session IS NULL OR octet_length(l.session) = 16) AND octet_length(l.id) BETWEEN 1 AND 128
+//!         AND encode(convert_to(l.id, 'UTF8'), 'hex') !~ '^(..)*([01].|7f|c2[89])' AND (l.value IS NULL OR octet_length(l.value) <= 4096 AND encode(convert_to(l.value, 'UTF8'), 'hex') !~ '^(..)*([01].|7f|c2[89])')
+//!     RETURNING l.key, l.term, l.version, l.since = c.now AS is_new, (SELECT CASE WHEN current_setting('synchronous_commit') IN ('off', 'local') THEN set_config('synchronous_commit', 'on', true) END)
 //! ), created AS (
 //!     INSERT INTO lessor_leases AS l (key, session, id, term, version, ttl, expires, since, value)
 //!     SELECT c.name, c.by, c.who, c.after + 1, 1, c.wanted, clock + c.wanted, clock, CASE WHEN (SELECT set_config('lock_timeout', $1, true)) IS NOT NULL THEN c.shown END FROM seen AS c
 //!     WHERE c.key IS NULL AND c.after < 9007199254740991
 //!     ORDER BY c.name COLLATE "C"
 //!     ON CONFLICT (key) DO NOTHING
-//!     RETURNING l.key, l.term, l.version, (SELECT CASE current_setting('synchronous_commit') WHEN 'off' THEN set_config('synchronous_commit', 'on', true) END)
+//!     RETURNING l.key, l.term, l.version, (SELECT CASE WHEN current_setting('synchronous_commit') IN ('off', 'local') THEN set_config('synchronous_commit', 'on', true) END)
 //! )
 //! SELECT key, term AS new_term, version AS new_version, is_new, NULL::bytea AS session, NULL::text AS id,
 //!     NULL::bigint AS term, NULL::bigint AS version, NULL::bigint AS ttl, NULL::bigint AS expires, NULL::bigint AS since,
@@ -253,7 +283,9 @@
 //!                     OR c.session IS NULL AND c.id COLLATE "C" = c.who)
 //!             ELSE c.after >= c.term
 //!                 AND (c.expired OR c.session IS NULL OR c.session = c.by OR c.version = c.unchanged)
-//!         END) IS NOT TRUE
+//!         END AND c.version >= 0 AND c.ttl >= 0 AND c.expires >= 0 AND c.since >= 0
+//!         AND (c.session IS NULL OR octet_length(c.session) = 16) AND octet_length(c.id) BETWEEN 1 AND 128
+//!         AND encode(convert_to(c.id, 'UTF8'), 'hex') !~ '^(..)*([01].|7f|c2[89])' AND (c.value IS NULL OR octet_length(c.value) <= 4096 AND encode(convert_to(c.value, 'UTF8'), 'hex') !~ '^(..)*([01].|7f|c2[89])')) IS NOT TRUE
 //! ```
 //!
 //! Rows that are there and would be granted are locked, and those that another has locked are skipped. What is seen to
@@ -276,7 +308,7 @@
 //!     SELECT ctid FROM lessor_leases WHERE key = $1 AND session = $2 AND term = $6 AND expires > clock
 //!     FOR NO KEY UPDATE SKIP LOCKED
 //! )
-//! RETURNING l.version AS new_version, (SELECT CASE current_setting('synchronous_commit') WHEN 'off' THEN set_config('synchronous_commit', 'on', true) END)
+//! RETURNING l.version AS new_version, (SELECT CASE WHEN current_setting('synchronous_commit') IN ('off', 'local') THEN set_config('synchronous_commit', 'on', true) END)
 //! ```
 //!
 //! It waits for nobody: it skips a locked row. Where it finds no row a look says why: the lease is no longer the
@@ -292,7 +324,7 @@
 //!     UPDATE lessor_leases AS l SET
 //!         id = $4, value = $6, version = l.version + 1, ttl = greatest($5::bigint, least(l.expires - k.now, l.ttl)), expires = k.now + greatest($5::bigint, least(l.expires - k.now, l.ttl))
 //!     FROM got AS k WHERE l.key = k.key AND l.expires > k.now
-//!     RETURNING l.version, (SELECT CASE current_setting('synchronous_commit') WHEN 'off' THEN set_config('synchronous_commit', 'on', true) END)
+//!     RETURNING l.version, (SELECT CASE WHEN current_setting('synchronous_commit') IN ('off', 'local') THEN set_config('synchronous_commit', 'on', true) END)
 //! )
 //! SELECT n.version AS new_version, l.session, l.id, l.term, l.version, l.ttl, l.expires, l.since, l.value, clock AS now
 //! FROM (SELECT) AS one LEFT JOIN renewed AS n ON true LEFT JOIN lessor_leases AS l ON l.key = $2
@@ -316,7 +348,7 @@
 //!     ) AS k
 //! ) AS k
 //! WHERE l.ctid = k.at AND l.expires > k.now
-//! RETURNING k.place, l.version AS new_version, (SELECT CASE current_setting('synchronous_commit') WHEN 'off' THEN set_config('synchronous_commit', 'on', true) END)
+//! RETURNING k.place, l.version AS new_version, (SELECT CASE WHEN current_setting('synchronous_commit') IN ('off', 'local') THEN set_config('synchronous_commit', 'on', true) END)
 //! ```
 //!
 //! One row after the other is locked, unless another has locked it, then the clock is read, and the row is written. (A
@@ -331,7 +363,7 @@
 //!     session = NULL, version = l.version + 1,
 //!     id = coalesce($5::text, l.id), ttl = coalesce($6::bigint, l.ttl), expires = coalesce(clock + $6::bigint, 0)
 //! WHERE l.key = $3 AND l.session = $4 AND (SELECT set_config('lock_timeout', $1, true)) IS NOT NULL
-//! RETURNING (SELECT CASE current_setting('synchronous_commit') WHEN 'off' THEN set_config('synchronous_commit', 'on', true) END), CASE WHEN $2::text IS NOT NULL THEN pg_notify($2, l.key)::text END
+//! RETURNING (SELECT CASE WHEN current_setting('synchronous_commit') IN ('off', 'local') THEN set_config('synchronous_commit', 'on', true) END), CASE WHEN $2::text IS NOT NULL THEN pg_notify($2, l.key)::text END
 //! ```
 //!
 //! `$5` is for whom it reserves the key, `$6` for how long; NULL: for nobody. Only the session counts, also after a wait, since
@@ -350,7 +382,7 @@
 //!     ) AS k
 //! ) AS k
 //! WHERE l.ctid = k.at
-//! RETURNING l.key, (SELECT CASE current_setting('synchronous_commit') WHEN 'off' THEN set_config('synchronous_commit', 'on', true) END), CASE WHEN $1::text IS NOT NULL THEN pg_notify($1, l.key)::text END
+//! RETURNING l.key, (SELECT CASE WHEN current_setting('synchronous_commit') IN ('off', 'local') THEN set_config('synchronous_commit', 'on', true) END), CASE WHEN $1::text IS NOT NULL THEN pg_notify($1, l.key)::text END
 //! ```
 //!
 //! ## A revoke
@@ -364,7 +396,7 @@
 //!     UPDATE lessor_leases AS l SET
 //!         session = NULL, term = least(l.term + 1, 9007199254740991), version = l.version + 1, expires = 0, since = clock
 //!     FROM locked AS k WHERE l.key = k.key
-//!     RETURNING l.key, (SELECT CASE current_setting('synchronous_commit') WHEN 'off' THEN set_config('synchronous_commit', 'on', true) END), CASE WHEN $2::text IS NOT NULL THEN pg_notify($2, l.key)::text END
+//!     RETURNING l.key, (SELECT CASE WHEN current_setting('synchronous_commit') IN ('off', 'local') THEN set_config('synchronous_commit', 'on', true) END), CASE WHEN $2::text IS NOT NULL THEN pg_notify($2, l.key)::text END
 //! )
 //! SELECT k.*, clock AS now FROM locked AS k JOIN revoked AS n ON n.key = k.key
 //! ```
@@ -394,10 +426,13 @@ mod address;
 mod admit;
 mod binding;
 mod builder;
+mod check;
 mod error;
+mod fences;
 mod get;
 mod held;
 mod list;
+mod opening;
 mod release;
 mod renew;
 mod revoke;
@@ -407,6 +442,7 @@ mod setup;
 mod statements;
 mod storage;
 mod table;
+mod timeline;
 mod wakeups;
 
 pub use lessor_kit::error::AdapterError;

@@ -11,12 +11,13 @@ use lessor_kit::lane::{self, Answer, Broken, Flight, all};
 use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{AssertSqlSafe, Executor, SqlSafeStr};
 
-use crate::address::Door;
+use crate::address::{Address, Door};
 use crate::binding::Statement;
 use crate::error::{Failure, explain};
 use crate::held::Held;
 use crate::statements::Statements;
 use crate::table::Table;
+use crate::timeline::Freeze;
 
 /// How to create the table.
 pub(crate) const REMEDY: &str = "call PostgresStorage::migrate() once to create it";
@@ -29,6 +30,7 @@ const MOST_HINTS: usize = 1_024;
 
 /// One table on one server.
 pub(crate) struct Primary {
+    pub(crate) address: Address,
     pub(crate) door: Door,
     pub(crate) table: Table,
     pub(crate) statements: Statements,
@@ -36,14 +38,24 @@ pub(crate) struct Primary {
     pub(crate) held: Arc<Held>,
     /// Whether followers are told of what happens.
     pub(crate) notifies: bool,
+    /// `None`: nothing is done about what a failover may lose.
+    pub(crate) freeze: Option<Freeze>,
     /// Keys that were granted, and of which followers have not been told yet.
     granted: Mutex<BTreeSet<Key>>,
 }
 
 impl Primary {
-    pub(crate) fn new(door: Door, table: Table, lock_timeout: Duration, held: Arc<Held>, notifies: bool) -> Self {
-        let statements = Statements::new(&table.quoted());
-        Self { door, table, statements, lock_timeout, held, notifies, granted: Mutex::default() }
+    pub(crate) fn new(
+        address: Address,
+        table: Table,
+        lock_timeout: Duration,
+        held: Arc<Held>,
+        notifies: bool,
+        freeze: Option<Freeze>,
+    ) -> Self {
+        let door = Door::new(address.clone(), lock_timeout);
+        let statements = Statements::new(&table.quoted(), freeze.is_some());
+        Self { address, door, table, statements, lock_timeout, held, notifies, freeze, granted: Mutex::default() }
     }
 
     /// Where to tell of a release or a revoke.
@@ -121,7 +133,7 @@ impl lane::Server for Primary {
     /// The statements of every candidate are prepared, so that none of them takes another round trip for that.
     async fn connect(&self) -> Result<PgConnection, StorageError> {
         let explain = |error| self.explain(error);
-        let mut connection = self.door.open().await.map_err(explain)?;
+        let mut connection = self.open().await?;
         let Statements { acquire, renew, get, .. } = &self.statements;
         for text in [&acquire.one, &renew.extend, &get.one, &renew.many] {
             connection.prepare(AssertSqlSafe(text.clone()).into_sql_str()).await.map_err(explain)?;

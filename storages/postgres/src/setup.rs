@@ -1,13 +1,12 @@
-//! The table: created, and looked at.
+//! The table, created.
 
 use lessor::StorageError;
 use lessor_kit::encoding::fingerprint;
 use lessor_kit::error::AdapterError;
-use sqlx::postgres::PgRow;
-use sqlx::{AssertSqlSafe, Connection, Executor, Row, SqlSafeStr};
+use lessor_kit::version::{mark, marked, usable};
+use sqlx::postgres::{PgConnection, PgRow};
+use sqlx::{AssertSqlSafe, Connection, Row};
 
-use crate::error::read_only;
-use crate::server::{Primary, REMEDY};
 use crate::storage::PostgresStorage;
 
 impl PostgresStorage {
@@ -24,61 +23,59 @@ impl PostgresStorage {
         let primary = self.primary();
         let table = &primary.table;
         let explain = |error| primary.explain(error);
-        let mut connection = primary.door.open().await.map_err(explain)?;
-        let found: PgRow = sqlx::query(
-            "SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1) AS in_schema,
-                    EXISTS (SELECT FROM pg_class JOIN pg_namespace AS n ON n.oid = relnamespace
-                            WHERE nspname = $1 AND relname = $2) AS is_there",
-        )
-        .bind(table.schema())
-        .bind(table.name())
-        .fetch_one(&mut connection)
-        .await
-        .map_err(explain)?;
+        let mut connection = primary.reach().await?;
+        let look = format!(
+            "SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1) AS in_schema, c.relkind IS NOT NULL AS is_there,
+                    obj_description(c.oid, 'pg_class') AS note,
+                    c.relkind IN ('r', 'p') AND pg_has_role(c.relowner, 'USAGE') AS is_own
+             FROM (SELECT) AS one LEFT JOIN (pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace) ON {}",
+            table.found()
+        );
+        let look = sqlx::query(AssertSqlSafe(look)).bind(table.schema());
+        let found: PgRow = look.fetch_one(&mut connection).await.map_err(explain)?;
+        let note: Option<&str> = found.try_get("note").map_err(explain)?;
+        let mut sql = Vec::new();
         if found.try_get("is_there").map_err(explain)? {
-            return Ok(());
+            usable(&table.quoted(), note)?;
+            if found.try_get::<Option<bool>, _>("is_own").map_err(explain)? == Some(true) {
+                sql.extend(marked(note).map(|note| table.comment(&note)));
+            }
+            if sql.is_empty() {
+                return Ok(());
+            }
+        } else {
+            if !found.try_get::<bool, _>("in_schema").map_err(explain)? {
+                sql.push(table.create_schema());
+            }
+            sql.extend([table.create(), table.comment(&mark())]);
         }
-        // Two that create the same at the same time would collide, IF NOT EXISTS or not.
-        let lock = fingerprint(table.quoted().as_bytes()).cast_signed();
-        let mut transaction = connection.begin().await.map_err(explain)?;
-        sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(lock).execute(&mut *transaction).await.map_err(explain)?;
-        if !found.try_get::<bool, _>("in_schema").map_err(explain)? {
-            sqlx::raw_sql(AssertSqlSafe(table.create_schema())).execute(&mut *transaction).await.map_err(explain)?;
+        create_alone(&mut connection, &table.quoted(), sql).await.map_err(|error| self.may_not_create(error))
+    }
+
+    /// As any error, but for this right there is other advice.
+    fn may_not_create(&self, error: sqlx::Error) -> StorageError {
+        match error.as_database_error() {
+            Some(said) if said.code().is_some_and(|code| code == "42501") => {
+                let advice = "have an administrator run the SQL of PostgresBuilder::migration_sql() and grant the rights that \
+                              the README lists, or grant CREATE, or name a schema of the user's own (PostgresBuilder::schema)";
+                AdapterError::forbidden(said.message()).advising(advice).into()
+            }
+            _ => self.primary().explain(error),
         }
-        sqlx::raw_sql(AssertSqlSafe(table.create())).execute(&mut *transaction).await.map_err(explain)?;
-        transaction.commit().await.map_err(explain)
     }
 }
 
-impl Primary {
-    /// Whether everything is there, and this user may use it.
-    pub(crate) async fn check(&self) -> Result<(), StorageError> {
-        let explain = |error| self.explain(error);
-        let mut connection = self.door.open().await.map_err(explain)?;
-        let found: Option<PgRow> = sqlx::query(
-            "SELECT has_schema_privilege(n.oid, 'USAGE') AS \"USAGE\", has_table_privilege(c.oid, 'SELECT') AS \"SELECT\",
-                    has_table_privilege(c.oid, 'INSERT') AS \"INSERT\", has_table_privilege(c.oid, 'UPDATE') AS \"UPDATE\",
-                    current_setting('transaction_read_only')::boolean AS read_only
-             FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE nspname = $1 AND relname = $2",
-        )
-        .bind(self.table.schema())
-        .bind(self.table.name())
-        .fetch_optional(&mut connection)
-        .await
-        .map_err(explain)?;
-        let found = found.ok_or_else(|| AdapterError::no_table(self.table.quoted(), REMEDY))?;
-        for right in ["USAGE", "SELECT", "INSERT", "UPDATE"] {
-            if !found.try_get::<bool, _>(right).map_err(explain)? {
-                return Err(AdapterError::no_right(right, self.table.quoted()).into());
-            }
-        }
-        if found.try_get("read_only").map_err(explain)? {
-            return Err(read_only().into());
-        }
-        // The columns are there, and one row for each key.
-        for text in [&self.statements.acquire.one, &self.statements.acquire.many] {
-            connection.prepare(AssertSqlSafe(text.clone()).into_sql_str()).await.map_err(explain)?;
-        }
-        Ok(())
+/// Nobody else creates this at the same time: the two would collide, `IF NOT EXISTS` or not.
+pub(crate) async fn create_alone(
+    connection: &mut PgConnection,
+    what: &str,
+    sql: impl IntoIterator<Item = String>,
+) -> sqlx::Result<()> {
+    let lock = fingerprint(what.as_bytes()).cast_signed();
+    let mut transaction = connection.begin().await?;
+    sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(lock).execute(&mut *transaction).await?;
+    for sql in sql {
+        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *transaction).await?;
     }
+    transaction.commit().await
 }

@@ -19,7 +19,7 @@ pub(crate) const LAST: &str = "9007199254740991";
 pub(crate) const PATIENCE: &str = "(SELECT set_config('lock_timeout', $1, true)) IS NOT NULL";
 
 /// What is answered is on the disk. Asked once for all rows of a statement.
-pub(crate) const FLUSHED: &str = "(SELECT CASE current_setting('synchronous_commit') WHEN 'off' THEN set_config('synchronous_commit', 'on', true) END)";
+pub(crate) const FLUSHED: &str = "(SELECT CASE WHEN current_setting('synchronous_commit') IN ('off', 'local') THEN set_config('synchronous_commit', 'on', true) END)";
 
 /// The texts for one table, which is named as a statement has it.
 #[derive(Clone, Debug)]
@@ -33,9 +33,10 @@ pub(crate) struct Statements {
 }
 
 impl Statements {
-    pub(crate) fn new(table: &str) -> Self {
+    /// `seeded`: new terms are at least the server's clock.
+    pub(crate) fn new(table: &str, seeded: bool) -> Self {
         Self {
-            acquire: acquire::text(table),
+            acquire: acquire::text(table, seeded),
             renew: renew::texts(table),
             release: release::text(table),
             get: get::text(table),
@@ -84,7 +85,7 @@ mod tests {
         let documented: Vec<_> = lines.iter().map(|line| line.strip_prefix(' ').unwrap_or(line)).collect();
         let documented = documented.join("\n");
         assert!(documented.contains(&format!("`clock` stands for `{CLOCK}`")));
-        let Statements { acquire, renew, release, revoke, list, .. } = Statements::new("lessor_leases");
+        let Statements { acquire, renew, release, revoke, list, .. } = Statements::new("lessor_leases", false);
         let Renew { extend, many, wait } = renew;
         for statement in [acquire.one, acquire.many, extend, many, wait, release.one, release.many, revoke, list] {
             let shown = statement.replace(CLOCK, "clock");

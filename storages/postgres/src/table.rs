@@ -28,13 +28,13 @@ impl Table {
         &self.schema
     }
 
-    pub(crate) fn name(&self) -> &str {
-        &self.name
+    pub(crate) fn quoted_schema(&self) -> String {
+        quoted(&self.schema, '"')
     }
 
     /// Schema and name as a statement has them.
     pub(crate) fn quoted(&self) -> String {
-        format!("{}.{}", quoted(&self.schema, '"'), quoted(&self.name, '"'))
+        format!("{}.{}", self.quoted_schema(), quoted(&self.name, '"'))
     }
 
     /// Where its followers listen: a name of their own for each table, and short enough for a channel.
@@ -47,8 +47,18 @@ impl Table {
         }
     }
 
+    /// A condition on `pg_namespace AS n` and `pg_class AS c`.
+    pub(crate) fn found(&self) -> String {
+        format!("n.nspname = {} AND c.relname = {}", literal(&self.schema), literal(&self.name))
+    }
+
+    /// Says the table's version.
+    pub(crate) fn comment(&self, comment: &str) -> String {
+        format!("COMMENT ON TABLE {} IS {};", self.quoted(), literal(comment))
+    }
+
     pub(crate) fn create_schema(&self) -> String {
-        format!("CREATE SCHEMA IF NOT EXISTS {};", quoted(&self.schema, '"'))
+        format!("CREATE SCHEMA IF NOT EXISTS {};", self.quoted_schema())
     }
 
     pub(crate) fn create(&self) -> String {
@@ -69,6 +79,12 @@ impl Table {
     }
 }
 
+/// A text as a statement has it, whatever `standard_conforming_strings` is set to.
+pub(crate) fn literal(text: &str) -> String {
+    let quoted = text.replace('\'', "''");
+    if quoted.contains('\\') { format!("E'{}'", quoted.replace('\\', r"\\")) } else { format!("'{quoted}'") }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -83,6 +99,12 @@ mod tests {
             assert!(refused(Table::standard().named(name), "table"), "{name:?}");
             assert!(refused(Table::standard().in_schema(name), "schema"), "{name:?}");
         }
+    }
+
+    #[test]
+    fn texts() {
+        assert_eq!(literal("it's"), "'it''s'");
+        assert_eq!(literal(r"a\'b"), r"E'a\\''b'");
     }
 
     /// Each table has a channel of its own, of at most 63 bytes.

@@ -4,12 +4,19 @@ use std::time::Duration;
 
 use futures::executor::block_on;
 use lessor::storage::conformance::{self, Failures, Harness, Power};
-use lessor::{StorageError, SystemTimer, async_trait};
+use lessor::{Config, StorageError, SystemTimer, async_trait};
 use lessor_postgres::{PostgresStorage, sqlx};
 use lessor_servers::hand_over::hand_over;
 use lessor_servers::postgres::Server;
 
-struct Postgres(Server);
+/// The longest ttl where a failover may lose something.
+const MAX_TTL: Duration = Duration::from_secs(20);
+
+struct Postgres {
+    server: Server,
+    /// Whether it expects failovers that lose something.
+    careful: bool,
+}
 
 #[async_trait]
 impl Harness for Postgres {
@@ -18,7 +25,12 @@ impl Harness for Postgres {
 
     async fn storage(&self) -> Result<PostgresStorage, StorageError> {
         let patient = PostgresStorage::builder().lock_timeout(Duration::from_secs(10));
-        let storage = patient.build(self.0.pool(4));
+        let patient = if self.careful {
+            patient.asynchronous_standbys(MAX_TTL).map_err(StorageError::permanent)?
+        } else {
+            patient
+        };
+        let storage = patient.build(self.server.pool(4));
         storage.migrate().await?;
         Ok(storage)
     }
@@ -34,23 +46,60 @@ impl Harness for Postgres {
 
     /// Kills it, so that it recovers from its log.
     async fn restart(&self) -> Result<Power, StorageError> {
-        self.0.crash();
+        self.server.crash();
         Ok(Power::Used)
+    }
+
+    /// What a failover to a standby that has nothing looks like: all connections end, the server is on another timeline than
+    /// the table remembers, and the rows are gone.
+    async fn lose_data(&self) -> Result<Power, StorageError> {
+        if !self.careful {
+            return Ok(Power::NotAvailable);
+        }
+        let lose = sqlx::raw_sql(
+            "DELETE FROM lessor_leases WHERE key <> 'lessor timeline'; UPDATE lessor_leases SET id = 'another';
+             SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+             WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'",
+        );
+        lose.execute(&self.server.pool(1)).await.map_err(StorageError::permanent)?;
+        Ok(Power::Used)
+    }
+
+    fn longest_ttl(&self) -> Duration {
+        if self.careful { MAX_TTL } else { Config::MAX_DURATION }
+    }
+
+    fn freeze_after_loss(&self) -> Option<Duration> {
+        self.careful.then_some(MAX_TTL)
     }
 
     /// What a step back looks like in the table: every lease ends that much later than its ttl from now.
     async fn turn_clock_back(&self, by: Duration) -> Result<Power, StorageError> {
         let push = sqlx::query("UPDATE lessor_leases SET expires = expires + $1");
         let by = i64::try_from(by.as_millis()).map_err(StorageError::permanent)?;
-        push.bind(by).execute(&self.0.pool(1)).await.map_err(StorageError::permanent)?;
+        push.bind(by).execute(&self.server.pool(1)).await.map_err(StorageError::permanent)?;
         Ok(Power::Used)
     }
 }
 
 #[test]
 fn postgres_keeps_the_contract() -> Result<(), Failures> {
-    let report = smol::block_on(conformance::run(&Postgres(Server::start())));
-    let left_out = ["broken_reply_is_healed_by_asking_again", "data_loss_terms_still_grow", "data_loss_freezes"];
+    keeps_the_contract(false)
+}
+
+/// New terms are the server's clock, and one key is taken.
+#[test]
+fn postgres_keeps_the_contract_with_asynchronous_standbys() -> Result<(), Failures> {
+    keeps_the_contract(true)
+}
+
+fn keeps_the_contract(careful: bool) -> Result<(), Failures> {
+    let report = smol::block_on(conformance::run(&Postgres { server: Server::start(), careful }));
+    let left_out: &[&str] = if careful {
+        &["broken_reply_is_healed_by_asking_again", "restart_keeps_leases"]
+    } else {
+        &["broken_reply_is_healed_by_asking_again", "data_loss_terms_still_grow", "data_loss_freezes"]
+    };
     assert_eq!(report.not_available(), left_out);
     report.into_result()
 }

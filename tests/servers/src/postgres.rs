@@ -100,6 +100,37 @@ impl Server {
         server
     }
 
+    /// An asynchronous standby of this server, which is restarted for that: its connections end.
+    ///
+    /// # Panics
+    /// As [`start`](Self::start).
+    #[must_use]
+    pub fn standby(&self) -> Self {
+        let folder = TempDir::new().expect("a temporary folder");
+        if let Some((uid, gid)) = self.user {
+            chown(folder.path(), Some(uid), Some(gid)).expect("a folder for the user postgres");
+        }
+        let Self { binaries, user, settings, .. } = self;
+        let (binaries, user, settings) = (binaries.clone(), *user, settings.clone());
+        let standby = Self { folder, binaries, port: crate::free_port(), user, settings, process: Mutex::new(None) };
+        self.end(Signal::INT);
+        let copied = Command::new("cp").arg("-a").args([self.path("data"), standby.path("data")]).status();
+        assert!(copied.is_ok_and(|copied| copied.success()), "cp copies the server");
+        self.run();
+        let source = format!("host={} port={} user=postgres", self.folder.path().display(), self.port);
+        for (name, content) in
+            [("standby.signal", String::new()), ("postgresql.auto.conf", format!("primary_conninfo = '{source}'\n"))]
+        {
+            let path = standby.path("data").join(name);
+            fs::write(&path, content).expect("a file for the server");
+            if let Some((uid, gid)) = user {
+                chown(&path, Some(uid), Some(gid)).expect("a file for the user postgres");
+            }
+        }
+        standby.run();
+        standby
+    }
+
     fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }

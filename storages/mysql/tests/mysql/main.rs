@@ -9,9 +9,12 @@ mod far;
 mod fencing;
 mod flights;
 mod locks;
+mod mistakes;
 mod names;
 mod operators;
+mod rows;
 mod settings;
 mod support;
 #[cfg(feature = "tls-rustls")]
 mod tls;
+mod versions;

@@ -1,11 +1,16 @@
 //! Whatever the server is set to, and the address says.
 
-use lessor::Storage;
+use std::time::Duration;
+
+use futures::future::join;
+use lessor::storage::{List, Renewed};
+use lessor::{Storage, StorageExt, Value};
 use lessor_mysql::MySqlStorage;
+use lessor_mysql::sqlx::Executor;
 use lessor_servers::mysql::Server;
 use smol::block_on;
 
-use crate::support::{cycle, run, storage};
+use crate::support::{claim, cycle, granted, renewal, run, storage};
 
 /// What a session begins with is the storage's own, where a server says something else.
 #[test]
@@ -24,6 +29,11 @@ fn every_setting() {
     for (server, own) in [(Server::start(), true), (Server::start_with(&strange, Some("Asia/Kathmandu")), false)] {
         block_on(async {
             let (_, pool) = storage(&server).await;
+            run(
+                &pool,
+                "CREATE USER app IDENTIFIED BY 'r'; GRANT SELECT, INSERT, UPDATE ON lessor.lessor_leases TO app",
+            )
+            .await;
             for (number, set) in [
                 "sql_mode = ''",
                 "sql_mode = 'ANSI_QUOTES,PIPES_AS_CONCAT,NO_BACKSLASH_ESCAPES,IGNORE_SPACE'",
@@ -41,20 +51,54 @@ fn every_setting() {
                 "innodb_lock_wait_timeout = 50",
                 "in_predicate_conversion_threshold = 2",
                 "group_concat_max_len = 4",
+                "sql_mode = 'EMPTY_STRING_IS_NULL,ORACLE,PIPES_AS_CONCAT'",
+                "sql_select_limit = 1",
+                "sql_safe_updates = 1",
+                "max_join_size = 1",
+                "init_connect = 'SET autocommit = 0, sql_select_limit = 1, completion_type = CHAIN'",
             ]
             .into_iter()
             .enumerate()
             {
                 run(&pool, &format!("SET GLOBAL {set}")).await;
                 println!("{set}");
-                let mut options = server.options();
+                // What the server does at each connection it does not do for a user who may do everything.
+                let mut options = server.options().username("app").password("r");
                 if own {
                     options = options.timezone(Some("+01:00".into())).charset("latin1").pipes_as_concat(true);
                 }
                 let storage = MySqlStorage::new(options);
                 storage.check().await.unwrap();
                 cycle(&storage, &format!("{number}")).await;
+                // A text without a letter is a text, and a list is whole.
+                let mut empty = claim(&format!("{number} empty"), 1);
+                empty.value = Some(Value::new("").unwrap());
+                let _ = granted(storage.acquire(empty.clone()).await);
+                assert_eq!(storage.get(&empty.key).await.unwrap().unwrap().value, empty.value);
+                assert_eq!(storage.list(List::new().prefix(format!("{number} "))).await.unwrap().entries.len(), 3);
             }
         });
     }
+}
+
+/// The server's limit for statements, which may wait for a lock of the whole table.
+#[test]
+fn a_short_limit_for_statements() {
+    const WAIT: Duration = Duration::from_millis(400);
+    let server = Server::start();
+    block_on(async {
+        let (_, pool) = storage(&server).await;
+        run(&pool, "SET GLOBAL max_statement_time = 0.1").await;
+        let storage = MySqlStorage::new(server.options());
+        let mine = claim("k", 1);
+        let term = granted(storage.acquire(mine.clone()).await);
+        let mut other = pool.acquire().await.unwrap();
+        other.execute("LOCK TABLES lessor_leases WRITE").await.unwrap();
+        let unlock = async {
+            smol::Timer::after(WAIT).await;
+            other.execute("UNLOCK TABLES").await.unwrap();
+        };
+        let (renewed, _) = join(storage.renew(renewal(&mine, term)), unlock).await;
+        assert!(matches!(renewed.unwrap(), Renewed::Extended { .. }));
+    });
 }

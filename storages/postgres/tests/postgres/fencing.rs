@@ -3,14 +3,12 @@
 use std::time::Duration;
 
 use futures::future::join;
+use lessor::Term;
 use lessor::storage::ErrorKind;
-use lessor::{Fence, Term};
 use lessor_postgres::sqlx::{self, Row};
-use lessor_postgres::{AdapterError, NotAdmitted, admit};
+use lessor_postgres::{AdapterError, NotAdmitted, PostgresStorage, admit};
 use lessor_servers::postgres::Server;
 use smol::block_on;
-
-use crate::run;
 
 /// Within the transaction of a write the newest term wins, and an older one is refused.
 #[test]
@@ -23,11 +21,11 @@ fn in_the_own_transaction() {
         let NotAdmitted::Failed(error) = error else { panic!("{error}") };
         let no_table = |error: &AdapterError| {
             matches!(error, AdapterError::NoTable { table, remedy, .. }
-                if table == "lessor_fences" && remedy.contains("Fence::CREATE_TABLE"))
+                if table == "lessor_fences" && remedy.contains("migrate_fences()"))
         };
         assert!(error.kind() == ErrorKind::Permanent && AdapterError::of(&error).is_some_and(no_table), "{error}");
 
-        run(&pool, Fence::CREATE_TABLE).await;
+        PostgresStorage::new(&pool).migrate_fences().await.unwrap();
         let mut newer = pool.begin().await.unwrap();
         admit(&mut newer, "r", two).await.unwrap();
         // The older waits for the newer, and is then refused.

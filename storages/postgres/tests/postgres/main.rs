@@ -1,19 +1,26 @@
 //! What `PostgresStorage` promises beyond the contract of a storage: what it costs, what it waits for, what it says.
 
 mod batches;
+mod check;
 mod columns;
 mod contention;
 mod errors;
+mod failover;
 mod fencing;
+mod fencing_setup;
 mod lists;
 mod locks;
+mod mistakes;
 mod names;
 mod plans;
 mod revocation;
+mod rows;
+mod settings;
+mod versions;
+mod wakeups;
 
 #[cfg(feature = "tls-rustls")]
 mod tls;
-mod wakeups;
 
 use std::time::Duration;
 
