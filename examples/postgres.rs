@@ -32,24 +32,22 @@ fn main() -> Result<(), Box<dyn Error>> {
         let (candidate, driver) = Builder::new("example").build(storage)?;
         let driver = smol::spawn(driver.run_until(async move { end.next().await }));
         println!("follows until it leads");
-        while let Ok(leadership) = candidate.elected().await {
+        let lead = candidate.lead(async |leadership| {
             println!("leads in term {}", leadership.term());
-            match leadership.run(work(&pool, &leadership)).await {
-                Ok(stale) => return Err(stale),
-                Err(lost) => println!("does not lead any more: {lost}"),
-            }
-        }
+            // Hands over if the work fails; another one may succeed.
+            work(&pool, &leadership).await.inspect_err(|error| println!("the work failed: {error}")).into()
+        });
+        lead.await?;
+        println!("does not lead any more");
         driver.await;
         Ok(())
     })
 }
 
 /// Goes on until its term ends, or the database says that it has.
-async fn work(pool: &PgPool, leadership: &Leadership) -> Box<dyn Error> {
+async fn work(pool: &PgPool, leadership: &Leadership) -> Result<(), Box<dyn Error>> {
     loop {
-        if let Err(error) = write(pool, leadership).await {
-            return error;
-        }
+        write(pool, leadership).await?;
         smol::Timer::after(Duration::from_secs(1)).await;
     }
 }

@@ -38,31 +38,29 @@ fn main() -> Result<(), Box<dyn Error>> {
             return Ok(storage.initialise().await?);
         }
 
-        let mut connection = client.get_multiplexed_async_connection().await?;
+        let connection = client.get_multiplexed_async_connection().await?;
         let (candidate, driver) = Builder::new("example").build(storage)?;
         let driver = smol::spawn(driver.run_until(async move { end.next().await }));
         println!("follows until it leads");
-        while let Ok(leadership) = candidate.elected().await {
+        let lead = candidate.lead(async |leadership| {
             println!("leads in term {}", leadership.term());
-            match leadership.run(work(&mut connection, &leadership)).await {
-                Ok(stale) => return Err(stale),
-                Err(lost) => println!("does not lead any more: {lost}"),
-            }
-        }
+            // Hands over if the work fails; another one may succeed.
+            work(connection.clone(), &leadership).await.inspect_err(|error| println!("the work failed: {error}")).into()
+        });
+        lead.await?;
+        println!("does not lead any more");
         driver.await;
         Ok(())
     })
 }
 
 /// Goes on until its term ends, or the server says that it has.
-async fn work(connection: &mut MultiplexedConnection, leadership: &Leadership) -> Box<dyn Error> {
+async fn work(mut connection: MultiplexedConnection, leadership: &Leadership) -> Result<(), Box<dyn Error>> {
     for number in 1.. {
-        if let Err(error) = write(connection, leadership, &format!("report {number}")).await {
-            return error;
-        }
+        write(&mut connection, leadership, &format!("report {number}")).await?;
         smol::Timer::after(Duration::from_secs(1)).await;
     }
-    "there is no more to report".into()
+    Ok(())
 }
 
 async fn write(

@@ -40,6 +40,7 @@ impl Work<'_> {
     }
 
     /// It answered with an error; in an ending term that is what `?` says of it.
+    #[cfg_attr(not(feature = "tracing"), expect(clippy::if_same_then_else, reason = "levels are for the log"))]
     pub(crate) fn failed(&self, why: &str, is_ending: bool) {
         if is_ending {
             tell!(self, DEBUG, error = why, "the work failed");

@@ -29,7 +29,7 @@ const SHOWN: usize = 80;
 ///
 /// What a driver says of itself (a connection, a timeout of its pool) is inside the [`StorageError`] as it came. No
 /// variant shows a session, a password or the content of a row.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AdapterError {
     /// A name, a URL or another setting of the storage breaks its limits.
@@ -330,6 +330,13 @@ impl fmt::Display for AfterAColon<'_> {
     }
 }
 
+impl fmt::Debug for AdapterError {
+    /// As it is displayed: a program whose `main` answers it shows nothing else.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "AdapterError({self})")
+    }
+}
+
 impl Error for AdapterError {}
 
 #[cfg(test)]
@@ -368,6 +375,7 @@ mod tests {
             (AdapterError::Ended, "the storage's own thread has ended: make a new storage"),
         ] {
             assert!(error.to_string().starts_with(message), "{error}");
+            assert!(format!("{error:?}").contains(&error.to_string()), "{error:?}");
         }
     }
 

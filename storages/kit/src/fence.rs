@@ -19,7 +19,7 @@ pub const TABLE: &str = "lessor_fences";
 /// let error = NotAdmitted::stale(Term::FIRST, 7);
 /// assert_eq!(error.to_string(), "term 1 is outdated: term 7 has been seen; never send it again");
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum NotAdmitted {
     /// A newer term was admitted before.
@@ -59,6 +59,16 @@ impl fmt::Display for NotAdmitted {
         match self {
             Self::Stale(stale) => stale.fmt(f),
             Self::Failed(error) => error.fmt(f),
+        }
+    }
+}
+
+impl fmt::Debug for NotAdmitted {
+    /// As it is displayed: a program whose `main` answers it shows nothing else.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Stale(stale) => fmt::Debug::fmt(stale, f),
+            Self::Failed(error) => fmt::Debug::fmt(error, f),
         }
     }
 }
@@ -106,6 +116,9 @@ mod tests {
     fn a_failure_tells_its_cause() {
         let failed = NotAdmitted::from(StorageError::transient("connection reset"));
         assert!(failed.to_string().ends_with("connection reset"), "{failed}");
+        assert!(format!("{failed:?}").contains(&failed.to_string()), "{failed:?}");
+        let stale = NotAdmitted::stale(Term::FIRST, 7);
+        assert!(format!("{stale:?}").contains(&stale.to_string()), "{stale:?}");
         assert!(Fence::ADMIT.contains(TABLE) && Fence::MYSQL_ADMIT.contains(TABLE));
     }
 }
