@@ -145,14 +145,15 @@ impl Election {
         }
     }
 
-    /// Back when told, a little spread; at the latest after the retry interval.
+    /// Back when told, a little spread; at the latest after the retry interval. Zero: nobody was seen to hold the key, and nobody
+    /// may be there to tell.
     pub(super) fn pause(&mut self, retry_after: Duration) -> Duration {
+        if retry_after.is_zero() {
+            return self.pace.around(self.config.untold_pause());
+        }
         // Who lets others go first hurries as little while they lead.
         let delay = if self.lets_others_go_first() { self.claim_delay() } else { Duration::ZERO };
         let interval = self.pace.around(self.config.retry_interval.max(delay));
-        if retry_after.is_zero() {
-            return interval;
-        }
         let lease_ends = retry_after.saturating_add(self.pace.spread(&self.config));
         // The claim names the version from then on, and that may be the only one that is granted.
         let stood_still = self.sighting.as_deref().map(|seen| self.seen_still_until(seen)).filter(|at| *at > self.now);

@@ -1,7 +1,7 @@
 //! Following: when to ask, and whether to take over.
 
 use lessor::election::Input;
-use lessor::storage::{Takeover, Version};
+use lessor::storage::{Renewed, Reply, Takeover, Version};
 use lessor::{Config, Event};
 
 use crate::bench::{Bench, is_acquire, lease, ms, secs, term};
@@ -156,6 +156,19 @@ fn a_version_that_is_gone_is_not_waited_for() {
         let pause = bench.until_request().elapsed() - at;
         assert!((ms(1800)..=ms(2200)).contains(&pause), "{pause:?}: nobody leads");
     }
+}
+
+/// R12: a leader whose record is gone asks for the key soon, however rarely a follower does.
+#[test]
+fn a_record_that_is_gone_is_not_waited_for() {
+    let mut config = Config::default();
+    config.retry_interval = secs(60);
+    let mut bench = Bench::new(config);
+    bench.to(ms(0)).granted(5).until_request();
+    let at = bench.elapsed();
+    bench.reply(Reply::Renewed(Renewed::lost(None)));
+    let pause = bench.until_request().elapsed() - at;
+    assert!(is_acquire(bench.sent().0) && pause <= ms(2200), "{pause:?}: nobody leads");
 }
 
 /// Lock-delay: an expired lease lies for the delay, then only the version that expired is taken over.

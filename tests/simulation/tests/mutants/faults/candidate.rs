@@ -1,6 +1,6 @@
 //! Faults of the candidate's half: the deadline, the end of a reign, requests.
 
-use super::{DEADLINE, DRIVER, ELECTION, END, LEAD, Mutant, REQUEST, SHARED, edit};
+use super::{DEADLINE, DRIVER, ELECTION, END, FOLLOW, LEAD, Mutant, REQUEST, SHARED, edit};
 
 pub(super) const MUTANTS: &[Mutant] = &[
     // === the deadline ===
@@ -243,6 +243,28 @@ pub(super) const MUTANTS: &[Mutant] = &[
             "let pause = if operation == Operation::Acquire { crate::Config::MAX_DURATION } else { pause };
         self.next_at = self.now.saturating_add(pause);",
         )],
+    },
+    Mutant {
+        name: "a_free_key_waits_for_the_interval",
+        breaks: "R12",
+        why: "a follower asks once in a retry interval, whoever leads",
+        edits: &[
+            edit(
+                FOLLOW,
+                "self.pause_before_takeover(retry_after, learnt || is_outdated)",
+                "self.pause_before_takeover(retry_after, learnt)",
+            ),
+            edit(
+                FOLLOW,
+                "let wait = self.pace.around(self.config.untold_pause());",
+                "let wait = self.pace.around(self.config.retry_interval);",
+            ),
+            edit(
+                FOLLOW,
+                "        let is_outdated = matches!(named, Takeover::Unchanged(_)) && self.takeover() == Takeover::Expired;\n",
+                "        let _ = named;\n",
+            ),
+        ],
     },
     Mutant {
         name: "failures_end_the_driver",
