@@ -155,7 +155,8 @@ impl<T: Timer> Shared<T> {
         let queue = Arc::new(Queue::default());
         let now = self.timer.now();
         let mut state = self.state.lock();
-        present_as_events(&state, now).into_iter().flatten().for_each(|event| queue.push(event));
+        // It is new: nothing has to make room.
+        present_as_events(&state, now).into_iter().flatten().for_each(|event| queue.push(event, &mut Vec::new()));
         if state.closed.is_none() {
             let queues = state.queues.get_or_insert_default();
             queues.retain(|queue| queue.strong_count() > 0);
@@ -287,11 +288,13 @@ impl<T: Timer> Shared<T> {
 /// Tells whoever listens, after the lock is given back. Whether anybody did.
 fn announce(mut state: MutexGuard<'_, State>, events: &[Event]) -> bool {
     let queues: Vec<_> = state.queues.iter().flat_map(|queues| queues.iter()).filter_map(Weak::upgrade).collect();
+    let mut dropped = Vec::new();
     for event in events {
-        queues.iter().for_each(|queue| queue.push(event.clone()));
+        queues.iter().for_each(|queue| queue.push(event.clone(), &mut dropped));
     }
     let changed = mem::take(&mut state.is_awaited).then(|| mem::take(&mut state.changed));
     drop(state);
+    drop(dropped);
     queues.iter().for_each(|queue| queue.notify());
     changed.iter().for_each(|changed| {
         changed.notify(usize::MAX);

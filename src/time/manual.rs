@@ -181,13 +181,16 @@ impl Future for ManualSleep {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        // Not under the lock: to clone a waker and to drop one is foreign code.
+        let waker = cx.waker().clone();
         let mut state = self.timer.0.lock();
-        if state.now >= self.key.0 {
+        let is_over = state.now >= self.key.0;
+        let unneeded = if is_over { Some(waker) } else { state.sleepers.insert(self.key, waker) };
+        drop(state);
+        drop(unneeded);
+        if is_over {
             return Poll::Ready(());
         }
-        let replaced = state.sleepers.insert(self.key, cx.waker().clone());
-        drop(state);
-        drop(replaced);
         Poll::Pending
     }
 }

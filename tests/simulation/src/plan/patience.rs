@@ -22,11 +22,16 @@ impl Plan {
         if !random.chance(0.15) {
             return;
         }
-        let all = random.chance(0.5);
+        let share = random.choose(&[0.5, 1.0]);
+        self.make_slow(&mut random, share, 1.0);
+    }
+
+    /// So many of them, by so many ttls at least.
+    fn make_slow(&mut self, random: &mut Random, share: f64, least: f64) {
         for participant in &mut self.participants {
-            if all || random.chance(0.5) {
+            if random.chance(share) {
                 let config = &mut participant.config;
-                config.retry_interval = config.ttl.mul_f64(1.0 + 5.0 * random.fraction());
+                config.retry_interval = config.ttl.mul_f64(least + 5.0 * random.fraction());
             }
         }
     }
@@ -42,5 +47,8 @@ impl Plan {
         // What the others saw last may be long over then.
         let alone_from = random.chance(0.5).then(|| at - random.between(1, self.ttl * 4));
         self.gone = Some(Gone { process, at, alone_from });
+        if alone_from.is_some() && random.chance(0.7) {
+            self.make_slow(&mut random, 1.0, 6.0);
+        }
     }
 }
