@@ -85,7 +85,7 @@ impl<T: Timer> Shared<T> {
             is_asked: false,
             driver: None,
         };
-        let (leading, handles) = (Deadline::none(), AtomicUsize::new(0));
+        let (leading, handles) = (Deadline::none(profile.config.longest_reign()), AtomicUsize::new(0));
         Self { timer, key, profile, leading, handles, state: Mutex::new(state) }
     }
 
@@ -254,7 +254,8 @@ impl<T: Timer> Shared<T> {
     fn apply(&self, state: &mut State, event: &Event) -> Option<Term> {
         match event {
             Event::Elected { term, deadline, .. } => {
-                state.reign = Some(Arc::new(SharedReign::new(*term, *deadline)));
+                let farthest = self.profile.config.longest_reign();
+                state.reign = Some(Arc::new(SharedReign::new(*term, *deadline, farthest)));
                 self.leading.set(*deadline);
             }
             Event::Renewed { term, deadline } => {

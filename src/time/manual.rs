@@ -156,6 +156,11 @@ impl Timer for ManualTimer {
         state.next_sleeper += 1;
         ManualSleep { timer: self.clone(), key: (state.now.saturating_add(duration), state.next_sleeper) }
     }
+
+    /// None: it shows exactly the time that it is.
+    fn resolution(&self) -> Duration {
+        Duration::ZERO
+    }
 }
 
 impl fmt::Debug for ManualTimer {
