@@ -39,7 +39,7 @@ pub use self::tokio::{TokioSleep, TokioTimer};
 ///
 /// The standard library's `Instant` panics on `wasm32-unknown-unknown` and does not exist without an operating system.
 /// Two readings compare only if they come from the same timer. All arithmetic saturates: at the origin, and 584 years after
-/// it.
+/// it. A reading is at most 484 years after the origin: whatever is due later than that one still lies ahead of it.
 ///
 /// ```
 /// use core::time::Duration;
@@ -58,11 +58,15 @@ const fn nanoseconds(duration: Duration) -> u64 {
     duration.as_secs().saturating_mul(1_000_000_000).saturating_add(duration.subsec_nanos() as u64)
 }
 
+/// The latest reading, in ns after the origin: a century before the last instant that there is.
+const LATEST: u64 = u64::MAX - 100 * 365 * 86_400 * 1_000_000_000;
+
 impl Instant {
-    /// The instant that lies this long after the timer's origin.
+    /// The instant that lies this long after the timer's origin, and 484 years at most.
     #[must_use]
     pub const fn from_origin(elapsed: Duration) -> Self {
-        Self(NonZeroU64::MIN.saturating_add(nanoseconds(elapsed)))
+        let elapsed = nanoseconds(elapsed);
+        Self(NonZeroU64::MIN.saturating_add(if elapsed < LATEST { elapsed } else { LATEST }))
     }
 
     /// How long after the timer's origin this is.

@@ -97,22 +97,33 @@ impl ManualTimer {
 
     /// Runs `future`, and what was [spawned](Self::spawn), until `future` ends.
     ///
+    /// What was spawned gets its turn in each call, also if `future` is ready at once.
+    ///
     /// `None`: it never would, since nothing is left that could wake anything.
     pub fn block_on<F: Future>(&self, future: F) -> Option<F::Output> {
         let mut future = pin!(future);
         let woken = Flag::raised();
-        let mut tasks = Vec::new();
+        let (mut tasks, mut had_turn) = (Vec::new(), false);
+        let mut output = None;
         let output = loop {
-            if woken.take()
-                && let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&Waker::from(woken.clone())))
+            if output.is_none()
+                && woken.take()
+                && let Poll::Ready(ready) = future.as_mut().poll(&mut Context::from_waker(&Waker::from(woken.clone())))
             {
-                break Some(output);
+                output = Some(ready);
+                if had_turn {
+                    break output;
+                }
             }
             tasks.append(&mut self.0.lock().tasks);
             tasks.retain_mut(|Task { future, woken }| {
                 !woken.take()
                     || future.as_mut().poll(&mut Context::from_waker(&Waker::from(woken.clone()))).is_pending()
             });
+            had_turn = true;
+            if output.is_some() {
+                break output;
+            }
             let busy = woken.0.load(Ordering::Acquire)
                 || tasks.iter().any(|task| task.woken.0.load(Ordering::Acquire))
                 || !self.0.lock().tasks.is_empty();
@@ -253,6 +264,22 @@ mod tests {
         timer.advance(Duration::from_secs(5));
         assert_eq!(timer.block_on(join(sleep, async { 7 })), Some(((), 7)));
         assert_eq!(timer.now(), Instant::from_origin(Duration::from_secs(6)));
+    }
+
+    #[test]
+    fn spawned_work_gets_its_turn_in_each_call() {
+        let timer = ManualTimer::new();
+        let turns = Arc::new(Mutex::new(0));
+        let counted = turns.clone();
+        timer.spawn(core::future::poll_fn(move |cx| {
+            *counted.lock() += 1;
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        }));
+        for turn in 1..=10 {
+            assert_eq!(timer.block_on(async { turn }), Some(turn), "ready at once");
+            assert_eq!(*turns.lock(), turn);
+        }
     }
 
     #[test]

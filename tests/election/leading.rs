@@ -251,3 +251,25 @@ fn time_does_not_go_back() {
     bench.settle();
     assert!(!bench.leads(), "a step");
 }
+
+/// R16: at both ends of time an election waits between two requests. A clock beyond the last reading stands still.
+#[test]
+fn the_ends_of_time() {
+    for start in [Duration::ZERO, Duration::from_nanos(u64::MAX), Duration::MAX] {
+        let mut bench = Bench::new(Config::default());
+        let (key, id) = (lessor::Key::new("k").unwrap(), lessor::Id::new("me").unwrap());
+        let now = Instant::from_origin(start);
+        let election =
+            lessor::election::Election::new(key, id, Config::default(), Session::from_bits(1), 7, now).unwrap();
+        (bench.election, bench.start, bench.now) = (election, now, now);
+        bench.settle();
+        bench.granted(1);
+        assert!(bench.leads());
+        let at = bench.settle().unwrap();
+        assert!(at > now && bench.requests.len() == 1, "{start:?}: it waits until {at:?}");
+        bench.input(Input::Renew).extended();
+        assert!(bench.settle().unwrap() > now && bench.requests.len() == 2, "{start:?}");
+        bench.input(Input::Renew).failed();
+        assert!(bench.settle().unwrap() > now && bench.requests.len() == 3, "{start:?}");
+    }
+}
