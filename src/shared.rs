@@ -324,3 +324,61 @@ impl<T> fmt::Debug for Shared<T> {
         f.debug_struct("Shared").field("election", &self.state.lock().election).finish_non_exhaustive()
     }
 }
+
+#[cfg(all(test, feature = "std"))]
+mod tests {
+    use super::*;
+    use crate::storage::Session;
+    use crate::time::ManualTimer;
+    use alloc::boxed::Box;
+    use core::future::Future;
+    use core::sync::atomic::{AtomicBool, Ordering};
+    use core::task::Poll;
+    use std::thread;
+
+    struct Woken(AtomicBool);
+
+    impl alloc::task::Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.store(true, Ordering::SeqCst);
+        }
+    }
+
+    /// A change that comes in the moment between the look and the listening wakes whoever waits: the other thread changes it
+    /// as soon as the look has begun, and is held up by the lock until it is listened to.
+    #[test]
+    fn what_changes_after_the_look_wakes() {
+        for seed in 0..if cfg!(miri) { 5 } else { 3_000 } {
+            let timer = ManualTimer::new();
+            let (key, id) = (Key::new("k").unwrap(), Id::new("a").unwrap());
+            let config = Arc::new(Config::default());
+            let profile = Arc::new(Profile::new(Some(id.clone()), config.clone()));
+            let election = Election::new(key, id, config, Session::from_bits(1), seed, timer.now()).unwrap();
+            let shared = Arc::new(Shared::new(timer, profile, election));
+            let looked = Arc::new(AtomicBool::new(false));
+            let changing = {
+                let (shared, looked) = (shared.clone(), looked.clone());
+                thread::spawn(move || {
+                    while !looked.load(Ordering::SeqCst) {
+                        core::hint::spin_loop();
+                    }
+                    shared.abandon();
+                })
+            };
+            let mut waiting = Box::pin(shared.wait_for(|state, _| {
+                looked.store(true, Ordering::SeqCst);
+                state.closed
+            }));
+            let woken = Arc::new(Woken(AtomicBool::new(false)));
+            let waker = Waker::from(woken.clone());
+            let polled = waiting.as_mut().poll(&mut Context::from_waker(&waker));
+            changing.join().unwrap();
+            let hears = polled != Poll::Pending || woken.0.load(Ordering::SeqCst);
+            assert!(hears, "nobody wakes it");
+            if polled.is_pending() {
+                let polled = waiting.as_mut().poll(&mut Context::from_waker(&waker));
+                assert_eq!(polled, Poll::Ready(Stopped::DriverDropped));
+            }
+        }
+    }
+}

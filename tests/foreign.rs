@@ -81,7 +81,7 @@ struct Failing {
 #[async_trait]
 impl Storage for Failing {
     async fn call(&self, request: Request) -> Result<Reply, StorageError> {
-        if self.calls.fetch_add(1, Ordering::SeqCst) % self.every == 0 {
+        if self.calls.fetch_add(1, Ordering::SeqCst).is_multiple_of(self.every) {
             return Err(StorageError::transient(Nosy(self.watched.clone())));
         }
         self.inner.call(request).await
