@@ -377,7 +377,7 @@ impl Election {
     fn begin_anew(&mut self, now: Instant) {
         self.now = now;
         self.lose(LostReason::ClockWentBack);
-        (self.in_flight, self.to_continue) = (None, None);
+        (self.in_flight, self.to_continue, self.looks_again) = (None, None, false);
         self.forget_times();
         if let Phase::CoolingOff { .. } = self.phase {
             self.cool_off(1);

@@ -113,7 +113,6 @@ impl Election {
     /// What was seen of the key, or of each of its slots, but for the terms.
     pub(super) fn forget_times(&mut self) {
         (self.sighting, self.vacancy) = (None, Vacancy::Unseen);
-        self.looks_again = false;
         if let Some(places) = &mut self.places {
             for seen in places.seen.values_mut() {
                 (seen.sighting, seen.vacancy) = (None, Vacancy::Unseen);
