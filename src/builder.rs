@@ -289,6 +289,7 @@ impl Builder {
             None => subscribe(&key),
         };
         let config = resolved(self.config, self.changes, self.rank, wakeups.is_complete());
+        config.validate_for(timer.resolution())?;
         let profile = intern(Profile::new(Some(id.clone()), Arc::new(config)));
         let config = profile.config.clone();
         let now = timer.now();

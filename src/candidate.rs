@@ -115,7 +115,8 @@ impl<T: Timer> Candidate<T> {
     /// even if the driver hangs, starves or is gone; and when a hand-over begins, while the work of the term may
     /// still end ([`Leadership::is_valid`]).
     ///
-    /// What it says was true at the call. What you do next takes time: hand the [term](Leadership::term) to whatever
+    /// What it says was so during the call: when the deadline was loaded it led, and by the clock, which is read after that,
+    /// the deadline had not passed. A hand-over may begin in between as well as right after. What you do next takes time: hand the [term](Leadership::term) to whatever
     /// you change.
     #[must_use]
     #[doc(alias = "IsLeader")]

@@ -53,8 +53,9 @@ pub struct Config {
 
     /// By how much a leader stops before its lease ends in the storage. Default a tenth of the ttl.
     ///
-    /// It covers the difference in rate between two clocks, and the millisecond grain of the storage's clock:
-    /// with rates within ±r it has to be at least `ttl * 2r / (1 + r)` plus 1 ms
+    /// It covers the difference in rate between two clocks, the millisecond grain of the storage's clock, and the
+    /// [grain of the candidate's](crate::Timer::resolution), 1 ms unless its timer says otherwise:
+    /// with rates within ±r it has to be at least `ttl * 2r / (1 + r)` plus both
     /// (Gray and Cheriton, "Leases", 1989). A tenth covers ±5 % (from a ttl of 1 s on; ±4 % at the shortest). The kernel slews a clock by at most 0.05 %; where
     /// chrony may slew at the 8.3 % of its default `maxslewrate`, take a sixth.
     pub margin: Duration,
@@ -189,6 +190,32 @@ impl Config {
         Ok(())
     }
 
+    /// [`validate`](Self::validate), and that the margin covers the [grain](crate::Timer::resolution) of the candidate's clock:
+    /// what a builder checks. For who drives an [`Election`](crate::election::Election) by a clock of its own.
+    ///
+    /// The rule is `margin >= resolution + 1 ms + ttl / 1000`: the grain of both clocks, and something for their rates,
+    /// which at least may differ by what kernels slew.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the field and both numbers.
+    // A deadline is `ttl - margin` from the reading before the request was sent. By the definition of the resolution the true
+    // time from then to the last reading that is still below it is less than `ttl - margin + resolution`. The storage's
+    // clock, floored to ms, shows the lease as over no sooner than `ttl - 1 ms` after the grant, which came after the
+    // sending. So the two do not overlap if the margin is no less than the sum of the grains, for clocks of one rate.
+    pub fn validate_for(&self, resolution: Duration) -> Result<(), ConfigError> {
+        self.validate()?;
+        let needed = resolution.saturating_add(Duration::from_millis(1)).saturating_add(self.ttl / 1000);
+        if self.margin < needed {
+            return Err(ConfigError::MarginTooShort { margin: self.margin, needed, resolution });
+        }
+        Ok(())
+    }
+
+    /// How long a reign lasts from when its grant or renewal was sent.
+    pub(crate) const fn longest_reign(&self) -> Duration {
+        self.ttl.saturating_sub(self.margin)
+    }
+
     /// The longest pause of a follower where no wake-up is to be expected: nobody tells of a lease that has run out, nor of a
     /// storage that answers again.
     pub(crate) fn untold_pause(&self) -> Duration {
@@ -241,6 +268,16 @@ pub enum ConfigError {
         /// What that has to be below.
         ttl: Duration,
     },
+    /// The candidate's clock is so coarse that a leader may go on for longer than its lease lasts.
+    #[non_exhaustive]
+    MarginTooShort {
+        /// What was given.
+        margin: Duration,
+        /// `resolution + 1 ms + ttl / 1000`.
+        needed: Duration,
+        /// How coarse the clock is, as its [timer says](crate::Timer::resolution).
+        resolution: Duration,
+    },
 }
 
 impl fmt::Display for ConfigError {
@@ -249,6 +286,11 @@ impl fmt::Display for ConfigError {
             Self::OutOfRange { field, given, min, max } => {
                 write!(f, "{field} is {given:?}, allowed is {min:?} to {max:?}")
             }
+            Self::MarginTooShort { margin, needed, resolution } => write!(
+                f,
+                "margin is {margin:?}, but the timer's clock has a resolution of {resolution:?}, and resolution + 1ms + ttl / 1000 is \
+                 {needed:?}, not less: set a longer margin or ttl, or take a finer clock"
+            ),
             Self::NoRoomToRenew { needed, ttl } => write!(
                 f,
                 "ttl is {ttl:?}, but renew_interval * 1.1 + 2 * request_timeout + retry pause + margin is {needed:?}, not less"

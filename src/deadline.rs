@@ -14,33 +14,41 @@ use loom::sync::atomic::{AtomicU64, Ordering};
 #[cfg(all(not(all(test, lessor_loom)), not(target_has_atomic = "64")))]
 use portable_atomic::AtomicU64;
 
-use crate::time::Instant;
+use crate::time::{Instant, SET_BACK};
 
-/// Until when something is so, as the bits of an [`Instant`]; 0: it is not.
+/// Until when something is so.
 #[derive(Debug)]
-pub(crate) struct Deadline(AtomicU64);
+pub(crate) struct Deadline {
+    /// The bits of an [`Instant`]; 0: it is not.
+    at: AtomicU64,
+    /// It never lies farther ahead than this, in ns: if it seems to, the clock went back.
+    farthest: u64,
+}
 
 impl Deadline {
-    pub(crate) fn none() -> Self {
-        Self(AtomicU64::new(0))
+    /// One that lies this far ahead when it is set or moved, at most.
+    pub(crate) fn none(farthest: Duration) -> Self {
+        let farthest = u64::try_from(farthest.saturating_add(SET_BACK).as_nanos()).unwrap_or(u64::MAX);
+        Self { at: AtomicU64::new(0), farthest }
     }
 
     pub(crate) fn set(&self, at: Instant) {
-        self.0.store(at.to_bits().get(), Ordering::Release);
+        self.at.store(at.to_bits().get(), Ordering::Release);
     }
 
     /// Moves it on, unless somebody has seen it pass: what was seen to end does not come back.
     pub(crate) fn extend(&self, at: Instant) -> bool {
         let at = at.to_bits().get();
-        self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, |old| (old != 0).then_some(old.max(at))).is_ok()
+        self.at.fetch_update(Ordering::AcqRel, Ordering::Acquire, |old| (old != 0).then_some(old.max(at))).is_ok()
     }
 
     pub(crate) fn clear(&self) {
-        self.0.store(0, Ordering::Release);
+        self.at.store(0, Ordering::Release);
     }
 
-    /// Whether the deadline lies ahead. It is loaded before the clock is read: the answer was true at that reading. A
-    /// no is final for this reign: `extend` fails from then on, and only `set` begins another.
+    /// Whether the deadline lies ahead. It is loaded before the clock is read: it was so when it was loaded, and by that
+    /// reading the deadline that was loaded had not passed. A demotion may lie in between. A no is final for this reign:
+    /// `extend` fails from then on, and only `set` begins another.
     pub(crate) fn is_ahead(&self, now: impl Fn() -> Instant) -> bool {
         !self.remaining(now).is_zero()
     }
@@ -48,18 +56,26 @@ impl Deadline {
     /// How far ahead it lies. Zero is final for this reign.
     ///
     /// Not a plain getter: whoever first finds it passed makes that final, so that no renewal revives it. `now` may be
-    /// called more than once.
-    ///
-    /// `State::holds_a_term` passes a reading that is older than the load. A no is true all the same, since time has only
-    /// gone on; a yes may be out of date, so `Candidate::elected` asks once more with a fresh reading.
+    /// called more than once. It has to read the clock when it is called: a reading from before the deadline was set looks
+    /// like a clock that went back, and ends the reign.
     pub(crate) fn remaining(&self, now: impl Fn() -> Instant) -> Duration {
-        let mut deadline = self.0.load(Ordering::Acquire);
+        self.look(now, self.farthest)
+    }
+
+    /// Whether it lies ahead of a reading that may be older than it. A no is true all the same, since time has only gone on; a
+    /// yes may be out of date: who acts on it asks once more with a fresh reading.
+    pub(crate) fn was_ahead_of(&self, now: Instant) -> bool {
+        !self.look(|| now, u64::MAX).is_zero()
+    }
+
+    fn look(&self, now: impl Fn() -> Instant, farthest: u64) -> Duration {
+        let mut deadline = self.at.load(Ordering::Acquire);
         while deadline != 0 {
             let left = deadline.saturating_sub(now().to_bits().get());
-            if left > 0 {
+            if left > 0 && left <= farthest {
                 return Duration::from_nanos(left);
             }
-            match self.0.compare_exchange(deadline, 0, Ordering::AcqRel, Ordering::Acquire) {
+            match self.at.compare_exchange(deadline, 0, Ordering::AcqRel, Ordering::Acquire) {
                 Ok(_) => break,
                 Err(newer) => deadline = newer,
             }
@@ -72,14 +88,18 @@ impl Deadline {
 mod tests {
     use super::*;
 
+    const fn secs(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
     const fn at(seconds: u64) -> Instant {
-        Instant::from_origin(Duration::from_secs(seconds))
+        Instant::from_origin(secs(seconds))
     }
 
     /// R3: an answer compares with the clock at the call.
     #[test]
     fn a_deadline_passes_by_itself() {
-        let deadline = Deadline::none();
+        let deadline = Deadline::none(secs(1000));
         assert!(!deadline.is_ahead(|| at(0)));
         deadline.set(at(10));
         assert!(deadline.is_ahead(|| at(9)));
@@ -95,7 +115,7 @@ mod tests {
     /// R3: an end that was seen is final; one that nobody saw can still be moved.
     #[test]
     fn what_was_seen_to_end_does_not_come_back() {
-        let deadline = Deadline::none();
+        let deadline = Deadline::none(secs(1000));
         assert!(!deadline.extend(at(10)));
         deadline.set(at(10));
         assert!(deadline.extend(at(20)) && deadline.extend(at(15)));
@@ -104,10 +124,22 @@ mod tests {
         assert!(!deadline.extend(at(30)) && !deadline.is_ahead(|| at(0)));
     }
 
+    /// A reading from before the deadline was set: the clock went back, and how far nobody knows.
+    #[test]
+    fn a_clock_that_went_back_ends_it() {
+        let deadline = Deadline::none(secs(9));
+        deadline.set(at(100));
+        assert!(deadline.is_ahead(|| at(91)) && deadline.was_ahead_of(at(10)), "an older reading says nothing");
+        let slewed = at(91).saturating_sub(SET_BACK);
+        assert!(deadline.is_ahead(|| slewed));
+        assert!(!deadline.is_ahead(|| slewed.saturating_sub(Duration::from_nanos(1))));
+        assert!(!deadline.is_ahead(|| at(95)) && !deadline.extend(at(110)), "final");
+    }
+
     /// R16: the farthest instants do not overflow.
     #[test]
     fn far_instants_saturate() {
-        let deadline = Deadline::none();
+        let deadline = Deadline::none(Duration::MAX);
         deadline.set(Instant::from_origin(Duration::MAX));
         assert!(deadline.is_ahead(|| at(u64::MAX / 2_000_000_000)));
         deadline.set(Instant::from_origin(Duration::MAX));
@@ -124,8 +156,12 @@ mod loom_tests {
     use loom::sync::atomic::AtomicU64;
     use loom::thread;
 
+    const fn secs(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
     const fn at(seconds: u64) -> Instant {
-        Instant::from_origin(Duration::from_secs(seconds))
+        Instant::from_origin(secs(seconds))
     }
 
     /// R3: of a renewal and somebody who sees the end, one comes first: either the renewal moves the deadline and
@@ -133,7 +169,7 @@ mod loom_tests {
     #[test]
     fn an_end_that_was_seen_is_final() {
         loom::model(|| {
-            let leading = loom::sync::Arc::new(Deadline::none());
+            let leading = loom::sync::Arc::new(Deadline::none(secs(1000)));
             leading.set(at(10));
             let reader = {
                 let leading = leading.clone();
@@ -156,7 +192,7 @@ mod loom_tests {
     #[test]
     fn the_clock_is_read_last() {
         loom::model(|| {
-            let leading = loom::sync::Arc::new(Deadline::none());
+            let leading = loom::sync::Arc::new(Deadline::none(secs(1000)));
             let clock = loom::sync::Arc::new(AtomicU64::new(5));
             let read = StdArc::new(std::sync::Mutex::new(None));
             let reader = {

@@ -19,7 +19,7 @@ use crate::election::{RequestId, Status};
 use crate::entropy::Entropy;
 use crate::maybe_send::BoxFuture;
 use crate::shared::{News, Shared, Wishes};
-use crate::storage::{Answer, Storage, Wakeups};
+use crate::storage::{Answer, Storage, StorageError, Wakeups};
 use crate::telemetry::Report;
 use crate::ticket::Ticket;
 use crate::time::{AnyTimer, Instant, Timer};
@@ -57,6 +57,8 @@ pub struct Driver<S, T: Timer = AnyTimer> {
     entropy: Entropy,
     wakeups: Wakeups,
     call: Option<(RequestId, BoxFuture<Answer>)>,
+    /// The request whose answer is being polled for. Found afterwards: that panicked.
+    polled: Option<RequestId>,
     news: News,
 }
 
@@ -74,7 +76,8 @@ impl<S: Storage + 'static, T: Timer> Driver<S, T> {
     /// The wake-ups begin before the first claim: a release right after it must not be missed.
     pub(crate) fn new(shared: Arc<Shared<T>>, storage: S, wakeups: Wakeups, entropy: Entropy) -> Self {
         let candidacy = Candidacy::new(shared);
-        Self { candidacy, storage: Arc::new(storage), entropy, wakeups, call: None, news: News::default() }
+        let (storage, news) = (Arc::new(storage), News::default());
+        Self { candidacy, storage, entropy, wakeups, call: None, polled: None, news }
     }
 
     /// Runs until the candidate is stopped. Spawn it, and keep a handle: when the last one is dropped, the driver stops and
@@ -192,6 +195,9 @@ impl<S: Storage + 'static, T: Timer> Driver<S, T> {
 
     /// Carries out what the election asks for, until it has to wait.
     fn settle(&mut self) -> Next {
+        if let Some(id) = self.polled.take() {
+            self.news.reply = Some((id, Err(StorageError::panicked())));
+        }
         let Self { candidacy, storage, entropy, call, news, .. } = self;
         let send = |id, request, report: &Report| {
             let storage = storage.clone();
@@ -223,12 +229,17 @@ impl<S: Storage + 'static, T: Timer> Driver<S, T> {
 
     fn poll_happening(&mut self, cx: &mut Context<'_>) -> bool {
         let mut happened = false;
-        if let Some((id, call)) = &mut self.call
-            && let Poll::Ready(reply) = call.as_mut().poll(cx)
-        {
-            self.news.reply = Some((*id, reply));
-            self.call = None;
-            happened = true;
+        // Taken out, so that what panics is not polled again.
+        if let Some((id, mut call)) = self.call.take() {
+            self.polled = Some(id);
+            let reply = call.as_mut().poll(cx);
+            self.polled = None;
+            if let Poll::Ready(reply) = reply {
+                self.news.reply = Some((id, reply));
+                happened = true;
+            } else {
+                self.call = Some((id, call));
+            }
         }
         if let Poll::Ready(Some(())) = Pin::new(&mut self.wakeups).poll_next(cx) {
             self.news.is_woken = true;

@@ -10,7 +10,7 @@ use crate::profile::Profile;
 use crate::storage::{Operation, Reply, Session, StorageError};
 use crate::term::{Term, Version};
 use crate::text::{Id, Key, Value};
-use crate::time::Instant;
+use crate::time::{Instant, SET_BACK};
 
 mod begin;
 mod end;
@@ -359,11 +359,33 @@ impl Election {
     /// Time goes on. A reign ends by itself: whatever happens next, it happens after that. So does what was seen of
     /// another's.
     fn advance_to(&mut self, now: Instant) {
+        if now < self.now.saturating_sub(SET_BACK) {
+            self.begin_anew(now);
+        }
         self.now = self.now.max(now);
         if self.phase.reign().is_some_and(|reign| self.now >= reign.deadline) {
             self.expire();
         }
         if self.leader.until().is_some_and(|until| self.now >= until) {
+            self.show_leader(None);
+        }
+    }
+
+    /// The clock went back. How far nobody knows, nor how much time has passed since: whatever is reckoned by it is worth
+    /// nothing any more, a reign and the request in flight first. What the session may hold it may hold all the same, and
+    /// terms that were seen were seen.
+    fn begin_anew(&mut self, now: Instant) {
+        self.now = now;
+        self.lose(LostReason::ClockWentBack);
+        (self.in_flight, self.to_continue, self.looks_again) = (None, None, false);
+        self.forget_times();
+        if let Phase::CoolingOff { .. } = self.phase {
+            self.cool_off(1);
+        } else {
+            self.next_at = now;
+        }
+        self.last_success = self.last_success.map(|last| last.min(now));
+        if !matches!(self.leader, Known::Nobody) {
             self.show_leader(None);
         }
     }

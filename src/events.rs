@@ -2,6 +2,7 @@
 
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::fmt;
 use core::pin::Pin;
 use core::task::{Context, Poll};
@@ -57,8 +58,9 @@ struct Unread {
 }
 
 impl Queue {
-    pub(crate) fn push(&self, event: Event) {
-        push(&mut self.unread.lock().events, event);
+    /// What makes room is added to `dropped`, for when no lock is held: an adapter's error may do anything at its end.
+    pub(crate) fn push(&self, event: Event, dropped: &mut Vec<Event>) {
+        push(&mut self.unread.lock().events, event, dropped);
     }
 
     /// The oldest that nobody took. `None` in it: there will be no more.
@@ -76,7 +78,7 @@ impl Queue {
     }
 }
 
-fn push(events: &mut VecDeque<Event>, event: Event) {
+fn push(events: &mut VecDeque<Event>, event: Event, dropped: &mut Vec<Event>) {
     if let (Some(Event::Renewed { term: last, deadline: kept }), Event::Renewed { term, deadline }) =
         (events.back_mut(), &event)
         && last == term
@@ -94,7 +96,7 @@ fn push(events: &mut VecDeque<Event>, event: Event) {
             events.pop_front();
         }
         while events.len() > KEPT - 1 {
-            events.pop_front();
+            dropped.extend(events.pop_front());
             missed += 1;
         }
         events.push_front(Event::Missed(missed));
@@ -152,7 +154,7 @@ mod tests {
     fn renewals_merge() {
         let mut events = VecDeque::new();
         for event in [renewed(1, 1), renewed(1, 2), renewed(2, 3), Event::LeaderChanged(None), renewed(2, 4)] {
-            push(&mut events, event);
+            push(&mut events, event, &mut Vec::new());
         }
         assert_eq!(events, [renewed(1, 2), renewed(2, 3), Event::LeaderChanged(None), renewed(2, 4)]);
     }
@@ -162,7 +164,7 @@ mod tests {
     fn what_nobody_reads_is_counted() {
         let mut events = VecDeque::new();
         for number in 1..=2000 {
-            push(&mut events, ending(number));
+            push(&mut events, ending(number), &mut Vec::new());
         }
         assert_eq!(events.len(), KEPT);
         assert_eq!(events.front(), Some(&Event::Missed(2000 - 1023)));

@@ -89,7 +89,8 @@ impl<T: Timer> Shared<T> {
             is_asked: false,
             driver: None,
         };
-        let (leading, handles, is_unused) = (Deadline::none(), AtomicUsize::new(0), AtomicBool::new(false));
+        let leading = Deadline::none(profile.config.longest_reign());
+        let (handles, is_unused) = (AtomicUsize::new(0), AtomicBool::new(false));
         Self { timer, key, profile, leading, handles, is_unused, state: Mutex::new(state) }
     }
 
@@ -165,7 +166,8 @@ impl<T: Timer> Shared<T> {
         let queue = Arc::new(Queue::default());
         let now = self.timer.now();
         let mut state = self.state.lock();
-        present_as_events(&state, now).into_iter().flatten().for_each(|event| queue.push(event));
+        // It is new: nothing has to make room.
+        present_as_events(&state, now).into_iter().flatten().for_each(|event| queue.push(event, &mut Vec::new()));
         if state.closed.is_none() {
             let queues = state.queues.get_or_insert_default();
             queues.retain(|queue| queue.strong_count() > 0);
@@ -265,7 +267,8 @@ impl<T: Timer> Shared<T> {
     fn apply(&self, state: &mut State, event: &Event) -> Option<Term> {
         match event {
             Event::Elected { term, deadline, .. } => {
-                state.reign = Some(Arc::new(SharedReign::new(*term, *deadline)));
+                let farthest = self.profile.config.longest_reign();
+                state.reign = Some(Arc::new(SharedReign::new(*term, *deadline, farthest)));
                 self.leading.set(*deadline);
             }
             Event::Renewed { term, deadline } => {
@@ -299,11 +302,13 @@ impl<T: Timer> Shared<T> {
 /// Tells whoever listens, after the lock is given back. Whether anybody did.
 fn announce(mut state: MutexGuard<'_, State>, events: &[Event]) -> bool {
     let queues: Vec<_> = state.queues.iter().flat_map(|queues| queues.iter()).filter_map(Weak::upgrade).collect();
+    let mut dropped = Vec::new();
     for event in events {
-        queues.iter().for_each(|queue| queue.push(event.clone()));
+        queues.iter().for_each(|queue| queue.push(event.clone(), &mut dropped));
     }
     let changed = mem::take(&mut state.is_awaited).then(|| mem::take(&mut state.changed));
     drop(state);
+    drop(dropped);
     queues.iter().for_each(|queue| queue.notify());
     changed.iter().for_each(|changed| {
         changed.notify(usize::MAX);
@@ -330,5 +335,63 @@ fn present_as_events(state: &State, now: Instant) -> [Option<Event>; 5] {
 impl<T> fmt::Debug for Shared<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Shared").field("election", &self.state.lock().election).finish_non_exhaustive()
+    }
+}
+
+#[cfg(all(test, feature = "std"))]
+mod tests {
+    use super::*;
+    use crate::storage::Session;
+    use crate::time::ManualTimer;
+    use alloc::boxed::Box;
+    use core::future::Future;
+    use core::sync::atomic::{AtomicBool, Ordering};
+    use core::task::Poll;
+    use std::thread;
+
+    struct Woken(AtomicBool);
+
+    impl alloc::task::Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.store(true, Ordering::SeqCst);
+        }
+    }
+
+    /// A change that comes in the moment between the look and the listening wakes whoever waits: the other thread changes it
+    /// as soon as the look has begun, and is held up by the lock until it is listened to.
+    #[test]
+    fn what_changes_after_the_look_wakes() {
+        for seed in 0..if cfg!(miri) { 5 } else { 3_000 } {
+            let timer = ManualTimer::new();
+            let (key, id) = (Key::new("k").unwrap(), Id::new("a").unwrap());
+            let config = Arc::new(Config::default());
+            let profile = Arc::new(Profile::new(Some(id.clone()), config.clone()));
+            let election = Election::new(key, id, config, Session::from_bits(1), seed, timer.now()).unwrap();
+            let shared = Arc::new(Shared::new(timer, profile, election));
+            let looked = Arc::new(AtomicBool::new(false));
+            let changing = {
+                let (shared, looked) = (shared.clone(), looked.clone());
+                thread::spawn(move || {
+                    while !looked.load(Ordering::SeqCst) {
+                        core::hint::spin_loop();
+                    }
+                    shared.abandon();
+                })
+            };
+            let mut waiting = Box::pin(shared.wait_for(|state, _| {
+                looked.store(true, Ordering::SeqCst);
+                state.closed
+            }));
+            let woken = Arc::new(Woken(AtomicBool::new(false)));
+            let waker = Waker::from(woken.clone());
+            let polled = waiting.as_mut().poll(&mut Context::from_waker(&waker));
+            changing.join().unwrap();
+            let hears = polled != Poll::Pending || woken.0.load(Ordering::SeqCst);
+            assert!(hears, "nobody wakes it");
+            if polled.is_pending() {
+                let polled = waiting.as_mut().poll(&mut Context::from_waker(&waker));
+                assert_eq!(polled, Poll::Ready(Stopped::DriverDropped));
+            }
+        }
     }
 }

@@ -7,6 +7,8 @@ use core::sync::atomic::{AtomicU32, Ordering};
 #[cfg(all(test, lessor_loom))]
 use loom::sync::atomic::{AtomicU32, Ordering};
 
+use core::time::Duration;
+
 use crate::deadline::Deadline;
 use crate::election::LostReason;
 use crate::term::Term;
@@ -28,10 +30,11 @@ const REASON: u32 = 28;
 const GUARDS: u32 = (1 << REASON) - 1;
 
 impl SharedReign {
-    pub(crate) fn new(term: Term, deadline: Instant) -> Self {
+    /// `farthest`: how far ahead its deadline lies when it is set or moved, at most.
+    pub(crate) fn new(term: Term, deadline: Instant, farthest: Duration) -> Self {
         // What is so if nobody says otherwise: the deadline simply passed.
         let state = AtomicU32::new((LostReason::Expired as u32) << REASON);
-        let reign = Self { term, deadline: Deadline::none(), state };
+        let reign = Self { term, deadline: Deadline::none(farthest), state };
         reign.deadline.set(deadline);
         reign
     }
@@ -85,7 +88,6 @@ impl SharedReign {
 #[cfg(all(test, not(lessor_loom)))]
 mod tests {
     use super::*;
-    use core::time::Duration;
 
     const fn at(seconds: u64) -> Instant {
         Instant::from_origin(Duration::from_secs(seconds))
@@ -94,7 +96,7 @@ mod tests {
     /// R9: an ending term takes no new guards and is drained when the last one is gone.
     #[test]
     fn an_ending_term_drains() {
-        let reign = SharedReign::new(Term::FIRST, at(10));
+        let reign = SharedReign::new(Term::FIRST, at(10), Duration::from_secs(10));
         assert!(reign.add_guard() && reign.add_guard() && !reign.is_drained());
         assert!(!reign.remove_guard());
         reign.begin_ending(LostReason::Resigned);
@@ -108,7 +110,7 @@ mod tests {
     #[test]
     fn a_lost_reign_says_why() {
         for &reason in LostReason::ALL {
-            let reign = SharedReign::new(Term::FIRST, at(10));
+            let reign = SharedReign::new(Term::FIRST, at(10), Duration::from_secs(10));
             reign.lose(reason);
             assert_eq!((reign.reason(), reign.is_ending()), (reason, true));
             assert!(!reign.deadline().is_ahead(|| at(0)));
@@ -119,7 +121,6 @@ mod tests {
 #[cfg(all(test, lessor_loom))]
 mod loom_tests {
     use super::*;
-    use core::time::Duration;
     use loom::sync::atomic::{AtomicBool, AtomicU64};
     use loom::thread;
 
@@ -132,7 +133,7 @@ mod loom_tests {
     fn no_guard_outlives_the_drain() {
         loom::model(|| {
             let work_done = loom::sync::Arc::new(AtomicU64::new(0));
-            let reign = loom::sync::Arc::new(SharedReign::new(Term::FIRST, at(10)));
+            let reign = loom::sync::Arc::new(SharedReign::new(Term::FIRST, at(10), Duration::from_secs(10)));
             let released = loom::sync::Arc::new(AtomicBool::new(false));
             let work = {
                 let (reign, released, work_done) = (reign.clone(), released.clone(), work_done.clone());
@@ -162,8 +163,8 @@ mod loom_tests {
     #[test]
     fn a_demotion_is_seen_before_what_follows_it() {
         loom::model(|| {
-            let leading = loom::sync::Arc::new(Deadline::none());
-            let reign = loom::sync::Arc::new(SharedReign::new(Term::FIRST, at(10)));
+            let leading = loom::sync::Arc::new(Deadline::none(Duration::from_secs(10)));
+            let reign = loom::sync::Arc::new(SharedReign::new(Term::FIRST, at(10), Duration::from_secs(10)));
             leading.set(at(10));
             let next_leads = loom::sync::Arc::new(AtomicBool::new(false));
             let reader = {

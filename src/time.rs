@@ -39,7 +39,7 @@ pub use self::tokio::{TokioSleep, TokioTimer};
 ///
 /// The standard library's `Instant` panics on `wasm32-unknown-unknown` and does not exist without an operating system.
 /// Two readings compare only if they come from the same timer. All arithmetic saturates: at the origin, and 584 years after
-/// it.
+/// it. A reading is at most 484 years after the origin: whatever is due later than that one still lies ahead of it.
 ///
 /// ```
 /// use core::time::Duration;
@@ -58,11 +58,15 @@ const fn nanoseconds(duration: Duration) -> u64 {
     duration.as_secs().saturating_mul(1_000_000_000).saturating_add(duration.subsec_nanos() as u64)
 }
 
+/// The latest reading, in ns after the origin: a century before the last instant that there is.
+const LATEST: u64 = u64::MAX - 100 * 365 * 86_400 * 1_000_000_000;
+
 impl Instant {
-    /// The instant that lies this long after the timer's origin.
+    /// The instant that lies this long after the timer's origin, and 484 years at most.
     #[must_use]
     pub const fn from_origin(elapsed: Duration) -> Self {
-        Self(NonZeroU64::MIN.saturating_add(nanoseconds(elapsed)))
+        let elapsed = nanoseconds(elapsed);
+        Self(NonZeroU64::MIN.saturating_add(if elapsed < LATEST { elapsed } else { LATEST }))
     }
 
     /// How long after the timer's origin this is.
@@ -114,9 +118,14 @@ impl fmt::Debug for Instant {
 /// The injected clock and sleep.
 ///
 /// Requirements: `now` never goes back, and it goes on while the machine sleeps; a clock that stops in suspend lets a
-/// woken leader believe in a lease that ended long ago (`SystemTimer` takes the right clock of each platform). A
-/// sleep may end late. One that ends early now and then only costs a needless look; one that always does makes a busy
+/// woken leader believe in a lease that ended long ago (`SystemTimer` takes the right clock of each platform). How coarse
+/// it is it says as its [`resolution`](Self::resolution). A sleep may end late. One that ends early now and then only costs a needless look; one that always does makes a busy
 /// loop.
+///
+/// A clock that goes back all the same, as a wall clock may, ends the reign, and its candidate begins anew, if anybody can
+/// see it: a handle sees a reading from before the last renewal was sent, a driver one that is below that of its last look.
+/// A step that is smaller than the time since then, mostly a renew interval at most, nobody sees: the leader goes on for so
+/// much longer, and only the margin keeps it apart from the next one. A step of 1 ms counts as none.
 ///
 /// Handles keep a timer as an [`AnyTimer`], for which it and its sleep have to cross threads natively. One that cannot,
 /// as those of thread-per-core runtimes, goes to [`Builder::build_local`](crate::Builder::build_local): the handles then
@@ -153,7 +162,24 @@ pub trait Timer {
 
     /// A future that ends after `duration`, counted from this call.
     fn sleep(&self, duration: Duration) -> Self::Sleep;
+
+    /// By how much the time between two readings may be more than they say: the grain of the clock. By default 1 ms.
+    ///
+    /// Of a clock that shows whole ticks, that is one tick: the first reading may be taken right when it ticks, the
+    /// second one right before it ticks again. A leader goes on for so much longer than it thinks, and its
+    /// [margin](crate::Config::margin) has to cover that: a builder refuses one that does not.
+    ///
+    /// Asked once for each candidate, when it is built. It does not change.
+    fn resolution(&self) -> Duration {
+        DEFAULT_RESOLUTION
+    }
 }
+
+/// A reading that is earlier by more than this than one before was made by a clock that went back.
+pub(crate) const SET_BACK: Duration = Duration::from_millis(1);
+
+/// That of most clocks, or coarser than they are.
+const DEFAULT_RESOLUTION: Duration = Duration::from_millis(1);
 
 macro_rules! delegate {
     ($($pointer:ty),*) => {$(
@@ -167,6 +193,10 @@ macro_rules! delegate {
             fn sleep(&self, duration: Duration) -> Self::Sleep {
                 (**self).sleep(duration)
             }
+
+            fn resolution(&self) -> Duration {
+                (**self).resolution()
+            }
         }
     )*};
 }
@@ -175,7 +205,8 @@ delegate!(&T, Box<T>, Rc<T>, Arc<T>);
 
 /// A timer from a clock and any runtime's sleep.
 ///
-/// `now` answers the time since any fixed origin.
+/// `now` answers the time since any fixed origin. Where it is coarser than a millisecond, say
+/// [how coarse](FromFns::with_resolution).
 ///
 /// ```
 /// use lessor::{SystemTimer, Timer, time};
@@ -191,7 +222,7 @@ where
     S: Fn(Duration) -> F,
     F: Future,
 {
-    FromFns { now, sleep }
+    FromFns { now, sleep, resolution: DEFAULT_RESOLUTION }
 }
 
 /// The timer made by [`from_fns`].
@@ -199,6 +230,27 @@ where
 pub struct FromFns<N, S> {
     now: N,
     sleep: S,
+    resolution: Duration,
+}
+
+impl<N, S> FromFns<N, S> {
+    /// Says how coarse the clock is: its [`resolution`](Timer::resolution).
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use lessor::{SystemTimer, Timer, time};
+    ///
+    /// // A clock that ticks 64 times a second.
+    /// let tick = Duration::from_micros(15_625);
+    /// let clock = SystemTimer::new();
+    /// let ticks = move || tick * (clock.now().since_origin().as_micros() / tick.as_micros()) as u32;
+    /// let timer = time::from_fns(ticks, smol::Timer::after).with_resolution(tick);
+    /// assert_eq!(timer.resolution(), tick);
+    /// ```
+    #[must_use]
+    pub fn with_resolution(self, resolution: Duration) -> Self {
+        Self { resolution, ..self }
+    }
 }
 
 impl<N, S, F> Timer for FromFns<N, S>
@@ -215,6 +267,10 @@ where
 
     fn sleep(&self, duration: Duration) -> F {
         (self.sleep)(duration)
+    }
+
+    fn resolution(&self) -> Duration {
+        self.resolution
     }
 }
 

@@ -159,6 +159,7 @@ fn counters_begin_at_zero() {
                 "lessor_failures_total{key=k,kind=permanent}",
                 "lessor_failures_total{key=k,kind=transient}",
                 "lessor_leader_changes_total{key=k}",
+                "lessor_terms_ended_total{key=k,reason=clock_went_back}",
                 "lessor_terms_ended_total{key=k,reason=driver_dropped}",
                 "lessor_terms_ended_total{key=k,reason=expired}",
                 "lessor_terms_ended_total{key=k,reason=failures}",

@@ -1,10 +1,12 @@
 //! The shipped timers.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures::executor::block_on;
-use lessor::{Instant, ManualTimer, SystemTimer, Timer, time};
+use lessor::{
+    Builder, Candidate, Driver, Event, Instant, LostReason, ManualTimer, MemoryStorage, SystemTimer, Timer, time,
+};
 
 /// R8: the default clock counts the time that the machine sleeps: on Linux it is `CLOCK_BOOTTIME`, to the nanosecond.
 #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -53,4 +55,88 @@ fn readings_agree_between_threads() {
     let before = SystemTimer::new().now();
     let other = std::thread::spawn(|| SystemTimer::new().now()).join().unwrap();
     assert!(before <= other && other <= SystemTimer::new().now());
+}
+
+/// A clock that somebody sets.
+#[derive(Clone)]
+struct Wall {
+    timer: ManualTimer,
+    back: Arc<Mutex<Duration>>,
+}
+
+impl Wall {
+    fn set_back(&self, by: Duration) {
+        *self.back.lock().unwrap() += by;
+    }
+}
+
+impl Timer for Wall {
+    type Sleep = <ManualTimer as Timer>::Sleep;
+
+    fn now(&self) -> Instant {
+        self.timer.now().saturating_sub(*self.back.lock().unwrap())
+    }
+
+    fn sleep(&self, duration: Duration) -> Self::Sleep {
+        self.timer.sleep(duration)
+    }
+}
+
+fn on_a_wall_clock() -> (Wall, Candidate, Driver<MemoryStorage>) {
+    let timer = ManualTimer::new();
+    timer.advance(Duration::from_secs(1_000));
+    let wall = Wall { timer: timer.clone(), back: Arc::default() };
+    let mut draws = 0;
+    let entropy = move || {
+        draws += 1;
+        draws
+    };
+    let storage = MemoryStorage::with_timer(timer);
+    let (candidate, driver) = Builder::new("k").build_with(storage, wall.clone(), entropy).unwrap();
+    (wall, candidate, driver)
+}
+
+/// R3: whoever looks at a clock that shows less than when the lease was asked for sees the end, driver or none, and for good.
+#[test]
+fn nobody_leads_by_a_clock_that_went_back() {
+    let (wall, candidate, mut driver) = on_a_wall_clock();
+    wall.timer.block_on(driver.step()).unwrap();
+    let leadership = candidate.leadership().unwrap();
+    wall.timer.advance(Duration::from_secs(1));
+    assert!(candidate.is_leader());
+    wall.set_back(Duration::from_secs(60));
+    assert!(!candidate.is_leader() && !leadership.is_valid() && candidate.status().term.is_none());
+    wall.timer.advance(Duration::from_secs(5));
+    assert!(!candidate.is_leader() && !leadership.is_valid());
+    let step = wall.timer.block_on(driver.step()).unwrap();
+    assert_eq!(step.status.term.unwrap().get(), 2, "it begins anew");
+    let ended = leadership.check(Duration::ZERO).unwrap_err().to_string();
+    assert_eq!(ended, "term 1 has ended: the candidate's clock went back");
+}
+
+/// A step that is too small to be seen like that is seen by the driver, if it is more than the time between two looks.
+#[test]
+fn a_driver_sees_a_clock_that_went_back() {
+    let (wall, candidate, driver) = on_a_wall_clock();
+    let mut events = candidate.events();
+    wall.timer.spawn(driver.run());
+    wall.timer.block_on(candidate.elected()).unwrap().unwrap();
+    let look = || {
+        candidate.set_claim_delay(Duration::ZERO);
+        wall.timer.block_on(wall.timer.sleep(Duration::from_millis(1)));
+    };
+    wall.timer.advance(Duration::from_millis(1_000));
+    look();
+    wall.set_back(Duration::from_millis(900));
+    assert!(candidate.is_leader(), "for all that the handle can see");
+    look();
+    let lost = wall.timer.block_on(async {
+        loop {
+            if let Event::Lost { reason, .. } = events.next().await.unwrap() {
+                break reason;
+            }
+        }
+    });
+    assert_eq!(lost, Some(LostReason::ClockWentBack));
+    assert_eq!(wall.timer.block_on(candidate.elected()).unwrap().unwrap().term().get(), 2);
 }

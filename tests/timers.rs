@@ -4,6 +4,7 @@ mod service;
 
 use std::cell::Cell;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -11,8 +12,8 @@ use futures::future::{BoxFuture, LocalBoxFuture, join, pending};
 use lessor::storage::MaybeSendSync;
 use lessor::time::AnyTimer;
 use lessor::{
-    Candidate, Driver, Event, Events, Guard, Instant, Leadership, ManualTimer, MemoryStorage, Observer, Storage,
-    SystemTimer, Timer, TokioTimer,
+    BuildError, Builder, Candidate, Driver, Event, Events, Guard, Instant, Key, Leadership, ManualTimer, MemoryStorage,
+    Observer, Storage, StorageExt, SystemTimer, Timer, TokioTimer, time,
 };
 use service::{builder, serve};
 
@@ -74,7 +75,7 @@ fn on_a_timer_made_by_hand() {
 fn on_a_timer_behind_a_pointer() {
     let timer = ManualTimer::new();
     timer.block_on(served(AnyTimer::new(timer.clone()))).unwrap();
-    timer.block_on(served(std::sync::Arc::new(timer.clone()))).unwrap();
+    timer.block_on(served(Arc::new(timer.clone()))).unwrap();
 }
 
 /// A clock and a sleep of one thread, as a thread-per-core runtime has them: neither is `Send`.
@@ -165,4 +166,95 @@ fn what_is_erased_is_send() {
         sent(until.run_until(pending::<()>()));
     }
     sent(Event::Stopped);
+}
+
+/// A clock that shows whole ticks, as true time goes on.
+#[derive(Clone)]
+struct Ticking {
+    timer: ManualTimer,
+    tick: Duration,
+    says: Duration,
+}
+
+impl Timer for Ticking {
+    type Sleep = <ManualTimer as Timer>::Sleep;
+
+    fn now(&self) -> Instant {
+        let ticks = self.timer.now().since_origin().as_nanos() / self.tick.as_nanos();
+        Instant::from_origin(self.tick * u32::try_from(ticks).unwrap())
+    }
+
+    fn sleep(&self, duration: Duration) -> Self::Sleep {
+        self.timer.sleep(duration)
+    }
+
+    fn resolution(&self) -> Duration {
+        self.says
+    }
+}
+
+/// For how long a leader that stands still believes in its lease after that has ended, at worst: by when within a tick it
+/// was granted.
+fn believes_for_too_long(margin: Duration, says: Duration) -> Result<Duration, BuildError> {
+    let (ttl, tick) = (Duration::from_millis(105), Duration::from_micros(15_625));
+    let mut worst = Duration::ZERO;
+    for offset in (0..tick.as_micros()).step_by(125) {
+        let timer = ManualTimer::new();
+        timer.advance(Duration::from_micros(u64::try_from(offset).unwrap()));
+        let clock = Ticking { timer: timer.clone(), tick, says };
+        let storage = MemoryStorage::with_timer(timer.clone());
+        let mut draws = 0;
+        let entropy = move || {
+            draws += 1;
+            draws
+        };
+        let (candidate, mut driver) =
+            Builder::new("k").ttl(ttl).margin(margin).build_with(storage.clone(), clock, entropy)?;
+        timer.block_on(driver.step()).unwrap();
+        assert!(candidate.is_leader());
+        let get = || timer.block_on(storage.get(&Key::new("k").unwrap())).unwrap().unwrap().unwrap();
+        while get().is_live() {
+            timer.advance(Duration::from_micros(250));
+        }
+        let over = timer.now();
+        while candidate.is_leader() {
+            timer.advance(Duration::from_micros(250));
+        }
+        worst = worst.max(timer.now().saturating_duration_since(over));
+    }
+    Ok(worst)
+}
+
+/// R1: a clock that shows whole ticks lets its leader go on for up to one of them. A margin that does not cover it is
+/// refused, one that does is enough, and who conceals the ticks has two leaders.
+#[test]
+fn the_margin_covers_the_grain_of_the_clock() {
+    let (ms, tick) = (Duration::from_millis, Duration::from_micros(15_625));
+    let needed = tick + ms(1) + Duration::from_micros(105);
+    assert_eq!(believes_for_too_long(needed, tick).unwrap(), Duration::ZERO);
+    assert!(believes_for_too_long(ms(10), Duration::ZERO).unwrap() > ms(4), "concealed");
+    let error = believes_for_too_long(ms(10), tick).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "margin is 10ms, but the timer's clock has a resolution of 15.625ms, and resolution + 1ms + ttl / 1000 is 16.73ms, not \
+         less: set a longer margin or ttl, or take a finer clock"
+    );
+}
+
+/// What holds a timer says what the timer says.
+#[test]
+fn a_resolution_is_handed_on() {
+    fn resolution(timer: impl Timer) -> Duration {
+        timer.resolution()
+    }
+    let tick = Duration::from_millis(20);
+    let timer = Ticking { timer: ManualTimer::new(), tick, says: tick };
+    assert_eq!(resolution(&timer), tick);
+    assert_eq!(resolution(Box::new(timer.clone())), tick);
+    assert_eq!(resolution(Rc::new(timer.clone())), tick);
+    assert_eq!(resolution(Arc::new(timer.clone())), tick);
+    assert_eq!(resolution(AnyTimer::new(timer)), tick);
+    let fns = time::from_fns(|| Duration::ZERO, |_| core::future::ready(()));
+    assert_eq!((fns.resolution(), resolution(fns.with_resolution(tick))), (Duration::from_millis(1), tick));
+    assert_eq!(resolution(SystemTimer::new()), Duration::from_millis(1));
 }

@@ -12,9 +12,11 @@ impl Election {
     /// A claim was refused, or a renewal: others may lead, or nobody. `says_more`: the next claim says more than this one,
     /// even if nothing is learnt from the lease.
     pub(super) fn refused(&mut self, lease: Option<Lease>, retry_after: Duration, says_more: bool) {
-        let before = self.known;
+        let (before, named) = (self.known, self.takeover());
         let says_nothing = lease.is_none();
         self.see_key(lease.as_ref());
+        // The version that the claim named is gone, whatever it is: the next one leaves it to the storage.
+        let is_outdated = matches!(named, Takeover::Unchanged(_)) && self.takeover() == Takeover::Expired;
         if let Some(seen) = &mut self.sighting {
             seen.is_anothers |= !retry_after.is_zero();
         }
@@ -22,7 +24,8 @@ impl Election {
             _ if self.lets_others_go_first() && self.claims_at().is_some() => self.pause_before_claim(),
             // (What is released and not granted all the same is reserved for another: for so long as for a live lease.)
             Some(lease) if !lease.is_live() && (lease.id.is_some() || retry_after.is_zero()) => {
-                self.pause_before_takeover(retry_after, says_more || self.known > before)
+                let learnt = retry_after.is_zero() && (says_more || self.known > before);
+                self.pause_before_takeover(retry_after, learnt || is_outdated)
             }
             _ => self.pause(retry_after),
         };
@@ -125,13 +128,14 @@ impl Election {
     /// The lease is not live, and was not granted all the same (or it is the own one, which could not be renewed). Three
     /// cases:
     ///
-    /// * `retry_after` zero, and it learnt of a newer term: somebody was faster. It asks again at once, with that term.
+    /// * The next claim says more: somebody was faster, and it names the newer term; or the version that this one named is not
+    ///   there any more. It asks again at once.
     /// * `retry_after` zero, and nothing new: after a while. A storage that repeats itself is not asked in a busy loop.
     /// * Else the claim's `takeover` spared the lease: when the own delay or guard is over, at the latest after a while.
     ///
     /// A while is the retry interval, and not longer than a fifth of the ttl: nobody tells of a lease that has run out.
-    fn pause_before_takeover(&mut self, retry_after: Duration, learnt: bool) -> Duration {
-        if retry_after.is_zero() && learnt {
+    fn pause_before_takeover(&mut self, retry_after: Duration, says_more: bool) -> Duration {
+        if says_more {
             return Duration::ZERO;
         }
         let wait = self.pace.around(self.config.untold_pause());
@@ -141,14 +145,15 @@ impl Election {
         }
     }
 
-    /// Back when told, a little spread; at the latest after the retry interval.
+    /// Back when told, a little spread; at the latest after the retry interval. Zero: nobody was seen to hold the key, and nobody
+    /// may be there to tell.
     pub(super) fn pause(&mut self, retry_after: Duration) -> Duration {
+        if retry_after.is_zero() {
+            return self.pace.around(self.config.untold_pause());
+        }
         // Who lets others go first hurries as little while they lead.
         let delay = if self.lets_others_go_first() { self.claim_delay() } else { Duration::ZERO };
         let interval = self.pace.around(self.config.retry_interval.max(delay));
-        if retry_after.is_zero() {
-            return interval;
-        }
         let lease_ends = retry_after.saturating_add(self.pace.spread(&self.config));
         // The claim names the version from then on, and that may be the only one that is granted.
         let stood_still = self.sighting.as_deref().map(|seen| self.seen_still_until(seen)).filter(|at| *at > self.now);
@@ -201,7 +206,7 @@ impl Election {
     /// Without, the storage judges. But once a version stood still for a ttl and margin the claim names it, for a storage
     /// whose clock has stepped back and does not see it expire. That has a price: if this candidate did not look for that
     /// long, and another version has come and expired meanwhile, the claim is refused once. It has then seen the new one, and
-    /// claims again a retry interval later.
+    /// claims again at once.
     pub(super) fn takeover(&self) -> Takeover {
         let judges_itself = self.config.takeover_guard || !self.config.takeover_delay.is_zero();
         match (&self.sighting, self.takes_over_at()) {

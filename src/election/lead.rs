@@ -14,7 +14,7 @@ use crate::time::Instant;
 impl Election {
     /// When a reign ends whose grant or renewal was sent then.
     fn deadline(&self, sent: Instant) -> Instant {
-        sent.saturating_add(self.config.ttl.saturating_sub(self.config.margin))
+        sent.saturating_add(self.config.longest_reign())
     }
 
     pub(super) fn granted(&mut self, request: &InFlight, term: Term, version: Version) {

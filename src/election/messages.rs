@@ -195,6 +195,8 @@ reasons! {
     Resigned, "resigned", "the candidate resigned";
     /// The candidate was stopped.
     Stopped, "stopped", "the candidate stopped";
+    /// The candidate's [clock](crate::Timer) went back, so that nobody can tell how long it has led. A clock may not.
+    ClockWentBack, "clock_went_back", "the candidate's clock went back";
     /// The driver was dropped.
     DriverDropped, "driver_dropped", "the driver was dropped";
 }

@@ -110,6 +110,17 @@ impl Election {
         }
     }
 
+    /// What was seen of the key, or of each of its slots, but for the terms.
+    pub(super) fn forget_times(&mut self) {
+        (self.sighting, self.vacancy) = (None, Vacancy::Unseen);
+        if let Some(places) = &mut self.places {
+            for seen in places.seen.values_mut() {
+                (seen.sighting, seen.vacancy) = (None, Vacancy::Unseen);
+            }
+        }
+        self.begin_round();
+    }
+
     /// The slot that it is at is not to be had, and worth another look then. On to the next one: at once where that was not
     /// asked for yet. Answers when to ask.
     pub(super) fn next_slot(&mut self, again_at: Instant) -> Instant {

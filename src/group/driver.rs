@@ -43,6 +43,8 @@ pub struct GroupDriver<S, T: Timer = AnyTimer> {
     free: Vec<u32>,
     timetable: Timetable,
     unsettled: VecDeque<u32>,
+    /// The one that is being settled. Found afterwards: its storage panicked.
+    settling: Option<u32>,
     /// When leases are renewed together. `None`: none is held, or that is under way.
     pub(super) tick: Option<Instant>,
     /// By which interval that was planned.
@@ -78,6 +80,7 @@ impl<S: Storage + 'static, T: Timer> GroupDriver<S, T> {
             free: Vec::new(),
             timetable: Timetable::default(),
             unsettled: VecDeque::new(),
+            settling: None,
             tick: None,
             interval: Duration::ZERO,
             renewing: None,
@@ -204,6 +207,9 @@ impl<S: Storage + 'static, T: Timer> GroupDriver<S, T> {
     /// Does what can be done now, for some members: for how many. What the group itself is asked for counts as one: it may
     /// be to end, with no member left who could tell.
     fn progress(&mut self, cx: &mut Context<'_>) -> usize {
+        if let Some(place) = self.settling.take() {
+            self.unsettle(place);
+        }
         let (roused, is_asked) = self.hub.rouse.take(cx);
         for place in roused {
             if let Some(member) = self.member(place) {
@@ -311,6 +317,7 @@ impl<S: Storage + 'static, T: Timer> GroupDriver<S, T> {
         let Self { hub, storage, entropy, members, renewed, counts, events, spreading, .. } = self;
         let member = members.get_mut(place as usize)?.as_mut()?;
         member.is_unsettled = false;
+        self.settling = Some(place);
         let is_seat = spreading.as_ref().is_some_and(|spreading| spreading.is_seat(place));
         let call = |request: Request, report: &Report| {
             let storage = storage.clone();
@@ -333,6 +340,7 @@ impl<S: Storage + 'static, T: Timer> GroupDriver<S, T> {
         };
         let before = member.standing;
         let next = member.settle(now, entropy, events, call, told);
+        self.settling = None;
         if is_seat {
             // It is no candidate of the group, and renews in its own time.
             member.standing = Standing { is_calling: member.standing.is_calling, ..Standing::default() };

@@ -69,6 +69,9 @@ impl Queue {
         let dropped = if unread.events.len() >= KEPT { unread.events.pop_front() } else { None };
         unread.missed += u64::from(dropped.is_some());
         unread.events.push_back(event);
+        drop(unread);
+        // After the lock: an adapter's error may do anything at its end.
+        drop(dropped);
     }
 
     pub(super) fn end(&self) {

@@ -14,7 +14,7 @@ use crate::election::{Event, RequestId};
 use crate::entropy::Entropy;
 use crate::maybe_send::BoxFuture;
 use crate::shared::News;
-use crate::storage::{Answer, Request, Wakeups};
+use crate::storage::{Answer, Request, StorageError, Wakeups};
 use crate::telemetry::Report;
 use crate::text::Key;
 use crate::time::{Instant, Timer};
@@ -26,6 +26,8 @@ pub(super) struct Member<T: Timer> {
     /// Its own, so that it goes with the member, and with the request that it is for.
     // In a place of its own, since many storages answer at once.
     call: Option<Box<Call>>,
+    /// The request whose answer is being polled for. Found afterwards: that panicked.
+    polled: Option<RequestId>,
     /// When it is to be looked at.
     pub(super) due: Instant,
     /// When it comes up in the driver's timetable: at that time or before.
@@ -76,6 +78,7 @@ impl<T: Timer> Member<T> {
             wakeups,
             waker,
             call: None,
+            polled: None,
             due: Instant::default(),
             entered: None,
             standing: Standing::default(),
@@ -137,15 +140,29 @@ impl<T: Timer> Member<T> {
 
     /// The answer, if it has come.
     fn poll_call(&mut self) -> Option<(RequestId, Answer)> {
-        let answer = self.call.as_mut()?.poll(&self.waker)?;
-        self.call = None;
-        Some(answer)
+        if let Some(id) = self.polled.take() {
+            return Some((id, Err(StorageError::panicked())));
+        }
+        // Taken out, so that what panics is not polled again.
+        let mut call = self.call.take()?;
+        let answer = self.poll(&mut call);
+        if answer.is_none() {
+            self.call = Some(call);
+        }
+        answer
     }
 
     /// The answer, if it comes at once.
     fn begin(&mut self, mut call: Call) -> Option<(RequestId, Answer)> {
-        let answer = call.poll(&self.waker);
+        let answer = self.poll(&mut call);
         self.call = answer.is_none().then(|| Box::new(call));
+        answer
+    }
+
+    fn poll(&mut self, call: &mut Call) -> Option<(RequestId, Answer)> {
+        self.polled = Some(call.id);
+        let answer = call.poll(&self.waker);
+        self.polled = None;
         answer
     }
 

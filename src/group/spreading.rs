@@ -32,6 +32,8 @@ pub(super) struct Spreading<T: Timer> {
     /// The seat was elected, and it was not noticed yet that it has lost its place.
     is_seated: bool,
     look: Option<Look>,
+    /// It is being polled. Found afterwards: the storage panicked.
+    is_polling: bool,
     waker: Waker,
     /// Keys came or went, or time did, since it was last decided.
     is_undecided: bool,
@@ -69,6 +71,7 @@ impl<T: Timer + Clone> Spreading<T> {
             is_over: false,
             is_seated: false,
             look: None,
+            is_polling: false,
             waker,
             is_undecided: false,
             has_left: false,
@@ -141,22 +144,34 @@ impl<T: Timer> Spreading<T> {
             let list = List::new().prefix(prefix.clone()).start(start).limit(List::MAX_LIMIT);
             Some(Look { call: call(list), until: now.saturating_add(patience) })
         };
+        if mem::take(&mut self.is_polling) {
+            // The storage panicked.
+            self.sharing.failed(now);
+            self.is_undecided = true;
+        }
         if self.look.is_none() && self.sharing.next_look() <= now {
             self.look = ask(None, self.sharing.interval());
         }
-        while let Some(look) = &mut self.look {
-            match look.call.as_mut().poll(&mut Context::from_waker(&self.waker)) {
-                Poll::Pending if now < look.until => return false,
+        // Taken out, so that what panics is not polled again.
+        while let Some(mut look) = self.look.take() {
+            self.is_polling = true;
+            let polled = look.call.as_mut().poll(&mut Context::from_waker(&self.waker));
+            self.is_polling = false;
+            match polled {
+                Poll::Pending if now < look.until => {
+                    self.look = Some(look);
+                    return false;
+                }
                 Poll::Ready(Ok(Reply::Listed(page))) => match self.sharing.found(page, now) {
                     Ok(changed) => {
-                        (self.look, self.is_undecided) = (None, true);
+                        self.is_undecided = true;
                         return changed;
                     }
                     Err(next) => self.look = ask(Some(next), self.sharing.interval()),
                 },
                 _ => {
                     self.sharing.failed(now);
-                    (self.look, self.is_undecided) = (None, true);
+                    self.is_undecided = true;
                 }
             }
         }
@@ -184,7 +199,7 @@ impl<S: Storage + 'static, T: Timer> GroupDriver<S, T> {
 
     /// Does what is due for the spread, if the group is part of one. Whether something was.
     pub(super) fn spread(&mut self, now: Instant) -> bool {
-        let Some(mut spreading) = self.spreading.take() else { return false };
+        let Some(spreading) = &mut self.spreading else { return false };
         spreading.ask_the_clock();
         let storage = &self.storage;
         let changed = spreading.look(now, |list| {
@@ -197,11 +212,11 @@ impl<S: Storage + 'static, T: Timer> GroupDriver<S, T> {
             self.hub.tell(GroupEvent::Processes(present));
         }
         let is_due = spreading.is_undecided || spreading.sharing.settles_at().is_some_and(|at| at <= now);
-        if is_due {
+        if is_due && let Some(mut spreading) = self.spreading.take() {
             spreading.is_undecided = false;
             self.carry_out(&mut spreading, now);
+            self.spreading = Some(spreading);
         }
-        self.spreading = Some(spreading);
         is_due
     }
 

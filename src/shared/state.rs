@@ -72,7 +72,7 @@ impl State {
 
     /// Whether a term is held, whatever the driver last had time to say.
     pub(crate) fn holds_a_term(&self, now: Instant) -> bool {
-        self.reign.as_ref().is_some_and(|reign| reign.deadline().is_ahead(|| now))
+        self.reign.as_ref().is_some_and(|reign| reign.deadline().was_ahead_of(now))
     }
 
     /// Whether the hand-over of this number is done.

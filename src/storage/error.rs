@@ -124,6 +124,12 @@ impl StorageError {
         Self::permanent(Unfit)
     }
 
+    /// The operation panicked. What it would have answered nobody will know.
+    #[must_use]
+    pub(crate) fn panicked() -> Self {
+        Self::permanent(Panicked)
+    }
+
     /// Whether trying again may help by itself.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
@@ -206,6 +212,19 @@ impl fmt::Display for Unfit {
 }
 
 impl Error for Unfit {}
+
+#[derive(Debug)]
+struct Panicked;
+
+impl fmt::Display for Panicked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(
+            "the storage panicked when it was asked: that is a fault of its adapter, and the panic's message says more",
+        )
+    }
+}
+
+impl Error for Panicked {}
 
 #[derive(Debug)]
 struct TimedOut(Duration);

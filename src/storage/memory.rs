@@ -41,6 +41,8 @@ struct Keys {
     kept: BTreeMap<Key, Box<Kept>>,
     /// How many there may be before those are forgotten that were never granted, and that nobody waits for.
     room: usize,
+    /// The newest reading of the clock.
+    now_ms: u64,
 }
 
 /// What is kept of a key.
@@ -77,11 +79,14 @@ impl MemoryStorage {
         Self(Arc::new(Inner { timer, keys: Mutex::new(Keys::default()) }))
     }
 
-    /// One atomic step: under the lock, with the clock read after it is got.
+    /// One atomic step under the lock. The clock is read before, since a timer is foreign code, and goes on under it: who
+    /// comes in with an older reading than another before is judged by the newer one.
     fn answer(&self, request: &Request) -> Reply {
         let inner = &*self.0;
+        let read_ms = u64::try_from(inner.timer.now().since_origin().as_millis()).unwrap_or(u64::MAX);
         let mut keys = inner.keys.lock();
-        let now_ms = u64::try_from(inner.timer.now().since_origin().as_millis()).unwrap_or(u64::MAX);
+        keys.now_ms = keys.now_ms.max(read_ms);
+        let now_ms = keys.now_ms;
         let key = match request {
             Request::List(list) => {
                 let granted = keys.kept.iter().filter_map(|(key, kept)| Some((key, kept.record.as_ref()?)));

@@ -2,11 +2,12 @@
 
 use alloc::boxed::Box;
 use core::fmt;
+use core::mem;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 
+use futures::Stream;
 use futures::stream::SelectAll;
-use futures::{Stream, ready};
 
 use super::topic::Subscription;
 use crate::maybe_send::MaybeSend;
@@ -106,16 +107,23 @@ impl Stream for Wakeups {
     type Item = ();
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<()>> {
-        let item = match &mut self.0 {
-            Source::Nowhere => return Poll::Pending,
-            Source::Topic { subscription, .. } => ready!(Pin::new(subscription).poll_next(cx)),
-            Source::Stream { stream, .. } => ready!(stream.as_mut().poll_next(cx)),
-        };
-        if item.is_none() {
-            self.0 = Source::Nowhere;
-            return Poll::Pending;
+        // Taken out, so that a stream that panics is not polled again: without wake-ups a candidate goes on.
+        match mem::replace(&mut self.0, Source::Nowhere) {
+            Source::Nowhere => Poll::Pending,
+            Source::Topic { mut subscription, complete } => {
+                let item = Pin::new(&mut subscription).poll_next(cx);
+                self.0 = Source::Topic { subscription, complete };
+                item
+            }
+            Source::Stream { mut stream, complete } => {
+                let item = stream.as_mut().poll_next(cx);
+                if item == Poll::Ready(None) {
+                    return Poll::Pending;
+                }
+                self.0 = Source::Stream { stream, complete };
+                item
+            }
         }
-        Poll::Ready(item)
     }
 }
 

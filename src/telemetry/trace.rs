@@ -241,7 +241,11 @@ impl Trace {
             LostReason::DriverDropped if self.parting == Parting::Ticket => {
                 tell!(subject, DEBUG, term, reason = label, "the term has ended");
             }
-            LostReason::Expired | LostReason::Superseded | LostReason::Failures | LostReason::DriverDropped => {
+            LostReason::Expired
+            | LostReason::Superseded
+            | LostReason::Failures
+            | LostReason::ClockWentBack
+            | LostReason::DriverDropped => {
                 tell!(subject, WARN, term, reason = label, "the term was lost");
             }
         }

@@ -30,6 +30,7 @@ pub struct AnyTimer(Arc<dyn Erased>);
 trait Erased: MaybeSendSync {
     fn now(&self) -> Instant;
     fn sleep(&self, duration: Duration) -> BoxFuture<()>;
+    fn resolution(&self) -> Duration;
 }
 
 impl<T: Timer<Sleep: MaybeSend> + MaybeSendSync + 'static> Erased for T {
@@ -42,6 +43,10 @@ impl<T: Timer<Sleep: MaybeSend> + MaybeSendSync + 'static> Erased for T {
         Box::pin(async {
             sleep.await;
         })
+    }
+
+    fn resolution(&self) -> Duration {
+        Timer::resolution(self)
     }
 }
 
@@ -62,6 +67,10 @@ impl Timer for AnyTimer {
 
     fn sleep(&self, duration: Duration) -> AnySleep {
         AnySleep(self.0.sleep(duration))
+    }
+
+    fn resolution(&self) -> Duration {
+        self.0.resolution()
     }
 }
 

@@ -2,6 +2,14 @@
 
 use core::time::Duration;
 
+/// The worst that browsers round to.
+#[cfg_attr(test, allow(dead_code, reason = "for the timer that is made of it"))]
+pub(super) const ROUNDED: Duration = Duration::from_millis(100);
+
+/// So much of the time slept may not be counted yet.
+#[cfg_attr(test, allow(dead_code, reason = "for the timer that is made of it"))]
+pub(super) const UNCOUNTED: Duration = Duration::from_millis(AHEAD as u64);
+
 /// By how much the wall clock has to get ahead before that is time slept, in ms.
 ///
 /// Browsers round both clocks, to 100 ms at worst, and a wall clock is trimmed by parts of a thousand: neither may make

@@ -10,7 +10,7 @@ use core::time::Duration;
 use gloo_timers::future::TimeoutFuture;
 use wasm_bindgen::prelude::*;
 
-use super::combined::{CombinedClock, Reading};
+use super::combined::{CombinedClock, ROUNDED, Reading, UNCOUNTED};
 use super::{Instant, Timer};
 
 /// JavaScript's clock and sleep: in pages, in workers, in Node (feature `js` on `wasm32-unknown-unknown`).
@@ -60,6 +60,12 @@ impl Timer for JsTimer {
 
     fn sleep(&self, duration: Duration) -> JsSleep {
         JsSleep { timer: *self, until: self.now().saturating_add(duration), timeout: timeout(duration) }
+    }
+
+    /// Browsers round their clocks, to 100 ms at worst, and so much of short sleeps of the machine may not be counted yet:
+    /// 350 ms. So a ttl of 3.6 s is the shortest with the default margin, a tenth of it.
+    fn resolution(&self) -> Duration {
+        ROUNDED + UNCOUNTED
     }
 }
 

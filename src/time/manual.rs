@@ -97,22 +97,33 @@ impl ManualTimer {
 
     /// Runs `future`, and what was [spawned](Self::spawn), until `future` ends.
     ///
+    /// What was spawned gets its turn in each call, also if `future` is ready at once.
+    ///
     /// `None`: it never would, since nothing is left that could wake anything.
     pub fn block_on<F: Future>(&self, future: F) -> Option<F::Output> {
         let mut future = pin!(future);
         let woken = Flag::raised();
-        let mut tasks = Vec::new();
+        let (mut tasks, mut had_turn) = (Vec::new(), false);
+        let mut output = None;
         let output = loop {
-            if woken.take()
-                && let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&Waker::from(woken.clone())))
+            if output.is_none()
+                && woken.take()
+                && let Poll::Ready(ready) = future.as_mut().poll(&mut Context::from_waker(&Waker::from(woken.clone())))
             {
-                break Some(output);
+                output = Some(ready);
+                if had_turn {
+                    break output;
+                }
             }
             tasks.append(&mut self.0.lock().tasks);
             tasks.retain_mut(|Task { future, woken }| {
                 !woken.take()
                     || future.as_mut().poll(&mut Context::from_waker(&Waker::from(woken.clone()))).is_pending()
             });
+            had_turn = true;
+            if output.is_some() {
+                break output;
+            }
             let busy = woken.0.load(Ordering::Acquire)
                 || tasks.iter().any(|task| task.woken.0.load(Ordering::Acquire))
                 || !self.0.lock().tasks.is_empty();
@@ -156,6 +167,11 @@ impl Timer for ManualTimer {
         state.next_sleeper += 1;
         ManualSleep { timer: self.clone(), key: (state.now.saturating_add(duration), state.next_sleeper) }
     }
+
+    /// None: it shows exactly the time that it is.
+    fn resolution(&self) -> Duration {
+        Duration::ZERO
+    }
 }
 
 impl fmt::Debug for ManualTimer {
@@ -181,13 +197,16 @@ impl Future for ManualSleep {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        // Not under the lock: to clone a waker and to drop one is foreign code.
+        let waker = cx.waker().clone();
         let mut state = self.timer.0.lock();
-        if state.now >= self.key.0 {
+        let is_over = state.now >= self.key.0;
+        let unneeded = if is_over { Some(waker) } else { state.sleepers.insert(self.key, waker) };
+        drop(state);
+        drop(unneeded);
+        if is_over {
             return Poll::Ready(());
         }
-        let replaced = state.sleepers.insert(self.key, cx.waker().clone());
-        drop(state);
-        drop(replaced);
         Poll::Pending
     }
 }
@@ -245,6 +264,22 @@ mod tests {
         timer.advance(Duration::from_secs(5));
         assert_eq!(timer.block_on(join(sleep, async { 7 })), Some(((), 7)));
         assert_eq!(timer.now(), Instant::from_origin(Duration::from_secs(6)));
+    }
+
+    #[test]
+    fn spawned_work_gets_its_turn_in_each_call() {
+        let timer = ManualTimer::new();
+        let turns = Arc::new(Mutex::new(0));
+        let counted = turns.clone();
+        timer.spawn(core::future::poll_fn(move |cx| {
+            *counted.lock() += 1;
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        }));
+        for turn in 1..=10 {
+            assert_eq!(timer.block_on(async { turn }), Some(turn), "ready at once");
+            assert_eq!(*turns.lock(), turn);
+        }
     }
 
     #[test]

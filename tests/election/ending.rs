@@ -176,3 +176,16 @@ fn a_claim_in_doubt_at_the_stop_is_released() {
     bench.to(ms(0)).failed().input(Input::Stop);
     assert!(matches!(bench.sent().0, Request::Release(_)));
 }
+
+/// R9: a session that was left as a ticket may hold the lease: who stops before its first claim releases it.
+#[test]
+fn a_resumed_session_is_released() {
+    let mut bench = leader();
+    bench.to(secs(1));
+    let ticket = bench.election.clone().into_ticket().unwrap();
+    let id = lessor::Id::new("me").unwrap();
+    bench.election = lessor::election::Election::resume(id, Config::default(), ticket, 7, bench.now).unwrap();
+    bench.input(Input::Stop);
+    assert_eq!(bench.sent().0.operation(), lessor::storage::Operation::Release);
+    assert!(bench.reply(Reply::Released).settle().is_none(), "done");
+}

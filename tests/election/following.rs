@@ -1,7 +1,7 @@
 //! Following: when to ask, and whether to take over.
 
 use lessor::election::Input;
-use lessor::storage::{Takeover, Version};
+use lessor::storage::{Renewed, Reply, Takeover, Version};
 use lessor::{Config, Event};
 
 use crate::bench::{Bench, is_acquire, lease, ms, secs, term};
@@ -132,6 +132,43 @@ fn a_lease_that_never_ends_is_watched() {
     assert_eq!(bench.claim().takeover, Takeover::Unchanged(Version::new(4)));
     bench.held(lease("other", 1, 5, secs(10)), secs(10)).until_request();
     assert_eq!(bench.claim().takeover, Takeover::Expired, "it lives");
+}
+
+/// R12: who did not look for long names a version that is not there any more, and is refused a free key. It asks again at
+/// once, and leaves it to the storage; once, since what it has seen now is new.
+#[test]
+fn a_version_that_is_gone_is_not_waited_for() {
+    for retry_interval in [secs(2), secs(60)] {
+        let mut config = Config::default();
+        config.retry_interval = retry_interval;
+        let mut bench = Bench::new(config);
+        bench.to(ms(0)).held(lease("other", 1, 4, secs(8)), secs(8));
+        while bench.elapsed() < secs(30) {
+            bench.until_request().failed();
+        }
+        assert_eq!(bench.until_request().claim().takeover, Takeover::Unchanged(Version::new(4)));
+        let (at, asked) = (bench.elapsed(), bench.requests.len());
+        // The storage spares an expired lease whose version is another.
+        bench.held(lease("other", 1, 9, secs(0)), secs(10));
+        assert_eq!((bench.sent().1, bench.claim().takeover), (at, Takeover::Expired), "at once");
+        bench.held(lease("other", 1, 10, secs(0)), secs(10));
+        assert_eq!(bench.requests.len(), asked + 1, "not in a loop");
+        let pause = bench.until_request().elapsed() - at;
+        assert!((ms(1800)..=ms(2200)).contains(&pause), "{pause:?}: nobody leads");
+    }
+}
+
+/// R12: a leader whose record is gone asks for the key soon, however rarely a follower does.
+#[test]
+fn a_record_that_is_gone_is_not_waited_for() {
+    let mut config = Config::default();
+    config.retry_interval = secs(60);
+    let mut bench = Bench::new(config);
+    bench.to(ms(0)).granted(5).until_request();
+    let at = bench.elapsed();
+    bench.reply(Reply::Renewed(Renewed::lost(None)));
+    let pause = bench.until_request().elapsed() - at;
+    assert!(is_acquire(bench.sent().0) && pause <= ms(2200), "{pause:?}: nobody leads");
 }
 
 /// Lock-delay: an expired lease lies for the delay, then only the version that expired is taken over.

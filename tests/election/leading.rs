@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use lessor::election::Input;
-use lessor::storage::{Operation, Renewed, Reply, Request, Session, Version};
+use lessor::storage::{Operation, Renewed, Reply, Session, Takeover, Version};
 use lessor::{Config, Instant, LostReason, Role, StorageError, Value};
 
 use crate::bench::{Bench, Told, is_acquire, leader, lease, ms, secs, term};
@@ -186,14 +186,90 @@ fn a_value_is_published() {
     assert_eq!(serials(&bench), (3, 3));
 }
 
-/// R16: a clock that goes back is taken as standing still.
+/// A clock that went back ends the reign, whatever is left of it by that clock: nobody knows how long it has lasted. The
+/// request in flight counts from a time that is not reckoned by any more: its answer is not heard.
 #[test]
-fn a_clock_that_goes_back_is_harmless() {
+fn a_clock_that_went_back_ends_the_reign() {
     let mut bench = leader();
-    bench.to(secs(1));
-    bench.now = Instant::from_origin(Duration::ZERO);
+    bench.until_request();
+    let late = bench.sent().0.clone();
+    assert_eq!(late.operation(), Operation::Renew);
+    bench.now = bench.now.saturating_sub(ms(500));
+    let back = bench.now;
     bench.settle();
+    assert_eq!(bench.happened(), [Told::Lost { term: term(5), reason: LostReason::ClockWentBack }]);
+    assert!(!bench.leads());
+    assert_eq!(bench.claim().after, Some(term(5)), "it asks at once, for a later term");
+    assert_eq!(bench.election.status().at, back, "and goes by the new time");
+    bench.granted(6);
+    assert_eq!(bench.election.status().deadline, Some(back.saturating_add(secs(9))));
+    bench.now = Instant::from_origin(secs(1));
+    bench.settle();
+    assert!(!bench.leads() && bench.happened().len() == 2);
+    bench.granted(7);
+    assert!(bench.leads(), "however far it went");
+}
+
+/// A follower, one that cools off and one that releases begin anew as well.
+#[test]
+fn a_clock_that_went_back_leaves_nothing_to_wait_for() {
+    let mut bench = Bench::new(Config::default());
+    bench.to(ms(0)).held(lease("other", 1, 4, secs(8)), secs(8));
     assert_eq!(bench.election.in_flight(), None);
-    bench.to(ms(2200));
-    assert!(matches!(bench.sent().0, Request::Renew(_)));
+    bench.now = Instant::from_origin(secs(10));
+    bench.settle();
+    assert_eq!((bench.claim().after, bench.claim().takeover), (Some(term(1)), Takeover::Expired));
+    assert!(bench.election.status().leader.is_none(), "until when is not known");
+
+    let mut bench = leader();
+    bench.input(Input::Resign).input(Input::Drained(term(5)));
+    assert_eq!(bench.sent().0.operation(), Operation::Release);
+    bench.now = Instant::from_origin(secs(10));
+    bench.settle();
+    assert_eq!(bench.sent().0.operation(), Operation::Release, "once more");
+    bench.reply(Reply::Released);
+    bench.now = Instant::from_origin(secs(5));
+    let cool_off = Config::default().cool_off;
+    assert_eq!(bench.settle(), Some(bench.now.saturating_add(cool_off)));
+    assert_eq!(bench.election.status().role, Role::CoolingOff);
+}
+
+/// What a clock is slewed by counts as no step: time stands still until the clock is there again.
+#[test]
+fn time_does_not_go_back() {
+    let mut bench = leader();
+    let (before, deadline) = (bench.now.saturating_add(secs(1)), bench.election.status().deadline);
+    bench.now = before;
+    bench.settle();
+    for back in [ms(1), Duration::from_nanos(1)] {
+        bench.now = before.saturating_sub(back);
+        bench.settle();
+        let status = bench.election.status();
+        assert_eq!((status.at, status.deadline, bench.leads()), (before, deadline, true));
+    }
+    bench.now = before.saturating_sub(ms(1)).saturating_sub(Duration::from_nanos(1));
+    bench.settle();
+    assert!(!bench.leads(), "a step");
+}
+
+/// R16: at both ends of time an election waits between two requests. A clock beyond the last reading stands still.
+#[test]
+fn the_ends_of_time() {
+    for start in [Duration::ZERO, Duration::from_nanos(u64::MAX), Duration::MAX] {
+        let mut bench = Bench::new(Config::default());
+        let (key, id) = (lessor::Key::new("k").unwrap(), lessor::Id::new("me").unwrap());
+        let now = Instant::from_origin(start);
+        let election =
+            lessor::election::Election::new(key, id, Config::default(), Session::from_bits(1), 7, now).unwrap();
+        (bench.election, bench.start, bench.now) = (election, now, now);
+        bench.settle();
+        bench.granted(1);
+        assert!(bench.leads());
+        let at = bench.settle().unwrap();
+        assert!(at > now && bench.requests.len() == 1, "{start:?}: it waits until {at:?}");
+        bench.input(Input::Renew).extended();
+        assert!(bench.settle().unwrap() > now && bench.requests.len() == 2, "{start:?}");
+        bench.input(Input::Renew).failed();
+        assert!(bench.settle().unwrap() > now && bench.requests.len() == 3, "{start:?}");
+    }
 }

@@ -46,4 +46,9 @@ impl Timer for WorkerTimer {
             Delay::from(Duration::from_millis(left_ms as u64)).await;
         })
     }
+
+    /// It shows milliseconds, and may be set back by a few.
+    fn resolution(&self) -> Duration {
+        Duration::from_millis(10)
+    }
 }

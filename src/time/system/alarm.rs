@@ -66,13 +66,15 @@ impl Alarm {
         if sleeper.0 <= milliseconds((self.now)()) {
             return true;
         }
+        // Before the lock, as it is foreign code.
+        let waker = cx.waker().clone();
         let (replaced, first) = {
             let mut sleepers = self.sleepers.lock();
             let first = sleepers.rings_at.is_none_or(|at| sleeper.0 < at);
             if first {
                 sleepers.rings_at = Some(sleeper.0);
             }
-            (sleepers.wakers.insert(sleeper, cx.waker().clone()), first)
+            (sleepers.wakers.insert(sleeper, waker), first)
         };
         // After the lock: a waker's end may be that of another sleep.
         drop(replaced);

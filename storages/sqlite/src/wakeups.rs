@@ -103,3 +103,39 @@ fn without_value(mut record: Record) -> Record {
     record.value = None;
     record
 }
+
+#[cfg(test)]
+mod tests {
+    use futures::{FutureExt, StreamExt};
+    use lessor::storage::{Session, Version};
+    use lessor::{Id, Term};
+
+    use super::*;
+
+    /// What a look missed since it failed is there at the next one, though nobody has committed anything since.
+    #[test]
+    fn a_failed_look_is_made_up_for() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("leases.db");
+        let (own, others) = (Connection::open(&path).unwrap(), Connection::open(&path).unwrap());
+        let table = Table::standard();
+        own.execute_batch(&table.create).unwrap();
+        let subscribers = Arc::new(Subscribers::new());
+        let mut followed = Followed::new(subscribers.clone(), None);
+        let key = Key::new("k").unwrap();
+        let mut wakeups = subscribers.subscribe(&key);
+        followed.look(&own, &table);
+        let _ = wakeups.next().now_or_never();
+
+        let (session, id) = (Session::from_bits(1), Id::new("a").unwrap());
+        let record = Record::restore(Some(session), id, Term::FIRST, Version::FIRST, 10_000, 10_000);
+        table.write(&others, &key, &record).unwrap();
+        // Within a transaction another cannot be begun.
+        own.execute_batch("BEGIN").unwrap();
+        followed.look(&own, &table);
+        own.execute_batch("ROLLBACK").unwrap();
+        assert!(wakeups.next().now_or_never().is_none(), "it failed");
+        followed.look(&own, &table);
+        assert_eq!(wakeups.next().now_or_never(), Some(Some(())));
+    }
+}

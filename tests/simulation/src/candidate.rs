@@ -168,7 +168,7 @@ impl Sim {
         let mut world = self.world();
         let now = world.now;
         let state = &mut world.processes[process];
-        if state.up {
+        if state.up || state.gone {
             return;
         }
         if state.paused_until > now {

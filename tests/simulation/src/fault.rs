@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::{Nanos, STOPPED};
-use crate::plan::{Plan, nanos};
+use crate::plan::{Gone, Plan, nanos};
 use crate::random::Random;
 use crate::reached::Situation;
 use crate::sim::{Event, Sim, World};
@@ -161,6 +161,12 @@ pub(crate) fn draw(plan: &Plan) -> Vec<Fault> {
         let (process, prefix) = (process(random), random.choose(&["", "k", "k1"]));
         Kind::List { process, prefix, limit: random.between(0, 4) as usize }
     });
+    if let Some(Gone { process, at, alone_from }) = plan.gone {
+        faults.push(Fault { at, until: Nanos::MAX, what: Kind::Crash { process } });
+        let others = (0..plan.participants.len()).filter(|other| *other != process);
+        let cut = |process, at| Fault { at, until: plan.heal_at, what: Kind::Cut { process, to: true, from: true } };
+        faults.extend(alone_from.into_iter().flat_map(|at| others.clone().map(move |other| cut(other, at))));
+    }
     faults
 }
 
@@ -261,7 +267,11 @@ impl Sim {
             }
             Kind::Crash { process } => {
                 world.fault_noted(Some(process), "crashed", until);
-                world.schedule(until, Event::Start(process));
+                if until < Nanos::MAX {
+                    world.schedule(until, Event::Start(process));
+                } else {
+                    world.processes[process].gone = true;
+                }
                 drop(world);
                 self.crash(process);
                 return;

@@ -13,11 +13,13 @@ use crate::random::Random;
 
 mod faults;
 mod groups;
+mod patience;
 mod ranks;
 mod slots;
 mod spread;
 
 pub(crate) use faults::Faults;
+pub(crate) use patience::Gone;
 pub(crate) use spread::Spread;
 
 /// Which protocol takes part.
@@ -140,6 +142,7 @@ pub struct Plan {
     pub(crate) spread: Option<Spread>,
     pub(crate) participants: Vec<Participant>,
     pub(crate) faults: Faults,
+    pub(crate) gone: Option<Gone>,
     pub(crate) storage_rate: i64,
     /// The longest ttl of all: the unit of the faults' times.
     pub(crate) ttl: Nanos,
@@ -190,9 +193,11 @@ impl Plan {
         let mut plan = Self::ungrouped(seed, protocol, misuse);
         if protocol == Protocol::Lessor && misuse.is_none() {
             plan.group_some();
+            plan.slow_some();
             plan.slot_some();
             plan.rank_some();
             plan.spread_some();
+            plan.lose_one();
         }
         plan
     }
@@ -238,7 +243,8 @@ impl Plan {
         let ttl = participants.iter().map(|participant| nanos(participant.config.ttl)).max().unwrap_or(1);
         let heal_at = ttl * random.between(25, 100);
         let keys = if random.chance(0.02) { 10 } else { random.choose(&[1, 1, 1, 2, 3]) };
-        Self { seed, protocol, misuse, keys, slots: 0, spread: None, participants, faults, storage_rate, ttl, heal_at }
+        let (slots, spread, gone) = (0, None, None);
+        Self { seed, protocol, misuse, keys, slots, spread, participants, faults, gone, storage_rate, ttl, heal_at }
     }
 
     /// Whether some processes have all their candidates under one driver.

@@ -17,6 +17,8 @@ pub(crate) struct Process {
     /// Until when, in true time.
     asleep_until: Nanos,
     pub(crate) up: bool,
+    /// It does not start again before it is told to.
+    pub(crate) gone: bool,
     /// Counts its starts.
     pub(crate) incarnation: u32,
     pub(crate) paused_until: Nanos,
@@ -49,6 +51,7 @@ impl Process {
             asleep_since: None,
             asleep_until: 0,
             up: false,
+            gone: false,
             incarnation: 0,
             paused_until: 0,
             starved_until: 0,

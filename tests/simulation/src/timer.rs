@@ -68,6 +68,10 @@ impl Timer for SimTimer {
     fn sleep(&self, duration: Duration) -> SimSleep {
         self.sleep_until(self.read().saturating_add(nanos(duration)))
     }
+
+    fn resolution(&self) -> Duration {
+        Duration::ZERO
+    }
 }
 
 pub(crate) struct SimSleep {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use lessor::Config;
 
 use crate::clock::Nanos;
-use crate::plan::{Participant, nanos};
+use crate::plan::{Gone, Participant, nanos};
 use crate::seat::Seat;
 use crate::sim::{Sim, World};
 
@@ -21,6 +21,7 @@ impl Sim {
         };
         self.run_until(calm_at + bound);
         self.each_key_is_led("after");
+        self.bring_back();
         let mut world = self.world();
         world.begin_calm();
         world.forget_renewals();
@@ -50,6 +51,15 @@ impl Sim {
             world.check_given_up(seat);
         }
         world.check_shared_time(calm_at + bound);
+    }
+
+    /// Who was away all the time is there again.
+    fn bring_back(self: &Arc<Self>) {
+        let gone = self.world().plan.gone;
+        if let Some(Gone { process, .. }) = gone {
+            self.world().processes[process].gone = false;
+            self.start(process);
+        }
     }
 
     fn each_key_is_led(&self, when: &str) {
@@ -87,8 +97,9 @@ impl World {
         let delay = self.longest_delay();
         let longest = self.longest(|participant| {
             let config = &participant.config;
+            // While nobody leads nobody waits for the rest of a long retry interval.
             config.ttl
-                + config.retry_interval.max(delay).mul_f64(1.1)
+                + config.retry_interval.min(config.ttl / 5).max(delay).mul_f64(1.1)
                 + config.request_timeout * 2
                 + config.takeover_delay
         });

@@ -111,7 +111,7 @@ impl World {
         let grain = if self.seats[seat].participant.kind.is_group() { 0.002 } else { 0.0 };
         let longest =
             grain + longest.mul_f64(1.1).as_secs_f64() * rate + Duration::from_nanos(self.plan.ttl / 100).as_secs_f64();
-        let least = (lasted.as_secs_f64() / longest) as u64 - 1;
+        let least = ((lasted.as_secs_f64() / longest) as u64).saturating_sub(1);
         if calm < least {
             let name = self.name(seat);
             self.fail(RULE, format!("{name} sent {calm} requests within {lasted:?}, at least {least} are due"));

@@ -48,6 +48,7 @@ const SLOT_KEYS: &str = "src/slots.rs";
 const SPREAD_PRESENT: &str = "src/spread/present.rs";
 const SPREAD_RENDEZVOUS: &str = "src/spread/rendezvous.rs";
 const SPREAD_SHARING: &str = "src/spread/sharing.rs";
+const CONFIG: &str = "src/config.rs";
 const DEADLINE: &str = "src/deadline.rs";
 
 const fn edit(file: &'static str, find: &'static str, replace: &'static str) -> Edit {

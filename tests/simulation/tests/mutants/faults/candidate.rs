@@ -1,6 +1,6 @@
 //! Faults of the candidate's half: the deadline, the end of a reign, requests.
 
-use super::{DEADLINE, DRIVER, ELECTION, END, LEAD, Mutant, REQUEST, SHARED, edit};
+use super::{CONFIG, DEADLINE, DRIVER, ELECTION, END, FOLLOW, LEAD, Mutant, REQUEST, SHARED, edit};
 
 pub(super) const MUTANTS: &[Mutant] = &[
     // === the deadline ===
@@ -10,15 +10,15 @@ pub(super) const MUTANTS: &[Mutant] = &[
         why: "the lease is new when the reply arrives, so that is when the ttl seems to start",
         edits: &[edit(
             LEAD,
-            "        sent.saturating_add(self.config.ttl.saturating_sub(self.config.margin))",
-            "        self.now.saturating_add(self.config.ttl.saturating_sub(self.config.margin))",
+            "        sent.saturating_add(self.config.longest_reign())",
+            "        self.now.saturating_add(self.config.longest_reign())",
         )],
     },
     Mutant {
         name: "no_margin",
         breaks: "R1",
         why: "the ttl is the ttl on every machine, if their clocks run alike",
-        edits: &[edit(LEAD, "self.config.ttl.saturating_sub(self.config.margin)", "self.config.ttl")],
+        edits: &[edit(CONFIG, "self.ttl.saturating_sub(self.margin)", "self.ttl")],
     },
     Mutant {
         name: "cached_flag",
@@ -27,6 +27,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         edits: &[
             edit(ELECTION, "Phase::Leading(reign) if now < reign.deadline)", "Phase::Leading(_))"),
             edit(DEADLINE, "let left = deadline.saturating_sub(now().to_bits().get());", "let left = deadline;"),
+            edit(DEADLINE, "left > 0 && left <= farthest", "left > farthest.min(0)"),
         ],
     },
     Mutant {
@@ -243,6 +244,28 @@ pub(super) const MUTANTS: &[Mutant] = &[
             "let pause = if operation == Operation::Acquire { crate::Config::MAX_DURATION } else { pause };
         self.next_at = self.now.saturating_add(pause);",
         )],
+    },
+    Mutant {
+        name: "a_free_key_waits_for_the_interval",
+        breaks: "R12",
+        why: "a follower asks once in a retry interval, whoever leads",
+        edits: &[
+            edit(
+                FOLLOW,
+                "self.pause_before_takeover(retry_after, learnt || is_outdated)",
+                "self.pause_before_takeover(retry_after, learnt)",
+            ),
+            edit(
+                FOLLOW,
+                "let wait = self.pace.around(self.config.untold_pause());",
+                "let wait = self.pace.around(self.config.retry_interval);",
+            ),
+            edit(
+                FOLLOW,
+                "        let is_outdated = matches!(named, Takeover::Unchanged(_)) && self.takeover() == Takeover::Expired;\n",
+                "        let _ = named;\n",
+            ),
+        ],
     },
     Mutant {
         name: "failures_end_the_driver",

@@ -83,8 +83,11 @@ pub(super) const MUTANTS: &[Mutant] = &[
             ),
             edit(
                 GROUP_MEMBER,
-                "        let answer = self.call.as_mut()?.poll(&self.waker)?;\n",
-                "        let (id, answer) = self.call.as_mut()?.poll(&self.waker)?;\n        let answer = (self.candidacy.shared.state.lock().election.in_flight().unwrap_or(id), answer);\n",
+                "        let answer = self.poll(&mut call);\n        if answer.is_none() {\n",
+                "        let answer = self.poll(&mut call);
+        let in_flight = || self.candidacy.shared.state.lock().election.in_flight();
+        let answer = answer.map(|(id, answer)| (in_flight().unwrap_or(id), answer));
+        if answer.is_none() {\n",
             ),
             edit(
                 GROUP_MEMBER,
