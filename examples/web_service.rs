@@ -50,9 +50,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .route("/health/ready", get(ready))
         .with_state(service);
 
+    println!("serves at {url}");
     let worker = tokio::spawn(async move { candidate.lead(work).await });
     let driver = tokio::spawn(driver.run_until(stopped));
-    println!("serves at {url}");
     // First hands over, and answers meanwhile; then takes no more requests, and ends when the last one is answered. So it does
     // when the work panics, and then fails with that.
     axum::serve(listener, routes).with_graceful_shutdown(async { drop(driver.await) }).await?;

@@ -4,7 +4,9 @@ use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use core::fmt;
 use core::mem;
-use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+#[cfg(feature = "tracing")]
+use core::sync::atomic::Ordering;
+use core::sync::atomic::{AtomicBool, AtomicUsize};
 use core::task::{Context, Waker};
 
 use event_listener::{Event as Signal, EventListener};
@@ -53,6 +55,7 @@ pub(crate) struct Subject<'a> {
     pub(crate) id: Option<&'a Id>,
     pub(crate) config: &'a Config,
     /// It stops since its last handle is gone.
+    #[cfg(feature = "tracing")]
     pub(crate) is_unused: bool,
 }
 
@@ -95,8 +98,13 @@ impl<T: Timer> Shared<T> {
     }
 
     pub(crate) fn subject(&self) -> Subject<'_> {
-        let is_unused = self.is_unused.load(Ordering::Relaxed);
-        Subject { key: &self.key, id: self.profile.id.as_ref(), config: &self.profile.config, is_unused }
+        Subject {
+            key: &self.key,
+            id: self.profile.id.as_ref(),
+            config: &self.profile.config,
+            #[cfg(feature = "tracing")]
+            is_unused: self.is_unused.load(Ordering::Relaxed),
+        }
     }
 
     // === the handles' side ===
