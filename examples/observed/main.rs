@@ -43,8 +43,9 @@ struct Service {
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let level = env::var("LOG_LEVEL").unwrap_or_else(|_| "info".into());
-    let level: LevelFilter =
-        level.parse().map_err(|_| format!("LOG_LEVEL is {level:?}, allowed are off, error, warn, info, debug, trace"))?;
+    let level: LevelFilter = level
+        .parse()
+        .map_err(|_| format!("LOG_LEVEL is {level:?}, allowed are off, error, warn, info, debug, trace"))?;
     tracing_subscriber::fmt().with_max_level(level).with_ansi(false).init();
     let address = env::args().nth(1).unwrap_or_else(|| "127.0.0.1:0".into());
     let address: SocketAddr =
