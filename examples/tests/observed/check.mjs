@@ -152,7 +152,7 @@ function judge(what, found) {
 const dashboard = JSON.parse(read('dashboard.json'));
 for (const version of [10, 11, 12]) {
   // The types of panels take those of the whole from here.
-  const paths = { '@grafana/schema': [`./node_modules/grafana-schema-${version}`] };
+  const paths = { '@grafana/schema': [join(here, 'node_modules', `grafana-schema-${version}`)] };
   const others = version === 11 ? copies(dashboard, spoiled) : [];
   judge(`dashboard.json, Grafana ${version}`, compile(sources(grafana(version), dashboard, others), paths));
 }
