@@ -8,7 +8,7 @@
 //!
 //! * `curl 127.0.0.1:8001/metrics` is what Prometheus reads; `grep lessor_leading` in it says who leads.
 //! * `prometheus --config.file=examples/observed/prometheus.yml`, and on <http://127.0.0.1:9090> the page of alerts. Kill the
-//!   leader: after the ttl, 10 s, the other one leads. Kill both: half a minute later `NobodyLeads` fires.
+//!   leader: after the ttl, 10 s, the other one leads. Kill both: some 40 s later `NobodyLeads` fires.
 //! * In Grafana: Dashboards, New, Import, `dashboard.json`.
 //! * `/health/live` and `/health/ready` answer 200 or 503. SIGTERM and Ctrl-C end it gracefully.
 //! * The id is the pod's name, `POD_NAME`, or else the address. `LOG_LEVEL=debug` says more.
@@ -76,6 +76,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .route("/health/ready", get(ready))
         .with_state(service);
 
+    tracing::info!("serves at {url}");
     let worker = tokio::spawn(async move { candidate.lead(work).await });
     let driver = tokio::spawn(driver.run_until(stopped));
     tokio::spawn(async move {
@@ -86,7 +87,6 @@ async fn main() -> Result<(), Box<dyn Error>> {
             metrics.run_upkeep();
         }
     });
-    tracing::info!("serves at {url}");
     // First hands over, and answers meanwhile; then takes no more requests, and ends when the last one is answered. So it does
     // when the work panics, and then fails with that.
     axum::serve(listener, routes).with_graceful_shutdown(async { drop(driver.await) }).await?;
