@@ -111,6 +111,7 @@
 //! | `run` | runs any command only while this process leads |
 //! | `smol`, `async_std`, `tokio` | a hand-over, an aborted driver, a graceful end at Ctrl-C |
 //! | `web_service`, `scheduler`, `cli`, `sidecar`, `many_keys` | programs that people write with a leader election |
+//! | `observed` | what operators see: metrics, alerts, a dashboard, probes, a manifest |
 //! | `ten_thousand_keys` | three processes share them, one is killed and comes back: a live picture |
 //! | `postgres`, `mysql`, `redis` | any number of processes; the database refuses stale writes |
 //! | `fenced_write`, `testing_failover` | a paused leader's write is refused; a service's failover in virtual time |

@@ -122,6 +122,11 @@ fn testing_failover_hands_out_numbers() {
 #[path = "examples/http.rs"]
 mod http;
 
+// The files beside it are read with what `sidecar` brings.
+#[cfg(all(unix, feature = "prometheus", feature = "sidecar"))]
+#[path = "examples/observed.rs"]
+mod observed;
+
 #[cfg(unix)]
 #[path = "examples/program.rs"]
 mod program;

@@ -6,11 +6,12 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 /// The features of this package, and whether this test was built with them.
-const FEATURES: [(&str, bool); 9] = [
+const FEATURES: [(&str, bool); 10] = [
     ("async-std", cfg!(feature = "async-std")),
     ("http", cfg!(feature = "http")),
     ("mysql", cfg!(feature = "mysql")),
     ("postgres", cfg!(feature = "postgres")),
+    ("prometheus", cfg!(feature = "prometheus")),
     ("redis", cfg!(feature = "redis")),
     ("scheduler", cfg!(feature = "scheduler")),
     ("sidecar", cfg!(feature = "sidecar")),

@@ -20,8 +20,14 @@ pub(crate) struct Program {
 impl Program {
     /// In this folder, where it has its storage.
     pub(crate) fn start(folder: &Path, name: &str, args: &[&str]) -> Self {
+        Self::start_with(folder, name, args, &[])
+    }
+
+    /// With these variables in its environment.
+    pub(crate) fn start_with(folder: &Path, name: &str, args: &[&str], variables: &[(&str, &str)]) -> Self {
         let mut command = Command::new(example(name));
-        let command = command.args(args).current_dir(folder).env_remove("LESSOR_STORAGE");
+        let command =
+            command.args(args).current_dir(folder).env_remove("LESSOR_STORAGE").envs(variables.iter().copied());
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
         let stdout = BufReader::new(child.stdout.take().unwrap());
         let (printed, lines) = channel();
