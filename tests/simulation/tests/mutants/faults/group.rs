@@ -21,7 +21,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         edits: &[edit(
             GROUP_MEMBER,
             "        let answer = call.poll(&self.waker);",
-            "        let answer = None;\n        let _ = &mut call;",
+            "        let answer = None;\n        let _ = &*call;",
         )],
     },
     Mutant {
