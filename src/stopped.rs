@@ -18,7 +18,10 @@ impl fmt::Display for Stopped {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Shutdown => "the candidate or observer was shut down",
-            Self::DriverDropped => "the driver was dropped: its task was aborted, or panicked",
+            Self::DriverDropped => {
+                "the driver was dropped: it was never spawned, its task was aborted or panicked, the task's handle was dropped \
+                 (smol: detach it, or keep it), or its runtime ended"
+            },
         })
     }
 }

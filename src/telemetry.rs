@@ -16,4 +16,4 @@ mod work;
 pub(crate) use observed::Report;
 #[cfg(not(any(feature = "tracing", feature = "metrics")))]
 pub(crate) use silent::Report;
-pub(crate) use work::Work;
+pub(crate) use work::{Work, driver_stands_still};

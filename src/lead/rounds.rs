@@ -1,5 +1,7 @@
 //! One piece of work after the other, with what comes in between.
 
+use core::future::Future;
+use core::mem;
 use core::pin::pin;
 use core::task::Poll;
 use core::time::Duration;
@@ -10,13 +12,15 @@ use super::Then;
 use crate::candidate::Candidate;
 use crate::leadership::Leadership;
 use crate::stopped::{Abandoned, Stopped};
-use crate::telemetry::Work;
+use crate::telemetry::{self, Work};
 use crate::term::Term;
 use crate::time::Timer;
 
 /// Dropped before it is finished, it stops the candidate.
 pub(super) struct Rounds<'a, T: Timer> {
     candidate: &'a Candidate<T>,
+    /// It has not waited yet.
+    is_new: bool,
     /// In which term the work is under way.
     working: Option<(Term, Option<u16>)>,
     ended: Option<(Leadership<T>, Then)>,
@@ -25,7 +29,7 @@ pub(super) struct Rounds<'a, T: Timer> {
 
 impl<'a, T: Timer> Rounds<'a, T> {
     pub(super) const fn new(candidate: &'a Candidate<T>) -> Self {
-        Self { candidate, working: None, ended: None, stopped: None }
+        Self { candidate, is_new: true, working: None, ended: None, stopped: None }
     }
 
     /// Does what the work before has asked for, and waits for when it is to begin again. `None`: never.
@@ -37,7 +41,7 @@ impl<'a, T: Timer> Rounds<'a, T> {
         };
         let leadership = match leadership {
             Some(leadership) => leadership,
-            None => match self.candidate.elected().await {
+            None => match self.elected().await {
                 Ok(leadership) => leadership,
                 Err(stopped) => {
                     self.stopped = Some(stopped);
@@ -47,6 +51,27 @@ impl<'a, T: Timer> Rounds<'a, T> {
         };
         self.working = Some((leadership.term(), leadership.slot()));
         Some(leadership)
+    }
+
+    /// The first time it looks whether anybody polls the driver: who has forgotten to spawn it would wait for ever, and hear nothing.
+    async fn elected(&mut self) -> Result<Leadership<T>, Stopped> {
+        let mut elected = pin!(self.candidate.elected());
+        if mem::take(&mut self.is_new) {
+            let ttl = self.candidate.config().ttl;
+            let mut patience = pin!(self.candidate.sleep(ttl));
+            let at_once = poll_fn(|cx| match elected.as_mut().poll(cx) {
+                Poll::Ready(answer) => Poll::Ready(Some(answer)),
+                Poll::Pending => patience.as_mut().poll(cx).map(|_| None),
+            });
+            if let Some(answer) = at_once.await {
+                return answer;
+            }
+            let overdue = self.candidate.status().overdue();
+            if overdue >= ttl {
+                telemetry::driver_stands_still(self.candidate.key(), self.candidate.id(), overdue);
+            }
+        }
+        elected.await
     }
 
     /// Answers the leadership if the work begins again in the same term. What `resign` and `shutdown` answer is what `elected` says

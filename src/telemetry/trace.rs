@@ -220,6 +220,9 @@ impl Trace {
                 Parting::Stopped if self.unreleased => {
                     tell!(subject, WARN, "stopped before its lease was released: it has to run out");
                 }
+                Parting::Stopped if subject.is_unused && !self.greeted => {
+                    tell!(subject, WARN, "stopped: its last handle was dropped");
+                }
                 Parting::Stopped if subject.is_unused => tell!(subject, INFO, "stopped: its last handle was dropped"),
                 Parting::Stopped => tell!(subject, INFO, "stopped"),
                 Parting::Dropped => tell!(subject, INFO, "the driver was dropped"),

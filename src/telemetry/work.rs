@@ -1,5 +1,7 @@
 //! What [`Candidate::lead`](crate::Candidate::lead) tells of the work: to the log alone.
 
+use core::time::Duration;
+
 use crate::term::Term;
 use crate::text::{Id, Key};
 
@@ -33,10 +35,18 @@ macro_rules! tell {
     };
 }
 
+/// Nobody has polled the driver for so long.
+pub(crate) fn driver_stands_still(key: &Key, id: &Id, overdue: Duration) {
+    #[cfg(feature = "tracing")]
+    tracing::warn!(target: "lessor", key = key.as_str(), id = id.as_str(), ?overdue, "nobody polls the driver: spawn its run()");
+    #[cfg(not(feature = "tracing"))]
+    let _ = (key, id, overdue);
+}
+
 impl Work<'_> {
     /// It ended, and is to begin again in the next term: the leader has nothing to do until then.
     pub(crate) fn done(&self) {
-        tell!(self, INFO, "the work has ended: it begins again in the next term");
+        tell!(self, INFO, "the work has ended: the candidate leads on without work until its next term");
     }
 
     /// It answered with an error; in an ending term that is what `?` says of it.

@@ -65,7 +65,15 @@ fn a_candidate_without_handles_says_so() {
         let (timer, storage) = fixture();
         let (_, driver) = candidate("a", &storage, &timer);
         timer.block_on(driver.run()).unwrap();
-        assert_lines(log, &[r#"INFO lessor: stopped: its last handle was dropped key="k" id="a""#]);
+        assert_lines(log, &[r#"WARN lessor: stopped: its last handle was dropped key="k" id="a""#]);
+        let (b, driver) = candidate("b", &storage, &timer);
+        let mut run = Box::pin(driver.run());
+        timer.block_on(select(&mut run, Box::pin(b.elected()))).unwrap();
+        log.lines();
+        drop(b);
+        timer.block_on(run).unwrap();
+        let last = r#"INFO lessor: stopped: its last handle was dropped key="k" id="b""#;
+        assert_eq!(log.lines().last().map(String::as_str), Some(last));
     });
 }
 
@@ -108,6 +116,26 @@ fn a_former_leader_does_not_say_it() {
         wait(&timer, secs(3600));
         assert_lines(log, &[]);
         drop((a, b));
+    });
+}
+
+/// Who forgot to spawn it would wait for ever, and hear nothing.
+#[test]
+fn a_driver_that_nobody_polls_is_told() {
+    logged(Level::WARN, |log| {
+        let (timer, storage) = fixture();
+        let (a, _driver) = candidate("a", &storage, &timer);
+        let lead = Box::pin(a.lead(async |_| pending().await));
+        timer.block_on(select(lead, timer.sleep(secs(3600)))).unwrap();
+        assert_lines(log, &[r#"WARN lessor: nobody polls the driver: spawn its run() key="k" id="a" overdue=10s"#]);
+
+        // A follower waits for as long, and is well.
+        let b = spawned("b", &storage, &timer);
+        timer.block_on(b.elected()).unwrap().unwrap();
+        let c = spawned("c", &storage, &timer);
+        let lead = Box::pin(c.lead(async |_| pending().await));
+        timer.block_on(select(lead, timer.sleep(secs(3600)))).unwrap();
+        assert_lines(log, &[]);
     });
 }
 
@@ -187,7 +215,7 @@ fn work_that_is_done_is_told() {
         let (a, driver) = candidate("a", &storage, &timer);
         timer.spawn(driver.run_until(timer.sleep(secs(60))));
         assert_eq!(timer.block_on(a.lead(async |_| Then::NextTerm)), Some(Ok(())));
-        let done = r#"INFO lessor: the work has ended: it begins again in the next term key="k" id="a" term=1"#;
+        let done = r#"INFO lessor: the work has ended: the candidate leads on without work until its next term key="k" id="a" term=1"#;
         assert_eq!(log.lines().get(1).map(String::as_str), Some(done));
     });
 }

@@ -19,7 +19,9 @@ pub(crate) const SCHEMES: [(&str, &str); 10] = [
 /// The feature that the URL's scheme needs. What has no scheme is a path.
 pub(crate) fn feature(url: &str) -> Result<&'static str, OpenError> {
     if url.trim().is_empty() {
-        return Err(OpenError::invalid("it is empty"));
+        return Err(OpenError::invalid(
+            "it is empty (is a variable not set?): write sqlite: and a path, or the url of a server",
+        ));
     }
     let known = url.split_once(':').and_then(|(scheme, _)| SCHEMES.iter().find(|(name, _)| *name == scheme));
     match (known, url.split_once("://")) {
@@ -33,7 +35,32 @@ pub(crate) fn feature(url: &str) -> Result<&'static str, OpenError> {
         (None, _) if url.contains('@') || url.contains("://") => {
             Err(OpenError::invalid("a path with an @ in it begins with sqlite:, and any other URL with its scheme"))
         }
-        (None, _) => Ok("sqlite"),
+        (None, _) => match no_path(url) {
+            Some(reason) => Err(OpenError::invalid(reason)),
+            None => Ok("sqlite"),
+        },
+    }
+}
+
+/// Why a text without a scheme is hardly meant as a path. As one it would be made: a file of this machine, in which every machine
+/// leads by itself.
+fn no_path(url: &str) -> Option<&'static str> {
+    let host = url.split('/').next().unwrap_or(url);
+    let is_address = host.split_once(':').is_some_and(|(name, port)| {
+        !name.is_empty() && !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit())
+    });
+    if is_address {
+        Some(
+            "it looks like a host and a port, and has no scheme: redis://host:port, say, or sqlite: before the path of a file",
+        )
+    } else if url.contains('?') {
+        Some("a plain path takes no parameters: begin it with sqlite:, as in sqlite:leases.db?mode=rw")
+    } else if SCHEMES.iter().any(|(name, _)| *name == url) {
+        Some("it is the name of a storage, and says not which one: postgres://user:password@host/database, say")
+    } else if !cfg!(windows) && url.get(1..3) == Some(":\\") {
+        Some("it is a path of Windows")
+    } else {
+        None
     }
 }
 
@@ -58,6 +85,8 @@ mod tests {
         for (url, expected) in [
             ("leases.db", "sqlite"),
             ("./a:b/leases.db", "sqlite"),
+            ("a:1b/leases.db", "sqlite"),
+            ("/var/lib/leases", "sqlite"),
             ("sqlite:leases.db", "sqlite"),
             ("file:leases.db?mode=rw", "sqlite"),
             ("postgresql://h/d", "postgres"),

@@ -53,6 +53,28 @@ fn what_no_other_process_sees_is_refused() {
 }
 
 /// As sqlx and SQLite read it: the same file as its path.
+/// What was meant for a server makes no file in which every machine leads by itself.
+#[test]
+fn what_is_hardly_a_path_is_refused() {
+    for (given, advice) in [
+        ("localhost:6379", "redis://host:port"),
+        ("10.0.0.7:5432/app", "redis://host:port"),
+        ("leases.db?mode=ro", "sqlite:leases.db?mode=rw"),
+        ("postgresql", "postgres://"),
+        ("redis", "postgres://"),
+        ("", "sqlite:"),
+        (" ", "sqlite:"),
+    ] {
+        let error = error(given);
+        assert!(
+            matches!(error, OpenError::InvalidUrl { .. }) && error.to_string().contains(advice),
+            "{given}: {error}"
+        );
+    }
+    #[cfg(not(windows))]
+    assert!(error(r"C:\leases.db").to_string().contains("Windows"));
+}
+
 #[cfg(feature = "sqlite")]
 #[test]
 fn escapes_and_parameters_are_read() {
@@ -67,7 +89,8 @@ fn escapes_and_parameters_are_read() {
         let there = |url: String| async move { open(&url).await.map(drop) };
         let error = there(format!("sqlite:{escaped}?mode=rw")).await.unwrap_err();
         assert!(matches!(error, OpenError::Storage(_)), "it is not there yet: {error}");
-        open(&path).await.unwrap().get(&key).await.unwrap();
+        open(&format!("sqlite:{escaped}")).await.unwrap().get(&key).await.unwrap();
+        assert!(there(path.clone()).await.is_err(), "a plain path has no ?");
         for url in [
             format!("sqlite:{escaped}"),
             format!("sqlite://{escaped}"),

@@ -67,7 +67,7 @@ fn lease(term: u64, version: u64, left: u64) -> Lease {
 }
 
 fn resigned() -> Election {
-    settled(then(leader(0, 1, 1), 60, Input::Resign))
+    settled(then(leader(0, 1, 1), 60, Input::Resign), 60)
 }
 
 /// A release is under way.
@@ -79,7 +79,7 @@ fn releasing() -> (Election, RequestId) {
 
 fn released(ms: u64) -> Election {
     let (releasing, id) = releasing();
-    settled(then(releasing, ms, Input::Reply { id, reply: Ok(Reply::Released) }))
+    settled(then(releasing, ms, Input::Reply { id, reply: Ok(Reply::Released) }), ms)
 }
 
 fn then(mut election: Election, ms: u64, input: Input) -> Election {
@@ -164,27 +164,27 @@ fn what_decides_is_seen() {
     let (failed, id) = asked(0);
     let failed = then(failed, 50, Input::Reply { id, reply: failed_reply() });
     let refused = answered(0, 50, Acquired::refused(None, Duration::ZERO));
-    differ(&settled(failed), &settled(refused));
+    differ(&settled(failed, 50), &settled(refused, 50));
     // phase: of a reign that leads, that ends, whose work has ended, that is released; a cool-off, and its end.
     let ending = then(leader(0, 1, 1), 60, Input::Resign);
     differ(&leader(0, 1, 1), &ending);
     differ(&resigned(), &then(resigned(), 60, Input::Drained(Term::FIRST)));
-    differ(&resigned(), &settled(then(leader(0, 2, 1), 60, Input::Resign)));
-    differ(&resigned(), &settled(then(leader(1, 1, 1), 60, Input::Resign)));
-    differ(&resigned(), &settled(then(leader(0, 1, 1), 61, Input::Resign)));
+    differ(&resigned(), &settled(then(leader(0, 2, 1), 60, Input::Resign), 60));
+    differ(&resigned(), &settled(then(leader(1, 1, 1), 60, Input::Resign), 60));
+    differ(&resigned(), &settled(then(leader(0, 1, 1), 61, Input::Resign), 61));
     differ(&released(60), &released(61));
     differ(&released(60), &releasing().0);
     let transfer = Input::Transfer { to: Id::new("b").unwrap(), is_patient: false };
-    differ(&resigned(), &settled(then(leader(0, 1, 1), 60, transfer)));
+    differ(&resigned(), &settled(then(leader(0, 1, 1), 60, transfer), 60));
     // stopping; events that nobody took.
     differ(&election(1), &then(election(1), 0, Input::Stop));
-    differ(&settled(ending.clone()), &ending);
+    differ(&settled(ending.clone(), 60), &ending);
     // phase, of a release: attempts.
     let (releasing, id) = releasing();
-    let failed = settled(then(releasing, 60, Input::Reply { id, reply: failed_reply() }));
+    let failed = settled(then(releasing, 60, Input::Reply { id, reply: failed_reply() }), 60);
     let mut again = failed.clone();
     let id = poll(&mut again, 200).unwrap();
-    let twice = settled(then(again, 200, Input::Reply { id, reply: failed_reply() }));
+    let twice = settled(then(again, 200, Input::Reply { id, reply: failed_reply() }), 200);
     differ(&failed, &twice);
 }
 
@@ -202,12 +202,12 @@ fn what_decides_nothing_is_not() {
         let mut renewing = then(leader(0, 1, 1), 50, value(serial));
         let id = poll(&mut renewing, 50).unwrap();
         let reply = Ok(Renewed::extended(Version::new(2)).into());
-        [renewing.clone(), settled(then(renewing, 60, Input::Reply { id, reply }))]
+        [renewing.clone(), settled(then(renewing, 60, Input::Reply { id, reply }), 60)]
     };
     stored(1).iter().zip(&stored(2)).for_each(|(one, other)| alike(one, other));
     // A reign's version, while it leads and while it ends; its beginning; sighting.vacant_at and leader.
     alike(&leader(0, 1, 1), &leader(0, 1, 2));
-    alike(&resigned(), &settled(then(leader(0, 1, 2), 60, Input::Resign)));
+    alike(&resigned(), &settled(then(leader(0, 1, 2), 60, Input::Resign), 60));
     let began = |ms| {
         let reply = Acquired::granted(Term::FIRST, Version::FIRST);
         let mut began = answered(0, ms, reply);
@@ -219,13 +219,13 @@ fn what_decides_nothing_is_not() {
     // last_error, last_success, failures, jeopardy: of the renewal that failed, or failed otherwise.
     let mut renewing = leader(0, 1, 1);
     let id = poll(&mut renewing, 300).unwrap();
-    let error = |error| settled(then(renewing.clone(), 310, Input::Reply { id, reply: Err(error) }));
+    let error = |error| settled(then(renewing.clone(), 310, Input::Reply { id, reply: Err(error) }), 310);
     alike(&error(StorageError::transient("x")), &error(StorageError::permanent("y")));
     let mut failed = error(StorageError::transient("x"));
     alike(&failed, &then(failed.clone(), 311, Input::Timeout));
     let id = poll(&mut failed, 400).unwrap();
-    let again = settled(then(failed.clone(), 410, Input::Reply { id, reply: failed_reply() }));
-    let unfit = settled(then(failed, 410, Input::Reply { id, reply: Ok(Reply::Got(None)) }));
+    let again = settled(then(failed.clone(), 410, Input::Reply { id, reply: failed_reply() }), 410);
+    let unfit = settled(then(failed, 410, Input::Reply { id, reply: Ok(Reply::Got(None)) }), 410);
     alike(&again, &unfit);
 }
 
@@ -239,7 +239,7 @@ fn with_the_guard_more_decides() {
         let mut election = Election::new(key, id, config, Session::from_bits(1), 1, at(0)).unwrap();
         let id = poll(&mut election, 0).unwrap();
         let reply = Acquired::refused(Some(lease(1, 1, left)), Duration::from_millis(left));
-        settled(then(election, 0, Input::Reply { id, reply: Ok(reply.into()) }))
+        settled(then(election, 0, Input::Reply { id, reply: Ok(reply.into()) }), 0)
     };
     differ(&guarded(400), &guarded(500));
 }
@@ -249,9 +249,9 @@ fn failed_reply() -> Result<Reply, StorageError> {
 }
 
 /// All its events taken.
-fn settled(mut election: Election) -> Election {
-    while let Output::Event(_) = election.clone().poll_output(Instant::default()) {
-        let Output::Event(_) = election.poll_output(Instant::default()) else { unreachable!() };
+fn settled(mut election: Election, ms: u64) -> Election {
+    while let Output::Event(_) = election.clone().poll_output(at(ms)) {
+        let Output::Event(_) = election.poll_output(at(ms)) else { unreachable!() };
     }
     election
 }
