@@ -8,7 +8,7 @@ use lessor_kit::error::AdapterError;
 use lessor_kit::listener::PATIENCE;
 use lessor_kit::timeout::within;
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, Cmd, RedisError, Value, cmd};
+use redis::{AsyncConnectionConfig, Client, Cmd, ConnectionAddr, RedisError, Value, cmd};
 
 use crate::error::{REPLICA, explain_first};
 
@@ -27,9 +27,12 @@ impl Connection {
     pub(crate) async fn open(client: &Client) -> Result<Self, StorageError> {
         // Nobody's timeout but the caller's: a storage is told how long to try.
         let config = AsyncConnectionConfig::new().set_response_timeout(None).set_connection_timeout(Some(PATIENCE));
-        let driver = client.get_multiplexed_async_connection_with_config(&config).await.map_err(explain_first)?;
+        // Host and port: nothing of it is secret.
+        let address = client.get_connection_info().addr();
+        let driver = client.get_multiplexed_async_connection_with_config(&config).await;
+        let driver = driver.map_err(|error| explain_first(address, error))?;
         // Others wait for this one: its wait has to end.
-        let run_id = within(PATIENCE, run_id_of_primary(&driver)).await??;
+        let run_id = within(PATIENCE, run_id_of_primary(&driver, address)).await??;
         Ok(Self { driver, run_id, answers: AtomicU64::new(0) })
     }
 
@@ -54,13 +57,13 @@ impl Connection {
 }
 
 /// Which process it is, if it is a primary.
-async fn run_id_of_primary(driver: &MultiplexedConnection) -> Result<String, StorageError> {
+async fn run_id_of_primary(driver: &MultiplexedConnection, address: &ConnectionAddr) -> Result<String, StorageError> {
     let [mut one, mut other] = [driver.clone(), driver.clone()];
     let [mut server, mut replication] = [cmd("INFO"), cmd("INFO")];
     server.arg("server");
     replication.arg("replication");
     let asked = try_join(server.query_async(&mut one), replication.query_async(&mut other));
-    let (server, replication): (String, String) = asked.await.map_err(explain_first)?;
+    let (server, replication): (String, String) = asked.await.map_err(|error| explain_first(address, error))?;
     if info_field(&replication, "role") == Some("slave") {
         return Err(REPLICA.into());
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use lessor::StorageError;
 use lessor::storage::ErrorKind;
 use lessor_kit::error::AdapterError;
-use redis::{ErrorKind as DriverKind, RedisError, ServerErrorKind};
+use redis::{ConnectionAddr, ErrorKind as DriverKind, RedisError, ServerErrorKind};
 
 /// What a replica is answered with. Leases are with the primary.
 pub(crate) const REPLICA: AdapterError = AdapterError::read_only("connect to the primary");
@@ -25,14 +25,17 @@ pub(crate) fn explain(error: RedisError) -> StorageError {
     refusal(code, error.detail().unwrap_or_default()).into()
 }
 
-/// What the other side says first, when it is asked who it is.
-pub(crate) fn explain_first(error: RedisError) -> StorageError {
+/// What the other side says first, when it is asked who it is; or that there is none.
+pub(crate) fn explain_first(address: &ConnectionAddr, error: RedisError) -> StorageError {
     match error.kind() {
         DriverKind::Parse | DriverKind::UnexpectedReturnType => {
             let problem = "the server does not answer as Redis does";
             let remedy =
                 "check the address and the port: another program may listen there, or one that speaks TLS (rediss://)";
-            AdapterError::wrong_setup("address", error.to_string(), problem, remedy).into()
+            AdapterError::wrong_setup("address", address.to_string(), problem, remedy).into()
+        }
+        DriverKind::Io if !is_untrusted(&error) => {
+            AdapterError::no_connection(format!("Redis at {address}"), error, ErrorKind::Transient).into()
         }
         _ => explain(error),
     }
@@ -74,7 +77,12 @@ fn refusal(code: &str, detail: &str) -> AdapterError {
         _ => false,
     };
     let kind = if lasting { ErrorKind::Permanent } else { ErrorKind::Transient };
-    AdapterError::refused("Redis", code, message, kind)
+    let error = AdapterError::refused("Redis", code, message, kind);
+    match code {
+        "NOAUTH" => error.advising("the url needs a password: redis://:password@host, or redis://user:password@host"),
+        "WRONGPASS" => error.advising("correct the user and the password of the url"),
+        _ => error,
+    }
 }
 
 /// The first line. An unknown command is told with its arguments, which may be a session: they are left out.

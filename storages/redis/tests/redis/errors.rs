@@ -48,9 +48,11 @@ fn passwords() {
     block_on(async {
         let error = permanent(as_user(&server, "", "wr0ng").check().await.unwrap_err());
         assert_eq!(code(&error), "WRONGPASS");
+        assert!(error.to_string().contains("correct the user and the password"), "{error}");
         let url = format!("redis://127.0.0.1:{}/", server.port());
         let error = permanent(RedisStorage::new(Client::open(url).unwrap()).check().await.unwrap_err());
         assert_eq!(code(&error), "NOAUTH", "{error}");
+        assert!(error.to_string().contains("redis://:password@host"), "{error}");
     });
 }
 
@@ -176,8 +178,21 @@ fn another_server() {
         });
         let error = permanent(block_on(RedisStorage::new(Client::open(url).unwrap()).check()).unwrap_err());
         assert!(error.to_string().contains("check the address and the port"), "{error}");
+        assert!(error.to_string().contains("(address 127.0.0.1:"), "{error}");
         server.join().unwrap();
     }
+}
+
+/// Nobody listens there: it may come, and is named until then.
+#[test]
+fn no_server() {
+    let port = lessor_servers::free_port();
+    let client = Client::open(format!("redis://:s3cret@127.0.0.1:{port}/")).unwrap();
+    let error = block_on(RedisStorage::new(client).check()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Transient);
+    let text = error.to_string();
+    assert!(text.contains(&format!("no connection to Redis at 127.0.0.1:{port}: Connection refused")), "{text}");
+    assert!(!text.contains("s3cret"), "{text}");
 }
 
 /// Whether a full server may be written to changes with time. What it drops when it is full does not.
