@@ -4,7 +4,7 @@ use std::sync::Arc;
 use futures::executor::block_on;
 use lessor::StorageError;
 use lessor::storage::ErrorKind;
-use lessor_redis::redis::{Client, RedisError, Value, cmd};
+use lessor_redis::redis::{Client, Value, cmd};
 use lessor_redis::{AdapterError, RedisStorage};
 use lessor_servers::redis::{Keeps, Server};
 
@@ -64,7 +64,9 @@ pub(crate) fn heal() {
             name: "too many clients",
             kind: ErrorKind::Transient,
             // The server may have hung up before its words are read.
-            is: Box::new(|error| refused(error, "ERR") || error.get_ref().downcast_ref::<RedisError>().is_some()),
+            is: Box::new(|error| {
+                refused(error, "ERR") || matches!(AdapterError::of(error), Some(AdapterError::NoConnection { .. }))
+            }),
             set: Box::new(|exhausted| {
                 run(&format!("CONFIG SET maxclients {}", if exhausted { 1 } else { 1000 }));
                 if exhausted {
