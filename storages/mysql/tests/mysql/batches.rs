@@ -11,7 +11,7 @@ use lessor_servers::mysql::Server;
 use smol::block_on;
 
 use crate::support::{
-    HOUR, claim, granted, granted_reply, key, lasting, number, release, renewal, requests, storage, term, waiting,
+    HOUR, claim, granted, granted_reply, key, lasting, nobody_waits, number, release, renewal, requests, storage, term,
 };
 
 /// Every operation in one batch: the answers are in order, each key has its own, and they are one look and one
@@ -140,7 +140,7 @@ fn one_locked_row() {
         }
         let versions = "SELECT COUNT(*) FROM lessor_leases WHERE version = 2";
         assert_eq!(number(&pool, versions).await, i64::try_from(KEYS).unwrap() - 1);
-        assert_eq!(waiting(&pool).await, 0);
+        nobody_waits(&pool).await;
         other.rollback().await.unwrap();
         for renewed in storage.call_all(renewals).await {
             assert!(matches!(renewed, Ok(Reply::Renewed(Renewed::Extended { .. }))));

@@ -7,7 +7,7 @@ use lessor::{StorageExt, Term};
 use lessor_servers::mysql::Server;
 use smol::block_on;
 
-use crate::support::{claim, claim_for, granted, lock, now, number, release, renewal, run, storage, waiting};
+use crate::support::{claim, claim_for, granted, lock, nobody_waits, now, number, release, renewal, run, storage};
 
 /// R13: a refused claim neither writes nor locks, whoever holds the row's lock. Nor does what only looks.
 #[test]
@@ -43,7 +43,7 @@ fn a_refused_claim_writes_nothing() {
         let began = now();
         assert!(matches!(storage.acquire(refused).await.unwrap(), Acquired::Refused { .. }));
         assert_eq!(storage.list(List::new()).await.unwrap().entries.len(), 1);
-        assert_eq!(waiting(&pool).await, 0);
+        nobody_waits(&pool).await;
         for _ in 0..2 {
             let mine = storage.acquire(claim_for(Duration::from_secs(2), "k", 1)).await.unwrap_err();
             assert_eq!(mine.kind(), ErrorKind::Transient);

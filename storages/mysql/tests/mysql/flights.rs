@@ -13,7 +13,8 @@ use lessor_servers::mysql::Server;
 use smol::block_on;
 
 use crate::support::{
-    HOUR, claim, claim_for, granted_reply, key, lasting, now, number, renewal, requests, run, storage, term, waiting,
+    HOUR, claim, claim_for, granted_reply, key, lasting, nobody_waits, now, number, renewal, requests, run, storage,
+    term,
 };
 
 /// So many keys, with a session of its own each.
@@ -73,7 +74,7 @@ async fn beside_locked_rows(locked: &[&str]) {
             }
         }
         assert_eq!(extended.len(), claims.len() - locked.len());
-        assert_eq!(waiting(&pool).await, 0);
+        nobody_waits(&pool).await;
     }
     let looks = requests(claims.iter().map(|claim| Get::new(claim.key.clone())));
     for (lease, claim) in storage.call_all(looks).await.into_iter().zip(&claims) {

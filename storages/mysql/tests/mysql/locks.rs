@@ -11,7 +11,7 @@ use lessor_servers::mysql::Server;
 use smol::block_on;
 
 use crate::support::{
-    HOUR, claim, claim_for, granted, granted_reply, lock, number, renewal, requests, storage, waiting,
+    HOUR, claim, claim_for, granted, granted_reply, lock, nobody_waits, number, renewal, requests, storage,
 };
 
 /// Who waits in vain leaves nothing behind on the server, whether it hears so or is dropped.
@@ -33,7 +33,7 @@ fn vain_waits_leave_nothing_behind() {
                     let error = storage.renew(brief.clone()).await.unwrap_err();
                     assert_eq!(error.kind(), ErrorKind::Transient, "{error}");
                 }
-                assert_eq!(waiting(&pool).await, 0);
+                nobody_waits(&pool).await;
             }
             other.rollback().await.unwrap();
             for _ in 0..3 {

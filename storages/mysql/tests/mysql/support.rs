@@ -107,6 +107,18 @@ pub(crate) async fn waiting(pool: &MySqlPool) -> i64 {
     number(pool, "SELECT COUNT(*) FROM information_schema.processlist WHERE info LIKE 'UPDATE %'").await
 }
 
+/// None waits, or is about to be taken from the list: for a moment a statement stands there that was answered already. One that
+/// waits in vain stands there for a second at least.
+pub(crate) async fn nobody_waits(pool: &MySqlPool) {
+    for _ in 0..50 {
+        if waiting(pool).await == 0 {
+            return;
+        }
+        smol::Timer::after(Duration::from_millis(5)).await;
+    }
+    panic!("a statement waits");
+}
+
 pub(crate) async fn woken(wakeups: &mut Wakeups) {
     let limit = smol::Timer::after(Duration::from_secs(10));
     assert!(matches!(select(wakeups.next(), limit).await, Either::Left((Some(()), _))), "no wake-up");
