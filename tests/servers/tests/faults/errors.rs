@@ -21,6 +21,9 @@ struct Trouble<'a> {
     /// Whether the error says so, by its type.
     is: Box<dyn Fn(&StorageError) -> bool + 'a>,
     set: Box<dyn Fn(bool) + 'a>,
+    /// Ends the sessions that go on as they were let in. It is done for as long as an operation succeeds: a session that
+    /// is being let in at the moment of `set` is in no list of the server yet.
+    end_sessions: &'a dyn Fn(),
 }
 
 /// It is there when a candidate starts; it comes while it leads.
@@ -31,13 +34,20 @@ fn heals(trouble: &Trouble<'_>, storage: Arc<dyn Storage>) {
     let elections =
         Elections::start(&[name], vec![storage], |builder: Builder| builder.ttl(Duration::from_millis(1500)));
     let candidate = elections.candidate(0);
+    let end_sessions = || {
+        if candidate.status().failures == 0 {
+            (trouble.end_sessions)();
+        }
+    };
     let is_shown = |mark| {
-        elections.wait_for(0, mark, name, |event| match event {
-            Event::StorageFailed { error, .. } => fits(error).then_some(()),
-            _ => None,
+        elections.wait(name, || {
+            end_sessions();
+            let shown = |event: &Event| matches!(event, Event::StorageFailed { error, .. } if fits(error));
+            elections.log().since(mark).iter().any(|entry| shown(&entry.event)).then_some(())
         });
         // It is tried again and again, and says the same.
         elections.wait(name, || {
+            end_sessions();
             let status = candidate.status();
             (status.failures >= 4 && status.last_error.as_ref().is_some_and(fits) && status.driver_alive).then_some(())
         });

@@ -19,7 +19,7 @@ pub(crate) fn heal() {
     // Without the right to write where it is read-only.
     run(&format!("CREATE USER app IDENTIFIED BY '{PASSWORD}'; GRANT SELECT, INSERT, UPDATE ON lessor.* TO app"));
     let options = server.options().username("app").password(PASSWORD);
-    let storage = Arc::new(MySqlStorage::new(options));
+    let storage = || Arc::new(MySqlStorage::new(options.clone()));
     let no_table = |error: &StorageError| matches!(AdapterError::of(error), Some(AdapterError::NoTable { table, .. }) if table == "`lessor_leases`");
     let troubles = [
         Trouble {
@@ -30,8 +30,8 @@ pub(crate) fn heal() {
             ),
             set: Box::new(|wrong| {
                 run(&format!("ALTER USER app IDENTIFIED BY '{}'", if wrong { "wr0ng" } else { PASSWORD }));
-                run("KILL USER app");
             }),
+            end_sessions: &|| run("KILL USER app"),
         },
         Trouble {
             name: "missing table",
@@ -41,15 +41,17 @@ pub(crate) fn heal() {
                 let (from, to) = if missing { ("lessor_leases", "elsewhere") } else { ("elsewhere", "lessor_leases") };
                 run(&format!("RENAME TABLE {from} TO {to}"));
             }),
+            end_sessions: &|| {},
         },
         Trouble {
             name: "read-only server",
             kind: ErrorKind::Permanent,
             is: Box::new(|error| matches!(AdapterError::of(error), Some(AdapterError::ReadOnly { .. }))),
             set: Box::new(|on| run(&format!("SET GLOBAL read_only = {}", u8::from(on)))),
+            end_sessions: &|| {},
         },
     ];
     for trouble in &troubles {
-        heals(trouble, storage.clone());
+        heals(trouble, storage());
     }
 }

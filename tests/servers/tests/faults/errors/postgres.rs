@@ -18,9 +18,9 @@ pub(crate) fn heal() {
         block_on(sqlx::raw_sql(AssertSqlSafe(sql)).execute(&admin)).unwrap();
     };
     run(&format!("CREATE ROLE app LOGIN PASSWORD '{PASSWORD}'; GRANT SELECT, INSERT, UPDATE ON lessor_leases TO app"));
-    let disconnect = || run("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE usename = 'app'");
+    let end_sessions = || run("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE usename = 'app'");
     let options = server.options().username("app").password(PASSWORD);
-    let storage = Arc::new(PostgresStorage::new(options));
+    let storage = || Arc::new(PostgresStorage::new(options.clone()));
     let no_table = |error: &StorageError| matches!(AdapterError::of(error), Some(AdapterError::NoTable { table, .. }) if table == r#""public"."lessor_leases""#);
     let troubles = [
         Trouble {
@@ -31,8 +31,8 @@ pub(crate) fn heal() {
             ),
             set: Box::new(|wrong| {
                 run(&format!("ALTER ROLE app PASSWORD '{}'", if wrong { "wr0ng" } else { PASSWORD }));
-                disconnect();
             }),
+            end_sessions: &end_sessions,
         },
         Trouble {
             name: "missing table",
@@ -42,6 +42,7 @@ pub(crate) fn heal() {
                 let (from, to) = if missing { ("lessor_leases", "elsewhere") } else { ("elsewhere", "lessor_leases") };
                 run(&format!("ALTER TABLE {from} RENAME TO {to}"));
             }),
+            end_sessions: &|| {},
         },
         Trouble {
             name: "read-only server",
@@ -53,9 +54,9 @@ pub(crate) fn heal() {
                 // Each process takes note of it when it gets to that; one that is new, at once.
                 if on {
                     std::iter::repeat_with(|| block_on(is_read_only(&server))).find(|known| *known);
-                    disconnect();
                 }
             }),
+            end_sessions: &end_sessions,
         },
         Trouble {
             name: "too many connections",
@@ -65,12 +66,12 @@ pub(crate) fn heal() {
             ),
             set: Box::new(|full| {
                 run(&format!("ALTER ROLE app CONNECTION LIMIT {}", if full { 0 } else { -1 }));
-                disconnect();
             }),
+            end_sessions: &end_sessions,
         },
     ];
     for trouble in &troubles {
-        heals(trouble, storage.clone());
+        heals(trouble, storage());
     }
 }
 

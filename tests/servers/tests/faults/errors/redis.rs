@@ -22,10 +22,10 @@ pub(crate) fn heal() {
     };
     run(&format!("ACL SETUSER app on >{PASSWORD} ~* &* +@all"));
     let client = Client::open(format!("redis://app:{PASSWORD}@127.0.0.1:{}/", server.port())).unwrap();
-    let storage = RedisStorage::new(client);
-    block_on(storage.initialise()).unwrap();
-    let storage = Arc::new(storage);
+    block_on(RedisStorage::new(client.clone()).initialise()).unwrap();
+    let storage = || Arc::new(RedisStorage::new(client.clone()));
     let refused = |error: &StorageError, code: &str| matches!(AdapterError::of(error), Some(AdapterError::Refused { code: said, .. }) if said == code);
+    let end_sessions = || run("CLIENT KILL USER app");
     let troubles = [
         Trouble {
             name: "wrong password",
@@ -33,32 +33,36 @@ pub(crate) fn heal() {
             is: Box::new(|error| refused(error, "WRONGPASS")),
             set: Box::new(|wrong| {
                 run(&format!("ACL SETUSER app resetpass >{}", if wrong { "wr0ng" } else { PASSWORD }));
-                run("CLIENT KILL USER app");
             }),
+            end_sessions: &end_sessions,
         },
         Trouble {
             name: "missing right",
             kind: ErrorKind::Permanent,
             is: Box::new(|error| matches!(AdapterError::of(error), Some(AdapterError::NoRight { .. }))),
             set: Box::new(|missing| run(&format!("ACL SETUSER app {}@scripting", if missing { "-" } else { "+" }))),
+            end_sessions: &|| {},
         },
         Trouble {
             name: "replica",
             kind: ErrorKind::Permanent,
             is: Box::new(|error| matches!(AdapterError::of(error), Some(AdapterError::ReadOnly { .. }))),
             set: Box::new(|on| run(if on { "REPLICAOF 127.0.0.1 1" } else { "REPLICAOF NO ONE" })),
+            end_sessions: &|| {},
         },
         Trouble {
             name: "missing replicas",
             kind: ErrorKind::Transient,
             is: Box::new(|error| refused(error, "NOREPLICAS")),
             set: Box::new(|on| run(&format!("CONFIG SET min-replicas-to-write {}", u8::from(on)))),
+            end_sessions: &|| {},
         },
         Trouble {
             name: "full memory",
             kind: ErrorKind::Transient,
             is: Box::new(|error| refused(error, "OOM")),
             set: Box::new(|full| run(&format!("CONFIG SET maxmemory {}", u8::from(full)))),
+            end_sessions: &|| {},
         },
         Trouble {
             name: "too many clients",
@@ -69,13 +73,11 @@ pub(crate) fn heal() {
             }),
             set: Box::new(|exhausted| {
                 run(&format!("CONFIG SET maxclients {}", if exhausted { 1 } else { 1000 }));
-                if exhausted {
-                    run("CLIENT KILL USER app");
-                }
             }),
+            end_sessions: &end_sessions,
         },
     ];
     for trouble in &troubles {
-        heals(trouble, storage.clone());
+        heals(trouble, storage());
     }
 }
