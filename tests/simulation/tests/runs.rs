@@ -79,10 +79,17 @@ fn what_was_found_stays_away() {
     const HANDS_OVER_FROZEN: u64 = 2_241_682_764;
     // The program of an instance that had gone to sleep published a value, and its successor was held to it.
     const PUBLISHED_LATE: u64 = 1_427_028_039;
+    // A candidate that had resigned once counted as one that never moves, and its slow hand-over as a missing leader.
+    const MOVES_SLOWLY: u64 = 2_354_791_966;
+    // A thread stood still right after a grant: its slot was revoked, and the term was looked up at another.
+    const REVOKED_UNNOTED: u64 = 4_175_303_995;
     for seed in [HANDS_OVER_FROZEN, PUBLISHED_LATE] {
         // There were no operators yet.
         let plan = Plan::new(seed, Protocol::Lessor, None).without_operators();
         assert_eq!(run(plan, false).broken, None, "seed {seed}");
+    }
+    for seed in [MOVES_SLOWLY, REVOKED_UNNOTED] {
+        assert_eq!(run(Plan::new(seed, Protocol::Lessor, None), false).broken, None, "seed {seed}");
     }
 }
 

@@ -20,7 +20,8 @@ impl Sim {
             let mut world = self.world();
             world.set_leads(other, leads);
             if leads && its == slot && world.is_bound(seat) && world.is_bound(other) {
-                if world.outlives_its_term(seat, term) || world.outlives_its_term(other, held) {
+                let row = world.plan.row(world.seats[seat].key, slot);
+                if world.outlives_its_term(seat, row, term) || world.outlives_its_term(other, row, held) {
                     world.reach(Situation::RevokedLedOn);
                 } else {
                     let (seat, other) = (world.describe(seat), world.describe(other));
@@ -41,11 +42,12 @@ impl Sim {
         for other in 0..count {
             let (held, slot) = self.ask_handle(other, |handle| (handle.term(), handle.slot()));
             let mut world = self.world();
-            if world.plan.row(world.seats[other].key, slot) != granted.key {
+            let row = world.plan.row(world.seats[other].key, slot);
+            if row != granted.key {
                 continue;
             }
             let older = held.is_some_and(|term| term != granted.term.get());
-            if older && world.is_bound(other) && !world.outlives_its_term(other, held) {
+            if older && world.is_bound(other) && !world.outlives_its_term(other, row, held) {
                 let (to, other) = (world.name(granted.seat), world.describe(other));
                 let term = granted.term;
                 world.fail(RULE, format!("term {term} was granted to {to} while {other} still leads"));
@@ -68,9 +70,12 @@ impl World {
 
     /// Whether a candidate that holds this term may do so though others lead: the term was revoked, the candidate was not
     /// told so yet, and its lease, had it been left alone, would not be over.
-    pub(super) fn outlives_its_term(&self, seat: usize, term: Option<u64>) -> bool {
+    ///
+    /// `row` is the one that its handle says: what is known of the seat may be older, where its thread stands still right after
+    /// a grant.
+    pub(super) fn outlives_its_term(&self, seat: usize, row: usize, term: Option<u64>) -> bool {
         let state = &self.seats[seat];
-        let until = term.and_then(|term| self.checks.revoked[state.row].get(&term));
+        let until = term.and_then(|term| self.checks.revoked[row].get(&term));
         until.is_some_and(|until| self.now < *until) && (!state.told_lost || self.is_busy(seat))
     }
 

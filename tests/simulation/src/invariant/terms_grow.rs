@@ -42,7 +42,7 @@ impl World {
     pub(crate) fn check_reign(&mut self, seat: usize, term: u64) {
         let key = self.seats[seat].row;
         let newest = self.checks.reigns[key];
-        let revoked = self.outlives_its_term(seat, Some(term));
+        let revoked = self.outlives_its_term(seat, self.seats[seat].row, Some(term));
         if revoked {
             self.reach(Situation::RevokedBeforeItLed);
         } else if term <= newest && self.is_bound(seat) {
