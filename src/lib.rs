@@ -138,7 +138,8 @@
 //! order.
 //!
 //! Within `storage`: the trait in `storage.rs`, then `session`, `list`, `request`, `reply`, `record` (the storage's half of the
-//! protocol), `error`, `ext`, `batch`, `topic`, `wakeups`, `subscribers`, `refusals`, `memory`. Within `election`: the state in `election.rs`, then
+//! protocol), `written` (as bytes), `error`, `ext`, `batch`, `topic`, `wakeups`, `subscribers`, `refusals`, `memory`, `registers` (any store that can compare and
+//! swap: `seen`, `step`, `rounds`, `watch`, `store`). Within `election`: the state in `election.rs`, then
 //! `messages`, `outbox`, `phase`, `status`, `pace`, `begin`, `request` (one at a time, and what comes of it), `slots` (which of them), `follow`, `lead`,
 //! `end`.
 //!

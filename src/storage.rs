@@ -21,12 +21,14 @@ mod list;
 mod memory;
 mod record;
 mod refusals;
+pub mod registers;
 mod reply;
 mod request;
 mod session;
 mod subscribers;
 mod topic;
 mod wakeups;
+mod written;
 
 pub use batch::{DuplicateKey, UniqueKeys, one_by_one};
 pub use error::{ErrorKind, StorageError, Unsupported};
@@ -42,6 +44,7 @@ pub use request::{Claim, Get, Operation, Release, Renewal, Request, Revoke, Succ
 pub use session::Session;
 pub use subscribers::Subscribers;
 pub use wakeups::Wakeups;
+pub use written::InvalidRecord;
 
 pub use crate::maybe_send::{MaybeSend, MaybeSendSync};
 pub use crate::term::Version;

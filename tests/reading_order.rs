@@ -46,6 +46,7 @@ const STORAGE: &[&str] = &[
     "request",
     "reply",
     "record",
+    "written",
     "error",
     "ext",
     "batch",
@@ -54,6 +55,7 @@ const STORAGE: &[&str] = &[
     "subscribers",
     "refusals",
     "memory",
+    "registers",
 ];
 const ELECTION: &[&str] =
     &["messages", "outbox", "phase", "status", "pace", "begin", "request", "slots", "follow", "lead", "end"];

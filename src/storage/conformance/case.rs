@@ -94,6 +94,11 @@ impl<'a, H: Harness> Case<'a, H> {
         Contender::new(self, key, number)
     }
 
+    /// Somebody who looks through the handle that [`list`](Self::list) asks.
+    pub(super) fn looker(&self, key: &Key) -> Result<Contender<'_, H>, Stop> {
+        Contender::new(self, key, HANDLES as u32 - 1)
+    }
+
     pub(super) fn handle(&self, number: usize) -> Result<&'a H::Storage, Stop> {
         let handle = self.handles.get(number % self.handles.len().max(1));
         handle.ok_or_else(|| Stop::failed("handles on the storage", self.handles.len()))

@@ -1,0 +1,102 @@
+//! The whole contract, with one clock for all and with one for each.
+
+use core::time::Duration;
+
+use lessor::storage::conformance::{self, Failures, Harness, Power, Report};
+use lessor::storage::registers::RegisterStorage;
+use lessor::{ManualTimer, StorageError, SystemTimer, Timer, async_trait};
+
+use crate::shelf::{Lost, Shelf};
+
+struct OnShelf<T> {
+    shelf: Shelf,
+    timer: T,
+    /// The one that all handles are clones of; `None`: each has sights of its own.
+    shared: Option<RegisterStorage<Shelf>>,
+}
+
+impl<T: Timer<Sleep: Send> + Clone + Send + Sync + 'static> OnShelf<T> {
+    fn apart(shelf: Shelf, timer: T) -> Self {
+        Self { shelf, timer, shared: None }
+    }
+
+    fn together(shelf: Shelf, timer: T) -> Self {
+        let shared = Some(RegisterStorage::with_timer(shelf.clone(), timer.clone()));
+        Self { shelf, timer, shared }
+    }
+}
+
+#[async_trait]
+impl<T: Timer<Sleep: Send> + Clone + Send + Sync + 'static> Harness for OnShelf<T> {
+    type Storage = RegisterStorage<Shelf>;
+    type Timer = T;
+
+    async fn storage(&self) -> Result<Self::Storage, StorageError> {
+        let apart = || RegisterStorage::with_timer(self.shelf.clone(), self.timer.clone());
+        Ok(self.shared.clone().unwrap_or_else(apart))
+    }
+
+    fn timer(&self) -> T {
+        self.timer.clone()
+    }
+
+    fn ttl(&self) -> Duration {
+        Duration::from_millis(250)
+    }
+
+    async fn break_reply(&self, storage: &Self::Storage) -> Result<Power, StorageError> {
+        storage.registers().lose(Lost::Reply);
+        Ok(Power::Used)
+    }
+
+    async fn restart(&self) -> Result<Power, StorageError> {
+        self.shelf.cut();
+        Ok(Power::Used)
+    }
+}
+
+/// What no store without a clock, and without a loss of data, has.
+const NEVER: [&str; 9] = [
+    "age_counts_from_the_grant",
+    "age_goes_on_with_the_term",
+    "age_begins_anew_with_each_term",
+    "age_is_shown_always_or_never",
+    "clock_back_lease_lasts_no_longer_than_ttl",
+    "clock_back_dead_leader_is_replaced",
+    "clock_back_reservation_ends",
+    "data_loss_terms_still_grow",
+    "data_loss_freezes",
+];
+
+fn conforms(harness: &OnShelf<ManualTimer>) -> Report {
+    harness.timer.block_on(conformance::run(harness)).expect("no case waits for what never comes")
+}
+
+/// One process, where nothing tells of what others write: its own candidates wake one another.
+#[test]
+fn clones_conform_where_nothing_is_told() -> Result<(), Failures> {
+    let report = conforms(&OnShelf::together(Shelf::default(), ManualTimer::new()));
+    assert_eq!(report.not_available(), NEVER);
+    report.into_result()
+}
+
+/// Several processes, which see what the others write when they look.
+#[test]
+fn handles_conform_where_nothing_is_told() {
+    let report = conforms(&OnShelf::apart(Shelf::default(), ManualTimer::new()));
+    let silent = |case: &&str| case.contains("wakeup");
+    let failed: Vec<_> = report.failed().iter().map(|failure| failure.case).filter(|case| !silent(case)).collect();
+    assert_eq!((failed, report.not_available()), (Vec::new(), &NEVER[..]), "{report}");
+}
+
+#[test]
+fn handles_conform_where_they_are_told() -> Result<(), Failures> {
+    let report = conforms(&OnShelf::apart(Shelf::watched(), ManualTimer::new()));
+    assert_eq!(report.not_available(), NEVER);
+    report.into_result()
+}
+
+#[test]
+fn they_conform_in_real_time() -> Result<(), Failures> {
+    smol::block_on(conformance::run(&OnShelf::apart(Shelf::watched(), SystemTimer::new()))).into_result()
+}

@@ -1,0 +1,63 @@
+//! Swaps of which nobody knows what became.
+
+use lessor::storage::{Record, Release, Revoke};
+use lessor::{StorageExt, Term};
+
+use crate::shelf::{Counts, Lost, Shelf};
+use crate::{Node, key};
+
+/// Whether it got through or not: an error, and the same question has the right answer.
+#[test]
+fn asking_again_heals() {
+    for lost in [Lost::Request, Lost::Reply] {
+        let shelf = Shelf::default();
+        let (a, operator) = (Node::new(&shelf, 1), Node::new(&shelf, 9));
+        shelf.lose(lost);
+        a.run(a.storage.acquire(a.claim())).unwrap_err();
+        let term = a.wins(None);
+        assert_eq!(term, Term::FIRST, "{lost:?}: a claim whose answer was lost is granted the same term");
+        shelf.lose(lost);
+        a.run(a.storage.renew(a.renewal(term))).unwrap_err();
+        assert!(a.renews(term), "{lost:?}");
+        shelf.lose(lost);
+        let release = Release::new(key(), a.claim().session);
+        a.run(a.storage.release(release.clone())).unwrap_err();
+        a.run(a.storage.release(release)).unwrap();
+        let term = a.wins(Some(term));
+        assert_eq!(term.get(), 2, "{lost:?}");
+        shelf.lose(lost);
+        let revoke = Revoke::new(key()).term(Some(term));
+        operator.run(operator.storage.revoke(revoke.clone())).unwrap_err();
+        operator.run(operator.storage.revoke(revoke)).unwrap();
+        assert_eq!(operator.lease().term.get(), 3, "{lost:?}: it is not taken twice");
+    }
+}
+
+/// After a doubt a renewal tries what it knows, and looks when that is old.
+#[test]
+fn a_doubt_costs_a_look() {
+    let shelf = Shelf::default();
+    let a = Node::new(&shelf, 1);
+    let term = a.wins(None);
+    shelf.lose(Lost::Reply);
+    a.run(a.storage.renew(a.renewal(term))).unwrap_err();
+    shelf.counts();
+    assert!(a.renews(term));
+    assert_eq!(shelf.counts(), Counts { reads: 1, swaps: 2, moved: 1 });
+}
+
+/// A renewal in doubt gives the lease no less: it is there for its whole ttl from when it may have got through.
+#[test]
+fn what_is_in_doubt_is_not_known() {
+    let shelf = Shelf::default();
+    let (a, b) = (Node::new(&shelf, 1), Node::new(&shelf, 2));
+    let term = a.wins(None);
+    b.waits(Some(term));
+    shelf.lose(Lost::Reply);
+    a.run(a.storage.release(Release::new(key(), a.claim().session))).unwrap_err();
+    // Its own process may not answer others by what it knew before.
+    let follower = b.claim().after(Some(term)).max_age(crate::TTL);
+    let granted = a.run(a.storage.acquire(follower)).unwrap();
+    assert!(matches!(granted, lessor::storage::Acquired::Granted { .. }), "{granted:?}");
+    assert!(Record::from_bytes(&shelf.get(&key()).unwrap().bytes).unwrap().session.is_some());
+}

@@ -1,0 +1,140 @@
+//! Registers in memory, which count what is asked of them and can be hurt.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use futures::channel::mpsc;
+use lessor::storage::List;
+use lessor::storage::registers::{Registers, Stored, Swap, Watch};
+use lessor::{Key, StorageError, async_trait};
+
+/// A store that its clones share.
+#[derive(Clone, Default)]
+pub(crate) struct Shelf {
+    state: Arc<Mutex<State>>,
+    watched: bool,
+}
+
+#[derive(Default)]
+struct State {
+    registers: BTreeMap<Key, Stored<u64>>,
+    watchers: Vec<(Key, mpsc::UnboundedSender<Item>)>,
+    counts: Counts,
+    lost: Lost,
+    revision: u64,
+}
+
+type Item = Result<Option<Stored<u64>>, StorageError>;
+
+/// How often it was asked, since that was asked last.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Counts {
+    pub(crate) reads: usize,
+    pub(crate) swaps: usize,
+    /// Of these swaps, those that came too late.
+    pub(crate) moved: usize,
+}
+
+/// What becomes of the next swap.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Lost {
+    #[default]
+    Nothing,
+    Request,
+    Reply,
+}
+
+impl Shelf {
+    /// One that tells what is written.
+    pub(crate) fn watched() -> Self {
+        Self { watched: true, ..Self::default() }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap()
+    }
+
+    pub(crate) fn counts(&self) -> Counts {
+        std::mem::take(&mut self.state().counts)
+    }
+
+    pub(crate) fn lose(&self, lost: Lost) {
+        self.state().lost = lost;
+    }
+
+    /// All watches end.
+    pub(crate) fn cut(&self) {
+        for (_, watcher) in self.state().watchers.drain(..) {
+            let _ = watcher.unbounded_send(Err(StorageError::transient("connection reset")));
+        }
+    }
+
+    pub(crate) fn get(&self, key: &Key) -> Option<Stored<u64>> {
+        self.state().registers.get(key).cloned()
+    }
+
+    /// As another program would.
+    pub(crate) fn put(&self, key: &Key, bytes: &[u8]) {
+        self.state().put(key, bytes.to_vec());
+    }
+}
+
+impl State {
+    fn put(&mut self, key: &Key, bytes: Vec<u8>) -> u64 {
+        self.revision += 1;
+        let stored = Stored::new(bytes, self.revision);
+        self.watchers.retain(|(watched, watcher)| {
+            watched != key && !watcher.is_closed() || watcher.unbounded_send(Ok(Some(stored.clone()))).is_ok()
+        });
+        self.registers.insert(key.clone(), stored);
+        self.revision
+    }
+}
+
+#[async_trait]
+impl Registers for Shelf {
+    type Revision = u64;
+
+    fn name(&self) -> &str {
+        "the shelf"
+    }
+
+    async fn read(&self, key: &Key) -> Result<Option<Stored<u64>>, StorageError> {
+        let mut state = self.state();
+        state.counts.reads += 1;
+        Ok(state.registers.get(key).cloned())
+    }
+
+    async fn swap(&self, swap: &Swap<u64>) -> Result<Option<u64>, StorageError> {
+        let mut state = self.state();
+        state.counts.swaps += 1;
+        let lost = std::mem::take(&mut state.lost);
+        if lost == Lost::Request {
+            return Err(StorageError::transient("connection reset"));
+        }
+        if state.registers.get(&swap.key).map(|stored| stored.revision) != swap.expected {
+            state.counts.moved += 1;
+            return Ok(None);
+        }
+        let revision = state.put(&swap.key, swap.bytes.clone());
+        if lost == Lost::Reply { Err(StorageError::transient("connection reset")) } else { Ok(Some(revision)) }
+    }
+
+    async fn list(&self, list: &List) -> Result<Vec<(Key, Stored<u64>)>, StorageError> {
+        let state = self.state();
+        let all = state.registers.iter().map(|(key, stored)| (key.clone(), stored.clone()));
+        Ok(all.skip_while(|(key, _)| list.start.as_ref().is_some_and(|start| key < start)).collect())
+    }
+
+    fn watch(&self, key: &Key) -> Option<Watch<u64>> {
+        let mut state = self.state();
+        let (watcher, items) = mpsc::unbounded();
+        let _ = watcher.unbounded_send(Ok(state.registers.get(key).cloned()));
+        state.watchers.push((key.clone(), watcher));
+        self.watched.then(|| Watch::new(items))
+    }
+
+    async fn check(&self) -> Result<(), StorageError> {
+        Ok(())
+    }
+}

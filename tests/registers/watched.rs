@@ -1,0 +1,88 @@
+//! What those hear who are told of each write.
+
+use core::time::Duration;
+
+use futures::{FutureExt, StreamExt};
+use lessor::storage::{Release, Revoke};
+use lessor::{Storage, StorageExt};
+
+use crate::shelf::Shelf;
+use crate::{Node, TTL, key};
+
+#[test]
+fn each_change_wakes_once() {
+    let shelf = Shelf::watched();
+    let (a, b) = (Node::new(&shelf, 1), Node::new(&shelf, 2));
+    let mut wakeups = b.storage.subscribe(&key());
+    assert_eq!(wakeups.next().now_or_never(), Some(Some(())), "it stands");
+    assert_eq!(wakeups.next().now_or_never(), None);
+    let term = a.wins(None);
+    assert_eq!(wakeups.next().now_or_never(), Some(Some(())), "a grant");
+    assert!(a.renews(term));
+    assert_eq!(wakeups.next().now_or_never(), None, "a renewal");
+    a.run(a.storage.release(Release::new(key(), a.claim().session))).unwrap();
+    assert_eq!(wakeups.next().now_or_never(), Some(Some(())), "a release");
+    let term = a.wins(Some(term));
+    a.run(a.storage.revoke(Revoke::new(key()).term(Some(term)))).unwrap();
+    assert_eq!(wakeups.next().now_or_never(), Some(Some(())), "a grant and a revoke");
+    assert_eq!(wakeups.next().now_or_never(), None);
+}
+
+/// An end that somebody else has seen is worth a wake-up.
+#[test]
+fn an_end_wakes() {
+    let shelf = Shelf::watched();
+    let (a, b, c) = (Node::new(&shelf, 1), Node::new(&shelf, 2), Node::new(&shelf, 3));
+    let term = a.wins(None);
+    let mut wakeups = c.storage.subscribe(&key());
+    wakeups.next().now_or_never();
+    b.lease();
+    b.timer.advance(TTL + Duration::from_millis(1));
+    b.lease();
+    assert_eq!(wakeups.next().now_or_never(), Some(Some(())));
+    c.wins(Some(term));
+}
+
+/// What a watch shows begins the observer's time, so that who is woken has not to wait anew.
+#[test]
+fn a_watch_begins_the_time() {
+    let shelf = Shelf::watched();
+    let (a, b) = (Node::new(&shelf, 1), Node::new(&shelf, 2));
+    let term = a.wins(None);
+    let mut wakeups = b.storage.subscribe(&key());
+    wakeups.next().now_or_never();
+    b.timer.advance(TTL / 2);
+    assert!(a.renews(term));
+    assert_eq!(wakeups.next().now_or_never(), None);
+    b.timer.advance(TTL / 2);
+    assert_eq!(b.waits(Some(term)), TTL / 2 + Duration::from_millis(1));
+}
+
+/// A watch that is lost is made anew, wakes once then, and again after each time it was lost.
+#[test]
+fn a_lost_watch_is_made_anew() {
+    let shelf = Shelf::watched();
+    let (a, b) = (Node::new(&shelf, 1), Node::new(&shelf, 2));
+    a.wins(None);
+    let mut wakeups = b.storage.subscribe(&key());
+    wakeups.next().now_or_never();
+    for _ in 0..5 {
+        shelf.cut();
+        let before = lessor::Timer::now(&b.timer);
+        b.run(wakeups.next()).unwrap();
+        let took = lessor::Timer::now(&b.timer).saturating_duration_since(before);
+        assert!((1..100).contains(&took.as_millis()), "{took:?}: the pause does not grow where it stood meanwhile");
+    }
+}
+
+/// Its wake-ups end with the storage, and do not keep it.
+#[test]
+fn a_subscription_keeps_nothing() {
+    let shelf = Shelf::watched();
+    let (a, b) = (Node::new(&shelf, 1), Node::new(&shelf, 2));
+    let mut wakeups = b.storage.subscribe(&key());
+    wakeups.next().now_or_never();
+    drop(b);
+    a.wins(None);
+    assert_eq!(wakeups.next().now_or_never(), None);
+}
