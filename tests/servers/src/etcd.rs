@@ -21,6 +21,9 @@ use crate::family;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// The password of its user `root`, where there is one.
+pub const ROOT: &str = "s3cret-of-the-tests";
+
 /// Which etcd.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Release {
@@ -224,7 +227,17 @@ impl Server {
         format!("{}://127.0.0.1:{}", self.scheme, self.ports.client)
     }
 
-    /// What `etcdctl` says to these arguments.
+    /// From now on it asks for users and passwords: there is `root`, whose password is [`ROOT`].
+    ///
+    /// # Panics
+    /// If it does not.
+    pub fn enable_auth(&self) {
+        self.ctl(&["user", "add", &format!("root:{ROOT}")]);
+        self.ctl(&["user", "grant-role", "root", "root"]);
+        self.ctl(&["auth", "enable"]);
+    }
+
+    /// What `etcdctl` says to these arguments, as `root`.
     ///
     /// # Panics
     /// If it fails.
@@ -241,7 +254,9 @@ impl Server {
     /// If there is no `etcdctl`.
     pub fn try_ctl(&self, arguments: &[&str]) -> Result<String, String> {
         let mut command = Command::new("etcdctl");
-        command.env("ETCDCTL_API", "3").args(["--endpoints", &self.endpoint()]).args(arguments).stdin(Stdio::null());
+        command.env("ETCDCTL_API", "3").args(["--endpoints", &self.endpoint()]).stdin(Stdio::null());
+        // Where nobody asks for them they are passed over.
+        command.args(["--user", "root", "--password", ROOT, "--insecure-skip-tls-verify"]).args(arguments);
         let output = command.output().expect("etcdctl is not installed: `tests/run storages` installs it");
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
         if output.status.success() { Ok(said) } else { Err(String::from_utf8_lossy(&output.stderr).into_owned()) }
