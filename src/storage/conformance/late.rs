@@ -7,7 +7,7 @@ use core::time::Duration;
 use futures::future::{Either, select};
 
 use super::Harness;
-use super::case::{Case, Stop, needs};
+use super::case::{Case, Outcome, Stop, needs};
 use super::contender::Contender;
 use super::revocation::revoked;
 use crate::lease::Lease;
@@ -36,6 +36,11 @@ impl<S: Storage> Late<S> {
     }
 }
 
+/// That there are handles that linger, or the end of the case. Nothing is changed by it.
+pub(super) async fn can_linger<H: Harness>(case: &Case<'_, H>) -> Outcome {
+    case.power(needs::LINGER, case.harness.linger(case.handle(0)?, Duration::ZERO)).await
+}
+
 /// The rounds of a case: one in which what lingers landed too early says nothing.
 pub(super) struct Rounds {
     /// For how many of the shortest ttls a write lingers in the first one.
@@ -58,7 +63,7 @@ impl Rounds {
         self.done += 1;
         let time = case.short().saturating_mul(self.ttls << round);
         if round == 0 {
-            case.power(needs::LINGER, case.harness.linger(case.handle(0)?, Duration::ZERO)).await?;
+            can_linger(case).await?;
         }
         let handle = case.another_handle().await?;
         case.power(needs::LINGER, case.harness.linger(&handle, time)).await?;

@@ -12,7 +12,7 @@ use futures::future::{Either, join, join_all, select};
 
 use super::case::{Case, Outcome, Stop, expect, same, timeless, unchanged};
 use super::contender::Contender;
-use super::late::{End, Late, ROUNDS, Rounds};
+use super::late::{End, Late, ROUNDS, Rounds, can_linger};
 use super::wakeups::{quiet, subscribe};
 use super::{HANDLES, Harness};
 use crate::lease::Lease;
@@ -334,6 +334,7 @@ pub(super) async fn lingering_change_is_whole<H: Harness>(case: &Case<'_, H>) ->
 }
 
 pub(super) async fn lingering_release_wakes_when_it_came<H: Harness>(case: &Case<'_, H>) -> Outcome {
+    can_linger(case).await?;
     let key = case.key("a")?;
     let (a, follower) = (case.contender(&key, 1)?, case.contender(&key, 2)?);
     let mut wakeups = subscribe(&follower)?;
