@@ -5,6 +5,7 @@
 use alloc::format;
 use alloc::vec::Vec;
 use core::convert::Infallible;
+use core::future::Future;
 use core::pin::pin;
 
 use futures::StreamExt;
@@ -33,6 +34,11 @@ async fn was_lost<H: Harness>(observer: &Contender<'_, H>, reply: Reply, before:
     unchanged(before, &observer.lease().await?)
 }
 
+/// That all of these pass, at the same time: each waits for most of its own.
+async fn all<F: Future<Output = Outcome>>(ways: impl IntoIterator<Item = F>) -> Outcome {
+    join_all(ways).await.into_iter().collect()
+}
+
 /// A claim lingers, of a key in this state; meanwhile another reigns, and that ends.
 async fn claim_lingers<H: Harness>(case: &Case<'_, H>, before: Option<End>, between: End) -> Outcome {
     let mut rounds = Rounds::of(3);
@@ -52,57 +58,50 @@ async fn claim_lingers<H: Harness>(case: &Case<'_, H>, before: Option<End>, betw
 }
 
 pub(super) async fn lingering_claim_shares_no_term<H: Harness>(case: &Case<'_, H>) -> Outcome {
-    for before in [End::Release, End::Expiry] {
-        for between in [End::Release, End::Expiry] {
-            claim_lingers(case, Some(before), between).await?;
-        }
-    }
-    Ok(())
+    let ways = [End::Release, End::Expiry].map(|before| [(before, End::Release), (before, End::Expiry)]);
+    all(ways.into_iter().flatten().map(|(before, between)| claim_lingers(case, Some(before), between))).await
 }
 
 pub(super) async fn lingering_first_claim_shares_no_term<H: Harness>(case: &Case<'_, H>) -> Outcome {
-    for between in [End::Release, End::Expiry] {
-        claim_lingers(case, None, between).await?;
-    }
-    Ok(())
+    all([End::Release, End::Expiry].map(|between| claim_lingers(case, None, between))).await
 }
 
 /// A claim for the own live lease is sent again and lingers; meanwhile the reign ends.
-pub(super) async fn lingering_repeat_revives_nothing<H: Harness>(case: &Case<'_, H>) -> Outcome {
-    for end in [End::Revoke, End::Release, End::Expiry] {
-        let mut rounds = Rounds::of(3);
-        loop {
-            let late = rounds.next(case).await?;
-            let key = case.key(&format!("{end:?} {}", late.round))?;
-            let (a, observer) = (case.contender(&key, 1)?, case.contender(&key, 2)?);
-            let mine = end.fit(case, &a);
-            mine.win(None).await?;
-            if let Some((reply, over)) = rounds.between(case, late.ask(case, a.claim.clone()), end.comes(&mine)).await?
-            {
-                was_refused(&observer, reply, &over).await?;
-                break;
-            }
+async fn repeat_lingers<H: Harness>(case: &Case<'_, H>, end: End) -> Outcome {
+    let mut rounds = Rounds::of(3);
+    loop {
+        let late = rounds.next(case).await?;
+        let key = case.key(&format!("{end:?} {}", late.round))?;
+        let (a, observer) = (case.contender(&key, 1)?, case.contender(&key, 2)?);
+        let mine = end.fit(case, &a);
+        mine.win(None).await?;
+        if let Some((reply, over)) = rounds.between(case, late.ask(case, a.claim.clone()), end.comes(&mine)).await? {
+            return was_refused(&observer, reply, &over).await;
         }
     }
-    Ok(())
+}
+
+pub(super) async fn lingering_repeat_revives_nothing<H: Harness>(case: &Case<'_, H>) -> Outcome {
+    all([End::Revoke, End::Release, End::Expiry].map(|end| repeat_lingers(case, end))).await
+}
+
+/// A renewal lingers; meanwhile the reign ends.
+async fn renewal_lingers<H: Harness>(case: &Case<'_, H>, end: End) -> Outcome {
+    let mut rounds = Rounds::of(3);
+    loop {
+        let late = rounds.next(case).await?;
+        let key = case.key(&format!("{end:?} {}", late.round))?;
+        let (a, observer) = (case.contender(&key, 1)?, case.contender(&key, 2)?);
+        let mine = end.fit(case, &a);
+        let renewal = late.ask(case, a.renewal(mine.win(None).await?.term));
+        if let Some((reply, over)) = rounds.between(case, renewal, end.comes(&mine)).await? {
+            return was_lost(&observer, reply, &over).await;
+        }
+    }
 }
 
 pub(super) async fn lingering_renewal_revives_nothing<H: Harness>(case: &Case<'_, H>) -> Outcome {
-    for end in [End::Expiry, End::Release, End::Revoke] {
-        let mut rounds = Rounds::of(3);
-        loop {
-            let late = rounds.next(case).await?;
-            let key = case.key(&format!("{end:?} {}", late.round))?;
-            let (a, observer) = (case.contender(&key, 1)?, case.contender(&key, 2)?);
-            let mine = end.fit(case, &a);
-            let renewal = late.ask(case, a.renewal(mine.win(None).await?.term));
-            if let Some((reply, over)) = rounds.between(case, renewal, end.comes(&mine)).await? {
-                was_lost(&observer, reply, &over).await?;
-                break;
-            }
-        }
-    }
-    Ok(())
+    all([End::Revoke, End::Release, End::Expiry].map(|end| renewal_lingers(case, end))).await
 }
 
 /// A reign ends, and another one begins: its lease, and its term.
@@ -116,74 +115,80 @@ async fn succeeded<H: Harness>(
     Ok((new.lease().await?, term))
 }
 
-pub(super) async fn lingering_renewal_takes_nothing_from_another<H: Harness>(case: &Case<'_, H>) -> Outcome {
-    for end in [End::Expiry, End::Release, End::Revoke] {
-        let mut rounds = Rounds::of(3);
-        loop {
-            let late = rounds.next(case).await?;
-            let key = case.key(&format!("{end:?} {}", late.round))?;
-            let (a, b) = (case.contender(&key, 1)?, case.contender(&key, 2)?);
-            let mine = end.fit(case, &a);
-            let renewal = late.ask(case, a.renewal(mine.win(None).await?.term));
-            if let Some((reply, (lease, term))) = rounds.between(case, renewal, succeeded(end, &mine, &b)).await? {
-                was_lost(&b, reply, &lease).await?;
-                b.extend(term).await?;
-                break;
-            }
+/// A renewal lingers; meanwhile the reign ends, and another begins.
+async fn renewal_lingers_into_another_reign<H: Harness>(case: &Case<'_, H>, end: End) -> Outcome {
+    let mut rounds = Rounds::of(3);
+    loop {
+        let late = rounds.next(case).await?;
+        let key = case.key(&format!("{end:?} {}", late.round))?;
+        let (a, b) = (case.contender(&key, 1)?, case.contender(&key, 2)?);
+        let mine = end.fit(case, &a);
+        let renewal = late.ask(case, a.renewal(mine.win(None).await?.term));
+        if let Some((reply, (lease, term))) = rounds.between(case, renewal, succeeded(end, &mine, &b)).await? {
+            was_lost(&b, reply, &lease).await?;
+            return b.extend(term).await.map(drop);
         }
     }
-    Ok(())
+}
+
+pub(super) async fn lingering_renewal_takes_nothing_from_another<H: Harness>(case: &Case<'_, H>) -> Outcome {
+    all([End::Revoke, End::Release, End::Expiry].map(|end| renewal_lingers_into_another_reign(case, end))).await
+}
+
+/// A release lingers; meanwhile the reign has ended by itself, and another begins.
+async fn release_lingers<H: Harness>(case: &Case<'_, H>, end: End, transfers: bool) -> Outcome {
+    let mut rounds = Rounds::of(3);
+    loop {
+        let late = rounds.next(case).await?;
+        let key = case.key(&format!("{end:?} {transfers} {}", late.round))?;
+        let (a, b, c) = (case.contender(&key, 1)?, case.contender(&key, 2)?, case.contender(&key, 3)?);
+        let mine = end.fit(case, &a);
+        mine.win(None).await?;
+        let release = if transfers { a.transferring(&c, case.long()) } else { a.releasing() };
+        let release = late.ask(case, release);
+        if let Some((_, (lease, term))) = rounds.between(case, release, succeeded(end, &mine, &b)).await? {
+            unchanged(&lease, &b.lease().await?)?;
+            return b.extend(term).await.map(drop);
+        }
+    }
 }
 
 pub(super) async fn lingering_release_ends_no_later_reign<H: Harness>(case: &Case<'_, H>) -> Outcome {
-    for (end, transfers) in [(End::Expiry, false), (End::Expiry, true), (End::Revoke, false), (End::Revoke, true)] {
-        let mut rounds = Rounds::of(3);
-        loop {
-            let late = rounds.next(case).await?;
-            let key = case.key(&format!("{end:?} {transfers} {}", late.round))?;
-            let (a, b, c) = (case.contender(&key, 1)?, case.contender(&key, 2)?, case.contender(&key, 3)?);
-            let mine = end.fit(case, &a);
-            mine.win(None).await?;
-            let release = if transfers { a.transferring(&c, case.long()) } else { a.releasing() };
-            let release = late.ask(case, release);
-            if let Some((_, (lease, term))) = rounds.between(case, release, succeeded(end, &mine, &b)).await? {
-                unchanged(&lease, &b.lease().await?)?;
-                b.extend(term).await?;
-                break;
-            }
+    all([(End::Expiry, false), (End::Expiry, true), (End::Revoke, false), (End::Revoke, true)]
+        .map(|(end, transfers)| release_lingers(case, end, transfers)))
+    .await
+}
+
+/// A revoke lingers; meanwhile the reign ends, and another begins.
+async fn revoke_lingers<H: Harness>(case: &Case<'_, H>, names_the_term: bool) -> Outcome {
+    let mut rounds = Rounds::of(2);
+    loop {
+        let late = rounds.next(case).await?;
+        let key = case.key(&format!("{names_the_term} {}", late.round))?;
+        let (a, b) = (case.contender(&key, 1)?, case.contender(&key, 2)?);
+        let old = a.win(None).await?.term;
+        let revoke = Revoke::new(key).term(names_the_term.then_some(old));
+        let (revoke, next) = (late.ask(case, revoke), succeeded(End::Release, &a, &b));
+        let Some((reply, (lease, term))) = rounds.between(case, revoke, next).await? else { continue };
+        let after = a.lease().await?;
+        if names_the_term {
+            same("what was revoked of a term that is over", reply, Reply::Revoked(None))?;
+            unchanged(&lease, &after)?;
+            b.extend(term).await?;
+        } else {
+            // Whoever holds the key when it comes, and no other.
+            let Reply::Revoked(Some(taken)) = reply else {
+                return Err(Stop::failed(format!("a revoke of term {term}"), reply));
+            };
+            unchanged(&lease, &taken)?;
+            same("who holds the key, and in which term", (after.id, Some(after.term)), (None, term.next()))?;
         }
+        return Ok(());
     }
-    Ok(())
 }
 
 pub(super) async fn lingering_revoke_takes_no_later_reign<H: Harness>(case: &Case<'_, H>) -> Outcome {
-    for names_the_term in [true, false] {
-        let mut rounds = Rounds::of(2);
-        loop {
-            let late = rounds.next(case).await?;
-            let key = case.key(&format!("{names_the_term} {}", late.round))?;
-            let (a, b) = (case.contender(&key, 1)?, case.contender(&key, 2)?);
-            let old = a.win(None).await?.term;
-            let revoke = Revoke::new(key).term(names_the_term.then_some(old));
-            let (revoke, next) = (late.ask(case, revoke), succeeded(End::Release, &a, &b));
-            let Some((reply, (lease, term))) = rounds.between(case, revoke, next).await? else { continue };
-            let after = a.lease().await?;
-            if names_the_term {
-                same("what was revoked of a term that is over", reply, Reply::Revoked(None))?;
-                unchanged(&lease, &after)?;
-                b.extend(term).await?;
-            } else {
-                // Whoever holds the key when it comes, and no other.
-                let Reply::Revoked(Some(taken)) = reply else {
-                    return Err(Stop::failed(format!("a revoke of term {term}"), reply));
-                };
-                unchanged(&lease, &taken)?;
-                same("who holds the key, and in which term", (after.id, Some(after.term)), (None, term.next()))?;
-            }
-            break;
-        }
-    }
-    Ok(())
+    all([true, false].map(|names_the_term| revoke_lingers(case, names_the_term))).await
 }
 
 /// Asks until everything of the batch is answered: for what was given up in favour of another, alone.
