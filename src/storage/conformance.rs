@@ -163,12 +163,12 @@ pub trait Harness: MaybeSendSync {
     /// [`StorageError`]: nothing more is run. The [report](Report::no_storage) says so once.
     async fn storage(&self) -> Result<Self::Storage, StorageError>;
 
-    /// A new handle on the member of the storage that this number leads to, counted on over all of them and from the first again:
-    /// what the suite asks for, from 0 to [`HANDLES`] - 1. By default [`storage`](Self::storage), for whatever number.
+    /// A new handle for this place among the suite's handles, from 0 to [`HANDLES`] - 1: what the suite asks for. By default
+    /// [`storage`](Self::storage), in every place.
     ///
-    /// A storage of several servers should give handles on each of them (`servers[number % servers.len()]`): a grant by
-    /// one handle is looked at, renewed, released and refused through others. A member that answers by what it last
-    /// heard is found only so.
+    /// A storage of several servers should give handles on each of them in turn (`servers[number % servers.len()]`): what was
+    /// granted through one handle is looked at, renewed, released and refused through others. A server that answers by what
+    /// it last heard is found only so.
     ///
     /// # Errors
     /// As [`storage`](Self::storage).
