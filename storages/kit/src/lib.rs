@@ -18,6 +18,8 @@ pub mod listener;
 pub mod name;
 pub mod reach;
 pub mod row;
+#[cfg(feature = "tokio")]
+pub mod runtime;
 pub mod timeout;
 #[cfg(feature = "io")]
 pub mod trial;

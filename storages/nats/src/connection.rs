@@ -1,0 +1,170 @@
+//! A connection to one server.
+
+use core::future::{pending, ready};
+use core::pin::pin;
+use core::sync::atomic::Ordering;
+use std::sync::Arc;
+
+use async_nats::client::RequestErrorKind;
+use async_nats::{Client, Event, HeaderMap, Message, Request, ServerError, Subscriber};
+use futures::future::{Either, select};
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{broadcast, watch};
+
+use crate::error::{Failure, explain_opening};
+use crate::servers::Servers;
+
+/// How many refusals may come before whoever waits for an answer has looked at them.
+const REFUSALS: usize = 64;
+
+/// What is sent, to be answered.
+pub(crate) struct Ask {
+    pub(crate) subject: String,
+    pub(crate) headers: Option<HeaderMap>,
+    pub(crate) payload: Vec<u8>,
+}
+
+/// A way to one server, as this user.
+///
+/// It ends with the first sign that it has broken, or when it is [given up](Self::give_up): the client, which would connect again
+/// by itself, is dropped then. So whoever waits for an answer that was lost hears of it at once.
+pub(crate) struct Connection {
+    /// Of the server.
+    pub(crate) place: usize,
+    /// Which server.
+    to: String,
+    client: Client,
+    signs: Arc<Signs>,
+}
+
+/// What the server and the client say beside their answers.
+struct Signs {
+    over: watch::Sender<bool>,
+    /// Of rights that are missing: who asked hears nothing else.
+    refusals: broadcast::Sender<Arc<str>>,
+}
+
+impl Signs {
+    fn hear(&self, event: Event) {
+        match event {
+            Event::Disconnected | Event::Closed => drop(self.over.send_replace(true)),
+            Event::ServerError(ServerError::Other(said)) if said.starts_with("Permissions Violation") => {
+                drop(self.refusals.send(said.into()));
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Connection {
+    /// To be called within the runtime.
+    ///
+    /// # Errors
+    /// The server cannot be reached, or lets this user not in.
+    pub(crate) async fn open(servers: &Servers, place: usize) -> Result<Self, Failure> {
+        let (address, options) = servers.at(place).ok_or_else(Failure::unfit)?;
+        let signs = Arc::new(Signs { over: watch::Sender::new(false), refusals: broadcast::Sender::new(REFUSALS) });
+        let heard = signs.clone();
+        let options = options
+            // It tries once more by itself when it is lost, and ends then. None of it is used.
+            .max_reconnects(1)
+            .ignore_discovered_servers()
+            .request_timeout(None)
+            .event_callback(move |event| {
+                heard.hear(event);
+                ready(())
+            });
+        let to = servers.shown(place);
+        match options.connect(address).await {
+            Ok(client) => Ok(Self { place, to, client, signs }),
+            Err(error) => Err(explain_opening(&to, &error)),
+        }
+    }
+
+    /// Asks, and waits for the answer for as long as it takes.
+    pub(crate) async fn ask(&self, ask: &Ask) -> Result<Message, Failure> {
+        if self.is_over() {
+            return Err(Failure::unreached(&self.to));
+        }
+        let mut refusals = self.signs.refusals.subscribe();
+        let mut request = Request::new().payload(ask.payload.clone().into()).timeout(None);
+        request.headers.clone_from(&ask.headers);
+        let answer = pin!(self.client.send_request(ask.subject.clone(), request));
+        let refusal = pin!(async {
+            loop {
+                match refusals.recv().await {
+                    Ok(said) if is_about(&said, &ask.subject) => return said,
+                    Ok(_) | Err(RecvError::Lagged(_)) => {}
+                    Err(RecvError::Closed) => pending().await,
+                }
+            }
+        });
+        let over = pin!(self.over());
+        match select(answer, select(refusal, over)).await {
+            Either::Left((Ok(message), _)) => Ok(message),
+            Either::Left((Err(error), _)) => Err(match error.kind() {
+                RequestErrorKind::NoResponders => Failure::nobody(&ask.subject),
+                RequestErrorKind::MaxPayloadExceeded => Failure::too_large(&error),
+                RequestErrorKind::InvalidSubject => Failure::unfit(),
+                RequestErrorKind::TimedOut | RequestErrorKind::Other => Failure::broken(&self.to),
+            }),
+            Either::Right((Either::Left((said, _)), _)) => Err(Failure::forbidden(&said)),
+            Either::Right((Either::Right(_), _)) => Err(Failure::broken(&self.to)),
+        }
+    }
+
+    /// A subject of this connection's own, and what comes there.
+    pub(crate) async fn inbox(&self) -> Result<(String, Subscriber), Failure> {
+        let inbox = self.client.new_inbox();
+        let messages = self.client.subscribe(inbox.clone()).await.map_err(|_| Failure::broken(&self.to))?;
+        Ok((inbox, messages))
+    }
+
+    /// Sends what nobody waits to be answered.
+    pub(crate) async fn tell(&self, subject: String) {
+        let _ = self.client.publish_with_reply(subject, self.client.new_inbox(), Vec::new().into()).await;
+    }
+
+    /// How many answers came, to whomever.
+    pub(crate) fn answers(&self) -> u64 {
+        self.client.statistics().in_messages.load(Ordering::Relaxed)
+    }
+
+    /// It is used no more: what lasts on it has to go to another.
+    pub(crate) fn give_up(&self) {
+        self.signs.over.send_replace(true);
+    }
+
+    pub(crate) fn is_over(&self) -> bool {
+        *self.signs.over.borrow()
+    }
+
+    /// When it has broken, or is [given up](Self::give_up).
+    pub(crate) fn over(&self) -> impl Future<Output = ()> + Send + 'static {
+        let mut over = self.signs.over.subscribe();
+        async move {
+            let _ = over.wait_for(|over| *over).await;
+        }
+    }
+}
+
+/// Whether a refusal is about what was published there. One of a subscription is about all: the answers would come there.
+fn is_about(said: &str, subject: &str) -> bool {
+    match said.split_once(" for Publish to ") {
+        Some((_, refused)) => refused.trim_matches('"') == subject,
+        None => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_is_for_who_asked() {
+        let publish = "Permissions Violation for Publish to \"$KV.lessor.a\"";
+        assert!(is_about(publish, "$KV.lessor.a"));
+        assert!(!is_about(publish, "$KV.lessor.ab"));
+        assert!(is_about("Permissions Violation for Subscription to \"_INBOX.x.*\"", "$KV.lessor.a"));
+    }
+}

@@ -1,0 +1,124 @@
+//! Elections on a cluster of three, while its servers fail: there are never two leaders, and terms grow.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::executor::block_on;
+use lessor::{Builder, Storage};
+use lessor_nats::NatsStorage;
+use lessor_servers::elections::{Elections, now, sleep_until};
+use lessor_servers::nats::Cluster;
+
+const TTL: Duration = Duration::from_secs(2);
+
+/// Until a stream has another leader, beside what is promised of elections: NATS takes four to nine seconds to miss one, and the same
+/// again for who leads the whole cluster.
+const ELECTION: Duration = Duration::from_secs(20);
+
+fn cluster() -> Cluster {
+    let cluster = Cluster::start();
+    let storage = NatsStorage::builder().replicas(3).unwrap().build(cluster.addresses()).unwrap();
+    block_on(storage.migrate()).unwrap();
+    cluster
+}
+
+/// A node with all addresses each, whichever it begins with.
+fn on(cluster: &Cluster) -> Elections {
+    let storage = || Arc::new(NatsStorage::new(cluster.addresses()).unwrap()) as Arc<dyn Storage>;
+    let storages = (0..3).map(|_| storage()).collect();
+    Elections::start(&["first", "second"], storages, |builder: Builder| builder.ttl(TTL))
+}
+
+fn pause(time: Duration) {
+    sleep_until(now().saturating_add(time));
+}
+
+/// Somebody leads each key while one server is away, and when it is back. The one that the stream's leader was.
+fn goes_on(hurt: impl Fn(&Cluster, usize), heal: impl Fn(&Cluster, usize)) {
+    let cluster = cluster();
+    let elections = on(&cluster);
+    let _ = elections.leader();
+    for _ in 0..2 {
+        let leader = cluster.leader();
+        hurt(&cluster, leader);
+        elections.all_led_after(now(), ELECTION);
+        // Longer than a lease: whoever led by what the old one said has to have stopped.
+        pause(TTL * 2);
+        heal(&cluster, leader);
+        elections.all_led_after(now(), ELECTION);
+        pause(TTL);
+    }
+    elections.finish();
+}
+
+#[test]
+fn the_leader_stands_still() {
+    let still = |cluster: &Cluster, member: usize| cluster.members()[member].pause();
+    goes_on(still, |cluster, member| cluster.members()[member].resume());
+}
+
+#[test]
+fn the_leader_is_killed() {
+    let killed = |cluster: &Cluster, member: usize| cluster.members()[member].stop();
+    goes_on(killed, |cluster, member| cluster.members()[member].crash());
+}
+
+/// Its clients still reach it: for some seconds it goes on answering reads, and never a write.
+#[test]
+fn the_leader_is_cut_off() {
+    goes_on(Cluster::isolate, |cluster, _| cluster.heal());
+}
+
+/// Without a majority nobody leads for longer than a ttl; with one again, somebody does.
+#[test]
+fn the_majority_is_gone() {
+    let cluster = cluster();
+    let elections = on(&cluster);
+    let (_, term) = elections.leader();
+    for member in &cluster.members()[..2] {
+        member.pause();
+    }
+    pause(TTL + Duration::from_millis(200));
+    assert!(elections.nobody_leads());
+    for member in &cluster.members()[..2] {
+        member.resume();
+    }
+    elections.all_led_after(now(), ELECTION);
+    assert!(elections.leader().1 > term);
+    elections.finish();
+}
+
+/// All are killed at once, and come back: what was granted is still known.
+#[test]
+fn all_are_killed() {
+    let cluster = cluster();
+    let elections = on(&cluster);
+    let _ = elections.leader();
+    for _ in 0..2 {
+        cluster.crash();
+        elections.all_led_after(now(), ELECTION);
+    }
+    elections.finish();
+}
+
+/// A candidate whose only server is cut off from the others stops in time, and another leads.
+#[test]
+fn a_candidate_of_a_lost_server() {
+    let cluster = cluster();
+    let each = cluster
+        .addresses()
+        .into_iter()
+        .map(|address| Arc::new(NatsStorage::new([address]).unwrap()) as Arc<dyn Storage>);
+    let elections = Elections::start(&["k"], each.collect(), |builder: Builder| builder.ttl(TTL));
+    for _ in 0..2 {
+        let (leader, term) = elections.leader();
+        cluster.isolate(leader);
+        elections.wait("another leads", || {
+            Some(elections.leader()).filter(|(other, later)| *other != leader && *later > term)
+        });
+        cluster.heal();
+        elections.follows(leader);
+        elections.all_led_after(now(), ELECTION);
+    }
+    elections.finish();
+}

@@ -1,0 +1,137 @@
+//! `NatsStorage` keeps the contract of a storage: on one server, and with handles on the members of a cluster.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use futures::executor::block_on;
+use lessor::storage::conformance::{self, Failures, Harness, Power};
+use lessor::{Storage, StorageError, StorageExt, SystemTimer, async_trait};
+use lessor_nats::NatsStorage;
+use lessor_servers::hand_over::hand_over;
+use lessor_servers::nats::{Cluster, Server};
+use lessor_servers::proxy::{Mode, Proxy};
+
+struct Nats {
+    addresses: Vec<String>,
+    restart: Box<dyn Fn() + Send + Sync>,
+    handles: AtomicUsize,
+    /// Before the first one, for who is to be cut off.
+    proxy: Proxy,
+}
+
+impl Nats {
+    fn on(server: Server) -> Self {
+        let (addresses, port) = (vec![server.address()], server.port());
+        Self::with(addresses, 1, port, Box::new(move || server.crash()))
+    }
+
+    /// All members crash at once.
+    fn on_each_of(cluster: Cluster) -> Self {
+        let (addresses, port) = (cluster.addresses(), cluster.members()[0].port());
+        Self::with(addresses, 3, port, Box::new(move || cluster.crash()))
+    }
+
+    fn with(addresses: Vec<String>, replicas: usize, port: u16, restart: Box<dyn Fn() + Send + Sync>) -> Self {
+        let builder = NatsStorage::builder().replicas(replicas).unwrap();
+        block_on(builder.build(addresses.clone()).unwrap().migrate()).unwrap();
+        Self { addresses, restart, handles: AtomicUsize::new(0), proxy: Proxy::to(port) }
+    }
+}
+
+#[async_trait]
+impl Harness for Nats {
+    type Storage = NatsStorage;
+    type Timer = SystemTimer;
+
+    /// Each handle is on another member.
+    async fn storage(&self) -> Result<NatsStorage, StorageError> {
+        let handle = self.handles.fetch_add(1, Ordering::SeqCst);
+        Ok(NatsStorage::new([self.addresses[handle % self.addresses.len()].clone()])?)
+    }
+
+    fn timer(&self) -> SystemTimer {
+        SystemTimer::new()
+    }
+
+    fn ttl(&self) -> Duration {
+        Duration::from_millis(500)
+    }
+
+    async fn restart(&self) -> Result<Power, StorageError> {
+        (self.restart)();
+        Ok(Power::Used)
+    }
+
+    async fn unreachable(&self) -> Result<Option<NatsStorage>, StorageError> {
+        self.proxy.set(Mode::Pass);
+        let storage = NatsStorage::new([format!("127.0.0.1:{}", self.proxy.port())])?;
+        storage.check().await?;
+        self.proxy.set(Mode::Cut);
+        Ok(Some(storage))
+    }
+}
+
+/// What no store without a clock, and without a loss of data, has. A reply that is lost is a matter of the network's; and what lies
+/// between reading and writing is inside, and tried there.
+const NEVER: [&str; 10] = [
+    "age_counts_from_the_grant",
+    "age_goes_on_with_the_term",
+    "age_begins_anew_with_each_term",
+    "age_is_shown_always_or_never",
+    "broken_reply_is_healed_by_asking_again",
+    "clock_back_lease_lasts_no_longer_than_ttl",
+    "clock_back_dead_leader_is_replaced",
+    "clock_back_reservation_ends",
+    "data_loss_terms_still_grow",
+    "data_loss_freezes",
+];
+
+fn keeps_the_contract(harness: &Nats) -> Result<(), Failures> {
+    let report = smol::block_on(conformance::run(harness));
+    println!("{report}");
+    let left_out = report.not_available().iter().map(|left_out| left_out.case);
+    let left_out: Vec<_> = left_out.filter(|case| !case.starts_with("lingering_")).collect();
+    assert_eq!(left_out, NEVER);
+    report.into_result()
+}
+
+#[test]
+fn one_server() -> Result<(), Failures> {
+    keeps_the_contract(&Nats::on(Server::start()))
+}
+
+#[test]
+fn three_members() -> Result<(), Failures> {
+    keeps_the_contract(&Nats::on_each_of(Cluster::start()))
+}
+
+fn migrated(server: &Server) -> NatsStorage {
+    let storage = NatsStorage::new([server.address()]).unwrap();
+    block_on(storage.migrate()).unwrap();
+    storage
+}
+
+#[test]
+fn every_executor() {
+    let server = Server::start();
+    let election = || hand_over(migrated(&server));
+    smol::block_on(election());
+    async_std::task::block_on(election());
+    block_on(election());
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(election());
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap().block_on(election());
+}
+
+/// A connection is no runtime's of the program: it outlives each of them.
+#[test]
+fn from_runtime_to_runtime() {
+    let server = Server::start();
+    let storage = migrated(&server);
+    let key = lessor::Key::new("k").unwrap();
+    for _ in 0..3 {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(storage.get(&key)).unwrap();
+        drop(runtime);
+        block_on(storage.get(&key)).unwrap();
+    }
+}

@@ -1,0 +1,147 @@
+//! One connection, to one server at a time.
+
+use std::net::TcpListener;
+use std::time::Duration;
+
+use futures::FutureExt;
+use futures::future::{Either, join_all, select};
+use lessor::{Storage, StorageExt};
+use lessor_nats::NatsStorage;
+use lessor_servers::nats::Server;
+use lessor_servers::proxy::{Mode, Proxy};
+use smol::{Timer, block_on};
+
+use crate::{claim, claims, extended, granted, key, renewal, requests, server, soon};
+
+fn at(proxy: &Proxy) -> NatsStorage {
+    NatsStorage::new([format!("127.0.0.1:{}", proxy.port())]).unwrap()
+}
+
+/// A storage is made while the server is away, and works when it comes.
+#[test]
+fn nothing_is_sent_before_it_is_asked() {
+    let server = Server::start();
+    server.stop();
+    let storage = NatsStorage::new([server.address()]).unwrap();
+    block_on(async {
+        assert!(storage.check().await.is_err());
+        server.crash();
+        storage.migrate().await.unwrap();
+        storage.check().await.unwrap();
+    });
+}
+
+/// All requests share it, also those that are given up.
+#[test]
+fn one_for_all() {
+    let server = server();
+    let proxy = Proxy::to(server.port());
+    let storage = at(&proxy);
+    block_on(async {
+        storage.check().await.unwrap();
+        let all = claims(200, 1).into_iter().map(|claim| storage.acquire(claim));
+        assert!(join_all(all).await.iter().all(Result::is_ok));
+        assert!(storage.call_all(requests(claims(300, 1))).await.iter().all(Result::is_ok));
+        let mut wakeups = storage.subscribe(&key("k"));
+        crate::woken(&mut wakeups).await;
+        assert_eq!(proxy.opened(), 1);
+        drop((storage, wakeups));
+        let closed = async {
+            while proxy.open() > 0 {
+                Timer::after(Duration::from_millis(10)).await;
+            }
+        };
+        soon(closed).await.expect("it ends with the storage");
+    });
+}
+
+/// One on which nobody gets an answer is replaced by who comes next; a request that is given up is not waited for.
+#[test]
+fn a_silent_one_is_replaced() {
+    let server = server();
+    let proxy = Proxy::to(server.port());
+    let storage = at(&proxy);
+    block_on(async {
+        let claimed = claim("k", 1);
+        let term = granted(storage.acquire(claimed.clone()).await);
+        proxy.forget();
+        let given_up = select(storage.renew(renewal(&claimed, term)).boxed(), Timer::after(Duration::from_millis(300)));
+        assert!(matches!(given_up.await, Either::Right(_)));
+        extended(soon(storage.renew(renewal(&claimed, term))).await.expect("a new connection"));
+        assert_eq!(proxy.opened(), 2);
+    });
+}
+
+/// What is awaited when a connection breaks is answered at once: nobody waits for an answer that was lost with it.
+#[test]
+fn a_lost_answer_is_not_waited_for() {
+    let server = server();
+    let proxy = Proxy::to(server.port());
+    let storage = at(&proxy);
+    block_on(async {
+        let claimed = claim("k", 1);
+        let term = granted(storage.acquire(claimed.clone()).await);
+        proxy.set(Mode::DropReplies);
+        let lost = async {
+            Timer::after(Duration::from_millis(200)).await;
+            proxy.reset_open();
+            proxy.set(Mode::Pass);
+        };
+        let (renewed, ()) = futures::join!(soon(storage.renew(renewal(&claimed, term))), lost);
+        let error = renewed.expect("it is told at once").unwrap_err();
+        assert!(error.to_string().contains("the connection was lost"), "{error}");
+        extended(storage.renew(renewal(&claimed, term)).await);
+    });
+}
+
+/// Servers that are down are passed over within a request, those that do not answer by the next one.
+#[test]
+fn the_next_server() {
+    let server = server();
+    // Nobody listens there, and nobody answers.
+    let (down, mute) = (lessor_servers::free_port(), TcpListener::bind(("127.0.0.1", 0)).unwrap());
+    let mute = format!("127.0.0.1:{}", mute.local_addr().unwrap().port());
+    block_on(async {
+        for _ in 0..10 {
+            let mut addresses = vec![server.address()];
+            addresses.extend((0..3).map(|_| format!("127.0.0.1:{down}")));
+            NatsStorage::new(addresses).unwrap().check().await.unwrap();
+        }
+        let addresses = [server.address(), mute];
+        let storages: Vec<_> = (0..16).map(|_| NatsStorage::new(addresses.clone()).unwrap()).collect();
+        let (mut silent, k) = (0, key("k"));
+        for storage in &storages {
+            let asked = select(storage.get(&k).boxed(), Timer::after(Duration::from_millis(500)));
+            if matches!(asked.await, Either::Right(_)) {
+                silent += 1;
+                assert!(soon(storage.get(&k)).await.expect("the other server").is_ok());
+            }
+        }
+        assert!((1..16).contains(&silent), "storages begin with any of the servers: {silent}");
+    });
+}
+
+/// A write whose answer is lost is an error, and is not sent again: the client repeats nothing by itself.
+#[test]
+fn writes_are_not_repeated() {
+    let server = server();
+    let proxy = Proxy::to(server.port());
+    let storage = at(&proxy);
+    block_on(async {
+        let claimed = claim("k", 1);
+        let term = granted(storage.acquire(claimed.clone()).await);
+        for _ in 0..10 {
+            let before = server.messages();
+            proxy.set(Mode::ResetAfterRequest(vec![b"candidate 1".to_vec()]));
+            storage.renew(renewal(&claimed, term)).await.unwrap_err();
+            proxy.set(Mode::Pass);
+            assert_eq!(server.messages() - before, 1);
+            // Whether it got through or not.
+            extended(storage.renew(renewal(&claimed, term)).await);
+        }
+        // A read is.
+        storage.check().await.unwrap();
+        proxy.reset_open();
+        storage.get(&claimed.key).await.unwrap();
+    });
+}
