@@ -26,8 +26,8 @@ pub(crate) struct Ask {
 
 /// A way to one server, as this user.
 ///
-/// It ends with the first sign that it has broken, or when it is [given up](Self::give_up): the client, which would connect again
-/// by itself, is dropped then. So whoever waits for an answer that was lost hears of it at once.
+/// It ends with the first sign that it has broken: the client, which would connect again by itself, is dropped then. So whoever waits
+/// for an answer that was lost hears of it at once.
 pub(crate) struct Connection {
     /// Of the server.
     pub(crate) place: usize,
@@ -39,15 +39,32 @@ pub(crate) struct Connection {
 
 /// What the server and the client say beside their answers.
 struct Signs {
-    over: watch::Sender<bool>,
+    state: watch::Sender<State>,
     /// Of rights that are missing: who asked hears nothing else.
     refusals: broadcast::Sender<Arc<str>>,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum State {
+    Open,
+    /// What is asked goes to another one, and so does what lasts. Whoever waits for an answer may still hear it.
+    GivenUp,
+    /// Nothing comes on it any more.
+    Lost,
+}
+
 impl Signs {
+    fn reach(&self, state: State) {
+        self.state.send_if_modified(|now| {
+            let moves = state > *now;
+            *now = state.max(*now);
+            moves
+        });
+    }
+
     fn hear(&self, event: Event) {
         match event {
-            Event::Disconnected | Event::Closed => drop(self.over.send_replace(true)),
+            Event::Disconnected | Event::Closed => self.reach(State::Lost),
             Event::ServerError(ServerError::Other(said)) if said.starts_with("Permissions Violation") => {
                 drop(self.refusals.send(said.into()));
             }
@@ -63,7 +80,7 @@ impl Connection {
     /// The server cannot be reached, or lets this user not in.
     pub(crate) async fn open(servers: &Servers, place: usize) -> Result<Self, Failure> {
         let (address, options) = servers.at(place).ok_or_else(Failure::unfit)?;
-        let signs = Arc::new(Signs { over: watch::Sender::new(false), refusals: broadcast::Sender::new(REFUSALS) });
+        let signs = Arc::new(Signs { state: watch::Sender::new(State::Open), refusals: broadcast::Sender::new(REFUSALS) });
         let heard = signs.clone();
         let options = options
             // It tries once more by itself when it is lost, and ends then. None of it is used.
@@ -83,7 +100,7 @@ impl Connection {
 
     /// Asks, and waits for the answer for as long as it takes.
     pub(crate) async fn ask(&self, ask: &Ask) -> Result<Message, Failure> {
-        if self.is_over() {
+        if *self.signs.state.borrow() == State::Lost {
             return Err(Failure::unreached(&self.to));
         }
         let mut refusals = self.signs.refusals.subscribe();
@@ -99,8 +116,8 @@ impl Connection {
                 }
             }
         });
-        let over = pin!(self.over());
-        match select(answer, select(refusal, over)).await {
+        let lost = pin!(self.reaches(State::Lost));
+        match select(answer, select(refusal, lost)).await {
             Either::Left((Ok(message), _)) => Ok(message),
             Either::Left((Err(error), _)) => Err(match error.kind() {
                 RequestErrorKind::NoResponders => Failure::nobody(&ask.subject),
@@ -132,18 +149,22 @@ impl Connection {
 
     /// It is used no more: what lasts on it has to go to another.
     pub(crate) fn give_up(&self) {
-        self.signs.over.send_replace(true);
+        self.signs.reach(State::GivenUp);
     }
 
     pub(crate) fn is_over(&self) -> bool {
-        *self.signs.over.borrow()
+        *self.signs.state.borrow() > State::Open
     }
 
     /// When it has broken, or is [given up](Self::give_up).
     pub(crate) fn over(&self) -> impl Future<Output = ()> + Send + 'static {
-        let mut over = self.signs.over.subscribe();
+        self.reaches(State::GivenUp)
+    }
+
+    fn reaches(&self, state: State) -> impl Future<Output = ()> + Send + 'static {
+        let mut states = self.signs.state.subscribe();
         async move {
-            let _ = over.wait_for(|over| *over).await;
+            let _ = states.wait_for(|now| *now >= state).await;
         }
     }
 }

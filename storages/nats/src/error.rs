@@ -107,6 +107,8 @@ impl Failure {
                 let advice = "raise the limits of the account, or max_file_store of the servers";
                 (says(ErrorKind::Permanent).advising(advice), Cause::Refused)
             }
+            // Those that are away may come back.
+            10005 => (says(ErrorKind::Transient), Cause::Refused),
             10023 => {
                 let advice = "check the disk and max_file_store of the servers";
                 (says(ErrorKind::Permanent).advising(advice), Cause::Unwell)
@@ -181,7 +183,14 @@ pub(crate) fn explain_opening(to: &str, error: &ConnectError) -> Failure {
         ConnectErrorKind::TimedOut => transient(&"it did not answer as a NATS server in time"),
         ConnectErrorKind::Io | ConnectErrorKind::Dns => {
             let chain = || source.into_iter().flat_map(chain);
-            if let Some(io) = chain().find_map(|error| error.downcast_ref::<io::Error>()) {
+            let io = chain().find_map(|error| error.downcast_ref::<io::Error>());
+            // What came first was no greeting.
+            if io.is_some_and(|io| io.kind() == io::ErrorKind::InvalidInput) {
+                let error = AdapterError::no_connection(to, "it does not answer as a NATS server", ErrorKind::Permanent);
+                let advice = "check the host and the port: another program may listen there";
+                return Failure::new(error.advising(advice), Cause::Unreached);
+            }
+            if let Some(io) = io {
                 return Failure::new(unreached(to, io, ADVICE), Cause::Unreached);
             }
             match chain().find_map(|error| error.downcast_ref::<ServerError>()) {
@@ -228,6 +237,7 @@ mod tests {
             (503, 10077, "raft: not leader", ErrorKind::Transient, Cause::Unwell),
             (503, 10023, "insufficient resources", ErrorKind::Permanent, Cause::Unwell),
             (500, 10047, "insufficient storage resources available", ErrorKind::Permanent, Cause::Refused),
+            (400, 10005, "no suitable peers for placement, peer offline", ErrorKind::Transient, Cause::Refused),
             (400, 10003, "bad request", ErrorKind::Permanent, Cause::Refused),
         ] {
             let failure = Failure::said(&Said { code, err_code, description: description.into() });

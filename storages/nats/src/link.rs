@@ -1,17 +1,27 @@
 //! The one connection of a storage: made when it is needed, and anew, to the next server, when it fails.
 
+use core::pin::pin;
+use core::time::Duration;
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use async_nats::Message;
+use futures::StreamExt;
+use futures::future::{Either, select};
 use futures::lock::Mutex as AsyncMutex;
+use futures::stream::FuturesUnordered;
 use lessor_kit::runtime;
 use serde::de::DeserializeOwned;
+use tokio::time::sleep;
 
 use crate::api;
 use crate::connection::{Ask, Connection};
 use crate::error::{Cause, Failure};
 use crate::servers::Servers;
+
+/// After so long a silence what may be asked again is, and after twice as long again.
+const AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// The way to the cluster: to one of its servers at a time, as long as that answers.
 ///
@@ -58,27 +68,33 @@ impl Link {
 
     async fn ask_here<T: DeserializeOwned>(&self, repeat: Repeat, ask: &Ask) -> Result<T, Failure> {
         // One may have hung up just now: it is worth a second try also where it is the only one.
-        let mut left = self.servers.count().max(2);
+        let (mut left, mut may_be_old) = (self.servers.count(), true);
         // What a server said of itself tells more than that others are down.
         let mut unwell = None;
         loop {
-            let failure = match self.connection_here().await {
-                Ok(connection) => match self.exchange(&connection, ask).await {
-                    Ok(answer) => return Ok(answer),
-                    Err(failure) => failure,
-                },
-                Err(failure) => failure,
-            };
             left = left.saturating_sub(1);
-            let may_repeat = left > 0
-                && match failure.cause {
-                    Cause::Unreached => true,
-                    // The same one would say the same.
-                    Cause::Nobody => self.servers.count() > 1,
-                    Cause::Broken => repeat == Repeat::Anytime,
-                    Cause::Unwell => repeat == Repeat::Anytime && self.servers.count() > 1,
-                    Cause::Refused => false,
-                };
+            let (failure, may_repeat) = match self.connection_here().await {
+                Ok(connection) => match self.exchange(&connection, repeat, ask).await {
+                    Ok(answer) => return Ok(answer),
+                    Err(failure) => {
+                        let may_repeat = match failure.cause {
+                            Cause::Unreached => left > 0 || core::mem::take(&mut may_be_old),
+                            // The same server would say the same.
+                            Cause::Nobody => left > 0,
+                            Cause::Broken => {
+                                repeat == Repeat::Anytime && (left > 0 || core::mem::take(&mut may_be_old))
+                            }
+                            Cause::Unwell => repeat == Repeat::Anytime && left > 0,
+                            Cause::Refused => false,
+                        };
+                        (failure, may_repeat)
+                    }
+                },
+                Err(failure) => {
+                    let may_repeat = failure.cause == Cause::Unreached && left > 0;
+                    (failure, may_repeat)
+                }
+            };
             match failure.cause {
                 Cause::Unreached if !may_repeat => return Err(unwell.unwrap_or(failure)),
                 _ if !may_repeat => return Err(failure),
@@ -92,10 +108,14 @@ impl Link {
     pub(crate) async fn exchange<T: DeserializeOwned>(
         &self,
         connection: &Arc<Connection>,
+        repeat: Repeat,
         ask: &Ask,
     ) -> Result<T, Failure> {
         let silence = SilenceWatch { link: self, connection, answers: connection.answers() };
-        let answer = connection.ask(ask).await;
+        let answer = match repeat {
+            Repeat::Anytime => until_answered(connection, ask).await,
+            Repeat::Unapplied => connection.ask(ask).await,
+        };
         silence.ends();
         let answer = answer.and_then(|message| api::read(&message.payload));
         if let Err(failure) = &answer {
@@ -164,6 +184,20 @@ impl Current {
     fn live(&mut self) -> Option<Arc<Connection>> {
         drop(self.connection.take_if(|connection| connection.is_over()));
         self.connection.clone()
+    }
+}
+
+/// Asks again after a while, and again: a server is silent where the one that would answer is just being chosen, and it does not come
+/// back to what it was asked.
+async fn until_answered(connection: &Connection, ask: &Ask) -> Result<Message, Failure> {
+    let mut asked = FuturesUnordered::new();
+    let mut pause = AGAIN_AFTER;
+    loop {
+        asked.push(connection.ask(ask));
+        match select(asked.next(), pin!(sleep(pause))).await {
+            Either::Left((Some(answer), _)) => return answer,
+            _ => pause = pause.saturating_mul(2),
+        }
     }
 }
 

@@ -27,6 +27,7 @@ use crate::api::{self, Held};
 use crate::bucket::{Bucket, Found};
 use crate::connection::Connection;
 use crate::error::Failure;
+use crate::link::Repeat;
 use crate::setup::PATIENCE;
 
 /// How often a server tells that it has nothing to tell.
@@ -246,7 +247,7 @@ impl Consumer {
             },
         });
         let ask = api::ask(format!("CONSUMER.CREATE.{stream}.{name}"), &consumer);
-        bucket.link.exchange::<IgnoredAny>(&connection, &ask).await?;
+        bucket.link.exchange::<IgnoredAny>(&connection, Repeat::Unapplied, &ask).await?;
         Ok(Self { connection, messages, name, stream, delivered: 0, followed: HashMap::new() })
     }
 

@@ -15,8 +15,8 @@ struct Nats {
     addresses: Vec<String>,
     restart: Box<dyn Fn() + Send + Sync>,
     handles: AtomicUsize,
-    /// Before the first one, for who is to be cut off.
-    proxy: Proxy,
+    /// Of the first one.
+    port: u16,
 }
 
 impl Nats {
@@ -34,7 +34,7 @@ impl Nats {
     fn with(addresses: Vec<String>, replicas: usize, port: u16, restart: Box<dyn Fn() + Send + Sync>) -> Self {
         let builder = NatsStorage::builder().replicas(replicas).unwrap();
         block_on(builder.build(addresses.clone()).unwrap().migrate()).unwrap();
-        Self { addresses, restart, handles: AtomicUsize::new(0), proxy: Proxy::to(port) }
+        Self { addresses, restart, handles: AtomicUsize::new(0), port }
     }
 }
 
@@ -63,10 +63,10 @@ impl Harness for Nats {
     }
 
     async fn unreachable(&self) -> Result<Option<NatsStorage>, StorageError> {
-        self.proxy.set(Mode::Pass);
-        let storage = NatsStorage::new([format!("127.0.0.1:{}", self.proxy.port())])?;
+        let proxy = Proxy::to(self.port);
+        let storage = NatsStorage::new([format!("127.0.0.1:{}", proxy.port())])?;
         storage.check().await?;
-        self.proxy.set(Mode::Cut);
+        proxy.set(Mode::Cut);
         Ok(Some(storage))
     }
 }

@@ -133,7 +133,7 @@ fn what_forgets_is_refused() {
         // What the client that these tests use does not know of.
         for (setting, value) in [("persist_mode", "\"async\""), ("allow_msg_counter", "true")] {
             let config = format!(
-                r#"{{"name":"KV_lessor","subjects":["$KV.lessor.>"],"retention":"limits","storage":"file","discard":"new",
+                r#"{{"name":"KV_lessor","subjects":["$KV.lessor.>"],"retention":"limits","storage":"file","discard":"old",
                     "num_replicas":1,"max_age":0,"max_msgs":-1,"max_bytes":-1,"max_consumers":-1,"{setting}":{value}}}"#
             );
             let client = async_nats::connect(server.address()).await.unwrap();

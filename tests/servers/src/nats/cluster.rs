@@ -39,9 +39,23 @@ impl Cluster {
                 Server::new(ports[member], settings)
             })
             .collect();
-        members.iter().for_each(Server::run);
-        members.iter().for_each(Server::wait_until_it_serves);
-        Self { members, routes }
+        let cluster = Self { members, routes };
+        cluster.run();
+        cluster
+    }
+
+    fn run(&self) {
+        self.members.iter().for_each(Server::run);
+        self.members.iter().for_each(Server::wait_until_it_serves);
+        // Until then it has no place for three copies.
+        self.members[0].wait_until(|| self.members.iter().any(Self::sees_the_others));
+    }
+
+    /// Whether it leads the cluster, and knows that the two others are there.
+    fn sees_the_others(member: &Server) -> bool {
+        let said = member.get("/jsz").unwrap_or_default();
+        let others = said.split_once("\"meta_cluster\"").map_or("", |(_, cluster)| cluster);
+        others.matches("\"current\": true").count() == 2
     }
 
     /// Its members.
@@ -92,8 +106,7 @@ impl Cluster {
     /// If they do not start.
     pub fn crash(&self) {
         self.members.iter().for_each(Server::stop);
-        self.members.iter().for_each(Server::run);
-        self.members.iter().for_each(Server::wait_until_it_serves);
+        self.run();
     }
 
     /// Cuts one member off from the two others, which go on. Its clients still reach it.
