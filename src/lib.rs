@@ -83,6 +83,7 @@
 //! | `lessor-postgres` | `PostgresStorage` | a PostgreSQL database, on two connections for all keys |
 //! | `lessor-mysql` | `MySqlStorage` | a MySQL or MariaDB database, on two connections for all keys |
 //! | `lessor-redis` | `RedisStorage` | a Redis server, through your own redis-rs client |
+//! | `lessor-nats` | `NatsStorage` | a bucket of NATS JetStream, one server or a cluster |
 //! | `lessor-http` | `HttpStorage` | a lease service over HTTP, on Cloudflare's Durable Objects |
 //! | `lessor-any` | any of them, by its URL | programs that leave the choice to whoever runs them |
 //!

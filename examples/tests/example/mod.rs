@@ -6,10 +6,11 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 /// The features of this package, and whether this test was built with them.
-const FEATURES: [(&str, bool); 10] = [
+const FEATURES: [(&str, bool); 11] = [
     ("async-std", cfg!(feature = "async-std")),
     ("http", cfg!(feature = "http")),
     ("mysql", cfg!(feature = "mysql")),
+    ("nats", cfg!(feature = "nats")),
     ("postgres", cfg!(feature = "postgres")),
     ("prometheus", cfg!(feature = "prometheus")),
     ("redis", cfg!(feature = "redis")),

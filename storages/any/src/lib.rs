@@ -7,6 +7,7 @@
 //! | `sqlite` | `lessor-sqlite` | compiles SQLite in |
 //! | `postgres`, `mysql` | `lessor-postgres`, `lessor-mysql` | need Rust 1.94, for sqlx |
 //! | `redis` | `lessor-redis` | |
+//! | `nats` | `lessor-nats` | always with TLS |
 //! | `http` | `lessor-http` | always with TLS |
 //! | `tls-rustls` | | TLS for those of `postgres`, `mysql` and `redis` that are on |
 //! | `tokio` | | those of the same three that are on use tokio's sockets within tokio, instead of smol's |
@@ -20,7 +21,9 @@ use lessor::Storage;
 mod error;
 #[cfg(feature = "sqlite")]
 mod file;
-#[cfg(any(feature = "mysql", feature = "postgres", feature = "redis", feature = "sqlite"))]
+#[cfg(feature = "nats")]
+mod nats;
+#[cfg(any(feature = "mysql", feature = "nats", feature = "postgres", feature = "redis", feature = "sqlite"))]
 mod parameters;
 #[cfg(any(feature = "mysql", feature = "postgres", feature = "redis"))]
 mod tls;
@@ -41,10 +44,16 @@ mod readme {}
 /// | `postgres://user:password@host/database` | [`PostgresStorage`](lessor_postgres::PostgresStorage) | `postgres` |
 /// | `mysql://user:password@host/database` | [`MySqlStorage`](lessor_mysql::MySqlStorage) | `mysql` |
 /// | `redis://user:password@host` | [`RedisStorage`](lessor_redis::RedisStorage): the first candidates wait for its `max_ttl` | `redis` |
+/// | `nats://user:password@host:4222,host2:4222/bucket` | [`NatsStorage`](lessor_nats::NatsStorage): the servers of a cluster, and a bucket of theirs | `nats` |
 /// | `https://token@host`, `http://token@localhost:8787` | [`HttpStorage`](lessor_http::HttpStorage): a lease service | `http` |
 ///
 /// Special characters in a URL are written as `%` and two hexadecimal digits. `postgresql:` is another name of
 /// `postgres:`, `mariadb:` of `mysql:`; `rediss:` is Redis with TLS. All settings are the defaults.
+///
+/// Of NATS name all servers that clients reach; the port is 4222 unless it is said, and the bucket is `lessor`. It is created
+/// if it is missing: in a cluster with `?replicas=3`. A token stands in the place of user and password. With `natss:` there is no connection without
+/// TLS, and files are given as to NATS's own program: `?tlsca=ca.crt`, beside the system's root certificates,
+/// `&tlscert=client.crt&tlskey=client.key`.
 ///
 /// TLS to databases and to Redis needs feature `tls-rustls`; its settings (`sslmode=verify-full`, say) are in the URL, in each
 /// driver's words. Where it is asked for and the program has none, `open` fails; it never connects without. A parameter that
@@ -77,7 +86,14 @@ mod readme {}
 /// # Cancel safety
 /// A dropped call may have created the SQLite file, or the table; it does nothing else.
 #[cfg_attr(
-    not(all(feature = "http", feature = "mysql", feature = "postgres", feature = "redis", feature = "sqlite")),
+    not(all(
+        feature = "http",
+        feature = "mysql",
+        feature = "nats",
+        feature = "postgres",
+        feature = "redis",
+        feature = "sqlite"
+    )),
     allow(rustdoc::broken_intra_doc_links, reason = "a storage that is not there is named without a link")
 )]
 pub async fn open(url: &str) -> Result<Arc<dyn Storage>, OpenError> {
@@ -116,6 +132,12 @@ pub async fn open(url: &str) -> Result<Arc<dyn Storage>, OpenError> {
             let client = lessor_redis::redis::Client::open(url).map_err(|error| tls::missing_for(url, &error))?;
             ready(lessor_redis::RedisStorage::new(client)).await
         }
+        #[cfg(feature = "nats")]
+        "nats" => {
+            let storage = nats::named(url)?;
+            storage.migrate().await?;
+            ready(storage).await
+        }
         #[cfg(feature = "http")]
         "http" => {
             let (url, token) = url::split_token(url)?;
@@ -126,7 +148,14 @@ pub async fn open(url: &str) -> Result<Arc<dyn Storage>, OpenError> {
     }
 }
 
-#[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql", feature = "redis", feature = "http"))]
+#[cfg(any(
+    feature = "sqlite",
+    feature = "postgres",
+    feature = "mysql",
+    feature = "redis",
+    feature = "nats",
+    feature = "http"
+))]
 async fn ready(storage: impl Storage + 'static) -> Result<Arc<dyn Storage>, OpenError> {
     storage.check().await?;
     Ok(Arc::new(storage))

@@ -3,7 +3,7 @@
 use crate::OpenError;
 
 /// The schemes there are, and the feature that each needs.
-pub(crate) const SCHEMES: [(&str, &str); 10] = [
+pub(crate) const SCHEMES: [(&str, &str); 12] = [
     ("sqlite", "sqlite"),
     ("file", "sqlite"),
     ("postgres", "postgres"),
@@ -12,6 +12,8 @@ pub(crate) const SCHEMES: [(&str, &str); 10] = [
     ("mariadb", "mysql"),
     ("redis", "redis"),
     ("rediss", "redis"),
+    ("nats", "nats"),
+    ("natss", "nats"),
     ("http", "http"),
     ("https", "http"),
 ];
@@ -93,6 +95,8 @@ mod tests {
             ("mariadb://h/d", "mysql"),
             ("redis://h", "redis"),
             ("rediss://h", "redis"),
+            ("nats://h1,h2", "nats"),
+            ("natss://h", "nats"),
             ("https://t@h", "http"),
         ] {
             assert_eq!(feature(url), Ok(expected), "{url}");

@@ -80,7 +80,8 @@ impl Connection {
     /// The server cannot be reached, or lets this user not in.
     pub(crate) async fn open(servers: &Servers, place: usize) -> Result<Self, Failure> {
         let (address, options) = servers.at(place).ok_or_else(Failure::unfit)?;
-        let signs = Arc::new(Signs { state: watch::Sender::new(State::Open), refusals: broadcast::Sender::new(REFUSALS) });
+        let signs =
+            Arc::new(Signs { state: watch::Sender::new(State::Open), refusals: broadcast::Sender::new(REFUSALS) });
         let heard = signs.clone();
         let options = options
             // It tries once more by itself when it is lost, and ends then. None of it is used.

@@ -186,7 +186,8 @@ pub(crate) fn explain_opening(to: &str, error: &ConnectError) -> Failure {
             let io = chain().find_map(|error| error.downcast_ref::<io::Error>());
             // What came first was no greeting.
             if io.is_some_and(|io| io.kind() == io::ErrorKind::InvalidInput) {
-                let error = AdapterError::no_connection(to, "it does not answer as a NATS server", ErrorKind::Permanent);
+                let error =
+                    AdapterError::no_connection(to, "it does not answer as a NATS server", ErrorKind::Permanent);
                 let advice = "check the host and the port: another program may listen there";
                 return Failure::new(error.advising(advice), Cause::Unreached);
             }

@@ -1,13 +1,17 @@
 //! Elections on a cluster of three, while its servers fail: there are never two leaders, and terms grow.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::executor::block_on;
-use lessor::{Builder, Storage};
+use futures::future::{Either, select};
+use lessor::storage::{Acquired, Claim, Renewal, Renewed, Session};
+use lessor::{Builder, Id, Key, Storage, StorageExt};
 use lessor_nats::NatsStorage;
 use lessor_servers::elections::{Elections, now, sleep_until};
 use lessor_servers::nats::Cluster;
+use lessor_servers::proxy::Proxy;
 
 const TTL: Duration = Duration::from_secs(2);
 
@@ -121,4 +125,54 @@ fn a_candidate_of_a_lost_server() {
         elections.all_led_after(now(), ELECTION);
     }
     elections.finish();
+}
+
+async fn soon<F: Future>(what: F) -> Option<F::Output> {
+    match select(pin!(what), smol::Timer::after(Duration::from_secs(2))).await {
+        Either::Left((output, _)) => Some(output),
+        Either::Right(_) => None,
+    }
+}
+
+/// A server that led the others, and is cut off from them, answers reads with what was, until it notices. Who has written since does not
+/// believe it.
+#[test]
+fn what_was_written_is_not_denied() {
+    let (id, minute) = (Id::new("a").unwrap(), Duration::from_secs(60));
+    let cluster = cluster();
+    for round in 1..10 {
+        let leader = cluster.leader();
+        let proxy = Proxy::to(cluster.members()[(leader + 1) % 3].port());
+        let storage = NatsStorage::new([format!("127.0.0.1:{}", proxy.port())]).unwrap();
+        let (key, session) = (Key::new(format!("k{round}")).unwrap(), Session::from_bits(round));
+        let was_stale = block_on(async {
+            let claim = Claim::new(key.clone(), id.clone(), session, minute);
+            let Acquired::Granted { term, .. } = storage.acquire(claim).await.unwrap() else { panic!("it is free") };
+            cluster.isolate(leader);
+            let renewal = Renewal::new(key.clone(), id.clone(), session, term, minute);
+            // Until the two others have a leader.
+            while !matches!(soon(storage.renew(renewal.clone())).await, Some(Ok(Renewed::Extended { .. }))) {
+                smol::Timer::after(Duration::from_millis(20)).await;
+            }
+            proxy.point_to(cluster.members()[leader].port());
+            proxy.reset_open();
+            let stranger = NatsStorage::new([cluster.members()[leader].address()]).unwrap();
+            let told = soon(stranger.get(&key)).await;
+            let own = soon(storage.get(&key)).await;
+            let first = 1;
+            let is_old = |told: &Option<Result<Option<lessor::Lease>, _>>| matches!(told, Some(Ok(Some(lease))) if lease.version.get() == first);
+            assert!(!is_old(&own), "{own:?}");
+            let was_stale = is_old(&told);
+            if was_stale && let Some(own) = own {
+                let error = own.unwrap_err();
+                assert!(error.to_string().contains("before this process wrote"), "{error}");
+            }
+            was_stale
+        });
+        cluster.heal();
+        if was_stale {
+            return;
+        }
+    }
+    panic!("the one that was cut off answered nothing");
 }

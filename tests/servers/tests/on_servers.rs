@@ -6,7 +6,7 @@ use futures::executor::block_on;
 use lessor_redis::RedisStorage;
 use lessor_servers::example::{built, two_processes_hand_over};
 use lessor_servers::redis::Keeps;
-use lessor_servers::{mysql, postgres, redis};
+use lessor_servers::{mysql, nats, postgres, redis};
 
 /// Who is told to end hands over, and the next one leads in a later term at once.
 #[test]
@@ -64,4 +64,10 @@ fn failover_with_redis() {
     let server = redis::Server::start(Keeps::Nothing);
     block_on(RedisStorage::new(server.client()).initialise()).unwrap();
     survives_failovers(&server.url(), redis::PASSWORD);
+}
+
+#[test]
+fn failover_with_nats() {
+    let server = nats::Server::with("jetstream: enabled\nauthorization { user: app, password: s3cret-of-the-tests }");
+    survives_failovers(&format!("nats://app:s3cret-of-the-tests@127.0.0.1:{}/leases", server.port()), "s3cret-of");
 }

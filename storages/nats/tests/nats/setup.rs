@@ -145,3 +145,16 @@ fn what_forgets_is_refused() {
         }
     });
 }
+
+/// What is acknowledged is on the disk: as it is documented.
+#[test]
+fn a_server_that_flushes() {
+    let server = Server::with("jetstream { sync_interval: always }");
+    let storage = storage(&server);
+    block_on(async {
+        storage.migrate().await.unwrap();
+        let _ = granted(storage.acquire(claim("k", 1)).await);
+        server.crash();
+        assert!(storage.get(&crate::key("k")).await.unwrap().unwrap().is_live());
+    });
+}

@@ -2,6 +2,7 @@
 
 pub(crate) mod etcd;
 pub(crate) mod mysql;
+pub(crate) mod nats;
 pub(crate) mod postgres;
 pub(crate) mod redis;
 

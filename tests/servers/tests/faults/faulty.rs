@@ -9,11 +9,12 @@ use lessor::storage::Session;
 use lessor_etcd::EtcdStorage;
 use lessor_mysql::MySqlStorage;
 use lessor_mysql::sqlx::{self, AssertSqlSafe};
+use lessor_nats::NatsStorage;
 use lessor_postgres::PostgresStorage;
 use lessor_postgres::sqlx::postgres::PgPoolOptions;
 use lessor_redis::RedisStorage;
 use lessor_redis::redis::Client;
-use lessor_servers::{etcd, mysql, postgres, redis};
+use lessor_servers::{etcd, mysql, nats, postgres, redis};
 
 /// Longer than any request of the elections may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -228,6 +229,41 @@ impl Faulty for etcd::Server {
     }
 
     /// What is written has no session any more.
+    fn in_a_release(_: Session, id: &str) -> Vec<Vec<u8>> {
+        vec![id.as_bytes().to_vec()]
+    }
+}
+
+impl Faulty for nats::Server {
+    const NAME: &'static str = "NATS";
+
+    fn start() -> Self {
+        let server = Self::start();
+        block_on(NatsStorage::new([server.address()]).expect("an address").migrate()).expect("a bucket");
+        server
+    }
+
+    fn port(&self) -> u16 {
+        self.port()
+    }
+
+    fn storage_at(&self, port: u16) -> Arc<dyn Storage> {
+        Arc::new(NatsStorage::new([format!("127.0.0.1:{port}")]).expect("an address"))
+    }
+
+    fn crash(&self) {
+        self.crash();
+    }
+
+    fn pause(&self) {
+        self.pause();
+    }
+
+    fn resume(&self) {
+        self.resume();
+    }
+
+    /// As in etcd.
     fn in_a_release(_: Session, id: &str) -> Vec<Vec<u8>> {
         vec![id.as_bytes().to_vec()]
     }
