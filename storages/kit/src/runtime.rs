@@ -75,7 +75,9 @@ mod tests {
     #[test]
     fn tasks_outlive_the_runtime_of_the_program() {
         let program = Builder::new_current_thread().build().unwrap();
-        let task = program.block_on(within(async { tokio::spawn(tokio::time::sleep(Duration::from_millis(20))) }));
+        let mut task = None;
+        let begun = within(async { task = Some(tokio::spawn(tokio::time::sleep(Duration::from_millis(20)))) });
+        program.block_on(begun).unwrap();
         drop(program);
         futures::executor::block_on(task.unwrap()).unwrap();
     }

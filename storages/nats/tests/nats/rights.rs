@@ -95,3 +95,22 @@ fn without_wakeups() {
         soon(second.elected()).await.expect("it looks").unwrap();
     });
 }
+
+/// A user that shows who it is by its key.
+#[cfg(feature = "nkeys")]
+#[test]
+fn a_user_that_signs() {
+    use lessor_nats::async_nats::ConnectOptions;
+    // Those of NATS's documentation.
+    let public = "UDXU4RCSJNZOIQHZNWXHXORDPRTGNJAHAHFRGZNEEJCPQTT2M7NLCNF4";
+    let seed = "SUACSSL3UAHUDXKFSNVUZRF5UHPMWZ6BFDTJ7M6USDXIEDNPPQYYYCU3VY";
+    let server = Server::with(&format!("jetstream: enabled\nauthorization {{ users: [{{ nkey: {public} }}] }}"));
+    let build = |seed: &str| {
+        let options = ConnectOptions::with_nkey(seed.into());
+        NatsStorage::builder().options(options).build([server.address()]).unwrap()
+    };
+    block_on(build(seed).migrate()).unwrap();
+    let error = block_on(build("SUno-seed").check()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Permanent);
+    assert!(error.to_string().contains("correct the user's key") && !error.to_string().contains("SUno"), "{error}");
+}
