@@ -81,7 +81,8 @@
 //! it says for a minute that the server is behind.
 //!
 //! No write is sent a second time whose outcome is open. One that arrives late finds that its condition holds or does not: it is the same as
-//! one that was judged late. There is no timeout here: the candidate's [request timeout](lessor::Config::request_timeout)
+//! one that was judged late. A read that is not answered within a second is asked again: a server says nothing while the one that would
+//! answer is being chosen. There is no timeout here: the candidate's [request timeout](lessor::Config::request_timeout)
 //! decides. A connection that breaks ends at once what waits on it; one that is silent until somebody gives up is left for the next server.
 //!
 //! In a cluster NATS takes four to nine seconds to miss the server that leads a stream, and during that nobody can renew: leases shorter than
@@ -89,7 +90,8 @@
 //!
 //! # Wake-ups
 //! Followers are woken when a key is granted, released or ended. One consumer of the stream tells of all writes of the bucket, whoever
-//! follows what: from the first [`subscribe`](lessor::Storage::subscribe) on, as long as anybody follows. It is ephemeral, in memory, and
+//! follows what: from the first [`subscribe`](lessor::Storage::subscribe) on, as long as anybody follows. (So a process hears every renewal
+//! in the bucket, some 500 bytes each: give crowds of keys that have nothing to do with each other buckets of their own.) It is ephemeral, in memory, and
 //! made anew when it is lost: with its connection, or when its heartbeat, every 2 s, is missing for 5 s. They are
 //! [complete](lessor::Wakeups::complete), so the default [retry interval](lessor::Config::retry_interval) is the ttl.
 //!

@@ -72,6 +72,24 @@ fn a_silent_one_is_replaced() {
     });
 }
 
+/// Who gives up takes nobody else's answer away, on however slow a way.
+#[test]
+fn who_gives_up_gives_up_alone() {
+    let server = server();
+    let proxy = Proxy::to(server.port());
+    let storage = at(&proxy);
+    block_on(async {
+        let claimed = claim("k", 1);
+        let term = granted(storage.acquire(claimed.clone()).await);
+        proxy.set(Mode::Delay(Duration::from_millis(300)));
+        let k = key("other");
+        let given_up = select(storage.get(&k).boxed(), Timer::after(Duration::from_millis(100)));
+        let (renewed, given_up) = futures::join!(soon(storage.renew(renewal(&claimed, term))), given_up);
+        assert!(matches!(given_up, Either::Right(_)));
+        extended(renewed.expect("an answer"));
+    });
+}
+
 /// What is awaited when a connection breaks is answered at once: nobody waits for an answer that was lost with it.
 #[test]
 fn a_lost_answer_is_not_waited_for() {

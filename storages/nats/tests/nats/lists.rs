@@ -1,8 +1,10 @@
 //! Pages of leases, beside what others keep in the same bucket.
 
+use std::time::Duration;
+
 use lessor::storage::List;
 use lessor::{Storage, StorageExt, Value};
-use lessor_nats::NatsStorage;
+use lessor_nats::{NatsStorage, async_nats};
 use smol::block_on;
 
 use crate::{claim, claims, granted, in_tokio, key, requests, server, storage, stranger};
@@ -40,6 +42,26 @@ fn pages() {
         assert_eq!(page.entries.len(), 11);
         let page = storage.list(List::new().prefix("24").start(Some(key("248")))).await.unwrap();
         assert_eq!((page.entries.len(), page.next), (2, None));
+    });
+}
+
+/// A server names 100,000 at a time.
+#[test]
+fn more_names_than_one_answer_has() {
+    let server = server();
+    let storage = storage(&server);
+    in_tokio(async {
+        let client = async_nats::connect(server.address()).await.unwrap();
+        for number in 0..100_010 {
+            client.publish(format!("$KV.lessor.of=2Fanother.{number}"), "".into()).await.unwrap();
+        }
+        client.flush().await.unwrap();
+        let _ = granted(storage.acquire(claim("z", 1)).await);
+        while server.kept() < 100_011 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        let page = storage.list(List::new()).await.unwrap();
+        assert_eq!(page.entries.into_iter().map(|entry| entry.key).collect::<Vec<_>>(), [key("z")]);
     });
 }
 
