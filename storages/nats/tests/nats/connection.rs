@@ -83,9 +83,11 @@ fn who_gives_up_gives_up_alone() {
         let term = granted(storage.acquire(claimed.clone()).await);
         proxy.set(Mode::Delay(Duration::from_millis(300)));
         let k = key("other");
-        let given_up = select(storage.get(&k).boxed(), Timer::after(Duration::from_millis(100)));
-        let (renewed, given_up) = futures::join!(soon(storage.renew(renewal(&claimed, term))), given_up);
-        assert!(matches!(given_up, Either::Right(_)));
+        let gives_up = async {
+            let asked = select(storage.get(&k).boxed(), Timer::after(Duration::from_millis(100)));
+            assert!(matches!(asked.await, Either::Right(_)));
+        };
+        let (renewed, ()) = futures::join!(soon(storage.renew(renewal(&claimed, term))), gives_up);
         extended(renewed.expect("an answer"));
     });
 }
