@@ -135,6 +135,9 @@ impl Registers for EtcdRegisters {
     async fn swap_all(&self, swaps: &[Swap<i64>]) -> Vec<Swapped> {
         let swap = |range: Range<usize>| async move {
             let swaps = swaps.get(range).unwrap_or_default();
+            if let [swap] = swaps {
+                return Ok(vec![self.swap(swap).await?]);
+            }
             let guarded: Vec<_> = swaps.iter().map(|swap| TxnOp::txn(self.guarded(swap))).collect();
             let answer = self.transact(Repeat::Unapplied, Txn::new().and_then(guarded)).await?;
             let revision = revision(&answer)?;

@@ -17,10 +17,11 @@ use lessor_kit::listener::PATIENCE;
 use lessor_kit::timeout::within;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, WeakUnboundedSender, unbounded_channel};
 use tokio::sync::watch;
+use tokio::task::unconstrained;
 
 use crate::connection::Connection;
-use crate::error::{Cause, cancelled, explain};
-use crate::link::Link;
+use crate::error::{Cause, Failure, cancelled, explain};
+use crate::link::{Link, SilenceWatch};
 use crate::registers::{look, stored};
 use crate::runtime;
 
@@ -179,10 +180,16 @@ async fn open(link: &Link, first: &Follow) -> Result<Opened, StorageError> {
     let connection = link.connection().await?;
     let mut client = connection.watcher();
     // The cluster says nothing before the watcher stands.
-    let failure = match within(PATIENCE, client.watch(first.name.clone(), Some(first.options()))).await {
-        Ok(Ok(stream)) => return Ok((stream.split(), connection)),
-        Ok(Err(error)) => explain(link.cluster(), error),
-        Err(late) => crate::error::Failure::silent(late),
+    let failure = {
+        let _watch = SilenceWatch::new(link, &connection);
+        match within(PATIENCE, client.watch(first.name.clone(), Some(first.options()))).await {
+            Ok(Ok(stream)) => {
+                connection.answered();
+                return Ok((stream.split(), connection.clone()));
+            }
+            Ok(Err(error)) => explain(link.cluster(), error),
+            Err(late) => Failure::silent(late),
+        }
     };
     link.leave_if_failed(&connection, failure.cause);
     Err(failure.error)
@@ -195,6 +202,11 @@ struct Stream {
     /// Those that are asked for: they stand in this order.
     pending: VecDeque<Follow>,
     standing: HashMap<i64, Follow>,
+}
+
+/// What a future answers at once, however much this task has done since it last paused.
+fn at_once<F: Future>(future: F) -> Option<F::Output> {
+    unconstrained(future).now_or_never()
 }
 
 enum Heard {
@@ -264,7 +276,7 @@ impl Stream {
         match order {
             Order::Follow(follow) if follow.told.is_closed() => Some(()),
             Order::Follow(follow) => {
-                let sent = self.requests.watch(follow.name.clone(), Some(follow.options())).now_or_never();
+                let sent = at_once(self.requests.watch(follow.name.clone(), Some(follow.options())));
                 self.pending.push_back(follow);
                 sent?.ok()
             }
@@ -272,7 +284,7 @@ impl Stream {
                 if self.standing.remove(&number).is_none() {
                     return Some(());
                 }
-                self.requests.cancel(number).now_or_never()?.ok()
+                at_once(self.requests.cancel(number))?.ok()
             }
         }
     }
