@@ -97,7 +97,7 @@ impl Link {
     ) -> Result<T, Failure> {
         let answer = {
             let _watch = SilenceWatch::new(self, connection);
-            let answer = request.await.map_err(|error| explain(&self.cluster, error));
+            let answer = request.await.map_err(|error| explain(&self.cluster, error, connection.answers() == 0));
             if !answer.as_ref().is_err_and(|failure| matches!(failure.cause, Cause::Unreached | Cause::Broken)) {
                 connection.answered();
             }

@@ -187,7 +187,7 @@ async fn open(link: &Link, first: &Follow) -> Result<Opened, StorageError> {
                 connection.answered();
                 return Ok((stream.split(), connection.clone()));
             }
-            Ok(Err(error)) => explain(link.cluster(), error),
+            Ok(Err(error)) => explain(link.cluster(), error, connection.answers() == 0),
             Err(late) => Failure::silent(late),
         }
     };
@@ -257,7 +257,7 @@ impl Stream {
         let link = link.upgrade();
         let error = match (end, &link) {
             (Some(error), Some(link)) => {
-                let failure = explain(link.cluster(), error);
+                let failure = explain(link.cluster(), error, false);
                 link.leave_if_failed(connection, failure.cause);
                 failure.error
             }
