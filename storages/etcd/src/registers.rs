@@ -50,7 +50,7 @@ impl EtcdRegisters {
         send: impl Fn(Range<usize>) -> F,
     ) -> Vec<Result<A, StorageError>> {
         let mut answers = vec![None; count];
-        let mut open = vec![0..count];
+        let mut open = Vec::from([Range { start: 0, end: count }]);
         while !open.is_empty() {
             let most = self.most.load(Ordering::Relaxed);
             let part = most.saturating_sub(spare).max(1);

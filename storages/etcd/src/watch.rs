@@ -5,6 +5,7 @@
 
 use core::future::poll_fn;
 use core::pin::pin;
+use core::sync::atomic::{AtomicI64, Ordering};
 use core::task::Poll;
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -35,6 +36,8 @@ pub(crate) struct Watcher {
     link: Arc<Link>,
     /// The only strong one: dropped, it ends the task.
     task: Mutex<Option<UnboundedSender<Order>>>,
+    /// How many watches there were: each has a number of its own on whatever stream it comes to.
+    count: AtomicI64,
 }
 
 /// What the task is asked for.
@@ -65,14 +68,16 @@ impl Follow {
 
 impl Watcher {
     pub(crate) fn new(link: Arc<Link>) -> Self {
-        Self { link, task: Mutex::new(None) }
+        Self { link, task: Mutex::new(None), count: AtomicI64::new(0) }
     }
 
     /// Nothing is sent before it is polled.
-    pub(crate) fn watch(self: &Watcher, name: Vec<u8>) -> Watch<i64> {
+    pub(crate) fn watch(&self, name: Vec<u8>) -> Watch<i64> {
         let orders = self.orders();
         let link = Arc::downgrade(&self.link);
-        let begin = Box::pin(begin(link, orders, name));
+        // From 1 on: for 0 the server would choose one.
+        let number = self.count.fetch_add(1, Ordering::Relaxed) + 1;
+        let begin = Box::pin(begin(link, orders, name, number));
         Watch::new(stream::unfold(State::Begins(begin), next))
     }
 
@@ -115,6 +120,7 @@ async fn begin(
     link: Weak<Link>,
     orders: Result<WeakUnboundedSender<Order>, StorageError>,
     name: Vec<u8>,
+    number: i64,
 ) -> Result<Following, StorageError> {
     let gone = || StorageError::transient("the storage is gone");
     let (read, revision) = {
@@ -123,20 +129,15 @@ async fn begin(
     };
     let orders = orders?;
     let (sender, told) = watch::channel(None);
-    // A number of its own on whatever stream it comes to.
-    let number =
-        i64::from(getrandom::u32().unwrap_or_default()) << 31 | i64::from(getrandom::u32().unwrap_or_default() >> 1);
-    let follow = Follow { name, read, from: revision.saturating_add(1), number: number.max(1), told: sender };
-    let number = follow.number;
+    let follow = Follow { name, read, from: revision.saturating_add(1), number, told: sender };
     let sender = orders.upgrade().ok_or_else(gone)?;
     sender.send(Order::Follow(follow)).map_err(|_| gone())?;
     Ok(Following { told, orders, number })
 }
 
-async fn next<B: Future<Output = Result<Following, StorageError>>>(state: State<B>) -> Option<(Told, State<B>)>
-where
-    B: Unpin,
-{
+async fn next<B: Future<Output = Result<Following, StorageError>> + Unpin>(
+    state: State<B>,
+) -> Option<(Told, State<B>)> {
     let following = match state {
         State::Begins(begin) => begin.await,
         State::Stands(following) => Ok(following),

@@ -3,7 +3,7 @@
 use futures::{FutureExt, StreamExt};
 use lessor::storage::Acquired;
 use lessor::{Storage, StorageExt};
-use lessor_servers::etcd::Server;
+use lessor_servers::etcd::{Release, Server};
 use smol::block_on;
 
 use crate::{MINUTE, claim, extended, granted, key, release, renewal, storage, woken};
@@ -87,5 +87,27 @@ fn what_is_refused_writes_nothing() {
             storage.check().await.unwrap();
         }
         assert_eq!(written(), before);
+    });
+}
+
+/// As documented: what was written over is kept until it is compacted, so many bytes of each renewal.
+#[test]
+fn what_is_kept() {
+    const RENEWALS: u64 = 5_000;
+    let server = Server::with(Release::V3_5, &["--unsafe-no-fsync"]);
+    let storage = storage(&server);
+    let kept = || server.metric("etcd_mvcc_db_total_size_in_use_in_bytes");
+    block_on(async {
+        let claimed = claim("nightly-report", 1);
+        let term = granted(storage.acquire(claimed.clone()).await);
+        let before = kept();
+        for _ in 0..RENEWALS {
+            extended(storage.renew(renewal(&claimed, term)).await);
+        }
+        // What is written is counted when it is committed, every 100 ms.
+        smol::Timer::after(std::time::Duration::from_millis(500)).await;
+        let each = (kept() - before) / RENEWALS;
+        println!("{each} bytes of each renewal");
+        assert!((200..400).contains(&each), "{each}");
     });
 }
