@@ -118,3 +118,25 @@ fn a_candidate_of_a_lost_member() {
     }
     elections.finish();
 }
+
+/// A resignation wakes the next one at once, and whoever has resigned hears of it: each time, on whichever member.
+#[test]
+fn hand_overs_on_a_member() {
+    let cluster = Cluster::start(Release::V3_5);
+    let storages =
+        (0..2).map(|_| Arc::new(EtcdStorage::new([cluster.endpoints().swap_remove(0)]).unwrap()) as Arc<dyn Storage>);
+    let tune = |builder: Builder| builder.ttl(Duration::from_secs(30)).cool_off(Duration::from_millis(50));
+    let elections = Elections::start(&["k"], storages.collect(), tune);
+    for _ in 0..40 {
+        let (leader, term) = elections.leader();
+        let other = elections.candidate(1 - leader);
+        // Told of, well before it would ask by itself.
+        elections.wait("the other knows", || other.leader().filter(|lease| lease.is_live() && lease.term == term));
+        let began = now();
+        futures::executor::block_on(elections.candidate(leader).resign()).unwrap();
+        elections.wait("the other leads", || Some(elections.leader()).filter(|(_, later)| *later > term));
+        let took = now().saturating_duration_since(began);
+        assert!(took < Duration::from_secs(10), "{took:?}");
+    }
+    elections.finish();
+}
