@@ -18,6 +18,9 @@ const ADVICE: TlsAdvice = TlsAdvice::new(
     "correct the file's name",
 );
 
+/// What may be wrong where the first thing that is asked on a connection breaks it.
+const STRANGER: &str = "if it goes on like that, another program may listen there, or one that speaks TLS (https://)";
+
 /// Why there is no answer, and what may be done about it.
 #[derive(Debug)]
 pub(crate) struct Failure {
@@ -65,10 +68,11 @@ impl From<StorageError> for Failure {
 
 /// What went wrong while a client was made, or let in.
 pub(crate) fn explain_opening(cluster: &Cluster, error: Error) -> Failure {
-    explain(cluster, error).at_opening()
+    explain(cluster, error, true).at_opening()
 }
 
-pub(crate) fn explain(cluster: &Cluster, error: Error) -> Failure {
+/// `first`: nothing was answered on this connection before.
+pub(crate) fn explain(cluster: &Cluster, error: Error, first: bool) -> Failure {
     let status = match error {
         Error::GRpcStatus(status) => status,
         Error::TransportError(error) => return unreachable(cluster, &error),
@@ -83,6 +87,7 @@ pub(crate) fn explain(cluster: &Cluster, error: Error) -> Failure {
             return unreachable(cluster, source);
         }
         let error = AdapterError::no_connection(to(cluster), innermost(source), ErrorKind::Transient);
+        let error = if first { error.advising(STRANGER) } else { error };
         return Failure { error: error.into(), cause: Cause::Broken };
     }
     said(&status)

@@ -63,6 +63,8 @@ impl Link {
     ) -> Result<T, Failure> {
         // A member may have hung up while nothing was asked: it is worth a second try also where it is the only one.
         let (mut left, mut may_be_old) = (self.cluster.size(), true);
+        // What a member said of itself tells more than that others are down.
+        let mut unwell = None;
         loop {
             let failure = match self.connection_here().await {
                 Ok(connection) => match self.exchange(&connection, request(connection.kv())).await {
@@ -79,8 +81,11 @@ impl Link {
                 Cause::Unwell => repeat == Repeat::Anytime && left > 0,
                 Cause::TooLarge | Cause::Refused => false,
             };
-            if !may_repeat {
-                return Err(failure);
+            match failure.cause {
+                Cause::Unreached if !may_repeat => return Err(unwell.unwrap_or(failure)),
+                _ if !may_repeat => return Err(failure),
+                Cause::Unwell => unwell = Some(failure),
+                _ => {}
             }
         }
     }
@@ -91,8 +96,8 @@ impl Link {
         request: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, Failure> {
         let answer = {
-            let _watch = SilenceWatch { link: self, connection, answers: connection.answers() };
-            let answer = request.await.map_err(|error| explain(&self.cluster, error));
+            let _watch = SilenceWatch::new(self, connection);
+            let answer = request.await.map_err(|error| explain(&self.cluster, error, connection.answers() == 0));
             if !answer.as_ref().is_err_and(|failure| matches!(failure.cause, Cause::Unreached | Cause::Broken)) {
                 connection.answered();
             }
@@ -140,12 +145,13 @@ impl Link {
     /// What becomes of a connection on which a request failed.
     pub(crate) fn leave_if_failed(&self, connection: &Arc<Connection>, cause: Cause) {
         match cause {
-            Cause::Unreached | Cause::Broken => self.leave(connection),
+            Cause::Broken => self.leave(connection),
             // To itself it would be no better off.
             Cause::Unwell if self.cluster.size() > 1 => self.leave(connection),
             // The same member, with a new token.
             Cause::Token => drop(self.forget(connection)),
-            Cause::Unwell | Cause::TooLarge | Cause::Refused => {}
+            // Who waited for one that did not come about has given it up already, unless others had answers on it since.
+            Cause::Unreached | Cause::Unwell | Cause::TooLarge | Cause::Refused => {}
         }
     }
 
@@ -180,11 +186,17 @@ impl Link {
 /// It lives while an answer is awaited, and is dropped with that wait. If nothing came on the connection meanwhile, to
 /// nobody, it or its member may be dead without a sign: then the next request goes to the next member. If others got
 /// answers it lives, and whoever gave up gave up alone.
-struct SilenceWatch<'a> {
+pub(crate) struct SilenceWatch<'a> {
     link: &'a Link,
     connection: &'a Arc<Connection>,
     /// How many had come when the wait began.
     answers: u64,
+}
+
+impl<'a> SilenceWatch<'a> {
+    pub(crate) fn new(link: &'a Link, connection: &'a Arc<Connection>) -> Self {
+        Self { link, connection, answers: connection.answers() }
+    }
 }
 
 impl Drop for SilenceWatch<'_> {

@@ -50,7 +50,7 @@ impl EtcdRegisters {
         send: impl Fn(Range<usize>) -> F,
     ) -> Vec<Result<A, StorageError>> {
         let mut answers = vec![None; count];
-        let mut open = vec![0..count];
+        let mut open = Vec::from([Range { start: 0, end: count }]);
         while !open.is_empty() {
             let most = self.most.load(Ordering::Relaxed);
             let part = most.saturating_sub(spare).max(1);
@@ -135,6 +135,9 @@ impl Registers for EtcdRegisters {
     async fn swap_all(&self, swaps: &[Swap<i64>]) -> Vec<Swapped> {
         let swap = |range: Range<usize>| async move {
             let swaps = swaps.get(range).unwrap_or_default();
+            if let [swap] = swaps {
+                return Ok(vec![self.swap(swap).await?]);
+            }
             let guarded: Vec<_> = swaps.iter().map(|swap| TxnOp::txn(self.guarded(swap))).collect();
             let answer = self.transact(Repeat::Unapplied, Txn::new().and_then(guarded)).await?;
             let revision = revision(&answer)?;

@@ -56,8 +56,15 @@ mod tests {
     #[test]
     fn tasks_outlive_the_runtime_of_the_program() {
         let program = Builder::new_current_thread().build().unwrap();
-        let task = program.block_on(within(async { tokio::spawn(tokio::time::sleep(Duration::from_millis(20))) }));
+        let (sender, done) = futures::channel::oneshot::channel();
+        let begin = within(async {
+            tokio::spawn(async {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                let _ = sender.send(());
+            });
+        });
+        program.block_on(begin).unwrap();
         drop(program);
-        futures::executor::block_on(task.unwrap()).unwrap();
+        futures::executor::block_on(done).unwrap();
     }
 }

@@ -5,6 +5,7 @@
 
 use core::future::poll_fn;
 use core::pin::pin;
+use core::sync::atomic::{AtomicI64, Ordering};
 use core::task::Poll;
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -17,10 +18,11 @@ use lessor_kit::listener::PATIENCE;
 use lessor_kit::timeout::within;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, WeakUnboundedSender, unbounded_channel};
 use tokio::sync::watch;
+use tokio::task::unconstrained;
 
 use crate::connection::Connection;
-use crate::error::{Cause, cancelled, explain};
-use crate::link::Link;
+use crate::error::{Cause, Failure, cancelled, explain};
+use crate::link::{Link, SilenceWatch};
 use crate::registers::{look, stored};
 use crate::runtime;
 
@@ -34,6 +36,8 @@ pub(crate) struct Watcher {
     link: Arc<Link>,
     /// The only strong one: dropped, it ends the task.
     task: Mutex<Option<UnboundedSender<Order>>>,
+    /// How many watches there were: each has a number of its own on whatever stream it comes to.
+    count: AtomicI64,
 }
 
 /// What the task is asked for.
@@ -64,14 +68,16 @@ impl Follow {
 
 impl Watcher {
     pub(crate) fn new(link: Arc<Link>) -> Self {
-        Self { link, task: Mutex::new(None) }
+        Self { link, task: Mutex::new(None), count: AtomicI64::new(0) }
     }
 
     /// Nothing is sent before it is polled.
-    pub(crate) fn watch(self: &Watcher, name: Vec<u8>) -> Watch<i64> {
+    pub(crate) fn watch(&self, name: Vec<u8>) -> Watch<i64> {
         let orders = self.orders();
         let link = Arc::downgrade(&self.link);
-        let begin = Box::pin(begin(link, orders, name));
+        // From 1 on: for 0 the server would choose one.
+        let number = self.count.fetch_add(1, Ordering::Relaxed) + 1;
+        let begin = Box::pin(begin(link, orders, name, number));
         Watch::new(stream::unfold(State::Begins(begin), next))
     }
 
@@ -114,6 +120,7 @@ async fn begin(
     link: Weak<Link>,
     orders: Result<WeakUnboundedSender<Order>, StorageError>,
     name: Vec<u8>,
+    number: i64,
 ) -> Result<Following, StorageError> {
     let gone = || StorageError::transient("the storage is gone");
     let (read, revision) = {
@@ -122,20 +129,15 @@ async fn begin(
     };
     let orders = orders?;
     let (sender, told) = watch::channel(None);
-    // A number of its own on whatever stream it comes to.
-    let number =
-        i64::from(getrandom::u32().unwrap_or_default()) << 31 | i64::from(getrandom::u32().unwrap_or_default() >> 1);
-    let follow = Follow { name, read, from: revision.saturating_add(1), number: number.max(1), told: sender };
-    let number = follow.number;
+    let follow = Follow { name, read, from: revision.saturating_add(1), number, told: sender };
     let sender = orders.upgrade().ok_or_else(gone)?;
     sender.send(Order::Follow(follow)).map_err(|_| gone())?;
     Ok(Following { told, orders, number })
 }
 
-async fn next<B: Future<Output = Result<Following, StorageError>>>(state: State<B>) -> Option<(Told, State<B>)>
-where
-    B: Unpin,
-{
+async fn next<B: Future<Output = Result<Following, StorageError>> + Unpin>(
+    state: State<B>,
+) -> Option<(Told, State<B>)> {
     let following = match state {
         State::Begins(begin) => begin.await,
         State::Stands(following) => Ok(following),
@@ -179,10 +181,16 @@ async fn open(link: &Link, first: &Follow) -> Result<Opened, StorageError> {
     let connection = link.connection().await?;
     let mut client = connection.watcher();
     // The cluster says nothing before the watcher stands.
-    let failure = match within(PATIENCE, client.watch(first.name.clone(), Some(first.options()))).await {
-        Ok(Ok(stream)) => return Ok((stream.split(), connection)),
-        Ok(Err(error)) => explain(link.cluster(), error),
-        Err(late) => crate::error::Failure::silent(late),
+    let failure = {
+        let _watch = SilenceWatch::new(link, &connection);
+        match within(PATIENCE, client.watch(first.name.clone(), Some(first.options()))).await {
+            Ok(Ok(stream)) => {
+                connection.answered();
+                return Ok((stream.split(), connection.clone()));
+            }
+            Ok(Err(error)) => explain(link.cluster(), error, connection.answers() == 0),
+            Err(late) => Failure::silent(late),
+        }
     };
     link.leave_if_failed(&connection, failure.cause);
     Err(failure.error)
@@ -195,6 +203,11 @@ struct Stream {
     /// Those that are asked for: they stand in this order.
     pending: VecDeque<Follow>,
     standing: HashMap<i64, Follow>,
+}
+
+/// What a future answers at once, however much this task has done since it last paused.
+fn at_once<F: Future>(future: F) -> Option<F::Output> {
+    unconstrained(future).now_or_never()
 }
 
 enum Heard {
@@ -245,7 +258,7 @@ impl Stream {
         let link = link.upgrade();
         let error = match (end, &link) {
             (Some(error), Some(link)) => {
-                let failure = explain(link.cluster(), error);
+                let failure = explain(link.cluster(), error, false);
                 link.leave_if_failed(connection, failure.cause);
                 failure.error
             }
@@ -264,7 +277,7 @@ impl Stream {
         match order {
             Order::Follow(follow) if follow.told.is_closed() => Some(()),
             Order::Follow(follow) => {
-                let sent = self.requests.watch(follow.name.clone(), Some(follow.options())).now_or_never();
+                let sent = at_once(self.requests.watch(follow.name.clone(), Some(follow.options())));
                 self.pending.push_back(follow);
                 sent?.ok()
             }
@@ -272,7 +285,7 @@ impl Stream {
                 if self.standing.remove(&number).is_none() {
                     return Some(());
                 }
-                self.requests.cancel(number).now_or_never()?.ok()
+                at_once(self.requests.cancel(number))?.ok()
             }
         }
     }

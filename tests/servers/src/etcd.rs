@@ -129,6 +129,11 @@ impl Server {
         *self.process.lock().expect("no test panicked here") = Some(process);
     }
 
+    fn has_ended(&self) -> bool {
+        let mut process = self.process.lock().expect("no test panicked here");
+        process.as_mut().is_some_and(|process| process.try_wait().is_ok_and(|status| status.is_some()))
+    }
+
     fn log(&self) -> PathBuf {
         self.folder.path().join("log")
     }
@@ -140,6 +145,10 @@ impl Server {
             let log = || fs::read_to_string(self.log()).unwrap_or_default();
             let waited = timer.now().saturating_duration_since(started);
             assert!(waited < PATIENCE, "the server does not answer:\n{}", log());
+            // Somebody's connection may have had its port for a moment.
+            if self.has_ended() {
+                self.run();
+            }
             block_on(timer.sleep(Duration::from_millis(20)));
         }
     }
