@@ -136,6 +136,12 @@ impl Election {
     fn go_to(&mut self, number: u16) {
         let Some(places) = self.places.as_mut().filter(|places| places.at != number) else { return };
         let Ok(key) = places.slots.key(number) else { return };
+        // A session that was granted a slot is for no other. What is known of that slot's terms goes no further than this instance,
+        // and a storage whose clock steps back takes an old lease for live: to the next instance, with the same session, it
+        // would give a term again that has ended.
+        if self.was_granted {
+            self.session = None;
+        }
         let seen = Seen {
             known: self.known.take(),
             sighting: self.sighting.take(),

@@ -3,7 +3,7 @@
 use core::fmt;
 
 /// What proves that a candidate holds a lease: 128 unpredictable bits, drawn at its start, and drawn
-/// anew before each release after which it goes on.
+/// anew before each release after which it goes on, and before it asks for another slot than the one that it held.
 ///
 /// Only a storage sees it. It never travels in a [`Lease`](crate::Lease), and its `Debug` form does not show it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -280,3 +280,31 @@ fn slots_that_cannot_be() {
     assert_eq!(election("k").slot(), None);
     assert_eq!(election("k").slot_key().as_str(), "k");
 }
+
+/// A session that was granted a slot asks for no other: the next instance, which gets it with a ticket and knows nothing of the
+/// terms of the former slot, would be given one of them again by a storage that takes the old lease for live.
+#[test]
+fn a_session_is_for_one_slot() {
+    let mut bench = slotted(3);
+    bench.to(ms(0));
+    let first = bench.claim().session;
+    held(&mut bench, 5000);
+    assert_eq!(bench.claim().session, first, "it has held nothing");
+    let slot = asked(&bench).to_owned();
+    bench.granted(5).until_request();
+    assert_eq!((asked(&bench), bench.renewal().session), (&*slot, first));
+    bench.reply(Renewed::lost(None).into());
+    let (mut others, mut last) = (0, first);
+    for _ in 0..9 {
+        if bench.election.in_flight().is_none() {
+            bench.until_request();
+        }
+        let (session, is_another) = (bench.claim().session, asked(&bench) != slot);
+        others += u32::from(is_another);
+        assert_eq!(session == first, others == 0, "{:?}", bench.claim());
+        assert!(session == last || others == 1 && last == first, "one that has held nothing stays");
+        last = session;
+        held(&mut bench, 5000);
+    }
+    assert!(others > 3);
+}

@@ -29,7 +29,6 @@ const RUNS: u64 = 2_000;
 /// a seed stands for another may be the first; the table of results says which.
 const BEGINS: &[(&str, u64)] = &[
     ("a_free_key_waits_for_the_interval", 1309),
-    ("session_kept_after_release", 848),
     ("left_not_capped", 140),
     ("oldest_given_up", 118),
     ("all_given_up", 118),
