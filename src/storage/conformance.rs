@@ -50,14 +50,56 @@
 //! timer, and limits on time only ever err towards the storage: "not before" counts from before a request was sent,
 //! "free after" is asked again until [`patience`](Harness::patience) ends. A slow storage passes late; it does not
 //! fail. What a suite cannot see is that a refused claim takes no lock, and races inside a storage show only as often
-//! as its requests really overlap.
+//! as its requests really overlap. A storage that reads, judges, and writes on a condition can be made to show its races
+//! each time: with [`Harness::linger`].
 //!
-//! What a storage may leave out is reported as not available: [wake-ups](super::Storage::subscribe), and the
-//! [age](crate::Lease::age) of a term where it does not know it; then it has to show none, anywhere. All six
-//! [operations](super::Operation) and [batches](super::Storage::call_all) of any of them are asked for.
+//! What a storage may leave out is reported as [not available](Report::not_available): [wake-ups](super::Storage::subscribe),
+//! and the [age](crate::Lease::age) of a term where it does not know it; then it has to show none, anywhere. So is what needs a power
+//! that the harness does not have. All six [operations](super::Operation) and [batches](super::Storage::call_all) of any of them are
+//! asked for.
 //!
 //! The cases run at the same time, each on keys of its own; those that touch the whole storage follow one by one. All
 //! of it runs within the future of [`run`]: nothing is spawned.
+//!
+//! # A part of it
+//! [`run_case`] runs one case, [`run_those`] what a closure chooses by its name: a list, or all of a kind, since the cases of
+//! one kind begin alike (`batches_`, `list_`, `lingering_`, `restart_`, `wakeup`).
+//!
+//! ```
+//! # use core::time::Duration;
+//! # use lessor::storage::conformance::{self, Harness};
+//! # use lessor::{ManualTimer, MemoryStorage, StorageError, async_trait};
+//! # struct InMemory(MemoryStorage, ManualTimer);
+//! # #[async_trait]
+//! # impl Harness for InMemory {
+//! #     type Storage = MemoryStorage;
+//! #     type Timer = ManualTimer;
+//! #     async fn storage(&self) -> Result<Self::Storage, StorageError> { Ok(self.0.clone()) }
+//! #     fn timer(&self) -> ManualTimer { self.1.clone() }
+//! #     fn ttl(&self) -> Duration { Duration::from_millis(200) }
+//! # }
+//! # let timer = ManualTimer::new();
+//! # let harness = InMemory(MemoryStorage::with_timer(timer.clone()), timer.clone());
+//! # timer.block_on(async {
+//! let report = conformance::run_those(&harness, |case| case.starts_with("batches_")).await;
+//! println!("{report}"); // a line a case; what was left out says what it needs
+//! # report.into_result().unwrap();
+//! # }).unwrap();
+//! ```
+//!
+//! # Powers
+//! What a harness can do to its storage, each for cases that need it:
+//!
+//! | power | what it lets the suite see |
+//! |---|---|
+//! | [`break_reply`](Harness::break_reply) | whether a lost reply is healed by asking again |
+//! | [`restart`](Harness::restart) | what outlives a restart: terms, leases, wake-ups |
+//! | [`turn_clock_back`](Harness::turn_clock_back) | whether leases end all the same |
+//! | [`lose_data`](Harness::lose_data) | whether terms grow and leases stay safe after it |
+//! | [`unreachable`](Harness::unreachable) | whether anything is answered that nobody said |
+//! | [`linger`](Harness::linger) | whether what was judged by a reading is written on the condition that it still holds |
+//!
+//! An adapter over several servers gives handles of all of them: [`Harness::member`].
 
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -81,6 +123,8 @@ mod claims;
 mod contender;
 mod contention;
 mod expiry;
+mod late;
+mod lingering;
 mod list;
 mod observation;
 mod powers;
@@ -92,16 +136,17 @@ mod table;
 mod takeover;
 mod text;
 mod transfer;
+mod unreachable;
 mod wakeups;
 
-use case::{Case, Stop};
-pub use report::{Failure, Failures, Report};
+use case::{Case, Stop, Unopened};
+pub use report::{Failure, Failures, NoStorage, NotAvailable, Report};
 use table::{CASES, Entry, Order, dispatch};
 
 /// What the suite needs from a storage's tests.
 ///
-/// The powers at the end hurt the whole storage. Each may be left out; the cases that need it are then reported as not
-/// available.
+/// The powers at the end hurt the storage or a handle on it. Each may be left out; the cases that need it are then reported as
+/// not available.
 #[cfg_attr(not(any(target_family = "wasm", target_os = "none")), async_trait)]
 #[cfg_attr(any(target_family = "wasm", target_os = "none"), async_trait(?Send))]
 pub trait Harness: MaybeSendSync {
@@ -115,8 +160,22 @@ pub trait Harness: MaybeSendSync {
     /// The suite asks for [`HANDLES`] at its start, again for each case that runs alone, and after each power it used.
     ///
     /// # Errors
-    /// [`StorageError`]: everything fails with it.
+    /// [`StorageError`]: nothing more is run. The [report](Report::no_storage) says so once.
     async fn storage(&self) -> Result<Self::Storage, StorageError>;
+
+    /// A new handle for this place among the suite's handles, from 0 to [`HANDLES`] - 1: what the suite asks for. By default
+    /// [`storage`](Self::storage), in every place.
+    ///
+    /// A storage of several servers should give handles on each of them in turn (`servers[number % servers.len()]`): what was
+    /// granted through one handle is looked at, renewed, released and refused through others. A server that answers by what
+    /// it last heard is found only so.
+    ///
+    /// # Errors
+    /// As [`storage`](Self::storage).
+    async fn member(&self, number: usize) -> Result<Self::Storage, StorageError> {
+        let _ = number;
+        self.storage().await
+    }
 
     /// The timer by which the suite waits.
     fn timer(&self) -> Self::Timer;
@@ -196,6 +255,41 @@ pub trait Harness: MaybeSendSync {
     async fn lose_data(&self) -> Result<Power, StorageError> {
         Ok(Power::NotAvailable)
     }
+
+    /// Power: a handle that reaches no storage. By default `None`: this harness cannot.
+    ///
+    /// Best one that did reach it: through a proxy that is then cut off, or of a server of its own that is then stopped. A
+    /// handle to a port where nobody listens will do. The other handles go on as before.
+    ///
+    /// It hands a handle out, rather than cutting off the server: that needs nothing to be mended afterwards, and the other
+    /// cases go on meanwhile.
+    ///
+    /// # Errors
+    /// [`StorageError`]: the case that asked fails with it.
+    async fn unreachable(&self) -> Result<Option<Self::Storage>, StorageError> {
+        Ok(None)
+    }
+
+    /// Power: from now on each write of this handle reaches the storage this much later than what it was judged by was read.
+    /// Zero: no later than ever.
+    ///
+    /// For an adapter that reads, judges by [`Record::judge`](super::Record::judge), and writes on the condition that what it read
+    /// is still there: the delay lies between the two. If it reads and judges anew, it waits anew; what it writes in two
+    /// steps comes in two steps, each so much later. The cases have others come between, so that a condition that leaves
+    /// something out is found at once and each time.
+    ///
+    /// Not available where a step is atomic by itself: under a lock, in a transaction that locks what it reads, in one statement or
+    /// script. There is nothing between reading and writing that could linger; a request that is late on its way is
+    /// another matter, and is judged when it arrives.
+    ///
+    /// The suite asks with zero first, to see whether it is available, and then for a handle that no other case has.
+    ///
+    /// # Errors
+    /// [`StorageError`]: the case that asked fails with it.
+    async fn linger(&self, storage: &Self::Storage, time: Duration) -> Result<Power, StorageError> {
+        let _ = (storage, time);
+        Ok(Power::NotAvailable)
+    }
 }
 
 /// What became of a power that the suite asked for.
@@ -225,12 +319,39 @@ pub async fn run<H: Harness>(harness: &H) -> Report {
 /// As [`run`].
 pub async fn run_case<H: Harness>(harness: &H, name: &str) -> Report {
     if !CASES.iter().any(|entry| entry.name == name) {
-        let stop = Stop::failed("a name from conformance::cases", name);
-        let mut report = Report::default();
-        report.add("run_case", "the case exists", Err(stop));
-        return report;
+        return nothing_to_run("run_case", Stop::failed("a name from conformance::cases", name));
     }
-    run_those(harness, |entry| entry.name == name).await
+    run_those(harness, |case| case == name).await
+}
+
+/// Runs the cases that are chosen by their names; see [`cases`] for these. To choose none is a failure.
+///
+/// ```no_run
+/// # use lessor::storage::conformance::{self, Harness, Report};
+/// # async fn quickly(harness: &impl Harness) -> Report {
+/// // Without those that restart a server.
+/// conformance::run_those(harness, |case| !case.contains("restart")).await
+/// # }
+/// ```
+///
+/// # Cancel safety
+/// As [`run`].
+pub async fn run_those<H: Harness>(harness: &H, chosen: impl Fn(&str) -> bool) -> Report {
+    let chosen: Vec<_> = CASES.iter().filter(|entry| chosen(entry.name)).collect();
+    if chosen.is_empty() {
+        return nothing_to_run("run_those", Stop::saw("a choice of names from conformance::cases", "none was chosen"));
+    }
+    let mut report = Report::default();
+    if let Err((Unopened(why), rest)) = run_all(harness, &chosen, &mut report).await {
+        report.stopped(why, rest);
+    }
+    report
+}
+
+fn nothing_to_run(asked: &'static str, stop: Stop) -> Report {
+    let mut report = Report::default();
+    report.add(asked, "a run proves something", Err(stop));
+    report
 }
 
 /// The name of each case, and the rule that it proves.
@@ -238,32 +359,40 @@ pub fn cases() -> impl Iterator<Item = (&'static str, &'static str)> {
     CASES.iter().map(|entry| (entry.name, entry.rule))
 }
 
-async fn run_those<H: Harness>(harness: &H, chosen: impl Fn(&Entry) -> bool) -> Report {
+/// Runs these cases. Where the harness gives no storage it ends, with what was left to run.
+async fn run_all<H: Harness>(
+    harness: &H,
+    chosen: &[&'static Entry],
+    report: &mut Report,
+) -> Result<(), (Unopened, Vec<&'static str>)> {
     let timer = harness.timer();
-    let mut report = Report::default();
-    let together: Vec<_> = CASES.iter().filter(|entry| entry.order == Order::Together && chosen(entry)).collect();
-    match case::open(harness, &timer).await {
-        Ok(handles) => {
-            let runs = together.iter().map(|entry| {
-                let case = Case::new(harness, &timer, &handles, entry.name);
-                async move { dispatch(&case).await }
-            });
-            let runs: Vec<_> = runs.collect();
-            let limit = harness.concurrency().clamp(1, CASES.len());
-            let results: Vec<_> = stream::iter(runs).buffered(limit).collect().await;
-            for (entry, result) in together.iter().zip(results) {
-                report.add(entry.name, entry.rule, result);
-            }
-        }
-        Err(stop) => report.add("storage", "the harness gives storages", Err(stop)),
-    }
-    for entry in CASES.iter().filter(|entry| entry.order == Order::Alone && chosen(entry)) {
-        // A power may have broken every connection.
-        let result = match case::open(harness, &timer).await {
-            Ok(handles) => dispatch(&Case::new(harness, &timer, &handles, entry.name)).await,
-            Err(stop) => Err(stop),
+    let of = |order| chosen.iter().filter(move |entry| entry.order == order);
+    let names = |entries: &[&&Entry]| entries.iter().map(|entry| entry.name).collect::<Vec<_>>();
+    let (together, alone) = (of(Order::Together).collect::<Vec<_>>(), of(Order::Alone).collect::<Vec<_>>());
+    if !together.is_empty() {
+        let handles = match case::open(harness, &timer).await {
+            Ok(handles) => handles,
+            Err(unopened) => return Err((unopened, [names(&together), names(&alone)].concat())),
         };
+        let runs = together.iter().map(|entry| {
+            let case = Case::new(harness, &timer, &handles, entry.name);
+            async move { dispatch(&case).await }
+        });
+        let runs: Vec<_> = runs.collect();
+        let limit = harness.concurrency().clamp(1, CASES.len());
+        let results: Vec<_> = stream::iter(runs).buffered(limit).collect().await;
+        for (entry, result) in together.iter().zip(results) {
+            report.add(entry.name, entry.rule, result);
+        }
+    }
+    for (place, entry) in alone.iter().enumerate() {
+        // A power may have broken every connection.
+        let handles = match case::open(harness, &timer).await {
+            Ok(handles) => handles,
+            Err(unopened) => return Err((unopened, names(alone.get(place..).unwrap_or_default()))),
+        };
+        let result = dispatch(&Case::new(harness, &timer, &handles, entry.name)).await;
         report.add(entry.name, entry.rule, result);
     }
-    report
+    Ok(())
 }

@@ -136,6 +136,21 @@ impl StorageError {
         self.kind
     }
 
+    /// As it is displayed, and what is behind it.
+    pub(super) fn in_full(&self) -> String {
+        let mut said = self.to_string();
+        let mut source = self.source();
+        while let Some(error) = source {
+            let text = error.to_string();
+            if !said.ends_with(&text) {
+                said.push_str(": ");
+                said.push_str(&text);
+            }
+            source = error.source();
+        }
+        said
+    }
+
     /// The adapter's own error, to be downcast. [`source`](Error::source) begins behind it, since its text is part of this
     /// error's.
     #[must_use]
@@ -153,16 +168,7 @@ impl fmt::Display for StorageError {
 impl fmt::Debug for StorageError {
     /// As it is displayed, and what is behind it: of a program whose `main` answers an error that is all there is to see.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut said = self.to_string();
-        let mut source = self.source();
-        while let Some(error) = source {
-            let text = error.to_string();
-            if !said.ends_with(&text) {
-                said.push_str(": ");
-                said.push_str(&text);
-            }
-            source = error.source();
-        }
+        let said = self.in_full();
         if f.alternate() {
             // With all that the adapter's own error has.
             return write!(f, "StorageError({said}, {:#?})", self.cause);

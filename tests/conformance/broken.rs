@@ -2,7 +2,7 @@
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
-use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use core::time::Duration;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -23,6 +23,8 @@ pub(crate) const TTL: Duration = Duration::from_millis(250);
 const FREEZE: Duration = Duration::from_secs(60);
 /// The wall clock at the timer's origin, in ms.
 const EPOCH_MS: u64 = 1_700_000_000_000;
+/// The storage seems to be of so many servers.
+const MEMBERS: usize = 3;
 /// Between reading and writing, for the faults that do one after the other.
 const LATER: Duration = Duration::from_millis(20);
 
@@ -45,6 +47,11 @@ struct Shared {
     /// State of the generator of delays; zero: none.
     delays: AtomicU64,
     handles: AtomicUsize,
+    restarts: AtomicUsize,
+    /// Whether a handle that lingers answers an error when another was first, and does not judge anew.
+    gives_up: bool,
+    /// Whether there is a server. Without one no handle is given.
+    down: AtomicBool,
     state: Mutex<State>,
     topics: Subscribers,
 }
@@ -57,8 +64,8 @@ struct State {
     lost: bool,
     /// Under way, for the fault that leaves them so.
     locked: BTreeSet<Key>,
-    /// The last writer and what it found.
-    before: BTreeMap<Key, (usize, Option<Record>)>,
+    /// The last writer, its member of the storage, and what it found.
+    before: BTreeMap<Key, (usize, usize, Option<Record>)>,
     /// Who claimed with a session.
     ids: BTreeMap<Session, Id>,
     /// From whom a key was taken last, and whether while it was live, and nobody was granted it since.
@@ -71,6 +78,15 @@ struct State {
 
 impl Broken {
     pub(crate) fn new(timer: ManualTimer, kind: Kind, fault: Option<Fault>) -> Self {
+        Self::made(timer, kind, fault, false)
+    }
+
+    /// Nothing is wrong with it, but who was second is told so, and may ask again.
+    pub(crate) fn giving_up(timer: ManualTimer, kind: Kind) -> Self {
+        Self::made(timer, kind, None, true)
+    }
+
+    fn made(timer: ManualTimer, kind: Kind, fault: Option<Fault>, gives_up: bool) -> Self {
         let (delays, handles) = (AtomicU64::new(0), AtomicUsize::new(0));
         Self(Arc::new(Shared {
             timer,
@@ -78,6 +94,9 @@ impl Broken {
             kind,
             delays,
             handles,
+            restarts: AtomicUsize::new(0),
+            gives_up,
+            down: AtomicBool::new(false),
             state: Mutex::default(),
             topics: Subscribers::new(),
         }))
@@ -88,6 +107,21 @@ impl Broken {
         let slow = Self::new(timer, kind, None);
         slow.0.delays.store(seed.max(1), Ordering::Relaxed);
         slow
+    }
+
+    /// None of its handles reaches a storage.
+    pub(crate) fn nowhere(timer: ManualTimer) -> Self {
+        Self::new(timer, Kind::Durable, Some(Fault::NobodyListens))
+    }
+
+    /// Ends its server for good.
+    pub(crate) fn end(&self) {
+        self.0.down.store(true, Ordering::Relaxed);
+    }
+
+    /// How many handles were asked for.
+    pub(crate) fn handles(&self) -> usize {
+        self.0.handles.load(Ordering::Relaxed)
     }
 
     fn has(&self, fault: Fault) -> bool {
@@ -101,7 +135,12 @@ impl Harness for Broken {
     type Timer = ManualTimer;
 
     async fn storage(&self) -> Result<Handle, StorageError> {
-        Ok(Handle::new(self.0.clone()))
+        self.member(0).await
+    }
+
+    async fn member(&self, number: usize) -> Result<Handle, StorageError> {
+        let handle = Handle::new(self.0.clone(), number % MEMBERS, !self.has(Fault::NobodyListens));
+        if self.0.down.load(Ordering::Relaxed) { Err(handle::connection_refused()) } else { Ok(handle) }
     }
 
     fn timer(&self) -> ManualTimer {
@@ -130,6 +169,10 @@ impl Harness for Broken {
     }
 
     async fn restart(&self) -> Result<Power, StorageError> {
+        self.0.restarts.fetch_add(1, Ordering::Relaxed);
+        if self.has(Fault::RestartIsTheEnd) {
+            self.end();
+        }
         let mut state = self.0.state();
         if self.has(Fault::RestartForgetsTerms) {
             state.records.clear();
@@ -141,6 +184,19 @@ impl Harness for Broken {
             let now_ms = self.0.now_ms(&state);
             state.records.values_mut().for_each(|record| record.since_ms = now_ms);
         }
+        Ok(Power::Used)
+    }
+
+    async fn unreachable(&self) -> Result<Option<Handle>, StorageError> {
+        Ok(Some(Handle::new(self.0.clone(), 0, false)))
+    }
+
+    async fn linger(&self, storage: &Handle, time: Duration) -> Result<Power, StorageError> {
+        // What is wrong besides shows in the other cases alone: there each step is atomic.
+        if self.0.fault.is_some_and(|fault| !fault.case().starts_with("lingering_")) {
+            return Ok(Power::NotAvailable);
+        }
+        storage.lateness.set(time);
         Ok(Power::Used)
     }
 

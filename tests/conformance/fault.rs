@@ -12,6 +12,11 @@ macro_rules! faults {
 
             /// Those that nothing but their case may find: it proves something that no other does.
             pub(crate) const ALONE: &[(Self, &str)] = &[$($((Self::$fault, (stringify!($case), $alone).0),)?)*];
+
+            /// The case that has to find it.
+            pub(crate) const fn case(self) -> &'static str {
+                match self { $(Self::$fault => stringify!($case)),* }
+            }
         }
     };
 }
@@ -76,6 +81,7 @@ faults! {
     ReleaseDeletes => release_keeps_the_term,
     ReleaseForgetsTheValue => release_keeps_the_term,
     ReleaseKeepsTheVersion => release_keeps_the_term,
+    ReleaseResetsTheTerm => release_keeps_the_term,
     ReleaseCreates => release_of_missing_key_is_nothing,
     ReleaseNeedsALiveLease => release_of_an_expired_lease_frees_it,
     ReleaseGoesById => late_release_of_old_session_harms_nobody,
@@ -125,7 +131,11 @@ faults! {
     GetInventsALease => get_of_missing_key_is_none,
     GetWrites => get_writes_nothing,
     HandlesLag => handles_see_one_storage,
+    MembersLag => handles_see_one_storage,
+    RenewalIsLostByAStaleRead => any_handle_goes_on_with_a_reign,
+    ListsLag => any_handle_goes_on_with_a_reign,
     CheckFails => check_says_ok,
+    NobodyListens => check_says_ok,
     // Ages.
     AgeStandsBetweenWrites => age_counts_from_the_grant "alone",
     AgeInSeconds => age_counts_from_the_grant,
@@ -175,6 +185,7 @@ faults! {
     ClaimIsGetThenPut => concurrent_claims_have_one_winner,
     TakeoverIsGetThenPut => concurrent_takeovers_have_one_winner,
     TermsCountedPerHandle => contended_terms_are_distinct_and_grow,
+    GrantIsInTwoSteps => contended_terms_are_distinct_and_grow,
     RenewIsGetThenPut => renewal_and_takeover_never_both_win,
     RevokeIsGetThenPut => concurrent_revokes_take_once "alone",
     // Batches.
@@ -182,6 +193,7 @@ faults! {
     BatchIsSorted => batches_answer_in_order,
     BatchStopsAtRefusal => batches_mix_results,
     BatchTakesDuplicates => batches_refuse_a_duplicate_in_its_place,
+    BatchStopsAtDuplicate => batches_refuse_a_duplicate_in_its_place,
     BatchDropsDuplicates => batches_refuse_a_duplicate_in_its_place,
     BatchGroupsByOperation => batches_mix_operations "alone",
     BatchTakesDuplicatesOfAnotherKind => batches_mix_operations,
@@ -198,8 +210,28 @@ faults! {
     WakeupsPileUp => wakeups_coalesce_and_are_kept,
     WakeupAtRenewal => no_wakeup_at_renewal,
     Hangs => first_claim_creates_term_one_or_seed,
+    // Writes that come late.
+    LateClaimComparesOnlyTheLiveKey => lingering_claim_shares_no_term "alone",
+    LateFirstClaimComparesOnlyTheLiveKey => lingering_first_claim_shares_no_term "alone",
+    LateRepeatIsBlind => lingering_repeat_revives_nothing "alone",
+    LateRenewalComparesOnlyTheRecord => lingering_renewal_revives_nothing "alone",
+    LateRenewalComparesOnlyTheTerm => lingering_renewal_revives_nothing "alone",
+    LateRenewalIsBlind => lingering_renewal_takes_nothing_from_another "alone",
+    LateReleaseIsBlind => lingering_release_ends_no_later_reign "alone",
+    LateRevokeIsBlind => lingering_revoke_takes_no_later_reign "alone",
+    LateBatchIsBlind => lingering_batch_is_judged_key_by_key "alone",
+    LateGrantIsInTwoSteps => lingering_grant_is_whole "alone",
+    LateChangeIsInTwoSteps => lingering_change_is_whole "alone",
+    LateReleaseWakesAtOnce => lingering_release_wakes_when_it_came "alone",
     // Powers.
+    CheckAsksNobody => unreachable_check_fails "alone",
+    CheckWaits => unreachable_check_fails "alone",
+    UnreachableIsRefused => unreachable_answers_nothing "alone",
+    UnreachableBatchIsRefused => unreachable_answers_nothing "alone",
+    WatchEndsWithItsConnection => wakeups_outlive_a_restart "alone",
+    WatchIsNotMadeAnew => wakeups_outlive_a_restart "alone",
     ReconnectIsAStranger => broken_reply_is_healed_by_asking_again,
+    RestartIsTheEnd => restart_keeps_terms,
     RestartForgetsTerms => restart_keeps_terms,
     RestartForgetsLeases => restart_keeps_leases,
     RestartForgetsAges => restart_keeps_leases,

@@ -340,6 +340,7 @@ pub(crate) fn release(
     match fault {
         Some(Fault::ReleaseDeletes) => return Write::Delete,
         Some(Fault::ReleaseForgetsTheValue) => written.value = None,
+        Some(Fault::ReleaseResetsTheTerm) => written.term = Term::FIRST,
         Some(Fault::ReleaseKeepsTheVersion) => written.version = record.version,
         Some(Fault::TransferForgetsTheValue) if reserves(&written) => written.value = None,
         Some(Fault::TransferKeepsTheVersion) if reserves(&written) => written.version = record.version,

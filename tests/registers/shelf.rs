@@ -2,18 +2,27 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use futures::channel::mpsc;
 use lessor::storage::List;
 use lessor::storage::registers::{Registers, Stored, Swap, Watch};
-use lessor::{Key, StorageError, async_trait};
+use lessor::time::AnyTimer;
+use lessor::{Key, StorageError, Timer, async_trait};
 
 /// A store that its clones share.
 #[derive(Clone, Default)]
 pub(crate) struct Shelf {
     state: Arc<Mutex<State>>,
     watched: bool,
+    /// Nobody answers.
+    away: bool,
+    late: Late,
 }
+
+/// By how much the swaps of one handle arrive later, and the timer that says when.
+#[derive(Clone, Default)]
+struct Late(Arc<Mutex<(Duration, Option<AnyTimer>)>>);
 
 #[derive(Default)]
 struct State {
@@ -48,6 +57,26 @@ impl Shelf {
     /// One that tells what is written.
     pub(crate) fn watched() -> Self {
         Self { watched: true, ..Self::default() }
+    }
+
+    /// The same store for another handle, whose swaps may linger.
+    pub(crate) fn handle(&self, timer: AnyTimer) -> Self {
+        let late = Late(Arc::new(Mutex::new((Duration::ZERO, Some(timer)))));
+        Self { late, ..self.clone() }
+    }
+
+    /// The swaps of this handle are under way for so long.
+    pub(crate) fn linger(&self, time: Duration) {
+        self.late.0.lock().unwrap().0 = time;
+    }
+
+    /// Another one, which cannot be reached.
+    pub(crate) fn away() -> Self {
+        Self { away: true, ..Self::default() }
+    }
+
+    fn answers(&self) -> Result<(), StorageError> {
+        if self.away { Err(StorageError::transient("nobody is there")) } else { Ok(()) }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -100,12 +129,18 @@ impl Registers for Shelf {
     }
 
     async fn read(&self, key: &Key) -> Result<Option<Stored<u64>>, StorageError> {
+        self.answers()?;
         let mut state = self.state();
         state.counts.reads += 1;
         Ok(state.registers.get(key).cloned())
     }
 
     async fn swap(&self, swap: &Swap<u64>) -> Result<Option<u64>, StorageError> {
+        self.answers()?;
+        let (late, timer) = self.late.0.lock().unwrap().clone();
+        if let Some(timer) = timer.filter(|_| !late.is_zero()) {
+            timer.sleep(late).await;
+        }
         let mut state = self.state();
         state.counts.swaps += 1;
         let lost = std::mem::take(&mut state.lost);
@@ -121,6 +156,7 @@ impl Registers for Shelf {
     }
 
     async fn list(&self, list: &List) -> Result<Vec<(Key, Stored<u64>)>, StorageError> {
+        self.answers()?;
         let state = self.state();
         let all = state.registers.iter().map(|(key, stored)| (key.clone(), stored.clone()));
         Ok(all.skip_while(|(key, _)| list.start.as_ref().is_some_and(|start| key < start)).collect())
@@ -135,6 +171,6 @@ impl Registers for Shelf {
     }
 
     async fn check(&self) -> Result<(), StorageError> {
-        Ok(())
+        self.answers()
     }
 }

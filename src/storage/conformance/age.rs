@@ -3,7 +3,7 @@
 use alloc::format;
 
 use super::Harness;
-use super::case::{Case, GRAIN, Outcome, Stop, expect, same};
+use super::case::{Case, GRAIN, Outcome, Stop, expect, needs, same};
 use super::contender::{Contender, Grant};
 use super::revocation::revoked;
 use crate::lease::Lease;
@@ -16,7 +16,7 @@ pub(super) fn counts_from<H: Harness>(
     looked: crate::Instant,
     lease: &Lease,
 ) -> Outcome {
-    let Some(age) = lease.age else { return Err(Stop::NotAvailable) };
+    let Some(age) = lease.age else { return Err(Stop::Needs(needs::AGE)) };
     let least = looked.saturating_duration_since(grant.told).saturating_sub(GRAIN);
     let most = case.now().saturating_duration_since(grant.sent).saturating_add(GRAIN);
     expect((least..=most).contains(&age), format!("an age from {least:?} to {most:?}"), lease)
@@ -128,5 +128,5 @@ pub(super) async fn age_is_shown_always_or_never<H: Harness>(case: &Case<'_, H>)
     sees("a look after a release", b.get().await?)?;
     sees("a refusal after a release", b.refused(None).await?.lease)?;
     sees("a list after a release", list().await?.entries.pop().map(|entry| entry.lease))?;
-    if knows == Some(true) { Ok(()) } else { Err(Stop::NotAvailable) }
+    if knows == Some(true) { Ok(()) } else { Err(Stop::Needs(needs::AGE)) }
 }

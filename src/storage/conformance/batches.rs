@@ -159,13 +159,15 @@ pub(super) async fn batches_mix_results<H: Harness>(case: &Case<'_, H>) -> Outco
 
 pub(super) async fn batches_refuse_a_duplicate_in_its_place<H: Harness>(case: &Case<'_, H>) -> Outcome {
     let (a, b) = (case.contender(&case.key("a")?, 1)?, case.contender(&case.key("b")?, 1)?);
-    let twice = [a.with(|_| {}), b.with(|_| {}), a.value("again")?, b.value("again")?, a];
-    let fits =
-        |errors: Vec<bool>| same("whether each reply is an error", errors, [false, false, true, true, true].to_vec());
+    // An error ends nothing: what follows it is answered.
+    let fresh = case.contender(&case.key("c")?, 1)?;
+    let twice = [a.with(|_| {}), b.with(|_| {}), a.value("again")?, b.value("again")?, a, fresh];
+    let errors = [false, false, true, true, true, false];
+    let fits = |seen: Vec<bool>| same("whether each reply is an error", seen, errors.to_vec());
 
     let acquired = acquire_all(case, &twice).await?;
     fits(acquired.iter().map(Result::is_err).collect())?;
-    let terms = granted(acquired.into_iter().take(2).collect())?;
+    let terms = granted(acquired.into_iter().filter(Result::is_ok).collect())?;
     let versions = |leases: &[Result<Option<Lease>, StorageError>]| -> Vec<_> {
         leases
             .iter()
@@ -188,7 +190,7 @@ pub(super) async fn batches_refuse_a_duplicate_in_its_place<H: Harness>(case: &C
 
     let released = release_all(case, &twice).await?;
     fits(released.iter().map(Result::is_err).collect())?;
-    for contender in twice.iter().take(2) {
+    for (contender, _) in twice.iter().zip(errors).filter(|(_, error)| !error) {
         same("the holder after the release", contender.lease().await?.id, None::<Id>)?;
     }
     Ok(())

@@ -13,7 +13,7 @@ use futures::future::{Either, select};
 use super::contender::Contender;
 use super::{HANDLES, Harness, Power};
 use crate::lease::Lease;
-use crate::storage::{List, Page, StorageError, StorageExt};
+use crate::storage::{ErrorKind, List, Page, StorageError, StorageExt};
 use crate::text::{InvalidText, Key};
 use crate::time::{Instant, Timer};
 
@@ -23,8 +23,25 @@ pub(super) const GRAIN: Duration = Duration::from_millis(2);
 /// Why a case ends early.
 #[derive(Debug)]
 pub(super) enum Stop {
-    Failed { expected: String, seen: String },
-    NotAvailable,
+    Failed {
+        expected: String,
+        seen: String,
+    },
+    /// It needs this, which the harness or its storage does not have.
+    Needs(&'static str),
+}
+
+/// What a case may need that not every harness or storage has.
+pub(super) mod needs {
+    pub(crate) const WAKEUPS: &str = "Storage::subscribe";
+    pub(crate) const AGE: &str = "Lease::age";
+    pub(crate) const BREAK_REPLY: &str = "Harness::break_reply";
+    pub(crate) const RESTART: &str = "Harness::restart";
+    pub(crate) const CLOCK_BACK: &str = "Harness::turn_clock_back";
+    pub(crate) const LOSE_DATA: &str = "Harness::lose_data";
+    pub(crate) const UNREACHABLE: &str = "Harness::unreachable";
+    pub(crate) const LINGER: &str = "Harness::linger";
+    pub(crate) const DURABLE: &str = "no Harness::freeze_after_loss";
 }
 
 impl Stop {
@@ -34,7 +51,12 @@ impl Stop {
             seen.truncate(cut);
             seen.push_str("...");
         }
-        Self::Failed { expected: expected.into(), seen }
+        Self::saw(expected, seen)
+    }
+
+    /// What was seen, in words.
+    pub(super) fn saw(expected: impl Into<String>, seen: impl Into<String>) -> Self {
+        Self::Failed { expected: expected.into(), seen: seen.into() }
     }
 }
 
@@ -141,23 +163,53 @@ impl<'a, H: Harness> Case<'a, H> {
         answered(self.timer, self.harness.patience(), operation, answer).await
     }
 
+    /// The answer of an operation that others get in the way of: a storage may give up on one of two that collide, as
+    /// databases do. It is then asked again.
+    pub(super) async fn insist<T, F>(&self, limit: Duration, operation: &str, ask: impl Fn() -> F) -> Result<T, Stop>
+    where
+        F: Future<Output = Result<T, StorageError>>,
+    {
+        let give_up = self.now().saturating_add(limit);
+        loop {
+            match self.within(limit, ask()).await {
+                Some(Err(error)) if error.kind() == ErrorKind::Transient && self.now() < give_up => self.pause().await,
+                answer => return answer_of(answer, limit, operation),
+            }
+        }
+    }
+
     /// A page of leases, as a handle sees them that claims none of them.
     pub(super) async fn list(&self, list: List) -> Result<Page, Stop> {
         self.answer("list", self.handle(HANDLES - 1)?.list(list)).await
     }
 
-    /// That a power was used, or the end of the case.
-    pub(super) async fn power(&self, used: impl Future<Output = Result<Power, StorageError>>) -> Outcome {
-        // Restarting a server takes longer than any operation.
-        match answered(self.timer, self.harness.patience().saturating_mul(10), "the power", used).await? {
+    /// That this power was used, or the end of the case.
+    pub(super) async fn power(
+        &self,
+        name: &'static str,
+        used: impl Future<Output = Result<Power, StorageError>>,
+    ) -> Outcome {
+        match answered(self.timer, patience_with_powers(self.harness), name, used).await? {
             Power::Used => Ok(()),
-            Power::NotAvailable => Err(Stop::NotAvailable),
+            Power::NotAvailable => Err(Stop::Needs(name)),
         }
+    }
+
+    /// A handle that reaches no storage, or the end of the case.
+    pub(super) async fn unreachable(&self) -> Result<H::Storage, Stop> {
+        let handle = self.harness.unreachable();
+        let handle = answered(self.timer, patience_with_powers(self.harness), needs::UNREACHABLE, handle).await?;
+        handle.ok_or(Stop::Needs(needs::UNREACHABLE))
+    }
+
+    /// A handle for this case alone.
+    pub(super) async fn another_handle(&self) -> Result<H::Storage, Stop> {
+        Ok(member(self.harness, self.timer, 1).await?)
     }
 
     /// New handles, after a power may have broken the old ones.
     pub(super) async fn reopen(&self) -> Result<Vec<H::Storage>, Stop> {
-        open(self.harness, self.timer).await
+        Ok(open(self.harness, self.timer).await?)
     }
 
     /// The same case on these handles.
@@ -166,13 +218,37 @@ impl<'a, H: Harness> Case<'a, H> {
     }
 }
 
+/// Why there is no handle.
+#[derive(Debug)]
+pub(super) struct Unopened(pub(super) String);
+
+impl From<Unopened> for Stop {
+    fn from(Unopened(why): Unopened) -> Self {
+        Self::saw("the harness gives handles on the storage", why)
+    }
+}
+
 /// The handles for a case.
-pub(super) async fn open<H: Harness>(harness: &H, timer: &H::Timer) -> Result<Vec<H::Storage>, Stop> {
+pub(super) async fn open<H: Harness>(harness: &H, timer: &H::Timer) -> Result<Vec<H::Storage>, Unopened> {
     let mut handles = Vec::with_capacity(HANDLES);
-    for _ in 0..HANDLES {
-        handles.push(answered(timer, harness.patience(), "Harness::storage", harness.storage()).await?);
+    for number in 0..HANDLES {
+        handles.push(member(harness, timer, number).await?);
     }
     Ok(handles)
+}
+
+async fn member<H: Harness>(harness: &H, timer: &H::Timer, number: usize) -> Result<H::Storage, Unopened> {
+    let limit = harness.patience();
+    match within(timer, limit, harness.member(number)).await {
+        Some(Ok(handle)) => Ok(handle),
+        Some(Err(error)) => Err(Unopened(error.in_full())),
+        None => Err(Unopened(format!("no answer within {limit:?}"))),
+    }
+}
+
+/// Restarting a server takes longer than any operation.
+fn patience_with_powers(harness: &impl Harness) -> Duration {
+    harness.patience().saturating_mul(10)
 }
 
 async fn within<T>(timer: &impl Timer, limit: Duration, future: impl Future<Output = T>) -> Option<T> {
@@ -188,9 +264,13 @@ async fn answered<T>(
     operation: &str,
     answer: impl Future<Output = Result<T, StorageError>>,
 ) -> Result<T, Stop> {
-    match within(timer, limit, answer).await {
+    answer_of(within(timer, limit, answer).await, limit, operation)
+}
+
+fn answer_of<T>(answer: Option<Result<T, StorageError>>, limit: Duration, operation: &str) -> Result<T, Stop> {
+    match answer {
         Some(Ok(answer)) => Ok(answer),
-        Some(Err(error)) => Err(Stop::failed(format!("{operation} succeeds"), error)),
-        None => Err(Stop::failed(format!("{operation} answers within {limit:?}"), "no answer")),
+        Some(Err(error)) => Err(Stop::saw(format!("{operation} succeeds"), error.in_full())),
+        None => Err(Stop::saw(format!("{operation} answers within {limit:?}"), "no answer")),
     }
 }

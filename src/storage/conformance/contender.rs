@@ -51,6 +51,11 @@ impl<'a, H: Harness> Contender<'a, H> {
         Self { case: self.case, storage: self.storage, claim }
     }
 
+    /// The same candidate, by another handle.
+    pub(super) fn through(&self, handle: usize) -> Result<Self, Stop> {
+        Ok(Self { storage: self.case.handle(handle)?, ..self.with(|_| {}) })
+    }
+
     pub(super) fn ttl(&self, ttl: Duration) -> Self {
         self.with(|claim| claim.ttl = ttl)
     }

@@ -15,22 +15,15 @@ use crate::term::Term;
 
 const CONTENDERS: u32 = 16;
 
-/// A claim among many: a storage may give up on one of two that collide, as databases do. It is then asked again.
+/// A claim among many.
 async fn claim<H: Harness>(
     case: &Case<'_, H>,
     contender: &Contender<'_, H>,
     known: Option<Term>,
 ) -> Result<Acquired, Stop> {
-    let give_up = case.now().saturating_add(case.harness.patience());
-    let contender = contender.after(known);
-    loop {
-        let answer = contender.storage.acquire(contender.claim.clone());
-        match case.within(case.harness.patience(), answer).await {
-            Some(Ok(answer)) => return Ok(answer),
-            Some(Err(error)) if error.kind() == ErrorKind::Transient && case.now() < give_up => case.pause().await,
-            seen => return Err(Stop::failed("a contended claim is answered", seen)),
-        }
-    }
+    let claim = contender.after(known).claim;
+    let ask = || contender.storage.acquire(claim.clone());
+    case.insist(case.harness.patience(), "a contended claim", ask).await
 }
 
 /// All ask at once; answers who was granted the key, which has to be one.
@@ -48,7 +41,7 @@ async fn race<'a, H: Harness>(
     }
     let seen: Vec<_> = winners.iter().map(|(winner, term)| (&winner.claim.id, term)).collect();
     expect(winners.len() == 1, format!("one winner among {}", contenders.len()), seen)?;
-    let (winner, term) = winners.pop().ok_or(Stop::NotAvailable)?;
+    let (winner, term) = winners.pop().ok_or_else(|| Stop::saw("one winner", "none"))?;
     for loser in contenders.iter().filter(|loser| loser.claim.session != winner.claim.session) {
         let refusal = loser.refused(Some(term)).await?;
         let holder = refusal.lease.and_then(|lease| lease.id);
@@ -103,6 +96,12 @@ pub(super) async fn contended_terms_are_distinct_and_grow<H: Harness>(case: &Cas
                         terms.lock().push(term);
                         reigns += 1;
                         known = Some(term);
+                        // The grant was whole: it can be renewed, and nobody else has had any of it.
+                        let renewal = contender.renewal(term);
+                        let renew = || contender.storage.renew(renewal.clone());
+                        let renewed = case.insist(case.harness.patience(), "a contended renewal", renew).await?;
+                        let extended = matches!(renewed, Renewed::Extended { .. });
+                        expect(extended, format!("a renewal of term {term}, which was just granted"), renewed)?;
                         contender.release().await?;
                     }
                     Acquired::Refused { lease, .. } => known = known.max(lease.map(|lease| lease.term)),

@@ -1,8 +1,10 @@
 //! What an observer sees.
 
+use alloc::vec::Vec;
+
 use super::case::{Case, Outcome, expect, same, unchanged};
 use super::{HANDLES, Harness};
-use crate::storage::Storage;
+use crate::storage::{List, Storage, StorageExt};
 
 pub(super) async fn get_shows_the_lease<H: Harness>(case: &Case<'_, H>) -> Outcome {
     let key = case.key("a")?;
@@ -49,6 +51,33 @@ pub(super) async fn handles_see_one_storage<H: Harness>(case: &Case<'_, H>) -> O
         writer.release().await?;
         same("the holder after a release", reader.lease().await?.id, None)?;
         known = Some(grant.term);
+    }
+    Ok(())
+}
+
+pub(super) async fn any_handle_goes_on_with_a_reign<H: Harness>(case: &Case<'_, H>) -> Outcome {
+    let key = case.key("a")?;
+    let (a, b) = (case.contender(&key, 1)?, case.contender(&key, 2)?);
+    let mut known = None;
+    for first in 0..HANDLES {
+        // Nobody waits in between: each sees what was answered before, by whatever handle.
+        let grant = a.through(first)?.win(known).await?;
+        a.through(first + 1)?.extend(grant.term).await?;
+        same("the term of the same claim, asked again", a.through(first + 2)?.win(known).await?.term, grant.term)?;
+        let version = a.through(first + 3)?.extend(grant.term).await?;
+        let refusal = b.through(first + 4)?.refused(Some(grant.term)).await?;
+        same("the version that a refusal shows", refusal.lease.map(|lease| lease.version), Some(version))?;
+        let page = case.answer("list", case.handle(first + 5)?.list(List::new().prefix(key.as_str()))).await?;
+        let versions: Vec<_> = page.entries.iter().map(|entry| entry.lease.version).collect();
+        same("the versions that a list shows", versions, [version].to_vec())?;
+        a.through(first + 6)?.release().await?;
+        known = Some(b.through(first + 7)?.win(Some(grant.term)).await?.term);
+        same(
+            "who is revoked",
+            a.through(first + 1)?.revoke().await?.and_then(|lease| lease.id),
+            Some(b.claim.id.clone()),
+        )?;
+        known = known.max(Some(a.through(first)?.lease().await?.term));
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 use alloc::format;
 use core::time::Duration;
 
-use super::case::{Case, GRAIN, Outcome, Stop, expect, same};
+use super::case::{Case, GRAIN, Outcome, Stop, expect, needs, same};
 use super::contender::{Contender, Grant};
 use super::{Harness, age};
 use crate::config::Config;
@@ -21,7 +21,7 @@ async fn broken<H: Harness, T>(case: &Case<'_, H>, answer: impl Future<Output = 
 pub(super) async fn broken_reply_is_healed_by_asking_again<H: Harness>(case: &Case<'_, H>) -> Outcome {
     let key = case.key("a")?;
     let (a, b) = (case.contender(&key, 1)?, case.contender(&key, 2)?);
-    let break_reply = || case.power(case.harness.break_reply(a.storage));
+    let break_reply = || case.power(needs::BREAK_REPLY, case.harness.break_reply(a.storage));
 
     break_reply().await?;
     broken(case, a.storage.acquire(a.claim.clone())).await?;
@@ -52,7 +52,7 @@ async fn pause<H: Harness>(case: &Case<'_, H>) {
 }
 
 /// Claims until the storage grants again: at once, or after its freeze.
-async fn regain<H: Harness>(case: &Case<'_, H>, contender: &Contender<'_, H>) -> Result<Grant, Stop> {
+pub(super) async fn regain<H: Harness>(case: &Case<'_, H>, contender: &Contender<'_, H>) -> Result<Grant, Stop> {
     let freeze = case.harness.freeze_after_loss().unwrap_or_default();
     let give_up = case.now().saturating_add(freeze).saturating_add(case.harness.patience());
     let mut known: Option<Term> = None;
@@ -74,7 +74,7 @@ pub(super) async fn restart_keeps_terms<H: Harness>(case: &Case<'_, H>) -> Outco
     let a = case.contender(&key, 1)?;
     let old = a.win(None).await?;
     a.release().await?;
-    case.power(case.harness.restart()).await?;
+    case.power(needs::RESTART, case.harness.restart()).await?;
     let handles = case.reopen().await?;
     let case = case.on(&handles);
     let new = regain(&case, &case.contender(&key, 2)?).await?;
@@ -83,13 +83,13 @@ pub(super) async fn restart_keeps_terms<H: Harness>(case: &Case<'_, H>) -> Outco
 
 pub(super) async fn restart_keeps_leases<H: Harness>(case: &Case<'_, H>) -> Outcome {
     if case.harness.freeze_after_loss().is_some() {
-        return Err(Stop::NotAvailable);
+        return Err(Stop::Needs(needs::DURABLE));
     }
     let key = case.key("a")?;
     let a = case.contender(&key, 1)?.value("a's")?;
     let grant = a.win(None).await?;
     case.sleep(case.short()).await;
-    case.power(case.harness.restart()).await?;
+    case.power(needs::RESTART, case.harness.restart()).await?;
     let handles = case.reopen().await?;
     let case = case.on(&handles);
     let (a, b) = (case.contender(&key, 1)?.value("a's")?, case.contender(&key, 2)?);
@@ -108,7 +108,7 @@ pub(super) async fn clock_back_lease_lasts_no_longer_than_ttl<H: Harness>(case: 
     let key = case.key("a")?;
     let a = case.contender(&key, 1)?.ttl(case.short());
     let old = a.win(None).await?;
-    case.power(case.harness.turn_clock_back(Config::MAX_DURATION)).await?;
+    case.power(needs::CLOCK_BACK, case.harness.turn_clock_back(Config::MAX_DURATION)).await?;
     let handles = case.reopen().await?;
     let case = case.on(&handles);
     let (a, b) = (case.contender(&key, 1)?.ttl(case.short()), case.contender(&key, 2)?);
@@ -135,7 +135,7 @@ pub(super) async fn clock_back_lease_lasts_no_longer_than_ttl<H: Harness>(case: 
 pub(super) async fn clock_back_dead_leader_is_replaced<H: Harness>(case: &Case<'_, H>) -> Outcome {
     let key = case.key("a")?;
     let old = case.contender(&key, 1)?.ttl(case.short()).win(None).await?;
-    case.power(case.harness.turn_clock_back(Config::MAX_DURATION)).await?;
+    case.power(needs::CLOCK_BACK, case.harness.turn_clock_back(Config::MAX_DURATION)).await?;
     let handles = case.reopen().await?;
     let case = case.on(&handles);
     let mut b = case.contender(&key, 2)?;
@@ -155,12 +155,12 @@ pub(super) async fn clock_back_reservation_ends<H: Harness>(case: &Case<'_, H>) 
     reserved.release_to(&contender("reserved", 2)?, case.long()).await?;
     free.release().await?;
     // By less than a ttl: a plain release has no end that could be ahead now.
-    case.power(case.harness.turn_clock_back(case.long() / 2)).await?;
+    case.power(needs::CLOCK_BACK, case.harness.turn_clock_back(case.long() / 2)).await?;
     let handles = case.reopen().await?;
     let later = case.on(&handles);
     later.contender(&case.key("free")?, 3)?.win(Some(terms.1)).await?;
     // By more than the reservation could have left.
-    case.power(case.harness.turn_clock_back(Config::MAX_DURATION)).await?;
+    case.power(needs::CLOCK_BACK, case.harness.turn_clock_back(Config::MAX_DURATION)).await?;
     let handles = case.reopen().await?;
     let later = case.on(&handles);
     later.contender(&case.key("reserved")?, 3)?.win(Some(terms.0)).await.map(drop)
@@ -171,7 +171,7 @@ pub(super) async fn data_loss_terms_still_grow<H: Harness>(case: &Case<'_, H>) -
     let a = case.contender(&key, 1)?;
     let old = a.win(None).await?;
     let newest = a.win(Some(old.term)).await?;
-    case.power(case.harness.lose_data()).await?;
+    case.power(needs::LOSE_DATA, case.harness.lose_data()).await?;
     let handles = case.reopen().await?;
     let case = case.on(&handles);
     // It has never seen a term of the key.
@@ -180,11 +180,11 @@ pub(super) async fn data_loss_terms_still_grow<H: Harness>(case: &Case<'_, H>) -
 }
 
 pub(super) async fn data_loss_freezes<H: Harness>(case: &Case<'_, H>) -> Outcome {
-    let Some(freeze) = case.harness.freeze_after_loss() else { return Err(Stop::NotAvailable) };
+    let Some(freeze) = case.harness.freeze_after_loss() else { return Err(Stop::Needs(needs::LOSE_DATA)) };
     let key = case.key("a")?;
     let old = case.contender(&key, 1)?.win(None).await?;
     let before = case.now();
-    case.power(case.harness.lose_data()).await?;
+    case.power(needs::LOSE_DATA, case.harness.lose_data()).await?;
     let handles = case.reopen().await?;
     let case = case.on(&handles);
     let (a, b) = (case.contender(&key, 1)?, case.contender(&key, 2)?);

@@ -2,8 +2,8 @@
 
 use super::case::{Case, Stop};
 use super::{
-    Harness, age, batches, cancellation, claims, contention, expiry, list, observation, powers, release, renewal,
-    revocation, takeover, text, transfer, wakeups,
+    Harness, age, batches, cancellation, claims, contention, expiry, lingering, list, observation, powers, release,
+    renewal, revocation, takeover, text, transfer, unreachable, wakeups,
 };
 
 pub(super) struct Entry {
@@ -111,6 +111,7 @@ cases! {
     Together observation::get_of_missing_key_is_none: "R13: what was never granted is nobody's",
     Together observation::get_writes_nothing: "R13: looking changes nothing",
     Together observation::handles_see_one_storage: "R1: what one handle was told every other sees",
+    Together observation::any_handle_goes_on_with_a_reign: "R4: a reign goes on by whatever handle",
     Together observation::check_says_ok: "R14: a storage that works says so",
 
     Together age::age_counts_from_the_grant: "Lease: its age is for how long the term has lasted",
@@ -149,6 +150,24 @@ cases! {
     Together cancellation::dropped_operation_is_harmless:
         "R14: an operation that was given up leaves a storage that works",
 
+    Together unreachable::unreachable_check_fails: "R14: a check asks the storage, and says when it reaches none",
+    Together unreachable::unreachable_answers_nothing: "R14: where nobody answers, nothing is told of a lease",
+
+    Together lingering::lingering_claim_shares_no_term:
+        "R5: a claim that is written late, after another reign, is not granted that reign's term",
+    Together lingering::lingering_first_claim_shares_no_term: "R5: nor is the first claim of a key",
+    Together lingering::lingering_repeat_revives_nothing: "R4: a claim of the own lease that is written late revives nothing",
+    Together lingering::lingering_renewal_revives_nothing: "R4: a renewal that is written late revives nothing",
+    Together lingering::lingering_renewal_takes_nothing_from_another: "R4: nor does it take a lease from another",
+    Together lingering::lingering_release_ends_no_later_reign: "R9: a release that is written late ends no later reign",
+    Together lingering::lingering_revoke_takes_no_later_reign:
+        "Revoke: one that is written late takes what it answers, and no later term if it names one",
+    Together lingering::lingering_batch_is_judged_key_by_key:
+        "Storage: a batch that is written late is judged for each key, and one that moved costs no other",
+    Together lingering::lingering_grant_is_whole: "R4: a grant is one step: nobody sees half of it",
+    Together lingering::lingering_change_is_whole: "R4: so is a renewal, a release, a revoke",
+    Together lingering::lingering_release_wakes_when_it_came: "R13: followers are woken when there is something to see",
+
     Together wakeups::wakeup_at_release: "R13: followers are woken when a key is released",
     Together wakeups::wakeup_at_transfer: "R13: followers are woken when a key is reserved for one of them",
     Together wakeups::wakeup_at_revoke: "R13: followers are woken when a lease is taken from its holder",
@@ -162,6 +181,7 @@ cases! {
     Alone powers::broken_reply_is_healed_by_asking_again: "R6: a lost reply is healed by asking again",
     Alone powers::restart_keeps_terms: "R5: terms grow across a restart",
     Alone powers::restart_keeps_leases: "R1: a lease outlives a restart",
+    Alone wakeups::wakeups_outlive_a_restart: "R13: a subscription outlives the connection that it came by",
     Alone powers::clock_back_lease_lasts_no_longer_than_ttl:
         "R10: after a step back no lease shows more than its ttl, and a renewal heals it",
     Alone powers::clock_back_dead_leader_is_replaced:

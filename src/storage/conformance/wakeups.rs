@@ -6,17 +6,20 @@ use core::time::Duration;
 use futures::StreamExt;
 
 use super::Harness;
-use super::case::{Case, Outcome, Stop, expect};
+use super::case::{Case, Outcome, Stop, expect, needs};
 use super::contender::Contender;
+use super::powers::regain;
 use super::revocation::revoked;
 use crate::storage::{Storage, Wakeups};
 use crate::term::Term;
 
 const ROUNDS: u32 = 5;
+/// Of wake-ups after a restart: the first may be of the connection.
+const TWICE: u32 = 2;
 
-fn subscribe<H: Harness>(follower: &Contender<'_, H>) -> Result<Wakeups, Stop> {
+pub(super) fn subscribe<H: Harness>(follower: &Contender<'_, H>) -> Result<Wakeups, Stop> {
     let wakeups = follower.storage.subscribe(&follower.claim.key);
-    if wakeups.is_never() { Err(Stop::NotAvailable) } else { Ok(wakeups) }
+    if wakeups.is_never() { Err(Stop::Needs(needs::WAKEUPS)) } else { Ok(wakeups) }
 }
 
 async fn woken<H: Harness>(case: &Case<'_, H>, wakeups: &mut Wakeups, limit: Duration) -> bool {
@@ -24,7 +27,7 @@ async fn woken<H: Harness>(case: &Case<'_, H>, wakeups: &mut Wakeups, limit: Dur
 }
 
 /// Takes wake-ups until there are no more; answers how many.
-async fn quiet<H: Harness>(case: &Case<'_, H>, wakeups: &mut Wakeups) -> u32 {
+pub(super) async fn quiet<H: Harness>(case: &Case<'_, H>, wakeups: &mut Wakeups) -> u32 {
     let mut count = 0;
     while count < 100 && woken(case, wakeups, case.short()).await {
         count += 1;
@@ -145,4 +148,38 @@ pub(super) async fn no_wakeup_at_renewal<H: Harness>(case: &Case<'_, H>) -> Outc
         }
     }
     Err(Stop::failed("no wake-up after a renewal", "one in each of five rounds"))
+}
+
+pub(super) async fn wakeups_outlive_a_restart<H: Harness>(case: &Case<'_, H>) -> Outcome {
+    let key = case.key("a")?;
+    let (a, follower) = (case.contender(&key, 1)?, case.contender(&key, 2)?);
+    let mut wakeups = subscribe(&follower)?;
+    // It has listened before, with the connection that it is about to lose.
+    let mut known = None;
+    for _ in 0..ROUNDS {
+        known = Some(a.win(known).await?.term);
+        a.release().await?;
+        if woken(case, &mut wakeups, case.harness.patience() / ROUNDS).await {
+            break;
+        }
+    }
+    case.power(needs::RESTART, case.harness.restart()).await?;
+    let handles = case.reopen().await?;
+    let later = case.on(&handles);
+    let a = later.contender(&key, 1)?;
+    let mut heard = 0;
+    known = known.max(Some(regain(&later, &a).await?.term));
+    // It may take a while until it is connected again.
+    let give_up = case.now().saturating_add(case.harness.patience().saturating_mul(3));
+    while case.now() < give_up {
+        quiet(case, &mut wakeups).await;
+        a.release().await?;
+        heard += u32::from(woken(case, &mut wakeups, case.harness.patience() / ROUNDS).await);
+        if heard == TWICE {
+            return Ok(());
+        }
+        known = Some(a.win(known).await?.term);
+    }
+    let seen = if heard == 0 { "none" } else { "only that of the new connection" };
+    Err(Stop::saw("wake-ups after a restart, by a subscription from before it", seen))
 }

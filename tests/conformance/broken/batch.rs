@@ -1,5 +1,6 @@
 //! Batches as the fault has them.
 
+use futures::future::join_all;
 use lessor::StorageError;
 use lessor::storage::{Acquired, Renewed, Reply, Request, UniqueKeys};
 
@@ -9,6 +10,9 @@ use crate::fault::Fault;
 impl Handle {
     /// A batch as the fault has it: one after the other, replies in their places.
     pub(super) async fn batch(&self, mut requests: Vec<Request>) -> Vec<Result<Reply, StorageError>> {
+        if self.lateness.get().is_some() {
+            return self.late_batch(requests).await;
+        }
         let empty = requests.is_empty();
         if self.has(Fault::BatchPublishesOneValue) {
             publish_one_value(&mut requests);
@@ -35,6 +39,7 @@ impl Handle {
                 _ => self.answer(request).await,
             };
             stopped |= self.has(Fault::BatchStopsAtRefusal) && reply.as_ref().is_ok_and(refuses);
+            stopped |= self.has(Fault::BatchStopsAtDuplicate) && reply.is_err();
             replies.push((key, operation.as_str(), reply));
         }
         match self.shared.fault {
@@ -47,6 +52,16 @@ impl Handle {
         if self.has(Fault::EmptyBatchAnswers) && empty {
             replies.push(Err(StorageError::permanent("syntax error at end of input")));
         }
+        replies
+    }
+}
+
+impl Handle {
+    /// All at the same time, each by itself.
+    async fn late_batch(&self, requests: Vec<Request>) -> Vec<Result<Reply, StorageError>> {
+        self.lateness.set_batched(true);
+        let replies = join_all(requests.into_iter().map(|request| self.answer(request))).await;
+        self.lateness.set_batched(false);
         replies
     }
 }

@@ -1,25 +1,34 @@
 //! A handle on the storage: each request as the fault has it.
 
 use alloc::sync::Arc;
+use core::error::Error;
+use core::fmt;
 use core::future::{pending, ready};
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use core::time::Duration;
+use std::io;
 
 use futures::{StreamExt, stream};
 use lessor::storage::{
-    Acquired, Claim, Get, List, Page, Record, Release, Renewal, Renewed, Reply, Request, Revoke, Session,
+    Acquired, Claim, Get, List, Operation, Page, Record, Release, Renewal, Renewed, Reply, Request, Revoke, Session,
 };
 use lessor::{Key, Lease, Storage, StorageError, Term, Timer, Wakeups, async_trait};
 
 use super::{Kind, LATER, Shared, State};
 use crate::fault::Fault;
 use crate::judge::{self, Write};
+use crate::late::{Lateness, Read, first_half};
 use crate::{list, taken};
 
 /// A handle on the storage.
 pub(crate) struct Handle {
     pub(super) shared: Arc<Shared>,
     number: usize,
+    /// Of the members of the storage, the one that it leads to.
+    member: usize,
+    /// Whether it reaches the storage.
+    reaches: bool,
+    pub(super) lateness: Lateness,
     pub(super) break_reply: AtomicBool,
     /// How often the handle was connected anew.
     connection: AtomicU64,
@@ -28,22 +37,41 @@ pub(crate) struct Handle {
 }
 
 impl Handle {
-    pub(super) fn new(shared: Arc<Shared>) -> Self {
+    pub(super) fn new(shared: Arc<Shared>, member: usize, reaches: bool) -> Self {
         let number = shared.handles.fetch_add(1, Ordering::Relaxed);
         let (connection, counted) = (AtomicU64::new(0), AtomicU64::new(0));
-        Self { shared, number, break_reply: AtomicBool::new(false), connection, counted }
+        let (lateness, break_reply) = (Lateness::default(), AtomicBool::new(false));
+        Self { shared, number, member, reaches, lateness, break_reply, connection, counted }
     }
 
     pub(super) fn has(&self, fault: Fault) -> bool {
         self.shared.fault == Some(fault)
     }
 
-    /// One step on the key: atomic, unless the fault looks first and writes later.
+    /// The key's record, as this handle reads it.
+    fn look(&self, state: &State, key: &Key) -> Read {
+        let before = state.before.get(key);
+        let lagging = before.filter(|(writer, member, _)| match self.shared.fault {
+            Some(Fault::HandlesLag) => *writer != self.number,
+            Some(Fault::MembersLag) => *member != self.member,
+            _ => false,
+        });
+        let record = lagging.map_or_else(|| state.records.get(key), |(.., before)| before.as_ref());
+        Read { record: record.cloned(), now_ms: self.shared.now_ms(state) }
+    }
+
+    fn read(&self, state: &State, key: &Key) -> (Option<Record>, u64) {
+        let Read { record, now_ms } = self.look(state, key);
+        (judge::read(self.shared.fault, record.as_ref(), now_ms), now_ms)
+    }
+
+    /// One step on the key: atomic, unless the handle lingers, or the fault looks first and writes later.
     async fn step<A>(
         &self,
         key: &Key,
+        operation: Operation,
         get_then_put: impl FnOnce(Option<&Record>, u64) -> bool,
-        judge: impl FnOnce(&mut State, Option<&Record>, u64) -> (A, Write),
+        mut judge: impl FnMut(&mut State, Option<&Record>, u64) -> (A, Write),
     ) -> Result<A, StorageError> {
         let shared = &*self.shared;
         shared.delay().await;
@@ -55,29 +83,93 @@ impl Handle {
             shared.timer.sleep(Duration::from_millis(1)).await;
             shared.state().locked.remove(key);
         }
-        let look = |state: &State| {
-            let now_ms = shared.now_ms(state);
-            let lagging = state.before.get(key).filter(|(writer, _)| *writer != self.number);
-            let record = match lagging {
-                Some((_, before)) if self.has(Fault::HandlesLag) => before.as_ref(),
-                _ => state.records.get(key),
-            };
-            (judge::read(shared.fault, record, now_ms), now_ms)
-        };
-        let before = look(&shared.state());
-        let early = get_then_put(before.0.as_ref(), before.1);
-        if early {
-            shared.timer.sleep(LATER).await;
-        }
-        let answer = {
-            let mut state = shared.state();
-            let (record, now_ms) = if early { before } else { look(&state) };
-            let (answer, write) = judge(&mut state, record.as_ref(), now_ms);
-            self.write(&mut state, key, write);
-            answer
+        let answer = match self.lateness.get() {
+            Some(late) => self.late_step(key, operation, late, judge).await?,
+            None => {
+                let before = self.read(&shared.state(), key);
+                let early = get_then_put(before.0.as_ref(), before.1);
+                if early {
+                    shared.timer.sleep(LATER).await;
+                }
+                let (answer, rest) = {
+                    let mut state = shared.state();
+                    let (record, now_ms) = if early { before } else { self.read(&state, key) };
+                    let (answer, write) = judge(&mut state, record.as_ref(), now_ms);
+                    let rest = self.begin(&mut state, key, write, false);
+                    (answer, rest)
+                };
+                if let Some((half, whole)) = rest {
+                    shared.timer.sleep(LATER).await;
+                    self.finish(&mut shared.state(), key, &half, whole);
+                }
+                answer
+            }
         };
         shared.delay().await;
         self.reply(answer)
+    }
+
+    /// A step that is judged by what was read, and written later, if that still holds. Else it is taken anew.
+    async fn late_step<A>(
+        &self,
+        key: &Key,
+        operation: Operation,
+        late: Duration,
+        mut judge: impl FnMut(&mut State, Option<&Record>, u64) -> (A, Write),
+    ) -> Result<A, StorageError> {
+        let shared = &*self.shared;
+        loop {
+            let (seen, answer, write) = {
+                let mut state = shared.state();
+                let seen = self.look(&state, key);
+                let (record, now_ms) = self.read(&state, key);
+                let (answer, write) = judge(&mut state, record.as_ref(), now_ms);
+                if self.has(Fault::LateReleaseWakesAtOnce) && operation == Operation::Release {
+                    shared.wake(&mut state, key);
+                }
+                (seen, answer, write)
+            };
+            if matches!(write, Write::Keep) {
+                return Ok(answer);
+            }
+            shared.timer.sleep(late).await;
+            let rest = {
+                let mut state = shared.state();
+                let now = self.look(&state, key);
+                if !self.lateness.holds(shared.fault, operation, &seen, &now) {
+                    if shared.gives_up {
+                        return Err(StorageError::transient("another was first"));
+                    }
+                    continue;
+                }
+                self.begin(&mut state, key, write, true)
+            };
+            if let Some((half, whole)) = rest {
+                shared.timer.sleep(late).await;
+                self.finish(&mut shared.state(), key, &half, whole);
+            }
+            return Ok(answer);
+        }
+    }
+
+    /// Writes, or half of it: the whole is then still to come.
+    fn begin(&self, state: &mut State, key: &Key, write: Write, late: bool) -> Option<(Record, Record)> {
+        if let Write::Put(whole) = &write
+            && let Some(half) = first_half(self.shared.fault, state.records.get(key), whole, late)
+        {
+            let whole = whole.clone();
+            self.write(state, key, Write::Put(half.clone()));
+            return Some((half, whole));
+        }
+        self.write(state, key, write);
+        None
+    }
+
+    /// Writes the whole over the half, unless another was there meanwhile.
+    fn finish(&self, state: &mut State, key: &Key, half: &Record, whole: Record) {
+        if state.records.get(key) == Some(half) {
+            self.write(state, key, Write::Put(whole));
+        }
     }
 
     /// The reply, if it is not to be lost.
@@ -112,6 +204,7 @@ impl Handle {
             Some(Fault::NoWakeupAtRelease) if released => false,
             Some(Fault::NoWakeupAtTransfer) if after.as_ref().is_some_and(judge::reserves) => false,
             Some(Fault::NoWakeupAtGrant) if !released => false,
+            Some(Fault::LateReleaseWakesAtOnce) if released && self.lateness.get().is_some() => false,
             Some(Fault::WakeupAtRenewal) => true,
             _ => owner(&before) != owner(&after),
         };
@@ -127,7 +220,7 @@ impl Handle {
             Some(record) => state.records.insert(key.clone(), record),
             None => state.records.remove(key),
         };
-        state.before.insert(key.clone(), (self.number, before));
+        state.before.insert(key.clone(), (self.number, self.member, before));
         if wakes {
             self.shared.wake(state, key);
         }
@@ -174,7 +267,7 @@ impl Handle {
             None => self.has(Fault::ClaimIsGetThenPut),
             Some(record) => self.has(Fault::TakeoverIsGetThenPut) && !record.lease(now_ms).is_live(),
         };
-        self.step(&claim.key, get_then_put, |state, record, now_ms| {
+        self.step(&claim.key, Operation::Acquire, get_then_put, |state, record, now_ms| {
             state.ids.insert(claim.session, claim.id.clone());
             if now_ms < state.frozen_until_ms {
                 let retry_after = Duration::from_millis(state.frozen_until_ms - now_ms);
@@ -198,11 +291,21 @@ impl Handle {
     async fn renew(&self, renewal: Renewal) -> Result<Renewed, StorageError> {
         let renewal = self.renewal(renewal);
         let get_then_put = |_: Option<&Record>, _| self.has(Fault::RenewIsGetThenPut);
-        self.step(&renewal.key, get_then_put, |state, record, now_ms| {
+        self.step(&renewal.key, Operation::Renew, get_then_put, |state, record, now_ms| {
             if now_ms < state.frozen_until_ms {
                 return (Renewed::lost(None), Write::Keep);
             }
             let revoked = state.revoked.get(&renewal.key).map(|(session, _)| *session);
+            // A refusal writes nothing: no condition notices that it goes by what this member last heard.
+            let stale = state.before.get(&renewal.key).filter(|(_, member, _)| *member != self.member);
+            if let Some((.., before)) = stale
+                && self.has(Fault::RenewalIsLostByAStaleRead)
+            {
+                let (answer, write) = judge::renew(None, before.as_ref(), revoked, &renewal, now_ms);
+                if matches!(write, Write::Keep) {
+                    return (answer, write);
+                }
+            }
             let (answer, write) = judge::renew(self.shared.fault, record, revoked, &renewal, now_ms);
             let answer = match answer {
                 Renewed::Lost { lease, .. } => Renewed::lost(self.shown(record, lease, now_ms)),
@@ -218,6 +321,7 @@ impl Handle {
         release.session = self.session(release.session);
         self.step(
             &release.key,
+            Operation::Release,
             |_, _| false,
             |state, record, now_ms| {
                 let revoked = state.revoked.get(&release.key).map(|(session, _)| *session);
@@ -232,6 +336,7 @@ impl Handle {
         let key = taken::key(self.shared.fault, &get.key);
         self.step(
             &key,
+            Operation::Get,
             |_, _| false,
             |_, record, now_ms| {
                 let (lease, write) = judge::get(self.shared.fault, record, &key, now_ms);
@@ -244,7 +349,7 @@ impl Handle {
     async fn revoke(&self, revoke: Revoke) -> Result<Option<Lease>, StorageError> {
         let revoke = Revoke::new(taken::key(self.shared.fault, &revoke.key)).term(revoke.term);
         let get_then_put = |_: Option<&Record>, _| self.has(Fault::RevokeIsGetThenPut);
-        self.step(&revoke.key, get_then_put, |_, record, now_ms| {
+        self.step(&revoke.key, Operation::Revoke, get_then_put, |_, record, now_ms| {
             let (before, write) = judge::revoke(self.shared.fault, record, &revoke, now_ms);
             (self.shown(record, before, now_ms), write)
         })
@@ -259,7 +364,12 @@ impl Handle {
             let mut state = shared.state();
             let now_ms = shared.now_ms(&state);
             let lease = |record: &Record| judge::shown(shared.fault, record, record.lease(now_ms), now_ms);
-            let leases = state.records.iter().map(|(key, record)| (key.clone(), lease(record))).collect();
+            let stale = |key: &Key| state.before.get(key).filter(|(_, member, _)| *member != self.member);
+            let leases = state.records.iter().filter_map(|(key, record)| match stale(key) {
+                Some((.., before)) if self.has(Fault::ListsLag) => Some((key.clone(), lease(before.as_ref()?))),
+                _ => Some((key.clone(), lease(record))),
+            });
+            let leases = leases.collect();
             let page = list::page(shared.fault, list, leases)?;
             self.sweep(&mut state, &page);
             page
@@ -282,6 +392,22 @@ impl Handle {
         }
     }
 
+    /// The answer where there is no storage: an error, or what the fault makes of it.
+    fn nobody_answers(&self, request: &Request, answers: Fault) -> Result<Reply, StorageError> {
+        if !self.has(answers) {
+            return Err(connection_refused());
+        }
+        Ok(match request {
+            Request::Acquire(claim) => Reply::Acquired(Acquired::refused(None, claim.ttl)),
+            Request::Renew(_) => Reply::Renewed(Renewed::lost(None)),
+            Request::Release(_) => Reply::Released,
+            Request::Get(_) => Reply::Got(None),
+            Request::Revoke(_) => Reply::Revoked(None),
+            Request::List(_) => Reply::Listed(Page::default()),
+            unknown => return Err(StorageError::unsupported(unknown)),
+        })
+    }
+
     pub(super) async fn answer(&self, request: Request) -> Result<Reply, StorageError> {
         Ok(match request {
             Request::Acquire(claim) => Reply::Acquired(self.acquire(claim).await?),
@@ -298,11 +424,34 @@ impl Handle {
     }
 }
 
+/// An error with one behind it, as those of real clients are.
+#[derive(Debug)]
+struct NoConnection(io::Error);
+
+impl fmt::Display for NoConnection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("no connection to the server")
+    }
+}
+
+impl Error for NoConnection {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&self.0)
+    }
+}
+
+pub(super) fn connection_refused() -> StorageError {
+    StorageError::transient(NoConnection(io::Error::other("connection refused")))
+}
+
 #[async_trait]
 impl Storage for Handle {
     async fn call(&self, request: Request) -> Result<Reply, StorageError> {
         if self.has(Fault::Hangs) {
             return pending().await;
+        }
+        if !self.reaches {
+            return self.nobody_answers(&request, Fault::UnreachableIsRefused);
         }
         self.answer(request).await
     }
@@ -310,6 +459,10 @@ impl Storage for Handle {
     async fn call_all(&self, requests: Vec<Request>) -> Vec<Result<Reply, StorageError>> {
         if self.has(Fault::Hangs) {
             return pending().await;
+        }
+        if !self.reaches {
+            let answer = |request: &Request| self.nobody_answers(request, Fault::UnreachableBatchIsRefused);
+            return requests.iter().map(answer).collect();
         }
         self.batch(requests).await
     }
@@ -319,7 +472,18 @@ impl Storage for Handle {
         let wakeups = shared.topics.subscribe(&key);
         let woken = move |shared: &Shared| shared.state().woken.get(&key).copied().unwrap_or_default();
         let mut seen = woken(&shared).0;
+        let restarts = move |shared: &Shared| shared.restarts.load(Ordering::Relaxed);
+        let connected = restarts(&shared);
+        let mut left = 2;
         match self.shared.fault {
+            Some(Fault::WatchEndsWithItsConnection) => {
+                Wakeups::new(wakeups.take_while(move |()| ready(restarts(&shared) == connected)))
+            }
+            // It tells of what the new connection finds, and then of nothing.
+            Some(Fault::WatchIsNotMadeAnew) => Wakeups::new(wakeups.take_while(move |()| {
+                left -= i32::from(restarts(&shared) != connected);
+                ready(left >= 0)
+            })),
             // Whoever does not poll at the time misses it.
             Some(Fault::WakeupsAreNotKept) => Wakeups::new(wakeups.filter(move |()| {
                 let age = shared.timer.now().saturating_duration_since(woken(&shared).1);
@@ -339,6 +503,9 @@ impl Storage for Handle {
         match self.shared.fault {
             Some(Fault::CheckFails) => Err(StorageError::permanent("relation \"leases\" does not exist")),
             Some(Fault::Hangs) => pending().await,
+            Some(Fault::CheckWaits) if !self.reaches => pending().await,
+            Some(Fault::CheckAsksNobody) => Ok(()),
+            _ if !self.reaches => Err(connection_refused()),
             _ => Ok(()),
         }
     }
