@@ -4,7 +4,6 @@
 //! has: Amazon S3 and what speaks its protocol (Cloudflare R2, MinIO), Google Cloud Storage, Azure Blob Storage.
 //!
 //! ```no_run
-//! # #[cfg(feature = "aws")]
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! use std::sync::Arc;
 //! use lessor::{Builder, Storage};
@@ -46,6 +45,10 @@
 //! Google allows about one write a second to an object: take a ttl of 10 s or more.
 //!
 //! A list reads the names of all keys, and the objects of its page: it is for people, not for a loop.
+//!
+//! # Clients
+//! This crate has none: add [`object_store`] to your program with the features `aws`, `azure` or `gcp` (with TLS by rustls and aws-lc), or those that
+//! it names for other TLS.
 //!
 //! # Executors
 //! It works under every executor: within tokio on that runtime, elsewhere on a thread that

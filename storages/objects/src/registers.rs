@@ -16,7 +16,7 @@ use crate::name::Names;
 use crate::revision::Revision;
 
 /// How many objects of a list are read at a time.
-const TOGETHER: usize = 16;
+const TOGETHER: usize = 64;
 
 /// The objects under a prefix, one for each key.
 pub(crate) struct Objects {
