@@ -170,7 +170,8 @@ pub(super) async fn revoke_of_another_term_is_nothing<H: Harness>(case: &Case<'_
         unchanged(&before, &b.lease().await?)?;
     }
     b.extend(new.term).await?;
-    let before = b.lease().await?;
+    // Of the same handle: where observers judge, each counts from when it saw the write.
+    let before = operator.lease().await?;
     let taken = operator.revoke_term(new.term).await?;
     unchanged(
         &before,

@@ -38,8 +38,9 @@ pub(super) async fn reserved_is_refused_to_another<H: Harness>(case: &Case<'_, H
     let version = a.win(None).await?.version;
     let sent = case.now();
     a.release_to(&b, within).await?;
-    let told = case.now();
     let before = c.lease().await?;
+    // By now all who are asked have seen it: where observers judge, each counts from then.
+    let told = case.now();
     expect(before.version > version, format!("a version after {version}"), &before)?;
     let expected = Lease { value: a.claim.value.clone(), ..Lease::new(before.term, before.version, case.long()) };
     same("the reserved lease, which shows nobody", timeless(&before), expected)?;
