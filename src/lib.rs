@@ -84,7 +84,8 @@
 //! | `lessor-mysql` | `MySqlStorage` | a MySQL or MariaDB database, on two connections for all keys |
 //! | `lessor-redis` | `RedisStorage` | a Redis server, through your own redis-rs client |
 //! | `lessor-http` | `HttpStorage` | a lease service over HTTP, on Cloudflare's Durable Objects |
-//! | `lessor-any` | any of them, by its URL | programs that leave the choice to whoever runs them |
+//! | `lessor-objects` | `ObjectStorage` | an object store: S3, R2, Google, Azure |
+//! | `lessor-any` | any of the others, by its URL | programs that leave the choice to whoever runs them |
 //!
 //! [The guide](guide::storages) compares them, and says [how to write one](guide::writing_a_storage).
 //!
