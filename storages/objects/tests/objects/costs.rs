@@ -27,7 +27,7 @@ fn one_request_each() {
     assert_eq!(spy.asked(), first, "the first write of a storage tries whether conditions are kept");
 
     let Claim { key, id, session, .. } = claim(1);
-    block_on(a.renew(Renewal::new(key, id, session, Term::FIRST, TTL))).unwrap();
+    drop(block_on(a.renew(Renewal::new(key, id, session, Term::FIRST, TTL))).unwrap());
     assert_eq!(spy.asked(), ["put ".to_owned() + name], "a renewal");
     for _ in 0..3 {
         assert!(matches!(block_on(b.acquire(claim(2))), Ok(Acquired::Refused { .. })));
