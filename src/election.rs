@@ -93,8 +93,6 @@ pub struct Election {
     stopping: bool,
     /// `None`: the last one sent a release, or held another slot; a new one is to be drawn.
     session: Option<Session>,
-    /// Whether the session was granted a lease: of the slot that it is at, then.
-    was_granted: bool,
     /// Whether the lease may be this session's in the storage: from its first claim (or a ticket) until a refusal, a lost
     /// renewal or its release. An expiry and an error leave it open.
     may_hold: bool,
@@ -291,10 +289,7 @@ impl Election {
                     self.wake();
                 }
             }
-            Input::Session(session) if self.session.is_none() => {
-                (self.session, self.was_granted) = (Some(session), false)
-            }
-            Input::Session(_) => {}
+            Input::Session(session) => self.session = self.session.or(Some(session)),
             Input::SetValue { value, serial } => {
                 self.value = NumberedValue { value, serial };
                 if self.phase.reign().is_some() {

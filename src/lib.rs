@@ -86,7 +86,8 @@
 //! | `lessor-etcd` | `EtcdStorage` | an etcd cluster, on one connection for all keys |
 //! | `lessor-nats` | `NatsStorage` | a bucket of NATS JetStream, one server or a cluster |
 //! | `lessor-http` | `HttpStorage` | a lease service over HTTP, on Cloudflare's Durable Objects |
-//! | `lessor-any` | any of them, by its URL | programs that leave the choice to whoever runs them |
+//! | `lessor-objects` | `ObjectStorage` | an object store: S3, R2, Google, Azure |
+//! | `lessor-any` | any of the others, by its URL | programs that leave the choice to whoever runs them |
 //!
 //! [The guide](guide::storages) compares them, and says [how to write one](guide::writing_a_storage).
 //!

@@ -49,7 +49,7 @@ impl Election {
         let resumed = Self::build(ticket.key, Some(id), config.into(), Some(ticket.session), jitter, now)?;
         let to_continue = ticket.known.zip(ticket.reign_until).filter(|_| ticket.continues).map(Box::new);
         // Its session may hold the lease.
-        Ok(Self { known: ticket.known, to_continue, may_hold: true, was_granted: true, ..resumed })
+        Ok(Self { known: ticket.known, to_continue, may_hold: true, ..resumed })
     }
 
     /// Goes to sleep: what is left is the session, for the next instance to [go on with](Self::resume).
@@ -101,7 +101,6 @@ impl Election {
             phase,
             stopping: false,
             session,
-            was_granted: false,
             may_hold: false,
             value: NumberedValue::default(),
             stored: 0,

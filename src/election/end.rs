@@ -75,6 +75,7 @@ impl Election {
     pub(super) fn begin_release(&mut self, then: AfterRelease, successor: Option<Id>) -> bool {
         let Some(session) = self.session.take_if(|_| self.may_hold) else { return false };
         self.may_hold = false;
+        self.bind_to_its_slot(false);
         self.phase = Phase::Releasing(Box::new(Releasing { session, successor, attempts: 0, then }));
         self.next_at = self.now;
         true

@@ -18,7 +18,7 @@ impl Election {
     }
 
     pub(super) fn granted(&mut self, request: &InFlight, term: Term, version: Version) {
-        self.was_granted = true;
+        self.bind_to_its_slot(true);
         if self.stopping {
             // Not taken up: the session may hold the lease now, so what follows is its release.
             return self.succeed();

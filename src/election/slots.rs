@@ -21,6 +21,8 @@ pub(super) struct Places {
     at: u16,
     /// The key of that one.
     key: Key,
+    /// Whether the session was granted that one: then it is for no other.
+    bound: bool,
     /// What it saw of the others. To forget the newest term of one would let an old reign's term come back there.
     seen: BTreeMap<u16, Seen>,
     /// When each of those that were asked for since the round began is worth another look.
@@ -79,7 +81,8 @@ impl Election {
         // The key was checked with the slots.
         if let Ok(its_key) = slots.key(at) {
             let (seen, again) = (BTreeMap::new(), BTreeMap::new());
-            self.places = Some(Box::new(Places { slots, at, key: its_key, seen, again, shown: at }));
+            let bound = own.is_some();
+            self.places = Some(Box::new(Places { slots, at, key: its_key, bound, seen, again, shown: at }));
         }
         self.key = key;
         self
@@ -133,13 +136,19 @@ impl Election {
         at
     }
 
+    /// The session was granted the slot that it is at; or it is a new one, that was granted nothing.
+    pub(super) fn bind_to_its_slot(&mut self, bound: bool) {
+        if let Some(places) = &mut self.places {
+            places.bound = bound;
+        }
+    }
+
     fn go_to(&mut self, number: u16) {
         let Some(places) = self.places.as_mut().filter(|places| places.at != number) else { return };
         let Ok(key) = places.slots.key(number) else { return };
-        // A session that was granted a slot is for no other. What is known of that slot's terms goes no further than this instance,
-        // and a storage whose clock steps back takes an old lease for live: to the next instance, with the same session, it
-        // would give a term again that has ended.
-        if self.was_granted {
+        // What is known of a slot's terms goes no further than this instance, and a storage whose clock steps back takes an old
+        // lease for live: to the next instance, with the same session, it would give a term again that has ended.
+        if mem::take(&mut places.bound) {
             self.session = None;
         }
         let seen = Seen {

@@ -5,6 +5,10 @@ use core::time::Duration;
 #[cfg(feature = "io")]
 pub use within::{TimedOut, within};
 
+/// For how long [`check`](lessor::Storage::check) waits for a server that is there and says nothing: behind a router that has
+/// forgotten its connections, say.
+pub const CHECK: Duration = Duration::from_secs(10);
+
 /// How long a storage waits for a lock that another holds: a tenth of the shortest ttl that is asked for, so that the
 /// answer comes while the candidate still waits for it (a fifth of its ttl, by default).
 ///

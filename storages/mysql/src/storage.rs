@@ -6,6 +6,7 @@ use std::sync::Arc;
 use lessor::storage::{Reply, Request};
 use lessor::{Key, Storage, StorageError, Wakeups, async_trait};
 use lessor_kit::lane::{Lane, Traffic};
+use lessor_kit::timeout::{self, within};
 
 use crate::address::Address;
 use crate::builder::MySqlBuilder;
@@ -61,7 +62,7 @@ impl Storage for MySqlStorage {
     /// Whether the table is there and fits, may be read and written, and the server takes what is sent: claims two keys
     /// that nobody has, in a transaction that is rolled back. It opens a connection for that.
     async fn check(&self) -> Result<(), StorageError> {
-        self.primary().check().await
+        within(timeout::CHECK, self.primary().check()).await?
     }
 }
 

@@ -8,6 +8,7 @@ use lessor::{Key, Storage, StorageError, Wakeups, async_trait};
 use lessor_kit::error::AdapterError;
 use lessor_kit::lane::{Lane, Traffic};
 use lessor_kit::listener::Listener;
+use lessor_kit::timeout::{self, within};
 
 use crate::address::Address;
 use crate::builder::PostgresBuilder;
@@ -92,11 +93,14 @@ impl Storage for PostgresStorage {
     /// nobody has, in a transaction that is rolled back, as much as autovacuum has to clear away. And, where there are to be [wake-ups](PostgresBuilder::wakeups),
     /// whether they arrive. It opens a connection for each of the two.
     async fn check(&self) -> Result<(), StorageError> {
-        let mut connection = self.primary().check().await?;
-        match &self.0.listens_at {
-            Some(address) => wakeups::check(address, &mut connection).await,
-            None => Ok(()),
-        }
+        let check = async {
+            let mut connection = self.primary().check().await?;
+            match &self.0.listens_at {
+                Some(address) => wakeups::check(address, &mut connection).await,
+                None => Ok(()),
+            }
+        };
+        within(timeout::CHECK, check).await?
     }
 }
 

@@ -11,6 +11,7 @@ use lessor_kit::batch::Batch;
 use lessor_kit::encoding::whole_ms;
 use lessor_kit::error::AdapterError;
 use lessor_kit::listener::Listener;
+use lessor_kit::timeout::{self, within};
 use redis::{Client, Cmd, Value};
 
 use crate::answer::Answer;
@@ -207,7 +208,7 @@ impl Storage for RedisStorage {
     /// Whether the server is a primary that evicts no records and has all of the storage's keys, and this user may run scripts,
     /// tell followers and be told, for which it makes a connection of its own. Writes nothing. It passes during a freeze.
     async fn check(&self) -> Result<(), StorageError> {
-        self.0.check().await
+        within(timeout::CHECK, self.0.check()).await?
     }
 }
 

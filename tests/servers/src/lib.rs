@@ -1,6 +1,6 @@
 //! Servers that the tests start, stop and kill. What is missing is an error, never a skipped test.
 //!
-//! [`postgres`], [`mysql`], [`redis`], [`etcd`] and [`nats`] start them, one feature each, and [`pgbouncer`] stands before the first. [`proxy`] stands before one and
+//! [`postgres`], [`mysql`], [`redis`], [`etcd`], [`nats`] and [`seaweed`] start them, one feature each, and [`pgbouncer`] stands before the first. [`proxy`] stands before one and
 //! fails as networks do. [`elections`] are candidates that are watched all the time; [`hand_over`] is one election on any
 //! executor; [`example`] runs the programs of this house's examples.
 //!
@@ -25,6 +25,8 @@ pub mod postgres;
 pub mod proxy;
 #[cfg(feature = "redis")]
 pub mod redis;
+#[cfg(feature = "seaweed")]
+pub mod seaweed;
 
 use std::net::TcpListener;
 

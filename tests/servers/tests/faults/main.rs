@@ -3,6 +3,7 @@
 //! Each test is the same on all servers at once. What holds all the time (one leader, terms that grow, no leader fenced
 //! off) is checked by [`Elections`](lessor_servers::elections::Elections) beside what a test asks for.
 
+mod check;
 mod clock;
 mod errors;
 mod faulty;
@@ -94,6 +95,11 @@ fn the_clock_steps_back() {
         (Forgetful::NAME, clock::an_hour_back::<Forgetful>),
         (Durable::NAME, clock::an_hour_back::<Durable>),
     ]);
+}
+
+#[test]
+fn a_check_comes_to_an_end() {
+    on_each_server!(check::silent);
 }
 
 #[test]
