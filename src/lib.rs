@@ -116,7 +116,7 @@
 //! | `web_service`, `scheduler`, `cli`, `sidecar`, `many_keys` | programs that people write with a leader election |
 //! | `observed` | what operators see: metrics, alerts, a dashboard, probes, a manifest |
 //! | `ten_thousand_keys` | three processes share them, one is killed and comes back: a live picture |
-//! | `postgres`, `mysql`, `redis`, `etcd` | any number of processes; the database refuses stale writes |
+//! | `postgres`, `mysql`, `redis`, `etcd`, `nats` | any number of processes; the database refuses stale writes |
 //! | `fenced_write`, `testing_failover` | a paused leader's write is refused; a service's failover in virtual time |
 //! | `slots` | two of five workers at once, each fenced by its slot |
 //! | `custom_timer`, `no_async`, `embedded` | without a runtime, without futures, without an operating system |

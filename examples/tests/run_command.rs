@@ -288,7 +288,10 @@ fn wrong_options_are_explained() {
     wrong(&["--key", "k", "--storage", "s"], "the command is missing");
     wrong(&["--storage", "s", "true"], "--key is missing");
     wrong(&["--key", "k", "true"], "--storage is missing");
-    wrong(&["--key", "k", "--storage", "etcd://user:s3cret@h", "true"], "no storage has URLs that begin with etcd://");
+    wrong(
+        &["--key", "k", "--storage", "oracle://user:s3cret@h", "true"],
+        "no storage has URLs that begin with oracle://",
+    );
     wrong(&["--frob"], "--frob");
 
     let help = std::process::Command::new(example("run")).arg("--help").output().unwrap();

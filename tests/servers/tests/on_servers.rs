@@ -40,6 +40,13 @@ fn etcd_hands_over() {
     assert_eq!(terms, (1, 2));
 }
 
+#[test]
+fn nats_hands_over() {
+    let server = nats::Server::start();
+    let terms = two_processes_hand_over(&built("nats"), ("NATS_URL", &server.address()));
+    assert_eq!(terms, (1, 2));
+}
+
 /// Processes of this machine are killed, resign and are frozen; the server judges. Its password is shown nowhere.
 fn survives_failovers(url: &str, password: &str) {
     let mut command = Command::new(built("failover"));
