@@ -2,7 +2,7 @@
 
 use core::future::{pending, ready};
 use core::pin::pin;
-use core::sync::atomic::Ordering;
+use core::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
 
 use async_nats::client::RequestErrorKind;
@@ -34,6 +34,7 @@ pub(crate) struct Connection {
     /// Which server.
     to: String,
     client: Client,
+    answers: AtomicU64,
     signs: Arc<Signs>,
 }
 
@@ -94,7 +95,7 @@ impl Connection {
             });
         let to = servers.shown(place);
         match options.connect(address).await {
-            Ok(client) => Ok(Self { place, to, client, signs }),
+            Ok(client) => Ok(Self { place, to, client, answers: AtomicU64::new(0), signs }),
             Err(error) => Err(explain_opening(&to, &error)),
         }
     }
@@ -118,7 +119,11 @@ impl Connection {
             }
         });
         let lost = pin!(self.reaches(State::Lost));
-        match select(answer, select(refusal, lost)).await {
+        let answer = select(answer, select(refusal, lost)).await;
+        if !matches!(answer, Either::Right((Either::Right(_), _))) {
+            self.answers.fetch_add(1, Ordering::Relaxed);
+        }
+        match answer {
             Either::Left((Ok(message), _)) => Ok(message),
             Either::Left((Err(error), _)) => Err(match error.kind() {
                 RequestErrorKind::NoResponders => Failure::nobody(&ask.subject),
@@ -143,9 +148,9 @@ impl Connection {
         let _ = self.client.publish_with_reply(subject, self.client.new_inbox(), Vec::new().into()).await;
     }
 
-    /// How many answers came, to whomever.
+    /// How many answers came, to whomever. What comes by itself does not count: of half a connection it may be all that comes.
     pub(crate) fn answers(&self) -> u64 {
-        self.client.statistics().in_messages.load(Ordering::Relaxed)
+        self.answers.load(Ordering::Relaxed)
     }
 
     /// It is used no more: what lasts on it has to go to another.

@@ -92,6 +92,37 @@ fn who_gives_up_gives_up_alone() {
     });
 }
 
+/// One that carries nothing to the server any more, while what others write still comes from there, is left all the same.
+#[test]
+fn half_a_connection_is_none() {
+    let server = server();
+    let proxy = Proxy::to(server.port());
+    let (follower, leader) = (at(&proxy), crate::storage(&server));
+    block_on(async {
+        let claimed = claim("k", 1);
+        let term = granted(leader.acquire(claimed.clone()).await);
+        let mut wakeups = follower.subscribe(&key("k"));
+        crate::woken(&mut wakeups).await;
+        proxy.set(Mode::DropRequests);
+        let k = key("other");
+        let asks = async {
+            let asked = select(follower.get(&k).boxed(), Timer::after(Duration::from_millis(300)));
+            assert!(matches!(asked.await, Either::Right(_)));
+        };
+        let renews = async {
+            for _ in 0..5 {
+                Timer::after(Duration::from_millis(50)).await;
+                extended(leader.renew(renewal(&claimed, term)).await);
+            }
+        };
+        futures::join!(asks, renews);
+        proxy.set(Mode::Pass);
+        let heard = select(follower.get(&k).boxed(), Timer::after(Duration::from_secs(2)));
+        assert!(matches!(heard.await, Either::Left((Ok(None), _))), "a new connection");
+        assert_eq!(proxy.opened(), 2);
+    });
+}
+
 /// What is awaited when a connection breaks is answered at once: nobody waits for an answer that was lost with it.
 #[test]
 fn a_lost_answer_is_not_waited_for() {
