@@ -83,6 +83,7 @@
 //! | `lessor-postgres` | `PostgresStorage` | a PostgreSQL database, on two connections for all keys |
 //! | `lessor-mysql` | `MySqlStorage` | a MySQL or MariaDB database, on two connections for all keys |
 //! | `lessor-redis` | `RedisStorage` | a Redis server, through your own redis-rs client |
+//! | `lessor-etcd` | `EtcdStorage` | an etcd cluster, on one connection for all keys |
 //! | `lessor-http` | `HttpStorage` | a lease service over HTTP, on Cloudflare's Durable Objects |
 //! | `lessor-objects` | `ObjectStorage` | an object store: S3, R2, Google, Azure |
 //! | `lessor-any` | any of the others, by its URL | programs that leave the choice to whoever runs them |
@@ -114,7 +115,7 @@
 //! | `web_service`, `scheduler`, `cli`, `sidecar`, `many_keys` | programs that people write with a leader election |
 //! | `observed` | what operators see: metrics, alerts, a dashboard, probes, a manifest |
 //! | `ten_thousand_keys` | three processes share them, one is killed and comes back: a live picture |
-//! | `postgres`, `mysql`, `redis` | any number of processes; the database refuses stale writes |
+//! | `postgres`, `mysql`, `redis`, `etcd` | any number of processes; the database refuses stale writes |
 //! | `fenced_write`, `testing_failover` | a paused leader's write is refused; a service's failover in virtual time |
 //! | `slots` | two of five workers at once, each fenced by its slot |
 //! | `custom_timer`, `no_async`, `embedded` | without a runtime, without futures, without an operating system |

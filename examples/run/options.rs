@@ -19,9 +19,9 @@ Usage: cargo run --example run -- [options] [--] <command> [arguments]
 
   --key <text>           what is led, 1 to 256 bytes; required
   --storage <url>        where the leases are; required: a file, postgres://user:password@host/database, mysql://..,
-                         redis://.., or a lease service: https://token@host. What is no file takes a build with that
-                         storage: cargo run --features postgres (mysql, redis, http) --example run. LESSOR_STORAGE may
-                         have the URL instead, where no other user of the machine sees the secret
+                         redis://.., etcd://.., or a lease service: https://token@host. What is no file takes a build with
+                         that storage: cargo run --features postgres (mysql, redis, etcd, http) --example run.
+                         LESSOR_STORAGE may have the URL instead, where no other user of the machine sees the secret
   --ttl <duration>       how long a lease lasts, 500ms to 24h (default 10s)
   --grace <duration>     how long the command has from SIGTERM to SIGKILL, 0 to 2/5 of the ttl (default 1/5 of it)
   --wait <duration>      how long to wait for leadership; 0: try once (default: no limit)

@@ -6,8 +6,9 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 /// The features of this package, and whether this test was built with them.
-const FEATURES: [(&str, bool); 10] = [
+const FEATURES: [(&str, bool); 11] = [
     ("async-std", cfg!(feature = "async-std")),
+    ("etcd", cfg!(feature = "etcd")),
     ("http", cfg!(feature = "http")),
     ("mysql", cfg!(feature = "mysql")),
     ("postgres", cfg!(feature = "postgres")),

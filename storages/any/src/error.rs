@@ -13,9 +13,9 @@ use crate::url::SCHEMES;
 /// use lessor_any::{OpenError, open};
 ///
 /// # futures::executor::block_on(async {
-/// let Err(error) = open("etcd://user:s3cret@host").await else { panic!("there is no such storage") };
-/// assert!(matches!(&error, OpenError::UnknownScheme { given, .. } if given == "etcd"));
-/// assert!(error.to_string().starts_with("no storage has URLs that begin with etcd://; there are sqlite:"));
+/// let Err(error) = open("oracle://user:s3cret@host").await else { panic!("there is no such storage") };
+/// assert!(matches!(&error, OpenError::UnknownScheme { given, .. } if given == "oracle"));
+/// assert!(error.to_string().starts_with("no storage has URLs that begin with oracle://; there are sqlite:"));
 /// # });
 /// ```
 #[derive(Clone, PartialEq, Eq)]

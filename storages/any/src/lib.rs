@@ -7,9 +7,10 @@
 //! | `sqlite` | `lessor-sqlite` | compiles SQLite in |
 //! | `postgres`, `mysql` | `lessor-postgres`, `lessor-mysql` | need Rust 1.94, for sqlx |
 //! | `redis` | `lessor-redis` | |
+//! | `etcd` | `lessor-etcd` | needs `protoc` when it is built |
 //! | `http` | `lessor-http` | always with TLS |
-//! | `tls-rustls` | | TLS for those of `postgres`, `mysql` and `redis` that are on |
-//! | `tokio` | | those of the same three that are on use tokio's sockets within tokio, instead of smol's |
+//! | `tls-rustls` | | TLS for those of `postgres`, `mysql`, `redis` and `etcd` that are on |
+//! | `tokio` | | those of `postgres`, `mysql` and `redis` that are on use tokio's sockets within tokio, instead of smol's |
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
@@ -18,9 +19,11 @@ use std::sync::Arc;
 use lessor::Storage;
 
 mod error;
+#[cfg(feature = "etcd")]
+mod etcd;
 #[cfg(feature = "sqlite")]
 mod file;
-#[cfg(any(feature = "mysql", feature = "postgres", feature = "redis", feature = "sqlite"))]
+#[cfg(any(feature = "etcd", feature = "mysql", feature = "postgres", feature = "redis", feature = "sqlite"))]
 mod parameters;
 #[cfg(any(feature = "mysql", feature = "postgres", feature = "redis"))]
 mod tls;
@@ -41,12 +44,16 @@ mod readme {}
 /// | `postgres://user:password@host/database` | [`PostgresStorage`](lessor_postgres::PostgresStorage) | `postgres` |
 /// | `mysql://user:password@host/database` | [`MySqlStorage`](lessor_mysql::MySqlStorage) | `mysql` |
 /// | `redis://user:password@host` | [`RedisStorage`](lessor_redis::RedisStorage): the first candidates wait for its `max_ttl` | `redis` |
+/// | `etcd://user:password@host:2379,host2:2379/prefix` | [`EtcdStorage`](lessor_etcd::EtcdStorage): the members of a cluster | `etcd` |
 /// | `https://token@host`, `http://token@localhost:8787` | [`HttpStorage`](lessor_http::HttpStorage): a lease service | `http` |
 ///
 /// Special characters in a URL are written as `%` and two hexadecimal digits. `postgresql:` is another name of
-/// `postgres:`, `mariadb:` of `mysql:`; `rediss:` is Redis with TLS. All settings are the defaults.
+/// `postgres:`, `mariadb:` of `mysql:`; `rediss:` is Redis with TLS, `etcds:` is etcd with TLS. All settings are the defaults.
 ///
-/// TLS to databases and to Redis needs feature `tls-rustls`; its settings (`sslmode=verify-full`, say) are in the URL, in each
+/// Of etcd name all members that clients reach; the port is 2379 unless it is said, and the prefix is `lessor/`. `etcds:` takes
+/// files as `etcdctl` does: `?cacert=ca.crt`, instead of the root certificates of Mozilla, `&cert=client.crt&key=client.key`.
+///
+/// TLS to databases, Redis and etcd needs feature `tls-rustls`; its settings (`sslmode=verify-full`, say) are in the URL, in each
 /// driver's words. Where it is asked for and the program has none, `open` fails; it never connects without. A parameter that
 /// the engine does not know is refused, and certificates without a mode that uses them.
 ///
@@ -77,7 +84,14 @@ mod readme {}
 /// # Cancel safety
 /// A dropped call may have created the SQLite file, or the table; it does nothing else.
 #[cfg_attr(
-    not(all(feature = "http", feature = "mysql", feature = "postgres", feature = "redis", feature = "sqlite")),
+    not(all(
+        feature = "etcd",
+        feature = "http",
+        feature = "mysql",
+        feature = "postgres",
+        feature = "redis",
+        feature = "sqlite"
+    )),
     allow(rustdoc::broken_intra_doc_links, reason = "a storage that is not there is named without a link")
 )]
 pub async fn open(url: &str) -> Result<Arc<dyn Storage>, OpenError> {
@@ -116,6 +130,8 @@ pub async fn open(url: &str) -> Result<Arc<dyn Storage>, OpenError> {
             let client = lessor_redis::redis::Client::open(url).map_err(|error| tls::missing_for(url, &error))?;
             ready(lessor_redis::RedisStorage::new(client)).await
         }
+        #[cfg(feature = "etcd")]
+        "etcd" => ready(etcd::named(url)?).await,
         #[cfg(feature = "http")]
         "http" => {
             let (url, token) = url::split_token(url)?;
@@ -126,7 +142,14 @@ pub async fn open(url: &str) -> Result<Arc<dyn Storage>, OpenError> {
     }
 }
 
-#[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql", feature = "redis", feature = "http"))]
+#[cfg(any(
+    feature = "sqlite",
+    feature = "postgres",
+    feature = "mysql",
+    feature = "redis",
+    feature = "etcd",
+    feature = "http"
+))]
 async fn ready(storage: impl Storage + 'static) -> Result<Arc<dyn Storage>, OpenError> {
     storage.check().await?;
     Ok(Arc::new(storage))

@@ -61,6 +61,10 @@ pub(crate) const MYSQL: Known = Known {
 pub(crate) const REDIS: Known =
     Known { names: &["protocol"], aliases: &[], tls: "rediss://", fragment: Some("insecure") };
 
+#[cfg(any(feature = "etcd", test))]
+pub(crate) const ETCD: Known =
+    Known { names: &["cacert", "cert", "key"], aliases: &["ca-cert"], tls: "etcds://", fragment: None };
+
 #[cfg(any(feature = "sqlite", test))]
 pub(crate) const SQLITE: Known =
     Known { names: &["mode", "cache", "vfs"], aliases: &["psow"], tls: "", fragment: None };

@@ -3,7 +3,7 @@
 use crate::OpenError;
 
 /// The schemes there are, and the feature that each needs.
-pub(crate) const SCHEMES: [(&str, &str); 10] = [
+pub(crate) const SCHEMES: [(&str, &str); 12] = [
     ("sqlite", "sqlite"),
     ("file", "sqlite"),
     ("postgres", "postgres"),
@@ -12,6 +12,8 @@ pub(crate) const SCHEMES: [(&str, &str); 10] = [
     ("mariadb", "mysql"),
     ("redis", "redis"),
     ("rediss", "redis"),
+    ("etcd", "etcd"),
+    ("etcds", "etcd"),
     ("http", "http"),
     ("https", "http"),
 ];
@@ -93,6 +95,8 @@ mod tests {
             ("mariadb://h/d", "mysql"),
             ("redis://h", "redis"),
             ("rediss://h", "redis"),
+            ("etcd://h1,h2", "etcd"),
+            ("etcds://h", "etcd"),
             ("https://t@h", "http"),
         ] {
             assert_eq!(feature(url), Ok(expected), "{url}");
@@ -102,8 +106,8 @@ mod tests {
     /// R15: what no storage understands is named, and no secret is shown.
     #[test]
     fn an_unknown_scheme_is_named_without_the_secret() {
-        let error = feature("etcd://user:s3cret@h").unwrap_err();
-        assert_eq!(error, OpenError::UnknownScheme { given: "etcd".to_owned() });
+        let error = feature("oracle://user:s3cret@h").unwrap_err();
+        assert_eq!(error, OpenError::UnknownScheme { given: "oracle".to_owned() });
         assert!(!error.to_string().contains("s3cret"));
     }
 

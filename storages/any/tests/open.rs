@@ -114,6 +114,7 @@ fn an_unknown_parameter_is_named() {
         ("postgres://app@host.invalid/app?sslmod=require", cfg!(feature = "postgres"), "sslmode"),
         ("mysql://app@host.invalid/app?tls=required", cfg!(feature = "mysql"), "ssl-mode"),
         ("redis://host.invalid?ssl=true", cfg!(feature = "redis"), "rediss://"),
+        ("etcd://host.invalid?tls=true", cfg!(feature = "etcd"), "etcds://"),
         ("sqlite:leases.db?mod=rw", cfg!(feature = "sqlite"), "mode"),
         ("file:leases.db?mod=rw", cfg!(feature = "sqlite"), "mode"),
     ] {

@@ -72,7 +72,7 @@ pub fn built(example: &str) -> PathBuf {
         build.env_remove(name);
     }
     let built = build
-        .args(["build", "--quiet", "-p", "lessor-examples", "--features", "mysql,postgres,redis"])
+        .args(["build", "--quiet", "-p", "lessor-examples", "--features", "etcd,mysql,postgres,redis"])
         .args(["--example", example, "--target-dir"])
         .arg(profile_folder.parent().expect("a folder for all profiles"))
         .args(["--profile", if profile_folder.ends_with("debug") { "dev" } else { "release" }])

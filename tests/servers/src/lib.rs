@@ -1,6 +1,6 @@
 //! Servers that the tests start, stop and kill. What is missing is an error, never a skipped test.
 //!
-//! [`postgres`], [`mysql`], [`redis`] and [`seaweed`] start them, one feature each, and [`pgbouncer`] stands before the first. [`proxy`] stands before one and
+//! [`postgres`], [`mysql`], [`redis`], [`etcd`] and [`seaweed`] start them, one feature each, and [`pgbouncer`] stands before the first. [`proxy`] stands before one and
 //! fails as networks do. [`elections`] are candidates that are watched all the time; [`hand_over`] is one election on any
 //! executor; [`example`] runs the programs of this house's examples.
 //!
@@ -8,8 +8,10 @@
 //! of them together.
 
 pub mod elections;
+#[cfg(feature = "etcd")]
+pub mod etcd;
 pub mod example;
-#[cfg(any(feature = "mysql", feature = "postgres", feature = "redis"))]
+#[cfg(any(feature = "etcd", feature = "mysql", feature = "postgres", feature = "redis"))]
 mod family;
 pub mod hand_over;
 #[cfg(feature = "mysql")]

@@ -28,6 +28,8 @@ pub enum Mode {
     /// A request that has one of these in it is passed on, and its connection is reset when the server answers it: it was
     /// applied, and its sender does not hear so. None of these: whatever the server is sent.
     ResetAfterRequest(Vec<Vec<u8>>),
+    /// A connection on which one of these is sent is reset, and that does not arrive.
+    Refuse(Vec<Vec<u8>>),
     /// Every connection is reset, and each new one.
     Cut,
 }
@@ -198,6 +200,7 @@ impl Shared {
 
     /// Of what just came on a connection, or when it may go on.
     fn fate(&self, link: &Link, way: Way, bytes: &[u8]) -> Fate {
+        let has = |part: &Vec<u8>| bytes.windows(part.len()).any(|window| window == part.as_slice());
         let mut state = self.lock();
         state.rounds += usize::from(link.begins_a_round(way));
         while state.mode == Mode::HoldRequests && way == Way::Requests {
@@ -207,8 +210,8 @@ impl Shared {
             Mode::DropRequests if way == Way::Requests => Fate::Vanishes,
             Mode::DropReplies if way == Way::Replies => Fate::Vanishes,
             Mode::Delay(by) => Fate::Arrives(*by),
+            Mode::Refuse(parts) if way == Way::Requests && parts.iter().any(has) => Fate::Reset,
             Mode::ResetAfterRequest(parts) if way == Way::Requests => {
-                let has = |part: &Vec<u8>| bytes.windows(part.len()).any(|window| window == part.as_slice());
                 link.arm(parts.is_empty() || parts.iter().any(has));
                 Fate::Arrives(Duration::ZERO)
             }

@@ -6,7 +6,7 @@ use futures::executor::block_on;
 use lessor_redis::RedisStorage;
 use lessor_servers::example::{built, two_processes_hand_over};
 use lessor_servers::redis::Keeps;
-use lessor_servers::{mysql, postgres, redis};
+use lessor_servers::{etcd, mysql, postgres, redis};
 
 /// Who is told to end hands over, and the next one leads in a later term at once.
 #[test]
@@ -31,6 +31,13 @@ fn redis_hands_over() {
     assert!(initialised.unwrap().success());
     let (old, new) = two_processes_hand_over(&program, variable);
     assert!(new > old, "{new} follows {old}");
+}
+
+#[test]
+fn etcd_hands_over() {
+    let server = etcd::Server::start();
+    let terms = two_processes_hand_over(&built("etcd"), ("ETCD_ENDPOINTS", &server.endpoint()));
+    assert_eq!(terms, (1, 2));
 }
 
 /// Processes of this machine are killed, resign and are frozen; the server judges. Its password is shown nowhere.
@@ -64,4 +71,14 @@ fn failover_with_redis() {
     let server = redis::Server::start(Keeps::Nothing);
     block_on(RedisStorage::new(server.client()).initialise()).unwrap();
     survives_failovers(&server.url(), redis::PASSWORD);
+}
+
+/// As a user, under a prefix of its own.
+#[test]
+fn failover_with_etcd() {
+    let server = etcd::Server::start();
+    server.enable_auth();
+    let url = format!("etcd://root:{}@127.0.0.1:{}/of/its/own", etcd::ROOT, server.port());
+    survives_failovers(&url, etcd::ROOT);
+    assert!(server.ctl(&["get", "--prefix", "--keys-only", ""]).starts_with("of/its/own/"));
 }

@@ -1,5 +1,7 @@
 use std::time::{Duration, Instant};
 
+use futures::FutureExt;
+use futures::future::{Either, select};
 use lessor::{Builder, Candidate, Storage};
 
 use crate::rounds::row;
@@ -19,7 +21,11 @@ pub(crate) async fn measure<S: Storage + 'static>(name: &str, storages: [S; 2], 
         candidate
     });
     let [mut leader, mut next] = candidates;
-    if leader.elected().await.is_err() || next.is_leader() {
+    // Either may be the first.
+    let first = select(leader.elected().boxed(), next.elected().boxed()).await;
+    let next_is_first = matches!(first, Either::Right(_));
+    drop(first);
+    if next_is_first {
         std::mem::swap(&mut leader, &mut next);
     }
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());

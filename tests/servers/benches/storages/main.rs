@@ -12,6 +12,7 @@ use lessor::{Id, Key, Storage, StorageExt, Term};
 use smol::block_on;
 
 mod crash;
+mod etcd;
 mod hand_over;
 mod mysql;
 mod postgres;
@@ -106,5 +107,8 @@ fn main() {
     }
     if chosen("redis") {
         block_on(redis::measure());
+    }
+    if chosen("etcd") {
+        block_on(etcd::measure());
     }
 }

@@ -1,6 +1,6 @@
 //! The server's clock steps back by an hour: each stored expiry is that far ahead.
 
-use crate::faulty::Faulty;
+use crate::faulty::Dated;
 use futures::executor::block_on;
 use lessor::{Key, StorageExt};
 use lessor_servers::elections::{Elections, now};
@@ -9,7 +9,7 @@ use lessor_servers::proxy::Mode;
 use crate::{TTL, behind_proxies, short};
 
 /// A lease lasts no longer than its ttl. The leader goes on; when it does not, another leads.
-pub(crate) fn an_hour_back<S: Faulty>() {
+pub(crate) fn an_hour_back<S: Dated>() {
     let server = S::start();
     let storage = server.storage();
     let left = || block_on(storage.get(&Key::new("first").unwrap())).unwrap().unwrap().time_left;

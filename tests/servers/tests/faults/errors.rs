@@ -1,5 +1,6 @@
 //! What keeps a candidate from the storage is told, tried again for ever, and healed by itself when its cause goes.
 
+pub(crate) mod etcd;
 pub(crate) mod mysql;
 pub(crate) mod postgres;
 pub(crate) mod redis;

@@ -5,13 +5,15 @@ use std::time::Duration;
 
 use futures::executor::block_on;
 use lessor::Storage;
+use lessor::storage::Session;
+use lessor_etcd::EtcdStorage;
 use lessor_mysql::MySqlStorage;
 use lessor_mysql::sqlx::{self, AssertSqlSafe};
 use lessor_postgres::PostgresStorage;
 use lessor_postgres::sqlx::postgres::PgPoolOptions;
 use lessor_redis::RedisStorage;
 use lessor_redis::redis::Client;
-use lessor_servers::{mysql, postgres, redis};
+use lessor_servers::{etcd, mysql, postgres, redis};
 
 /// Longer than any request of the elections may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -42,13 +44,22 @@ pub(crate) trait Faulty: Sized + Send + Sync + 'static {
     /// It goes on.
     fn resume(&self);
 
-    /// Lets every lease end an hour later, as a step back of the clock does.
-    fn push_expiries(&self);
+    /// What a release has in it: of this session, in the name of this candidate.
+    fn in_a_release(session: Session, _id: &str) -> Vec<Vec<u8>> {
+        let bits = session.to_bits();
+        vec![bits.to_be_bytes().to_vec(), format!("{bits:032x}").into_bytes()]
+    }
 
     /// A storage that nothing disturbs but the server.
     fn storage(&self) -> Arc<dyn Storage> {
         self.storage_at(self.port())
     }
+}
+
+/// One whose leases have dates.
+pub(crate) trait Dated: Faulty {
+    /// Lets every lease end an hour later, as a step back of the clock does.
+    fn push_expiries(&self);
 }
 
 impl Faulty for postgres::Server {
@@ -80,7 +91,9 @@ impl Faulty for postgres::Server {
     fn resume(&self) {
         self.resume();
     }
+}
 
+impl Dated for postgres::Server {
     fn push_expiries(&self) {
         let pool = self.pool(1);
         let push = sqlx::query("UPDATE lessor_leases SET expires = expires + 3600000").execute(&pool);
@@ -116,7 +129,9 @@ impl Faulty for mysql::Server {
     fn resume(&self) {
         self.resume();
     }
+}
 
+impl Dated for mysql::Server {
     fn push_expiries(&self) {
         let pool = self.pool(1);
         let push = "UPDATE lessor_leases SET expires = expires + 3600000";
@@ -172,7 +187,9 @@ macro_rules! redis {
             fn resume(&self) {
                 self.0.resume();
             }
+        }
 
+        impl Dated for $server {
             fn push_expiries(&self) {
                 self.0.push_expiries(Duration::from_secs(3600));
             }
@@ -182,3 +199,36 @@ macro_rules! redis {
 
 redis!(Forgetful, "Redis", Nothing, false, MAX_TTL);
 redis!(Durable, "durable Redis", Everything, true, Duration::ZERO);
+
+impl Faulty for etcd::Server {
+    const NAME: &'static str = "etcd";
+
+    fn start() -> Self {
+        Self::start()
+    }
+
+    fn port(&self) -> u16 {
+        self.port()
+    }
+
+    fn storage_at(&self, port: u16) -> Arc<dyn Storage> {
+        Arc::new(EtcdStorage::new([format!("127.0.0.1:{port}")]).expect("an endpoint"))
+    }
+
+    fn crash(&self) {
+        self.crash();
+    }
+
+    fn pause(&self) {
+        self.pause();
+    }
+
+    fn resume(&self) {
+        self.resume();
+    }
+
+    /// What is written has no session any more.
+    fn in_a_release(_: Session, id: &str) -> Vec<Vec<u8>> {
+        vec![id.as_bytes().to_vec()]
+    }
+}

@@ -55,10 +55,9 @@ pub(crate) fn replies_lost<S: Faulty>() {
     // And it has released, while another waits.
     second.set(Mode::Pass);
     elections.follows(1);
-    let bits = elections.first_session(0).to_bits();
-    let session = vec![bits.to_be_bytes().to_vec(), format!("{bits:032x}").into_bytes()];
+    let release = S::in_a_release(elections.first_session(0), "node-0");
     let mark = elections.log().mark();
-    first.set(Mode::ResetAfterRequest(session));
+    first.set(Mode::ResetAfterRequest(release));
     let later = thread::scope(|scope| {
         let resigned = scope.spawn(|| block_on(elections.candidate(0).resign()));
         elections.wait_for(0, mark, "the release fails", failed(Operation::Release));

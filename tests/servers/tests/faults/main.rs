@@ -19,7 +19,7 @@ use std::time::Duration;
 use faulty::{Durable, Faulty, Forgetful};
 use lessor::{Builder, Storage};
 use lessor_servers::proxy::Proxy;
-use lessor_servers::{mysql, postgres};
+use lessor_servers::{etcd, mysql, postgres};
 
 const TTL: Duration = Duration::from_secs(1);
 
@@ -27,6 +27,7 @@ const TTL: Duration = Duration::from_secs(1);
 macro_rules! on_each_server {
     ($module:ident::$scenario:ident) => {
         $crate::all(&[
+            (etcd::Server::NAME, $module::$scenario::<etcd::Server>),
             (postgres::Server::NAME, $module::$scenario::<postgres::Server>),
             (mysql::Server::NAME, $module::$scenario::<mysql::Server>),
             (Forgetful::NAME, $module::$scenario::<Forgetful>),
@@ -86,7 +87,13 @@ fn messages_come_late() {
 
 #[test]
 fn the_clock_steps_back() {
-    on_each_server!(clock::an_hour_back);
+    // In etcd there are no dates.
+    all(&[
+        (postgres::Server::NAME, clock::an_hour_back::<postgres::Server>),
+        (mysql::Server::NAME, clock::an_hour_back::<mysql::Server>),
+        (Forgetful::NAME, clock::an_hour_back::<Forgetful>),
+        (Durable::NAME, clock::an_hour_back::<Durable>),
+    ]);
 }
 
 #[test]
@@ -100,5 +107,6 @@ fn errors_heal() {
         (postgres::Server::NAME, errors::postgres::heal),
         (mysql::Server::NAME, errors::mysql::heal),
         ("Redis", errors::redis::heal),
+        (etcd::Server::NAME, errors::etcd::heal),
     ]);
 }

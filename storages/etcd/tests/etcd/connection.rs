@@ -1,0 +1,121 @@
+//! One connection, to one member at a time.
+
+use std::net::TcpListener;
+use std::time::Duration;
+
+use futures::FutureExt;
+use lessor::{Storage, StorageExt};
+use lessor_etcd::EtcdStorage;
+use lessor_servers::etcd::{Cluster, Release, Server};
+use lessor_servers::proxy::{Mode, Proxy};
+use smol::block_on;
+
+use crate::{claim, claims, extended, granted, key, renewal, requests, soon};
+
+/// A storage is made while the server is away, and works when it comes.
+#[test]
+fn nothing_is_sent_before_it_is_asked() {
+    let server = Server::start();
+    server.stop();
+    let storage = EtcdStorage::new([server.endpoint()]).unwrap();
+    block_on(async {
+        assert!(storage.check().await.is_err());
+        server.crash();
+        storage.check().await.unwrap();
+    });
+}
+
+/// All requests share it, also those that are given up.
+#[test]
+fn one_for_all() {
+    let server = Server::start();
+    let proxy = Proxy::to(server.port());
+    let storage = EtcdStorage::new([format!("127.0.0.1:{}", proxy.port())]).unwrap();
+    block_on(async {
+        storage.check().await.unwrap();
+        let all = claims(200, 1).into_iter().map(|claim| storage.acquire(claim));
+        assert!(futures::future::join_all(all).await.iter().all(Result::is_ok));
+        assert!(storage.call_all(requests(claims(300, 1))).await.iter().all(Result::is_ok));
+        assert_eq!(proxy.opened(), 1);
+        drop(storage);
+        let closed = async {
+            while proxy.open() > 0 {
+                smol::Timer::after(Duration::from_millis(10)).await;
+            }
+        };
+        soon(closed).await.expect("it ends with the storage");
+    });
+}
+
+/// One on which nobody gets an answer is replaced by who comes next; a request that is given up is not waited for.
+#[test]
+fn a_silent_one_is_replaced() {
+    let server = Server::start();
+    let proxy = Proxy::to(server.port());
+    let storage = EtcdStorage::new([format!("127.0.0.1:{}", proxy.port())]).unwrap();
+    block_on(async {
+        let claimed = claim("k", 1);
+        let term = granted(storage.acquire(claimed.clone()).await);
+        proxy.forget();
+        let given_up = futures::future::select(
+            storage.renew(renewal(&claimed, term)).boxed(),
+            smol::Timer::after(Duration::from_millis(300)),
+        );
+        assert!(matches!(given_up.await, futures::future::Either::Right(_)));
+        extended(soon(storage.renew(renewal(&claimed, term))).await.expect("a new connection"));
+        assert_eq!(proxy.opened(), 2);
+    });
+}
+
+/// Members that are down are passed over within a request, those that do not answer by the next one.
+#[test]
+fn the_next_member() {
+    let cluster = Cluster::start(Release::V3_4);
+    // Nobody listens there, and nobody answers.
+    let (down, mute) = (lessor_servers::free_port(), TcpListener::bind(("127.0.0.1", 0)).unwrap());
+    let mute_endpoint = format!("127.0.0.1:{}", mute.local_addr().unwrap().port());
+    block_on(async {
+        for _ in 0..10 {
+            let mut endpoints = cluster.endpoints();
+            endpoints.extend((0..3).map(|_| format!("127.0.0.1:{down}")));
+            EtcdStorage::new(endpoints).unwrap().check().await.unwrap();
+        }
+        let endpoints = [cluster.endpoints().swap_remove(0), mute_endpoint];
+        let storages: Vec<_> = (0..10).map(|_| EtcdStorage::new(endpoints.clone()).unwrap()).collect();
+        let (mut silent, k) = (0, key("k"));
+        for storage in &storages {
+            let asked =
+                futures::future::select(storage.get(&k).boxed(), smol::Timer::after(Duration::from_millis(500)));
+            if matches!(asked.await, futures::future::Either::Right(_)) {
+                silent += 1;
+                assert!(soon(storage.get(&key("k"))).await.expect("the other member").is_ok());
+            }
+        }
+        assert!((1..10).contains(&silent), "storages begin with any of the members: {silent}");
+    });
+}
+
+/// A write whose answer is lost is an error, and is not sent again: the client repeats nothing by itself.
+#[test]
+fn writes_are_not_repeated() {
+    let server = Server::start();
+    let proxy = Proxy::to(server.port());
+    let storage = EtcdStorage::new([format!("127.0.0.1:{}", proxy.port())]).unwrap();
+    block_on(async {
+        let claimed = claim("k", 1);
+        let term = granted(storage.acquire(claimed.clone()).await);
+        for _ in 0..10 {
+            let before = server.requests("KV/Txn");
+            proxy.set(Mode::ResetAfterRequest(vec![b"candidate 1".to_vec()]));
+            storage.renew(renewal(&claimed, term)).await.unwrap_err();
+            proxy.set(Mode::Pass);
+            assert_eq!(server.requests("KV/Txn") - before, 1);
+            // Whether it got through or not.
+            extended(storage.renew(renewal(&claimed, term)).await);
+        }
+        // A read is.
+        storage.check().await.unwrap();
+        proxy.reset_open();
+        storage.get(&claimed.key).await.unwrap();
+    });
+}
