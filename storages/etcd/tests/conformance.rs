@@ -1,6 +1,5 @@
 //! `EtcdStorage` keeps the contract of a storage: on one server of each release, and with handles on the members of a cluster.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures::executor::block_on;
@@ -13,19 +12,18 @@ use lessor_servers::hand_over::hand_over;
 struct Etcd {
     endpoints: Vec<String>,
     restart: Box<dyn Fn() + Send + Sync>,
-    handles: AtomicUsize,
 }
 
 impl Etcd {
     fn on(server: Server) -> Self {
         let endpoints = vec![server.endpoint()];
-        Self { endpoints, restart: Box::new(move || server.crash()), handles: AtomicUsize::new(0) }
+        Self { endpoints, restart: Box::new(move || server.crash()) }
     }
 
     /// All members crash at once.
     fn on_each_of(cluster: Cluster) -> Self {
         let endpoints = cluster.endpoints();
-        Self { endpoints, restart: Box::new(move || cluster.crash()), handles: AtomicUsize::new(0) }
+        Self { endpoints, restart: Box::new(move || cluster.crash()) }
     }
 }
 
@@ -34,10 +32,16 @@ impl Harness for Etcd {
     type Storage = EtcdStorage;
     type Timer = SystemTimer;
 
-    /// Each handle is on another member.
     async fn storage(&self) -> Result<EtcdStorage, StorageError> {
-        let handle = self.handles.fetch_add(1, Ordering::SeqCst);
-        Ok(EtcdStorage::new([self.endpoints[handle % self.endpoints.len()].clone()])?)
+        Ok(EtcdStorage::new(self.endpoints.clone())?)
+    }
+
+    async fn member(&self, number: usize) -> Result<EtcdStorage, StorageError> {
+        Ok(EtcdStorage::new([self.endpoints[number % self.endpoints.len()].clone()])?)
+    }
+
+    async fn unreachable(&self) -> Result<Option<EtcdStorage>, StorageError> {
+        Ok(Some(EtcdStorage::new([format!("http://127.0.0.1:{}", lessor_servers::free_port())])?))
     }
 
     fn timer(&self) -> SystemTimer {
@@ -54,24 +58,15 @@ impl Harness for Etcd {
     }
 }
 
-/// What no store without a clock, and without a loss of data, has. And a reply that is lost is a matter of the network's.
-const NEVER: [&str; 10] = [
-    "age_counts_from_the_grant",
-    "age_goes_on_with_the_term",
-    "age_begins_anew_with_each_term",
-    "age_is_shown_always_or_never",
-    "broken_reply_is_healed_by_asking_again",
-    "clock_back_lease_lasts_no_longer_than_ttl",
-    "clock_back_dead_leader_is_replaced",
-    "clock_back_reservation_ends",
-    "data_loss_terms_still_grow",
-    "data_loss_freezes",
-];
+/// What no store without a clock has, nor one that loses nothing. A reply that is lost is a matter of the network's; and what
+/// lies between a reading and its write is tried where a test can delay it, with the registers of the core.
+const NEVER: [&str; 5] = ["age_", "broken_reply_", "clock_back_", "data_loss_", "lingering_"];
 
 fn keeps_the_contract(harness: &Etcd) -> Result<(), Failures> {
     let report = smol::block_on(conformance::run(harness));
-    println!("{report}");
-    assert_eq!(report.not_available(), NEVER);
+    let names = report.not_available().iter().map(|left_out| left_out.case);
+    let others: Vec<_> = names.filter(|case| !NEVER.iter().any(|begins| case.starts_with(begins))).collect();
+    assert_eq!(others, [""; 0], "{report}");
     report.into_result()
 }
 
