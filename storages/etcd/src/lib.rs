@@ -67,7 +67,7 @@
 //!
 //! # Reading the source
 //! `cluster` (where it is), `connection` (to one member), `link` (the current one, and the next), `registers` (reads and swaps), `watch` (the stream), `error`,
-//! `runtime`, `layout` (names), `storage`, `builder`.
+//! `layout` (names), `storage`, `builder`.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 // A library does not panic.
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
@@ -79,7 +79,6 @@ mod error;
 mod layout;
 mod link;
 mod registers;
-mod runtime;
 mod storage;
 mod watch;
 

@@ -5,11 +5,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use etcd_client::{Error, KvClient};
 use futures::lock::Mutex as AsyncMutex;
 use lessor::StorageError;
+use lessor_kit::runtime;
 
 use crate::cluster::Cluster;
 use crate::connection::Connection;
 use crate::error::{Cause, Failure, explain};
-use crate::runtime;
 
 /// The way to the cluster: to one of its members at a time, as long as that answers.
 ///

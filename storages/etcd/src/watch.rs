@@ -15,6 +15,7 @@ use futures::{FutureExt, StreamExt, stream};
 use lessor::StorageError;
 use lessor::storage::registers::{Stored, Watch};
 use lessor_kit::listener::PATIENCE;
+use lessor_kit::runtime;
 use lessor_kit::timeout::within;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, WeakUnboundedSender, unbounded_channel};
 use tokio::sync::watch;
@@ -24,7 +25,6 @@ use crate::connection::Connection;
 use crate::error::{Cause, Failure, cancelled, explain};
 use crate::link::{Link, SilenceWatch};
 use crate::registers::{look, stored};
-use crate::runtime;
 
 /// How many watchers may be asked for that do not stand yet. The client takes a few more requests than that without a pause.
 const PENDING: usize = 64;

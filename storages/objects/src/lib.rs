@@ -51,8 +51,7 @@
 //! it names for other TLS.
 //!
 //! # Executors
-//! It works under every executor: within tokio on that runtime, elsewhere on a thread that
-//! [`async_compat`](https://docs.rs/async-compat) starts once for the process.
+//! It works under every executor: connections are tasks of a thread of the storages' own, and outlive a runtime of the program's.
 //!
 //! # Retries
 //! Stores of [`object_store`] try again by themselves, ten times within three minutes by default. That is too patient for a

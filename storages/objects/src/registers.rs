@@ -4,11 +4,11 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use async_compat::CompatExt;
 use futures::{StreamExt, TryStreamExt, stream};
 use lessor::storage::List;
 use lessor::storage::registers::{Registers, Stored, Swap};
 use lessor::{Key, StorageError, async_trait};
+use lessor_kit::runtime::within;
 use object_store::{Error as StoreError, ObjectStore, ObjectStoreExt, PutMode, PutOptions};
 
 use crate::error::{explain, unconditional};
@@ -38,7 +38,7 @@ impl Objects {
         let mode = swap.expected.as_ref().map_or(PutMode::Create, |revision| PutMode::Update(revision.update()));
         let options = PutOptions { mode, ..PutOptions::default() };
         let name = self.names.of(&swap.key);
-        match self.store.put_opts(&name, swap.bytes.clone().into(), options).compat().await {
+        match self.store.put_opts(&name, swap.bytes.clone().into(), options).await {
             Ok(written) => Ok(Some(Revision::new(written.e_tag, written.version))),
             // That it collided with another, which is still under way, is told like that too: what came of it is read.
             Err(StoreError::AlreadyExists { .. } | StoreError::Precondition { .. }) => Ok(None),
@@ -56,7 +56,7 @@ impl Objects {
         let probe = self.names.probe();
         let put = async |mode| {
             let options = PutOptions { mode, ..PutOptions::default() };
-            self.store.put_opts(&probe, "is here to see whether conditions are kept\n".into(), options).compat().await
+            self.store.put_opts(&probe, "is here to see whether conditions are kept\n".into(), options).await
         };
         // The first may create it; the second finds it.
         for may_succeed in [true, false] {
@@ -80,6 +80,36 @@ impl Objects {
     }
 }
 
+/// By clients whose connections are tasks of tokio: to be polled within it.
+impl Objects {
+    async fn get(&self, key: &Key) -> Result<Option<Stored<Revision>>, StorageError> {
+        let read = async {
+            let object = self.store.get(&self.names.of(key)).await?;
+            let revision = Revision::new(object.meta.e_tag.clone(), object.meta.version.clone());
+            Ok(Stored::new(object.bytes().await?.into(), revision))
+        };
+        match read.await {
+            Ok(stored) => Ok(Some(stored)),
+            Err(StoreError::NotFound { .. }) => Ok(None),
+            Err(error) => Err(explain(error)),
+        }
+    }
+
+    /// All names under the prefix, and the objects of the page: stores list by folder, and in an order of their own.
+    async fn page(&self, list: &List) -> Result<Vec<(Key, Stored<Revision>)>, StorageError> {
+        let names = self.store.list(Some(self.names.folder())).map_ok(|meta| meta.location);
+        let names: Vec<_> = names.try_collect().await.map_err(explain)?;
+        let start = list.start.as_ref();
+        let mut keys: Vec<_> = names.iter().filter_map(|path| self.names.key(path)).collect();
+        keys.retain(|key| key.as_str().starts_with(&list.prefix) && start.is_none_or(|start| key >= start));
+        keys.sort_unstable();
+        keys.truncate(list.page_size() + 1);
+        let reads: Vec<_> = keys.iter().map(|key| self.get(key)).collect();
+        let stored: Vec<_> = stream::iter(reads).buffered(TOGETHER).try_collect().await?;
+        Ok(keys.into_iter().zip(stored).filter_map(|(key, stored)| Some((key, stored?))).collect())
+    }
+}
+
 #[async_trait]
 impl Registers for Objects {
     type Revision = Revision;
@@ -89,40 +119,27 @@ impl Registers for Objects {
     }
 
     async fn read(&self, key: &Key) -> Result<Option<Stored<Revision>>, StorageError> {
-        let read = async {
-            let object = self.store.get(&self.names.of(key)).await?;
-            let revision = Revision::new(object.meta.e_tag.clone(), object.meta.version.clone());
-            Ok(Stored::new(object.bytes().await?.into(), revision))
-        };
-        match read.compat().await {
-            Ok(stored) => Ok(Some(stored)),
-            Err(StoreError::NotFound { .. }) => Ok(None),
-            Err(error) => Err(explain(error)),
-        }
+        within(self.get(key)).await?
     }
 
     async fn swap(&self, swap: &Swap<Revision>) -> Result<Option<Revision>, StorageError> {
-        self.prove().await?;
-        self.put(swap).await
+        let proven = async {
+            self.prove().await?;
+            self.put(swap).await
+        };
+        within(proven).await?
     }
 
-    /// All names under the prefix, and the objects of the page: stores list by folder, and in an order of their own.
     async fn list(&self, list: &List) -> Result<Vec<(Key, Stored<Revision>)>, StorageError> {
-        let names = self.store.list(Some(self.names.folder())).map_ok(|meta| meta.location);
-        let names: Vec<_> = names.try_collect().compat().await.map_err(explain)?;
-        let start = list.start.as_ref();
-        let mut keys: Vec<_> = names.iter().filter_map(|path| self.names.key(path)).collect();
-        keys.retain(|key| key.as_str().starts_with(&list.prefix) && start.is_none_or(|start| key >= start));
-        keys.sort_unstable();
-        keys.truncate(list.page_size() + 1);
-        let reads: Vec<_> = keys.iter().map(|key| self.read(key)).collect();
-        let stored: Vec<_> = stream::iter(reads).buffered(TOGETHER).try_collect().await?;
-        Ok(keys.into_iter().zip(stored).filter_map(|(key, stored)| Some((key, stored?))).collect())
+        within(self.page(list)).await?
     }
 
     async fn check(&self) -> Result<(), StorageError> {
-        self.store.list(Some(self.names.folder())).try_next().compat().await.map_err(explain)?;
-        self.prove().await
+        let lists = async {
+            self.store.list(Some(self.names.folder())).try_next().await.map_err(explain)?;
+            self.prove().await
+        };
+        within(lists).await?
     }
 }
 

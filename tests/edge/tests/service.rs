@@ -1,6 +1,5 @@
 //! The HTTP API in workerd: the contract of a storage, who may do what, and what nobody may.
 
-use std::net::TcpListener;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -24,8 +23,7 @@ impl Harness for Http {
 
     /// To where nobody listens.
     async fn unreachable(&self) -> Result<Option<HttpStorage>, StorageError> {
-        let free = TcpListener::bind("127.0.0.1:0").map_err(StorageError::permanent)?;
-        let nowhere = format!("http://{}", free.local_addr().map_err(StorageError::permanent)?);
+        let nowhere = format!("http://127.0.0.1:{}", lessor_servers::free_port());
         HttpStorage::new(nowhere, ADMIN).map(Some).map_err(StorageError::permanent)
     }
 

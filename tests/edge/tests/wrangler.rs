@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::net::TcpListener;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -63,10 +62,9 @@ impl Drop for Dev {
 /// It runs on the developer's machine.
 #[test]
 fn runs_locally() {
-    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let state = tempfile::tempdir().unwrap();
     let tokens = format!("LESSOR_TOKENS:[{{\"token\": \"{ADMIN}\", \"role\": \"admin\"}}]");
-    let port = free.to_string();
+    let port = lessor_servers::free_port().to_string();
     let mut command = wrangler(&["dev", "--ip", "127.0.0.1", "--port", &port, "--inspector-port", "0"]);
     command.args(["--persist-to", state.path().to_str().unwrap(), "--var", &tokens]);
     let mut dev = Dev(command.process_group(0).stdout(Stdio::piped()).spawn().unwrap());
@@ -79,7 +77,7 @@ fn runs_locally() {
         }
     }
     assert!(said.contains("Ready on"), "{said}");
-    let url = format!("http://127.0.0.1:{free}");
+    let url = format!("http://127.0.0.1:{port}");
     let claim = "{\"id\": \"a\", \"session\": \"000102030405060708090a0b0c0d0e0f\", \"ttl_ms\": 30000}";
     let Answer { status, text, .. } = call(&url, "POST", "/v1/keys/k/acquire", Some(ADMIN), Some(claim));
     assert_eq!((status, text.as_str()), (200, "{\"granted\":{\"term\":1,\"version\":1}}"));

@@ -1,8 +1,9 @@
 //! Servers that the tests start, stop and kill. What is missing is an error, never a skipped test.
 //!
-//! [`postgres`], [`mysql`], [`redis`], [`etcd`], [`nats`] and [`seaweed`] start them, one feature each, and [`pgbouncer`] stands before the first. [`proxy`] stands before one and
-//! fails as networks do. [`elections`] are candidates that are watched all the time; [`hand_over`] is one election on any
-//! executor; [`example`] runs the programs of this house's examples.
+//! [`postgres`], [`mysql`], [`redis`], [`etcd`], [`nats`] and [`seaweed`] start them, one feature each, and [`pgbouncer`]
+//! stands before the first; each on [ports](free_port) of its own. [`proxy`] stands before one and fails as networks do.
+//! [`elections`] are candidates that are watched all the time; [`hand_over`] is one election on any executor; [`example`]
+//! runs the programs of this house's examples.
 //!
 //! No storage is used here, so that the storages' own tests can depend on this. The tests of this package are about all
 //! of them together.
@@ -20,6 +21,7 @@ pub mod mysql;
 pub mod nats;
 #[cfg(feature = "postgres")]
 pub mod pgbouncer;
+mod ports;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 pub mod proxy;
@@ -28,14 +30,4 @@ pub mod redis;
 #[cfg(feature = "seaweed")]
 pub mod seaweed;
 
-use std::net::TcpListener;
-
-/// A port of this machine that nobody uses just now.
-///
-/// # Panics
-/// If there is none.
-#[must_use]
-pub fn free_port() -> u16 {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
-    listener.local_addr().expect("its number").port()
-}
+pub use ports::free_port;

@@ -77,7 +77,6 @@ fn compaction() {
                 let last = server.ctl(&["get", "lessor/k", "--write-out=fields"]);
                 let last = last.lines().find_map(|line| line.strip_prefix("\"Revision\" : ")).unwrap().to_owned();
                 server.ctl(&["compact", &last]);
-                smol::Timer::after(Duration::from_millis(50)).await;
             }
             proxy.set(Mode::Pass);
         };

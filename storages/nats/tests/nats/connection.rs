@@ -110,12 +110,11 @@ fn half_a_connection_is_none() {
             assert!(matches!(asked.await, Either::Right(_)));
         };
         let renews = async {
-            for _ in 0..5 {
-                Timer::after(Duration::from_millis(50)).await;
+            loop {
                 extended(leader.renew(renewal(&claimed, term)).await);
             }
         };
-        futures::join!(asks, renews);
+        select(asks.boxed_local(), renews.boxed_local()).await.factor_first();
         proxy.set(Mode::Pass);
         let heard = select(follower.get(&k).boxed(), Timer::after(Duration::from_secs(2)));
         assert!(matches!(heard.await, Either::Left((Ok(None), _))), "a new connection");
@@ -133,8 +132,12 @@ fn a_lost_answer_is_not_waited_for() {
         let claimed = claim("k", 1);
         let term = granted(storage.acquire(claimed.clone()).await);
         proxy.set(Mode::DropReplies);
+        let before = proxy.rounds();
         let lost = async {
-            Timer::after(Duration::from_millis(200)).await;
+            // It is sent, and waited for.
+            while proxy.rounds() == before {
+                Timer::after(Duration::from_millis(1)).await;
+            }
             proxy.reset_open();
             proxy.set(Mode::Pass);
         };
