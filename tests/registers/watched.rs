@@ -75,6 +75,24 @@ fn a_lost_watch_is_made_anew() {
     }
 }
 
+/// Who steps takes in what was written since, before it asks: it is not refused by what it knew.
+#[test]
+fn a_step_goes_by_the_newest() {
+    let shelf = Shelf::watched();
+    let (a, b) = (Node::new(&shelf, 1), Node::new(&shelf, 2));
+    a.wins(None);
+    let (candidate, mut driver) =
+        lessor::Builder::new("k").id("b").build_on(b.storage.clone(), b.timer.clone()).unwrap();
+    let wait = b.run(driver.step()).wake_in.unwrap();
+    a.run(a.storage.release(Release::new(key(), a.claim().session))).unwrap();
+    b.timer.advance(wait);
+    shelf.counts();
+    b.run(driver.step());
+    assert!(candidate.is_leader());
+    let asked = shelf.counts();
+    assert_eq!((asked.reads, asked.swaps), (0, 1), "what it was told is what it swaps on");
+}
+
 /// Its wake-ups end with the storage, and do not keep it.
 #[test]
 fn a_subscription_keeps_nothing() {
