@@ -143,7 +143,8 @@ impl World {
         self.checks.pairings[seat] = Pairing::default();
         self.checks.rounds[seat] = Round::resumed(self.seats[seat].resumed.take());
         let state = &mut self.seats[seat];
-        (state.ending_since, state.lost, state.told_lost, state.given_up) = (None, None, false, None);
+        (state.ending_since, state.lost, state.given_up) = (None, None, None);
+        (state.told_lost, state.lost_term) = (false, None);
         state.moving = None;
         state.instance += 1;
         // What was asked of its group is asked of it.

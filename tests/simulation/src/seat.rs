@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use lessor::storage::{Acquired, Renewed, Reply};
-use lessor::{Event, LostReason};
+use lessor::{Event, LostReason, Term};
 
 use crate::clock::Nanos;
 use crate::handle::Handle;
@@ -64,8 +64,12 @@ pub(crate) struct Seat {
     /// Since when it hands over, by its clock.
     pub(crate) ending_since: Option<Nanos>,
     pub(crate) lost: Option<LostReason>,
+    /// The term that it heard last that it was granted.
+    heard: Option<Term>,
     /// The storage said that the lease is lost.
     pub(crate) told_lost: bool,
+    /// Of this term it said so last.
+    pub(crate) lost_term: Option<Term>,
     /// When it was elected last, in true time.
     pub(crate) elected_at: Nanos,
     /// When renewals were last said to fail, in true time.
@@ -108,7 +112,9 @@ impl Seat {
             busy: Vec::new(),
             ending_since: None,
             lost: None,
+            heard: None,
             told_lost: false,
+            lost_term: None,
             elected_at: 0,
             jeopardy_at: 0,
             lost_at: 0,
@@ -170,10 +176,16 @@ impl World {
     pub(crate) fn hears(&mut self, seat: usize, reply: &Reply) {
         self.count_heard(seat, reply);
         match reply {
-            Reply::Renewed(Renewed::Lost { .. }) => self.seats[seat].told_lost = true,
+            Reply::Renewed(Renewed::Lost { .. }) => {
+                let state = &mut self.seats[seat];
+                (state.told_lost, state.lost_term) = (true, state.heard);
+            }
             // Here, not where the event is seen: whoever stood still is looked at late, and may have heard of the loss of
-            // that very term by then.
-            Reply::Acquired(Acquired::Granted { .. }) => self.seats[seat].told_lost = false,
+            // that very term by then, and of the next one's grant.
+            Reply::Acquired(Acquired::Granted { term, .. }) => {
+                let state = &mut self.seats[seat];
+                (state.told_lost, state.heard) = (false, Some(*term));
+            }
             _ => {}
         }
     }

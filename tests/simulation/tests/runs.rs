@@ -83,6 +83,8 @@ fn what_was_found_stays_away() {
     const MOVES_SLOWLY: u64 = 2_354_791_966;
     // A thread stood still right after a grant: its slot was revoked, and the term was looked up at another.
     const REVOKED_UNNOTED: u64 = 4_175_303_995;
+    // A thread stood still: its candidate had lost its term and was granted the next one before anybody looked.
+    const LOST_UNNOTED: u64 = 3_622_334_254;
     for seed in [HANDS_OVER_FROZEN, PUBLISHED_LATE] {
         // There were no operators yet.
         let plan = Plan::new(seed, Protocol::Lessor, None).without_operators();
@@ -91,7 +93,7 @@ fn what_was_found_stays_away() {
     // The next instance claimed, with the session of the last one, a slot that this had held before: the storage's clock had
     // stepped back, and it was given the same term again.
     const A_SESSION_OF_TWO_SLOTS: u64 = 3_025_468_648;
-    for seed in [MOVES_SLOWLY, REVOKED_UNNOTED, A_SESSION_OF_TWO_SLOTS] {
+    for seed in [MOVES_SLOWLY, REVOKED_UNNOTED, LOST_UNNOTED, A_SESSION_OF_TWO_SLOTS] {
         assert_eq!(run(Plan::new(seed, Protocol::Lessor, None), false).broken, None, "seed {seed}");
     }
 }

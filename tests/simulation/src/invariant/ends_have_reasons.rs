@@ -32,9 +32,9 @@ impl World {
         let state = &self.seats[seat];
         let holds = match event {
             Event::Stopped => stop || drop,
-            Event::Ending { reason, .. } | Event::Lost { reason, .. } => match reason {
+            Event::Ending { reason, term, .. } | Event::Lost { reason, term, .. } => match reason {
                 LostReason::Expired => clock >= state.deadline,
-                LostReason::Superseded => state.told_lost,
+                LostReason::Superseded => state.lost_term == Some(*term),
                 LostReason::Failures => state.participant.config.fall_back_after.is_some(),
                 LostReason::Resigned => resign || given_up,
                 LostReason::Stopped => stop,
