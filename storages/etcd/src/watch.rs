@@ -248,7 +248,10 @@ impl Stream {
                 // The storage is gone.
                 Heard::Order(None) => return,
                 Heard::Response(Some(Ok(response))) => {
-                    connection.answered();
+                    // What others write is no answer: it comes also where nothing of this side's gets through any more.
+                    if response.created() || response.canceled() {
+                        connection.answered();
+                    }
                     self.hear(&response);
                 }
                 Heard::Response(Some(Err(error))) => break Some(error),

@@ -138,6 +138,12 @@ impl Server {
         self.folder.path().join("log")
     }
 
+    /// How often its log says so. Of what is no trouble it says something with `--log-level=info` only.
+    #[must_use]
+    pub fn logged(&self, what: &str) -> usize {
+        fs::read_to_string(self.log()).unwrap_or_default().matches(what).count()
+    }
+
     fn wait_until_it_serves(&self) {
         let timer = SystemTimer::new();
         let started = timer.now();
@@ -145,10 +151,7 @@ impl Server {
             let log = || fs::read_to_string(self.log()).unwrap_or_default();
             let waited = timer.now().saturating_duration_since(started);
             assert!(waited < PATIENCE, "the server does not answer:\n{}", log());
-            // Somebody's connection may have had its port for a moment.
-            if self.has_ended() {
-                self.run();
-            }
+            assert!(!self.has_ended(), "the server has ended:\n{}", log());
             block_on(timer.sleep(Duration::from_millis(20)));
         }
     }

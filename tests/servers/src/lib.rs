@@ -2,12 +2,13 @@
 //!
 //! [`postgres`], [`mysql`], [`redis`], [`etcd`], [`nats`] and [`seaweed`] start them, one feature each, and [`pgbouncer`]
 //! stands before the first; each on [ports](free_port) of its own. [`proxy`] stands before one and fails as networks do.
-//! [`elections`] are candidates that are watched all the time; [`hand_over`] is one election on any executor; [`example`]
+//! [`asking`] has the requests of tests. [`elections`] are candidates that are watched all the time; [`hand_over`] is one election on any executor; [`example`]
 //! runs the programs of this house's examples.
 //!
 //! No storage is used here, so that the storages' own tests can depend on this. The tests of this package are about all
 //! of them together.
 
+pub mod asking;
 pub mod elections;
 #[cfg(feature = "etcd")]
 pub mod etcd;

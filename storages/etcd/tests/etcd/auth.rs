@@ -8,7 +8,7 @@ use lessor_etcd::{AdapterError, EtcdStorage};
 use lessor_servers::etcd::{Release, Server};
 use smol::block_on;
 
-use crate::{claim, extended, granted, key, release, renewal, told, woken};
+use crate::{claim, extended, granted, key, release, renewal, soon, told, woken};
 
 const PASSWORD: &str = "app-s3cret";
 
@@ -88,7 +88,7 @@ fn passwords() {
 #[test]
 fn a_token_runs_out() {
     for release in [Release::V3_4, Release::V3_5] {
-        let server = server(release, &["--auth-token-ttl=1"]);
+        let server = server(release, &["--auth-token-ttl=1", "--log-level=info"]);
         server.enable_auth();
         block_on(async {
             let storage = as_app(&server, PASSWORD);
@@ -97,11 +97,20 @@ fn a_token_runs_out() {
             let mut wakeups = storage.subscribe(&key("k"));
             woken(&mut wakeups).await;
             let tokens = || server.requests("Auth/Authenticate");
+            let is_forgotten = async || {
+                let before = server.logged("deleted a simple token");
+                let later = async {
+                    while server.logged("deleted a simple token") == before {
+                        smol::Timer::after(Duration::from_millis(20)).await;
+                    }
+                };
+                soon(later).await.expect("a token runs out");
+            };
             let before = tokens();
-            smol::Timer::after(Duration::from_secs(4)).await;
+            is_forgotten().await;
             extended(storage.renew(renewal(&claimed, term)).await);
             assert_eq!(tokens() - before, 1);
-            smol::Timer::after(Duration::from_secs(4)).await;
+            is_forgotten().await;
             let mut others = storage.subscribe(&key("others"));
             woken(&mut others).await;
             let _ = granted(storage.acquire(claim("others", 1)).await);

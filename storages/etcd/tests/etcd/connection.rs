@@ -4,13 +4,14 @@ use std::net::TcpListener;
 use std::time::Duration;
 
 use futures::FutureExt;
+use futures::future::{Either, select};
 use lessor::{Storage, StorageExt};
 use lessor_etcd::EtcdStorage;
 use lessor_servers::etcd::{Cluster, Release, Server};
 use lessor_servers::proxy::{Mode, Proxy};
-use smol::block_on;
+use smol::{Timer, block_on};
 
-use crate::{claim, claims, extended, granted, key, renewal, requests, soon};
+use crate::{claim, claims, extended, granted, key, renewal, requests, soon, woken};
 
 /// A storage is made while the server is away, and works when it comes.
 #[test]
@@ -40,7 +41,7 @@ fn one_for_all() {
         drop(storage);
         let closed = async {
             while proxy.open() > 0 {
-                smol::Timer::after(Duration::from_millis(10)).await;
+                Timer::after(Duration::from_millis(10)).await;
             }
         };
         soon(closed).await.expect("it ends with the storage");
@@ -57,12 +58,41 @@ fn a_silent_one_is_replaced() {
         let claimed = claim("k", 1);
         let term = granted(storage.acquire(claimed.clone()).await);
         proxy.forget();
-        let given_up = futures::future::select(
-            storage.renew(renewal(&claimed, term)).boxed(),
-            smol::Timer::after(Duration::from_millis(300)),
-        );
-        assert!(matches!(given_up.await, futures::future::Either::Right(_)));
+        let given_up = select(storage.renew(renewal(&claimed, term)).boxed(), Timer::after(Duration::from_millis(300)));
+        assert!(matches!(given_up.await, Either::Right(_)));
         extended(soon(storage.renew(renewal(&claimed, term))).await.expect("a new connection"));
+        assert_eq!(proxy.opened(), 2);
+    });
+}
+
+/// One that carries nothing to the server any more, while what others write still comes from there, is left all the same.
+#[test]
+fn half_a_connection_is_none() {
+    let server = Server::start();
+    let proxy = Proxy::to(server.port());
+    let follower = EtcdStorage::new([format!("127.0.0.1:{}", proxy.port())]).unwrap();
+    let leader = crate::storage(&server);
+    block_on(async {
+        let claimed = claim("k", 1);
+        let term = granted(leader.acquire(claimed.clone()).await);
+        let mut wakeups = follower.subscribe(&key("k"));
+        woken(&mut wakeups).await;
+        proxy.set(Mode::DropRequests);
+        let other = key("other");
+        let asks = async {
+            let asked = select(follower.get(&other).boxed(), Timer::after(Duration::from_millis(300)));
+            assert!(matches!(asked.await, Either::Right(_)));
+        };
+        let renews = async {
+            loop {
+                extended(leader.renew(renewal(&claimed, term)).await);
+            }
+        };
+        select(asks.boxed_local(), renews.boxed_local()).await.factor_first();
+        proxy.set(Mode::Pass);
+        // By itself the old one would notice after some 15 s.
+        let heard = select(follower.get(&other).boxed(), Timer::after(Duration::from_secs(5)));
+        assert!(matches!(heard.await, Either::Left((Ok(None), _))), "a new connection");
         assert_eq!(proxy.opened(), 2);
     });
 }
@@ -84,9 +114,8 @@ fn the_next_member() {
         let storages: Vec<_> = (0..10).map(|_| EtcdStorage::new(endpoints.clone()).unwrap()).collect();
         let (mut silent, k) = (0, key("k"));
         for storage in &storages {
-            let asked =
-                futures::future::select(storage.get(&k).boxed(), smol::Timer::after(Duration::from_millis(500)));
-            if matches!(asked.await, futures::future::Either::Right(_)) {
+            let asked = select(storage.get(&k).boxed(), Timer::after(Duration::from_millis(500)));
+            if matches!(asked.await, Either::Right(_)) {
                 silent += 1;
                 assert!(soon(storage.get(&key("k"))).await.expect("the other member").is_ok());
             }

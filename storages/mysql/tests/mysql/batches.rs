@@ -126,7 +126,7 @@ fn one_locked_row() {
         }
         let mut other = pool.begin().await.unwrap();
         other.execute("SELECT * FROM lessor_leases WHERE `key` = '77' FOR UPDATE").await.unwrap();
-        let brief = |claim: &Claim| renewal(&lasting(claim.clone(), Duration::from_secs(5)), Term::FIRST);
+        let brief = |claim: &Claim| renewal(&lasting(Duration::from_secs(5), claim.clone()), Term::FIRST);
         let renewals = requests(claims.iter().map(brief));
         for (renewed, claim) in storage.call_all(renewals.clone()).await.into_iter().zip(&claims) {
             match renewed {

@@ -41,7 +41,7 @@ fn time_goes_on_while_a_lock_is_waited_for() {
             let brief = claim_for(BRIEF, "k", 1);
             let first = granted(storage.acquire(brief.clone()).await);
             let other = lock(&pool).await;
-            let longer = renewal(&lasting(brief.clone(), HOUR), first);
+            let longer = renewal(&lasting(HOUR, brief.clone()), first);
             let (renewed, ()) = join(storage.renew(longer), unlock(other, WAIT)).await;
             assert!(matches!(renewed.unwrap(), Renewed::Lost { lease: Some(_), .. }));
             assert!(!is_live().await);
@@ -51,7 +51,7 @@ fn time_goes_on_while_a_lock_is_waited_for() {
             let second = granted(storage.acquire(brief.clone()).await);
             assert_eq!(Some(second), first.next());
             let other = lock(&pool).await;
-            let (repeated, ()) = join(storage.acquire(lasting(brief, HOUR)), unlock(other, WAIT)).await;
+            let (repeated, ()) = join(storage.acquire(lasting(HOUR, brief)), unlock(other, WAIT)).await;
             assert!(matches!(repeated.unwrap(), Acquired::Refused { retry_after: Duration::ZERO, .. }));
             assert!(!is_live().await);
 
@@ -113,7 +113,7 @@ fn an_hour_ahead() {
             assert!(ahead <= 5000, "a renewal brings it back to the clock: {ahead}");
         }
         // A shorter ttl shortens nothing.
-        let brief = renewal(&lasting(known, Duration::from_millis(100)), second);
+        let brief = renewal(&lasting(Duration::from_millis(100), known), second);
         assert!(matches!(storage.renew(brief).await.unwrap(), Renewed::Extended { .. }));
         let left = storage.get(&key("k")).await.unwrap().unwrap().time_left;
         assert!(left > Duration::from_secs(4), "{left:?}");

@@ -45,7 +45,7 @@ async fn beside_locked_rows(locked: &[&str]) {
     let lock = format!("SELECT * FROM lessor_leases FORCE INDEX (PRIMARY) WHERE `key` IN ({keys}) FOR UPDATE");
     other.execute(AssertSqlSafe(lock)).await.unwrap();
     let brief = |claim: &Claim| {
-        let renewal = renewal(&lasting(claim.clone(), Duration::from_secs(2)), Term::FIRST);
+        let renewal = renewal(&lasting(Duration::from_secs(2), claim.clone()), Term::FIRST);
         renewal.patience(Duration::from_millis(400))
     };
     let mut extended = BTreeMap::new();
@@ -108,7 +108,7 @@ fn an_unreadable_row_among_others() {
         run(&pool, "UPDATE lessor_leases SET id = '' WHERE `key` = '0007'").await;
         run(&pool, "UPDATE lessor_leases SET ttl = -1 WHERE `key` = '0008'").await;
         let looks = requests(claims.iter().map(|claim| Get::new(claim.key.clone())));
-        let again = requests(claims.iter().map(|claim| lasting(claim.clone(), 2 * HOUR)));
+        let again = requests(claims.iter().map(|claim| lasting(2 * HOUR, claim.clone())));
         let renewals = requests(claims.iter().map(|claim| renewal(claim, Term::FIRST)));
         for batch in [looks, again, renewals] {
             for (answer, claim) in storage.call_all(batch).await.into_iter().zip(&claims) {

@@ -3,66 +3,23 @@
 use std::time::Duration;
 
 use futures::StreamExt;
-use futures::future::{Either, select};
-use lessor::storage::{Acquired, Claim, Release, Renewal, Reply, Request, Session};
-use lessor::{Id, Key, Storage, StorageError, StorageExt, SystemTimer, Term, Timer, Value, Wakeups};
+use lessor::storage::{Claim, Reply, Session};
+use lessor::{Id, Storage, StorageError, StorageExt, Term, Value};
 use lessor_mysql::MySqlStorage;
 use lessor_mysql::sqlx::mysql::MySqlPool;
 use lessor_mysql::sqlx::{self, AssertSqlSafe, Executor, MySql, Transaction};
+pub(crate) use lessor_servers::asking::{claim_for, granted, key, lasting, now, release, renewal, requests, woken};
 use lessor_servers::mysql::Server;
 
 pub(crate) const HOUR: Duration = Duration::from_secs(3600);
-
-/// Since the machine started.
-pub(crate) fn now() -> Duration {
-    SystemTimer::new().now().since_origin()
-}
-
-pub(crate) fn key(key: &str) -> Key {
-    Key::new(key).unwrap()
-}
 
 /// For an hour.
 pub(crate) fn claim(key: &str, session: u128) -> Claim {
     claim_for(HOUR, key, session)
 }
 
-pub(crate) fn claim_for(ttl: Duration, key: &str, session: u128) -> Claim {
-    let id = Id::new(format!("candidate {session}")).unwrap();
-    Claim::new(self::key(key), id, Session::from_bits(session), ttl)
-}
-
-/// The same claim for another time.
-pub(crate) fn lasting(mut claim: Claim, ttl: Duration) -> Claim {
-    claim.ttl = ttl;
-    claim
-}
-
-/// Of the lease that was claimed.
-pub(crate) fn renewal(claim: &Claim, term: Term) -> Renewal {
-    let Claim { key, id, session, ttl, value, .. } = claim.clone();
-    Renewal::new(key, id, session, term, ttl).value(value)
-}
-
-/// Of the lease that was claimed.
-pub(crate) fn release(claim: &Claim) -> Release {
-    Release::new(claim.key.clone(), claim.session)
-}
-
-/// A batch of these, each alike.
-pub(crate) fn requests<R: Into<Request>>(requests: impl IntoIterator<Item = R>) -> Vec<Request> {
-    requests.into_iter().map(Into::into).collect()
-}
-
 pub(crate) fn term(number: u64) -> Term {
     Term::new(number).unwrap()
-}
-
-pub(crate) fn granted(acquired: Result<Acquired, StorageError>) -> Term {
-    match acquired.unwrap() {
-        Acquired::Granted { term, .. } => term,
-        held => panic!("{held:?}"),
-    }
 }
 
 /// As [`granted`], in a batch.
@@ -117,11 +74,6 @@ pub(crate) async fn nobody_waits(pool: &MySqlPool) {
         smol::Timer::after(Duration::from_millis(5)).await;
     }
     panic!("a statement waits");
-}
-
-pub(crate) async fn woken(wakeups: &mut Wakeups) {
-    let limit = smol::Timer::after(Duration::from_secs(10));
-    assert!(matches!(select(wakeups.next(), limit).await, Either::Left((Some(()), _))), "no wake-up");
 }
 
 /// Every operation once, alone and in a batch, with texts of every kind.

@@ -24,47 +24,18 @@ mod tls;
 
 use std::time::Duration;
 
-use lessor::storage::{Acquired, Claim, Release, Renewal, Renewed, Reply, Session};
-use lessor::{Id, Key, Storage, StorageError, SystemTimer, Term, Timer};
+use lessor::storage::{Acquired, Claim, Renewed, Reply};
+use lessor::{Storage, StorageError, Term};
 use lessor_postgres::PostgresStorage;
 use lessor_postgres::sqlx::postgres::PgPool;
 use lessor_postgres::sqlx::{self, AssertSqlSafe};
+use lessor_servers::asking::{claim_for, granted, key, lasting, now, release, renewal, woken};
 use lessor_servers::postgres::Server;
 
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// Since the machine started.
-fn now() -> Duration {
-    SystemTimer::new().now().since_origin()
-}
-
-fn key(key: &str) -> Key {
-    Key::new(key).unwrap()
-}
-
 fn claim(key: &str, session: u128) -> Claim {
-    let id = Id::new(format!("candidate {session}")).unwrap();
-    Claim::new(self::key(key), id, Session::from_bits(session), HOUR)
-}
-
-fn lasting(ttl: Duration, mut claim: Claim) -> Claim {
-    claim.ttl = ttl;
-    claim
-}
-
-fn renewal(claim: &Claim, term: Term) -> Renewal {
-    Renewal::new(claim.key.clone(), claim.id.clone(), claim.session, term, claim.ttl).value(claim.value.clone())
-}
-
-fn release(claim: &Claim) -> Release {
-    Release::new(claim.key.clone(), claim.session)
-}
-
-fn granted(acquired: Result<Acquired, StorageError>) -> Term {
-    match acquired.unwrap() {
-        Acquired::Granted { term, .. } => term,
-        held => panic!("{held:?}"),
-    }
+    claim_for(HOUR, key, session)
 }
 
 /// The term, if the answer is a grant.

@@ -7,8 +7,7 @@ use lessor_postgres::PostgresStorage;
 use lessor_servers::postgres::Server;
 use smol::block_on;
 
-use crate::wakeups::woken;
-use crate::{claim, granted, number, release, renewal, run};
+use crate::{claim, granted, number, release, renewal, run, woken};
 
 #[test]
 fn odd_names_and_texts() {

@@ -10,8 +10,7 @@ use lessor_servers::postgres::{Server, pool};
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use smol::block_on;
 
-use crate::wakeups::woken;
-use crate::{claim, granted, key, number};
+use crate::{claim, granted, key, number, woken};
 
 /// The operations and the wake-ups too; and what is not trusted is refused.
 #[test]

@@ -2,20 +2,14 @@
 
 use std::time::Duration;
 
-use futures::future::{Either, select};
 use futures::{FutureExt, StreamExt};
 use lessor::storage::Renewed;
-use lessor::{Storage, StorageExt, Wakeups};
+use lessor::{Storage, StorageExt};
 use lessor_postgres::sqlx::postgres::PgPool;
 use lessor_servers::postgres::Server;
 use smol::block_on;
 
-use crate::{claim, granted, key, now, number, renewal, run, storage};
-
-pub(crate) async fn woken(wakeups: &mut Wakeups) {
-    let limit = smol::Timer::after(Duration::from_secs(10));
-    assert!(matches!(select(wakeups.next(), limit).await, Either::Left((Some(()), _))), "no wake-up");
-}
+use crate::{claim, granted, key, now, number, renewal, run, storage, woken};
 
 async fn listeners(pool: &PgPool) -> i64 {
     number(pool, "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'LISTEN%' OR query LIKE 'UNLISTEN%'").await

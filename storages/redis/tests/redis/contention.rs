@@ -10,7 +10,7 @@ use lessor_redis::RedisStorage;
 use lessor_servers::redis::{Keeps, Server};
 use smol::block_on;
 
-use crate::{claim, extended, granted, lease, now, renewal, storage, with_ttl};
+use crate::{claim, extended, granted, lasting, lease, now, renewal, storage};
 
 /// R5: sixteen at once on leases that end all the time: every grant has a term of its own, and they grow.
 #[test]
@@ -22,7 +22,7 @@ fn contention() {
         let clients = (1..=16).map(|number| {
             let storage = RedisStorage::builder().wakeups(false).build(server.client());
             async move {
-                let mut claim = with_ttl(Duration::from_millis(5), claim("k", number));
+                let mut claim = lasting(Duration::from_millis(5), claim("k", number));
                 let mut terms = Vec::new();
                 while now() < until {
                     match storage.acquire(claim.clone()).await.unwrap() {
@@ -57,7 +57,7 @@ fn an_hour_ahead() {
     let server = Server::start(Keeps::Nothing);
     block_on(async {
         let storage = storage(&server).await;
-        let short = |session| with_ttl(TTL, claim("k", session));
+        let short = |session| lasting(TTL, claim("k", session));
         let term = granted(storage.acquire(short(1)).await);
         server.push_expiries(HOUR);
         let seen = lease(&storage, &short(1).key).await;

@@ -12,7 +12,7 @@ use lessor_redis::{AdapterError, RedisStorage};
 use lessor_servers::redis::{Keeps, PASSWORD, Server};
 use smol::block_on;
 
-use crate::{MINUTE, claim, extended, granted, key, release, renewal, storage, with_ttl, woken};
+use crate::{MINUTE, claim, extended, granted, key, lasting, release, renewal, storage, woken};
 
 /// It says what is wrong, and no secret.
 #[track_caller]
@@ -149,7 +149,7 @@ fn long_ttls() {
     let server = Server::start(Keeps::Nothing);
     block_on(async {
         let storage = storage(&server).await;
-        let long = with_ttl(MINUTE + Duration::from_millis(1), claim("long", 1));
+        let long = lasting(MINUTE + Duration::from_millis(1), claim("long", 1));
         for error in [
             storage.acquire(long.clone()).await.unwrap_err(),
             storage.renew(renewal(&long, Term::FIRST)).await.unwrap_err(),

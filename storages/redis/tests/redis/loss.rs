@@ -9,7 +9,7 @@ use lessor_redis::{AdapterError, RedisStorage};
 use lessor_servers::redis::{Keeps, PASSWORD, Server};
 use smol::block_on;
 
-use crate::{extended, granted, lease, now, release, renewal, with_ttl};
+use crate::{extended, granted, lasting, lease, now, release, renewal};
 
 const MAX_TTL: Duration = Duration::from_secs(2);
 
@@ -17,7 +17,7 @@ const MAX_TTL: Duration = Duration::from_secs(2);
 const GRAIN: Duration = Duration::from_millis(2);
 
 fn claim(key: &str, session: u128) -> Claim {
-    with_ttl(MAX_TTL, crate::claim(key, session))
+    lasting(MAX_TTL, crate::claim(key, session))
 }
 
 /// How long the freeze that the answer tells of goes on.

@@ -9,7 +9,7 @@ use lessor_redis::RedisStorage;
 use lessor_servers::redis::{Keeps, Server};
 use smol::block_on;
 
-use crate::{claim, extended, granted, key, lease, release, renewal, storage, with_ttl, woken};
+use crate::{claim, extended, granted, key, lasting, lease, release, renewal, storage, woken};
 
 /// The key is free at once, in a term beyond the holder's; the answer shows what was there.
 #[test]
@@ -52,7 +52,7 @@ fn an_expired_lease() {
     block_on(async {
         let storage = storage(&server).await;
         let ttl = Duration::from_millis(20);
-        let term = granted(storage.acquire(with_ttl(ttl, claim("k", 1))).await);
+        let term = granted(storage.acquire(lasting(ttl, claim("k", 1))).await);
         smol::Timer::after(ttl * 2).await;
         let before = storage.revoke(&key("k")).await.unwrap().expect("nobody took it over");
         assert!(before.id.is_some() && before.time_left.is_zero());

@@ -59,9 +59,12 @@ fn many_may_open_and_migrate_a_new_file_at_once() {
         let start = |session: u128| {
             barrier.wait();
             block_on(async {
-                let patient = SqliteStorage::builder().busy_timeout(Duration::from_secs(10));
+                // However slow the disk is: a claim waits for the lock as long as its storage, and a tenth of its ttl, at most.
+                let patient = SqliteStorage::builder().busy_timeout(Duration::from_secs(60));
                 let storage = database.storage_of(patient).await;
-                granted(storage.acquire(claim(&format!("k{session}"), session)).await)
+                let mut claim = claim(&format!("k{session}"), session);
+                claim.ttl = Duration::from_secs(600);
+                granted(storage.acquire(claim).await)
             })
         };
         let start = &start;

@@ -55,7 +55,7 @@ impl Cluster {
     fn sees_the_others(member: &Server) -> bool {
         let said = member.get("/jsz").unwrap_or_default();
         let others = said.split_once("\"meta_cluster\"").map_or("", |(_, cluster)| cluster);
-        others.matches("\"current\": true").count() == 2
+        others.matches("\"current\": true").count() == 2 && !others.contains("\"offline\": true")
     }
 
     /// Its members.

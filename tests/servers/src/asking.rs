@@ -1,0 +1,118 @@
+//! Requests as tests of storages make them, and answers as they expect them.
+
+use core::time::Duration;
+
+use futures::StreamExt;
+use futures::future::{Either, select};
+use lessor::storage::{Acquired, Claim, Release, Renewal, Renewed, Request, Session};
+use lessor::{Id, Key, StorageError, SystemTimer, Term, Timer, Wakeups};
+
+/// Longer than any test.
+pub const MINUTE: Duration = Duration::from_secs(60);
+
+/// Longer than anything that a test waits for.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Since the machine started.
+#[must_use]
+pub fn now() -> Duration {
+    SystemTimer::new().now().since_origin()
+}
+
+/// A key of this name.
+///
+/// # Panics
+/// If there can be none.
+#[must_use]
+pub fn key(key: &str) -> Key {
+    Key::new(key).expect("a key")
+}
+
+/// A claim of the candidate with this session, for a minute.
+///
+/// # Panics
+/// If there can be no such key.
+#[must_use]
+pub fn claim(key: &str, session: u128) -> Claim {
+    claim_for(MINUTE, key, session)
+}
+
+/// A claim of the candidate with this session.
+///
+/// # Panics
+/// If there can be no such key.
+#[must_use]
+pub fn claim_for(ttl: Duration, key: &str, session: u128) -> Claim {
+    let id = Id::new(format!("candidate {session}")).expect("an id");
+    Claim::new(self::key(key), id, Session::from_bits(session), ttl)
+}
+
+/// Of so many keys, whose names are numbers.
+#[must_use]
+pub fn claims(count: usize, session: u128) -> Vec<Claim> {
+    (0..count).map(|number| claim(&number.to_string(), session)).collect()
+}
+
+/// The same claim for another time.
+#[must_use]
+pub fn lasting(ttl: Duration, claim: Claim) -> Claim {
+    let mut claim = claim;
+    claim.ttl = ttl;
+    claim
+}
+
+/// Of the lease that was claimed.
+#[must_use]
+pub fn renewal(claim: &Claim, term: Term) -> Renewal {
+    let Claim { key, id, session, ttl, value, .. } = claim.clone();
+    Renewal::new(key, id, session, term, ttl).value(value)
+}
+
+/// Of the lease that was claimed.
+#[must_use]
+pub fn release(claim: &Claim) -> Release {
+    Release::new(claim.key.clone(), claim.session)
+}
+
+/// A batch of these.
+pub fn requests<R: Into<Request>>(some: impl IntoIterator<Item = R>) -> Vec<Request> {
+    some.into_iter().map(Into::into).collect()
+}
+
+/// The term that was granted.
+///
+/// # Panics
+/// If none was.
+#[track_caller]
+pub fn granted(acquired: Result<Acquired, StorageError>) -> Term {
+    match acquired.expect("an answer") {
+        Acquired::Granted { term, .. } => term,
+        held => panic!("{held:?}"),
+    }
+}
+
+/// The lease lasts on.
+///
+/// # Panics
+/// If it was lost.
+#[track_caller]
+pub fn extended(renewed: Result<Renewed, StorageError>) {
+    let renewed = renewed.expect("an answer");
+    assert!(matches!(renewed, Renewed::Extended { .. }), "{renewed:?}");
+}
+
+/// What comes of it, unless it takes far too long.
+pub async fn soon<F: Future>(what: F) -> Option<F::Output> {
+    match select(Box::pin(what), Box::pin(SystemTimer::new().sleep(PATIENCE))).await {
+        Either::Left((output, _)) => Some(output),
+        Either::Right(_) => None,
+    }
+}
+
+/// There is a wake-up.
+///
+/// # Panics
+/// If none comes.
+pub async fn woken(wakeups: &mut Wakeups) {
+    assert_eq!(soon(wakeups.next()).await, Some(Some(())), "no wake-up");
+}
