@@ -85,6 +85,8 @@ fn what_was_found_stays_away() {
     const REVOKED_UNNOTED: u64 = 4_175_303_995;
     // A thread stood still: its candidate had lost its term and was granted the next one before anybody looked.
     const LOST_UNNOTED: u64 = 3_622_334_254;
+    // Who asks rarely was answered by what another had heard a while ago, and came back when that lease would have been over.
+    const SHARES_OFTEN: u64 = 334_111_532;
     for seed in [HANDS_OVER_FROZEN, PUBLISHED_LATE] {
         // There were no operators yet.
         let plan = Plan::new(seed, Protocol::Lessor, None).without_operators();
@@ -93,7 +95,7 @@ fn what_was_found_stays_away() {
     // The next instance claimed, with the session of the last one, a slot that this had held before: the storage's clock had
     // stepped back, and it was given the same term again.
     const A_SESSION_OF_TWO_SLOTS: u64 = 3_025_468_648;
-    for seed in [MOVES_SLOWLY, REVOKED_UNNOTED, LOST_UNNOTED, A_SESSION_OF_TWO_SLOTS] {
+    for seed in [MOVES_SLOWLY, REVOKED_UNNOTED, LOST_UNNOTED, SHARES_OFTEN, A_SESSION_OF_TWO_SLOTS] {
         assert_eq!(run(Plan::new(seed, Protocol::Lessor, None), false).broken, None, "seed {seed}");
     }
 }

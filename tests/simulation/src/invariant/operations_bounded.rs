@@ -94,7 +94,7 @@ impl World {
                 ttl.saturating_sub(renew_interval.mul_f64(1.2))
             };
             let shortest = self.plan.participants.iter().map(lease).min().unwrap_or_default();
-            config.retry_interval.mul_f64(0.9).min(shortest)
+            config.retry_interval.mul_f64(0.9).min(self.shared_sooner(config, shortest))
         };
         let rate = 1.0 + 2.0 * self.seats[seat].participant.rate as f64 / 1e9;
         let slots = if self.seats[seat].leads { 1 } else { self.plan.slots.max(1) as u64 };
@@ -120,6 +120,17 @@ impl World {
             let name = self.name(seat);
             self.fail(RULE, format!("{name} sent {calm} requests within {lasted:?}, at most {most} are due"));
         }
+    }
+
+    /// What another one heard may be so old that the lease is over sooner; but each time it is something newer, which somebody
+    /// asked for.
+    fn shared_sooner(&self, config: &Config, shortest: Duration) -> Duration {
+        if !self.plan.faults.shared {
+            return shortest;
+        }
+        let others = self.plan.participants.iter().map(|participant| participant.config.retry_interval);
+        let heard = others.min().unwrap_or_default().mul_f64(0.9) / self.seats.len().max(1) as u32;
+        shortest.saturating_sub(config.retry_interval.min(config.ttl) / 4).max(heard).min(shortest)
     }
 
     pub(super) fn begin_calm(&mut self) {
