@@ -1,6 +1,8 @@
 //! `ObjectStorage` keeps the contract of a storage: in memory and on a real server, as several processes see it and as
 //! clones of one.
 
+#[path = "objects/container.rs"]
+mod container;
 #[path = "objects/support.rs"]
 mod support;
 
@@ -13,7 +15,7 @@ use lessor::{Key, Storage, StorageError, SystemTimer, Wakeups, async_trait};
 use lessor_objects::ObjectStorage;
 use lessor_objects::object_store::ObjectStore;
 use lessor_objects::object_store::memory::InMemory;
-use lessor_servers::seaweed::Server;
+use lessor_servers::{azurite, seaweed};
 
 /// A handle, which hears of others if they are its clones.
 #[derive(Clone)]
@@ -41,6 +43,12 @@ impl Storage for Handle {
     }
 }
 
+/// What is restarted, if anything is.
+enum Server {
+    S3(seaweed::Server),
+    Azure(azurite::Server),
+}
+
 struct Objects {
     store: Arc<dyn ObjectStore>,
     ttl: Duration,
@@ -55,9 +63,15 @@ impl Objects {
     }
 
     fn on_a_server() -> Self {
-        let server = Server::start();
+        let server = seaweed::Server::start();
         let store = support::store(server.port(), "leases");
-        Self { store, ttl: Duration::from_millis(800), server: Some(server), shared: None }
+        Self { store, ttl: Duration::from_millis(800), server: Some(Server::S3(server)), shared: None }
+    }
+
+    fn on_azurite() -> Self {
+        let server = azurite::Server::start();
+        let store = container::container(&server, "leases");
+        Self { store, ttl: Duration::from_secs(2), server: Some(Server::Azure(server)), shared: None }
     }
 
     fn together(self) -> Self {
@@ -93,8 +107,11 @@ impl Harness for Objects {
     }
 
     async fn restart(&self) -> Result<Power, StorageError> {
-        let Some(server) = &self.server else { return Ok(Power::NotAvailable) };
-        server.crash();
+        match &self.server {
+            Some(Server::S3(server)) => server.crash(),
+            Some(Server::Azure(server)) => server.restart(),
+            None => return Ok(Power::NotAvailable),
+        }
         Ok(Power::Used)
     }
 
@@ -132,4 +149,9 @@ fn clones_in_memory() -> Result<(), Failures> {
 #[test]
 fn processes_on_a_server() -> Result<(), Failures> {
     conforms(&Objects::on_a_server(), &["wake"])
+}
+
+#[test]
+fn processes_on_azurite() -> Result<(), Failures> {
+    conforms(&Objects::on_azurite(), &["wake"])
 }

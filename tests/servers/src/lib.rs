@@ -1,6 +1,6 @@
 //! Servers that the tests start, stop and kill. What is missing is an error, never a skipped test.
 //!
-//! [`postgres`], [`mysql`], [`redis`], [`etcd`], [`nats`] and [`seaweed`] start them, one feature each, and [`pgbouncer`]
+//! [`postgres`], [`mysql`], [`redis`], [`etcd`], [`nats`], [`seaweed`] and [`azurite`] start them, one feature each, and [`pgbouncer`]
 //! stands before the first; each on [ports](free_port) of its own. [`proxy`] stands before one and fails as networks do.
 //! [`asking`] has the requests of tests. [`elections`] are candidates that are watched all the time; [`hand_over`] is one election on any executor; [`example`]
 //! runs the programs of this house's examples.
@@ -9,6 +9,8 @@
 //! of them together.
 
 pub mod asking;
+#[cfg(feature = "azurite")]
+pub mod azurite;
 pub mod elections;
 #[cfg(feature = "etcd")]
 pub mod etcd;
