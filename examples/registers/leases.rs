@@ -57,7 +57,8 @@ impl Leases {
     async fn send(&self, method: &str, url: &str, body: Option<&Value>) -> Result<(u16, Value), StorageError> {
         let mut request = Request::builder().method(method).uri(url);
         if let Some(token) = &self.token {
-            let token = smol::fs::read_to_string(token).await.map_err(StorageError::permanent)?;
+            let read = smol::fs::read_to_string(token).await;
+            let token = read.map_err(|error| StorageError::permanent(format!("{}: {error}", token.display())))?;
             request = request.header("authorization", format!("Bearer {}", token.trim()));
         }
         if body.is_some() {

@@ -71,7 +71,7 @@ impl<R: Registers + 'static> Harness for Small<R> {
     }
 
     fn ttl(&self) -> Duration {
-        Duration::from_millis(400)
+        Duration::from_millis(250)
     }
 
     fn patience(&self) -> Duration {

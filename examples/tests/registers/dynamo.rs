@@ -1,6 +1,7 @@
 //! A server that keeps tables by the documented rules of DynamoDB.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::sync::Mutex;
 
 use serde_json::{Value, json};
@@ -9,8 +10,8 @@ use crate::aws_signature::verify;
 use crate::condition::holds;
 use crate::door::{Asked, Rules};
 
-/// How many items a piece of a scan has: few, so that there are many pieces.
-const PIECE: usize = 7;
+/// How many items a piece of a scan has: few, so that there are several.
+const PIECE: usize = 32;
 
 pub(crate) struct Dynamo {
     /// By their names, and then by key.
@@ -95,13 +96,12 @@ impl Dynamo {
             }
             "Scan" => {
                 // In an order that is not that of the keys.
-                let mut items: Vec<_> =
-                    table.iter().filter_map(|(key, kept)| Some((key, kept.item.as_ref()?))).rev().collect();
-                if let Some(start) = asked.get("ExclusiveStartKey") {
-                    let start = key_of(start).map_err(invalid)?;
-                    items.retain(|(key, _)| key.as_str() < start);
-                }
-                let piece: Vec<_> = items.iter().take(PIECE).map(|(_, item)| item).collect();
+                let before = match asked.get("ExclusiveStartKey") {
+                    Some(start) => Bound::Excluded(key_of(start).map_err(invalid)?),
+                    None => Bound::Unbounded,
+                };
+                let items = table.range::<str, _>((Bound::Unbounded, before)).rev();
+                let piece: Vec<_> = items.filter_map(|(_, kept)| kept.item.as_ref()).take(PIECE).collect();
                 let mut answer = json!({"Items": piece, "Count": piece.len()});
                 // Also where nothing comes after it.
                 if let Some(last) = piece.get(PIECE - 1) {
