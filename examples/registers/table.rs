@@ -27,26 +27,21 @@ pub(crate) struct Table {
     client: Client,
     url: String,
     signer: Signer,
-    name: String,
+    table: String,
     /// As errors have it.
-    called: String,
+    name: String,
 }
 
 impl Table {
     /// Of this name, at DynamoDB's endpoint.
-    pub(crate) fn new(url: &str, signer: Signer, name: &str) -> Self {
-        Self {
-            client: Client::new(url, RootCerts::WebPki),
-            url: url.into(),
-            signer,
-            name: name.into(),
-            called: format!("the table {name}"),
-        }
+    pub(crate) fn new(url: &str, signer: Signer, table: &str) -> Self {
+        let client = Client::new(url, RootCerts::WebPki);
+        Self { client, url: url.into(), signer, table: table.into(), name: format!("the table {table}") }
     }
 
     /// What DynamoDB answers to this. `None`: the condition of the write did not hold.
     pub(crate) async fn send(&self, action: &str, mut body: Value) -> Result<Option<Value>, StorageError> {
-        body["TableName"] = self.name.as_str().into();
+        body["TableName"] = self.table.as_str().into();
         let request = self.signer.signed(&self.url, action, body.to_string())?;
         match self.client.send(request.map(Some)).await? {
             (200, said) if said.is_object() => Ok(Some(said)),
@@ -61,7 +56,7 @@ impl Registers for Table {
     type Revision = u64;
 
     fn name(&self) -> &str {
-        &self.called
+        &self.name
     }
 
     async fn read(&self, key: &Key) -> Result<Option<Stored<u64>>, StorageError> {
