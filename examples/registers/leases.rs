@@ -1,5 +1,5 @@
-//! Registers that are the Leases of a namespace of Kubernetes. No real cluster has run it yet: only the server of its tests has, which keeps what
-//! is documented of `resourceVersion`, and what the API server's own source says of `uid`.
+//! Registers that are the Leases of a namespace of Kubernetes. No real cluster has run it yet: only the server of its tests has, which
+//! keeps what is documented of `resourceVersion`, and what the API server's own source says of `uid`.
 
 use std::env;
 use std::error::Error;

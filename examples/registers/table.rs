@@ -66,7 +66,9 @@ impl Registers for Table {
     }
 
     async fn swap(&self, swap: &Swap<u64>) -> Result<Option<u64>, StorageError> {
-        let version = swap.expected.unwrap_or_default() + 1;
+        let version = swap.expected.unwrap_or_default().checked_add(1);
+        let version =
+            version.ok_or_else(|| StorageError::permanent("this item is no candidate's: its version is the last"))?;
         let put = put(item(swap, version)?, swap.expected);
         Ok(self.send("PutItem", put).await?.map(|_| version))
     }

@@ -2,12 +2,6 @@
 //! cluster and no AWS account takes part.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-use core::time::Duration;
-
-use example::example;
-
-mod example;
-
 // What is tested, as the examples have it.
 #[path = "../registers/http.rs"]
 mod http;
@@ -43,6 +37,10 @@ mod conformance;
 mod on_dynamodb;
 #[path = "registers/on_kubernetes.rs"]
 mod on_kubernetes;
+
+/// The programs, which end at a signal.
+#[cfg(unix)]
+mod example;
 #[cfg(unix)]
 #[path = "examples/program.rs"]
 #[allow(dead_code, reason = "other tests use the rest of it")]
@@ -51,5 +49,9 @@ mod program;
 #[path = "registers/programs.rs"]
 mod programs;
 
-/// Nothing takes longer, however busy the machine is.
-const PATIENCE: Duration = Duration::from_secs(120);
+#[cfg(unix)]
+use example::example;
+
+/// No program takes longer, however busy the machine is.
+#[cfg(unix)]
+const PATIENCE: core::time::Duration = core::time::Duration::from_secs(120);

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::{Value, json};
 
@@ -17,6 +18,8 @@ pub(crate) struct Cluster {
     pub(crate) token: Mutex<Option<String>>,
     /// What the service account may do.
     pub(crate) verbs: Mutex<Vec<&'static str>>,
+    /// How many Leases it has listed.
+    pub(crate) listed: AtomicUsize,
 }
 
 #[derive(Default)]
@@ -29,7 +32,7 @@ struct Kept {
 impl Cluster {
     pub(crate) fn new() -> Self {
         let verbs = Mutex::new(vec!["get", "list", "create", "update"]);
-        Self { kept: Mutex::default(), token: Mutex::default(), verbs }
+        Self { kept: Mutex::default(), token: Mutex::default(), verbs, listed: AtomicUsize::new(0) }
     }
 
     /// A Lease as `kubectl` shows it.
@@ -147,6 +150,7 @@ impl Rules for Cluster {
                     query == format!("labelSelector=app.kubernetes.io%2Fmanaged-by%3D{label}") || query.is_empty()
                 };
                 let items: Vec<_> = kept.leases.values().filter(selected).collect();
+                self.listed.fetch_add(items.len(), Ordering::SeqCst);
                 (200, json!({"kind": "LeaseList", "items": items}))
             }
             "get" => match kept.leases.get(&name) {

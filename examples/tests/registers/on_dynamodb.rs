@@ -95,6 +95,17 @@ fn the_item_of_somebody_else_is_left_alone() {
     }
 }
 
+/// There is no version after it that would be another one.
+#[test]
+fn the_last_version_stays() {
+    let Setting { dynamo, storage, door: _door } = setting();
+    let term = lead(&storage, claim("node-a"));
+    dynamo.edit("leases", "k", |item| item["version"] = json!({"N": u64::MAX.to_string()}));
+    let before = dynamo.item("leases", "k");
+    permanent(&block_on(storage.renew(renewal(claim("node-a"), term))).unwrap_err(), &["its version is the last"]);
+    assert_eq!(dynamo.item("leases", "k"), before);
+}
+
 #[test]
 fn check_leaves_nothing_behind() {
     let Setting { dynamo, door, storage } = setting();

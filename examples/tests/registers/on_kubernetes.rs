@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use lessor::storage::registers::{RegisterStorage, Registers, Swap};
@@ -122,6 +123,7 @@ fn the_lease_of_somebody_else_is_left_alone() {
     assert!(error.to_string().contains(r#"has for the key "k" cannot be used"#), "{error}");
     assert_eq!(cluster.lease("k"), before);
     assert_eq!(block_on(storage.list(List::new())).unwrap().entries, []);
+    assert_eq!(cluster.listed.load(Ordering::SeqCst), 0, "the label selects");
 }
 
 #[test]
