@@ -6,7 +6,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 /// The features of this package, and whether this test was built with them.
-const FEATURES: [(&str, bool); 12] = [
+const FEATURES: [(&str, bool); 13] = [
     ("async-std", cfg!(feature = "async-std")),
     ("etcd", cfg!(feature = "etcd")),
     ("http", cfg!(feature = "http")),
@@ -15,6 +15,7 @@ const FEATURES: [(&str, bool); 12] = [
     ("postgres", cfg!(feature = "postgres")),
     ("prometheus", cfg!(feature = "prometheus")),
     ("redis", cfg!(feature = "redis")),
+    ("registers", cfg!(feature = "registers")),
     ("scheduler", cfg!(feature = "scheduler")),
     ("sidecar", cfg!(feature = "sidecar")),
     ("tokio", cfg!(feature = "tokio")),
