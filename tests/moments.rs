@@ -96,6 +96,21 @@ fn work_does_not_go_on_after_the_deadline() {
     assert_eq!(polls, 1);
 }
 
+/// Work that blocks its thread cannot be dropped: that it has ended is answered, and not that it ended in its term.
+#[test]
+fn work_that_blocks_ends_after_its_term() {
+    let (timer, storage) = fixture();
+    let (candidate, mut driver) = Builder::new("k").build_with(storage, timer.clone(), entropy(1)).unwrap();
+    timer.block_on(driver.step()).unwrap();
+    let leadership = candidate.leadership().unwrap();
+    let work = async {
+        timer.advance(secs(20));
+        "done"
+    };
+    assert_eq!(leadership.run(work).now_or_never(), Some(Ok("done")));
+    assert!(!leadership.is_valid() && !candidate.is_leader());
+}
+
 /// A waker that polls at once finds what it was woken for: a wake-up counts before it wakes.
 #[test]
 fn a_wake_up_is_there_when_it_wakes() {

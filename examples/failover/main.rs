@@ -7,7 +7,7 @@
 //!
 //! `cargo run --example failover`, or `cargo run --example failover -- --help`
 //!
-//! With `--storage` and a URL (`postgres://..`, `mysql://..`, `redis://..`, `etcd://..`, `nats://..`, `https://..`) the leases are there instead,
+//! With `--storage` and a URL (`postgres://..`, `mysql://..`, `redis://..`, `etcd://..`, `nats://..`, `s3://..`, `https://..`) the leases are there instead,
 //! and everything else stays as it is. That needs the feature of the engine:
 //! `cargo run --features postgres --example failover -- --storage postgres://..`
 //!

@@ -19,8 +19,9 @@ Usage: cargo run --example failover -- [options]
   --ttl <duration>       how long a lease lasts, 200ms to 60s (default 2s)
   --rounds <number>      how often the leader is killed, resigns and is frozen, 1 to 1000 (default 3)
   --storage <url>        keep the leases there instead of in a file: postgres://user:password@host/database, mysql://..,
-                         redis://.., etcd://.., nats://.., or a lease service: https://token@host (http:// here). It takes
-                         a build with that storage: cargo run --features postgres (mysql, redis, etcd, nats, http) --example failover.
+                         redis://.., etcd://.., nats://.., s3://bucket, or a lease service: https://token@host (http:// here). It takes
+                         a build with that storage: cargo run --features postgres (mysql, redis, etcd, nats, objects, http)
+                         --example failover.
                          LESSOR_STORAGE may have the URL too, where nobody else sees the secret. A Redis that is new to
                          this grants nothing for a minute
   --keep                 keep the folder with the database and the notes

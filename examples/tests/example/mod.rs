@@ -6,12 +6,13 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 /// The features of this package, and whether this test was built with them.
-const FEATURES: [(&str, bool); 13] = [
+const FEATURES: [(&str, bool); 14] = [
     ("async-std", cfg!(feature = "async-std")),
     ("etcd", cfg!(feature = "etcd")),
     ("http", cfg!(feature = "http")),
     ("mysql", cfg!(feature = "mysql")),
     ("nats", cfg!(feature = "nats")),
+    ("objects", cfg!(feature = "objects")),
     ("postgres", cfg!(feature = "postgres")),
     ("prometheus", cfg!(feature = "prometheus")),
     ("redis", cfg!(feature = "redis")),

@@ -9,6 +9,7 @@
 //! | `redis` | `lessor-redis` | |
 //! | `etcd` | `lessor-etcd` | needs `protoc` when it is built |
 //! | `nats` | `lessor-nats` | always with TLS |
+//! | `objects` | `lessor-objects` | always with TLS |
 //! | `http` | `lessor-http` | always with TLS |
 //! | `tls-rustls` | | TLS for those of `postgres`, `mysql`, `redis` and `etcd` that are on |
 //! | `tokio` | | those of `postgres`, `mysql` and `redis` that are on use tokio's sockets within tokio, instead of smol's |
@@ -26,10 +27,13 @@ mod etcd;
 mod file;
 #[cfg(feature = "nats")]
 mod nats;
+#[cfg(feature = "objects")]
+mod objects;
 #[cfg(any(
     feature = "etcd",
     feature = "mysql",
     feature = "nats",
+    feature = "objects",
     feature = "postgres",
     feature = "redis",
     feature = "sqlite"
@@ -56,6 +60,7 @@ mod readme {}
 /// | `redis://user:password@host` | [`RedisStorage`](lessor_redis::RedisStorage): the first candidates wait for its `max_ttl` | `redis` |
 /// | `etcd://user:password@host:2379,host2:2379/prefix` | [`EtcdStorage`](lessor_etcd::EtcdStorage): the members of a cluster | `etcd` |
 /// | `nats://user:password@host:4222,host2:4222/bucket` | [`NatsStorage`](lessor_nats::NatsStorage): the servers of a cluster, and a bucket of theirs | `nats` |
+/// | `s3://bucket/prefix`, `gs://bucket/prefix`, `az://container/prefix` | [`ObjectStorage`](lessor_objects::ObjectStorage): a bucket that is there | `objects` |
 /// | `https://token@host`, `http://token@localhost:8787` | [`HttpStorage`](lessor_http::HttpStorage): a lease service | `http` |
 ///
 /// Special characters in a URL are written as `%` and two hexadecimal digits. `postgresql:` is another name of
@@ -68,6 +73,11 @@ mod readme {}
 /// if it is missing: in a cluster with `?replicas=3`. A token stands in the place of user and password. With `natss:` there is no connection without
 /// TLS, and files are given as to NATS's own program: `?tlsca=ca.crt`, beside the system's root certificates,
 /// `&tlscert=client.crt&tlskey=client.key`.
+///
+/// The keys of an object store are read from the environment, as its own programs do (`AWS_ACCESS_KEY_ID`, `GOOGLE_SERVICE_ACCOUNT`,
+/// `AZURE_STORAGE_ACCOUNT_KEY`, ..), or are those of the machine. The prefix is `lessor` unless it is said. What speaks the
+/// protocol of S3 is named by `?endpoint=https://host`, with `&region=..`; `az:` takes `?account=..`. If the program has not said what
+/// rustls computes with, it is ring from then on.
 ///
 /// TLS to databases, Redis and etcd needs feature `tls-rustls`; its settings (`sslmode=verify-full`, say) are in the URL, in each
 /// driver's words. Where it is asked for and the program has none, `open` fails; it never connects without. A parameter that
@@ -105,6 +115,7 @@ mod readme {}
         feature = "http",
         feature = "mysql",
         feature = "nats",
+        feature = "objects",
         feature = "postgres",
         feature = "redis",
         feature = "sqlite"
@@ -155,6 +166,8 @@ pub async fn open(url: &str) -> Result<Arc<dyn Storage>, OpenError> {
             storage.migrate().await?;
             ready(storage).await
         }
+        #[cfg(feature = "objects")]
+        "objects" => ready(objects::named(url)?).await,
         #[cfg(feature = "http")]
         "http" => {
             let (url, token) = url::split_token(url)?;
@@ -172,6 +185,7 @@ pub async fn open(url: &str) -> Result<Arc<dyn Storage>, OpenError> {
     feature = "redis",
     feature = "etcd",
     feature = "nats",
+    feature = "objects",
     feature = "http"
 ))]
 async fn ready(storage: impl Storage + 'static) -> Result<Arc<dyn Storage>, OpenError> {

@@ -69,6 +69,10 @@ pub(crate) const ETCD: Known =
 pub(crate) const NATS: Known =
     Known { names: &["replicas", "tlsca", "tlscert", "tlskey"], aliases: &[], tls: "natss://", fragment: None };
 
+#[cfg(any(feature = "objects", test))]
+pub(crate) const OBJECTS: Known =
+    Known { names: &["region", "endpoint", "account"], aliases: &[], tls: "endpoint", fragment: None };
+
 #[cfg(any(feature = "sqlite", test))]
 pub(crate) const SQLITE: Known =
     Known { names: &["mode", "cache", "vfs"], aliases: &["psow"], tls: "", fragment: None };

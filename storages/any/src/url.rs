@@ -3,7 +3,7 @@
 use crate::OpenError;
 
 /// The schemes there are, and the feature that each needs.
-pub(crate) const SCHEMES: [(&str, &str); 14] = [
+pub(crate) const SCHEMES: [(&str, &str); 17] = [
     ("sqlite", "sqlite"),
     ("file", "sqlite"),
     ("postgres", "postgres"),
@@ -16,6 +16,9 @@ pub(crate) const SCHEMES: [(&str, &str); 14] = [
     ("etcds", "etcd"),
     ("nats", "nats"),
     ("natss", "nats"),
+    ("s3", "objects"),
+    ("gs", "objects"),
+    ("az", "objects"),
     ("http", "http"),
     ("https", "http"),
 ];
@@ -101,6 +104,7 @@ mod tests {
             ("etcds://h", "etcd"),
             ("nats://h1,h2", "nats"),
             ("natss://h", "nats"),
+            ("s3://b/p", "objects"),
             ("https://t@h", "http"),
         ] {
             assert_eq!(feature(url), Ok(expected), "{url}");

@@ -115,6 +115,7 @@ fn an_unknown_parameter_is_named() {
         ("mysql://app@host.invalid/app?tls=required", cfg!(feature = "mysql"), "ssl-mode"),
         ("redis://host.invalid?ssl=true", cfg!(feature = "redis"), "rediss://"),
         ("etcd://host.invalid?tls=true", cfg!(feature = "etcd"), "etcds://"),
+        ("s3://bucket/leases?ssl=true", cfg!(feature = "objects"), "endpoint"),
         ("sqlite:leases.db?mod=rw", cfg!(feature = "sqlite"), "mode"),
         ("file:leases.db?mod=rw", cfg!(feature = "sqlite"), "mode"),
     ] {

@@ -33,4 +33,7 @@ pub mod redis;
 #[cfg(feature = "seaweed")]
 pub mod seaweed;
 
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+mod template;
+
 pub use ports::free_port;

@@ -15,9 +15,18 @@ use sqlx::mysql::{MySqlConnectOptions, MySqlPool, MySqlPoolOptions, MySqlSslMode
 use sqlx::{Connection, MySqlConnection};
 use tempfile::TempDir;
 
-use crate::family;
+use crate::{family, template};
 
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How its first data is made.
+const FIRST: [&str; 5] = [
+    "--no-defaults",
+    "--auth-root-authentication-method=normal",
+    "--skip-test-db",
+    "--innodb-flush-method=nosync",
+    "--innodb-log-file-size=4M",
+];
 
 /// Its user `lessor` may do everything.
 pub const USER: &str = "lessor";
@@ -82,14 +91,15 @@ impl Server {
         let time_zone = time_zone.map(String::from);
         let process = Mutex::new(None);
         let server = Self { folder, port: crate::free_port(), user, settings, time_zone, process };
-        let made = server
-            .command("mariadb-install-db")
-            .args(["--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db"])
-            .args(["--innodb-flush-method=nosync", "--innodb-log-file-size=4M"])
-            .arg(format!("--datadir={}", server.path("data").display()))
-            .output()
-            .expect("mariadb-install-db runs");
-        assert!(made.status.success(), "mariadb-install-db makes a database: {made:?}");
+        template::fill(&server.path("data"), &binary("mariadbd"), &FIRST, || {
+            let made = server
+                .command("mariadb-install-db")
+                .args(FIRST)
+                .arg(format!("--datadir={}", server.path("data").display()))
+                .output()
+                .expect("mariadb-install-db runs");
+            assert!(made.status.success(), "mariadb-install-db makes a database: {made:?}");
+        });
         let first = format!(
             "CREATE USER IF NOT EXISTS {USER}@'%' IDENTIFIED BY '{PASSWORD}';\n\
              GRANT ALL ON *.* TO {USER}@'%' WITH GRANT OPTION;\nCREATE DATABASE IF NOT EXISTS {DATABASE};\n"

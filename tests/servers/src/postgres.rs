@@ -15,9 +15,19 @@ use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgSslMode};
 use sqlx::{Connection, PgConnection};
 use tempfile::TempDir;
 
-use crate::family;
+use crate::{family, template};
 
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How its first data is made.
+const FIRST: [&str; 6] = [
+    "--auth-local=trust",
+    "--auth-host=scram-sha-256",
+    "--username=postgres",
+    "--no-sync",
+    "--encoding=UTF8",
+    "--locale=C.UTF-8",
+];
 
 /// The password of its superuser, for connections over TCP.
 pub const PASSWORD: &str = "s3cret-of-the-tests";
@@ -75,19 +85,22 @@ impl Server {
         }
         let settings = settings.iter().map(ToString::to_string).collect();
         let server = Self { folder, binaries, port: crate::free_port(), user, settings, process: Mutex::new(None) };
-        let password = server.path("password");
-        fs::write(&password, PASSWORD).expect("a file with the password");
-        let made = server
-            .command("initdb")
-            .args(["--auth-local=trust", "--auth-host=scram-sha-256", "--username=postgres", "--no-sync"])
-            .args(["--encoding=UTF8", "--locale=C.UTF-8", "-D"])
-            .arg(server.path("data"))
-            .arg("--pwfile")
-            .arg(&password)
-            .stdout(Stdio::null())
-            .status()
-            .expect("initdb runs");
-        assert!(made.success(), "initdb makes a database");
+        let settings = [&FIRST[..], &[PASSWORD]].concat();
+        template::fill(&server.path("data"), &server.binaries.join("postgres"), &settings, || {
+            let password = server.path("password");
+            fs::write(&password, PASSWORD).expect("a file with the password");
+            let made = server
+                .command("initdb")
+                .args(FIRST)
+                .arg("-D")
+                .arg(server.path("data"))
+                .arg("--pwfile")
+                .arg(&password)
+                .stdout(Stdio::null())
+                .status()
+                .expect("initdb runs");
+            assert!(made.success(), "initdb makes a database");
+        });
         for (name, content) in files {
             let path = server.path("data").join(name);
             fs::write(&path, content).expect("a file for the server");

@@ -6,7 +6,7 @@ use futures::executor::block_on;
 use lessor_redis::RedisStorage;
 use lessor_servers::example::{built, two_processes_hand_over};
 use lessor_servers::redis::Keeps;
-use lessor_servers::{etcd, mysql, nats, postgres, redis};
+use lessor_servers::{etcd, mysql, nats, postgres, redis, seaweed};
 
 /// Who is told to end hands over, and the next one leads in a later term at once.
 #[test]
@@ -49,7 +49,12 @@ fn nats_hands_over() {
 
 /// Processes of this machine are killed, resign and are frozen; the server judges. Its password is shown nowhere.
 fn survives_failovers(url: &str, password: &str) {
+    survives_failovers_with(&[], url, password);
+}
+
+fn survives_failovers_with(environment: &[(&str, &str)], url: &str, password: &str) {
     let mut command = Command::new(built("failover"));
+    command.envs(environment.iter().copied());
     command.args(["--rounds", "1", "--ttl", "1s", "--storage", url]);
     let output = command.output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
@@ -94,4 +99,13 @@ fn failover_with_etcd() {
 fn failover_with_nats() {
     let server = nats::Server::with("jetstream: enabled\nauthorization { user: app, password: s3cret-of-the-tests }");
     survives_failovers(&format!("nats://app:s3cret-of-the-tests@127.0.0.1:{}/leases", server.port()), "s3cret-of");
+}
+
+/// With keys that are in the environment. (The server takes any.)
+#[test]
+fn failover_with_objects() {
+    let server = seaweed::Server::start();
+    let url = format!("s3://leases/of/its/own?endpoint=http://127.0.0.1:{}", server.port());
+    let keys = [("AWS_ACCESS_KEY_ID", "app"), ("AWS_SECRET_ACCESS_KEY", "s3cret-of-the-tests")];
+    survives_failovers_with(&keys, &url, "s3cret-of");
 }

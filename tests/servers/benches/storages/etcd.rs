@@ -1,5 +1,3 @@
-use std::future::poll_fn;
-use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use futures::future::join_all;
@@ -15,11 +13,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::hand_over::idle;
 use crate::rounds::{Rounds, row};
-use crate::{Bare, all, claim};
-
-/// What a record of the storage takes.
-const RECORD: &str =
-    "a record of a storage, with its term, its version, its ttl, when it ends, who holds it and by which session";
+use crate::{Bare, RECORD, all, claim, within};
 
 /// How many keys of a process are renewed at once.
 const KEYS: usize = 127;
@@ -30,16 +24,6 @@ struct Hand<'r> {
     revision: i64,
     told: WatchStream,
     hand_over: i64,
-}
-
-/// As if within the runtime, which the connection's tasks run on.
-async fn within<F: Future>(runtime: &Runtime, future: F) -> F::Output {
-    let mut future = pin!(future);
-    poll_fn(|cx| {
-        let _entered = runtime.enter();
-        future.as_mut().poll(cx)
-    })
-    .await
 }
 
 /// Writes the key if it is still at this revision; the answer is the new one.

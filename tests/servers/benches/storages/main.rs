@@ -5,16 +5,21 @@
 //! it, with their defaults for what survives a crash.
 #![allow(clippy::disallowed_methods, reason = "what is measured is time")]
 
+use std::future::poll_fn;
+use std::pin::pin;
 use std::time::Duration;
 
 use lessor::storage::{Acquired, Claim, Renewal, Renewed, Session};
 use lessor::{Id, Key, Storage, StorageExt, Term};
 use smol::block_on;
+use tokio::runtime::Runtime;
 
 mod crash;
 mod etcd;
 mod hand_over;
 mod mysql;
+mod nats;
+mod objects;
 mod postgres;
 mod redis;
 mod rounds;
@@ -22,6 +27,10 @@ mod sqlite;
 
 /// Longer than anything that is measured.
 const KEEPS: Duration = Duration::from_secs(30);
+
+/// What a record of a register takes.
+const RECORD: &str =
+    "a record of a storage, with its term, its version, its ttl, when it ends, who holds it and by which session";
 
 /// What the rows of a key look like to a hand-written loop, and what it does with them: one call of the driver each.
 trait Bare {
@@ -40,6 +49,16 @@ async fn all<S: Storage + Clone + 'static>(name: &str, storages: [S; 2], bare: &
     operations(name, &storages[0], bare).await;
     crash::measure(name, &storages[0]).await;
     hand_over::measure(name, storages, bare).await;
+}
+
+/// As if within the runtime, which the connection's tasks run on.
+async fn within<F: Future>(runtime: &Runtime, future: F) -> F::Output {
+    let mut future = pin!(future);
+    poll_fn(|cx| {
+        let _entered = runtime.enter();
+        future.as_mut().poll(cx)
+    })
+    .await
 }
 
 fn claim(key: &str, session: u128) -> Claim {
@@ -110,5 +129,11 @@ fn main() {
     }
     if chosen("etcd") {
         block_on(etcd::measure());
+    }
+    if chosen("nats") {
+        block_on(nats::measure());
+    }
+    if chosen("objects") {
+        block_on(objects::measure());
     }
 }
