@@ -229,6 +229,11 @@ impl<S: Storage + 'static, T: Timer> Driver<S, T> {
 
     fn poll_happening(&mut self, cx: &mut Context<'_>) -> bool {
         let mut happened = false;
+        // Before the call: a storage that is told of changes learns of them here, and answers the call by what it knows.
+        if let Poll::Ready(Some(())) = Pin::new(&mut self.wakeups).poll_next(cx) {
+            self.news.is_woken = true;
+            happened = true;
+        }
         // Taken out, so that what panics is not polled again.
         if let Some((id, mut call)) = self.call.take() {
             self.polled = Some(id);
@@ -240,10 +245,6 @@ impl<S: Storage + 'static, T: Timer> Driver<S, T> {
             } else {
                 self.call = Some((id, call));
             }
-        }
-        if let Poll::Ready(Some(())) = Pin::new(&mut self.wakeups).poll_next(cx) {
-            self.news.is_woken = true;
-            happened = true;
         }
         happened | self.candidacy.shared.poll_asked(cx)
     }
