@@ -6,7 +6,7 @@ use futures::{FutureExt, StreamExt};
 use lessor::storage::{Release, Revoke};
 use lessor::{Storage, StorageExt};
 
-use crate::shelf::Shelf;
+use crate::shelf::{Counts, Shelf};
 use crate::{Node, TTL, key};
 
 #[test]
@@ -73,6 +73,44 @@ fn a_lost_watch_is_made_anew() {
         let took = lessor::Timer::now(&b.timer).saturating_duration_since(before);
         assert!((1..100).contains(&took.as_millis()), "{took:?}: the pause does not grow where it stood meanwhile");
     }
+}
+
+/// Who is stepped takes in what it was told of before it claims: what was released meanwhile it need not look at, and is not refused.
+#[test]
+fn a_step_goes_by_the_newest() {
+    let shelf = Shelf::watched();
+    let (a, b) = (Node::new(&shelf, 1), Node::new(&shelf, 2));
+    a.wins(None);
+    let (candidate, mut driver) =
+        lessor::Builder::new("k").id("b").build_on(b.storage.clone(), b.timer.clone()).unwrap();
+    b.run(driver.step());
+    // By what it knew the lease would be over, and it would swap on that.
+    b.timer.advance(TTL + Duration::from_millis(1));
+    a.run(a.storage.release(Release::new(key(), a.claim().session))).unwrap();
+    shelf.counts();
+    b.run(driver.step());
+    assert!(candidate.is_leader());
+    assert_eq!(shelf.counts(), Counts { reads: 0, swaps: 1, moved: 0 });
+}
+
+/// What a watch tells may come after a newer write was seen on another way: it is no news, and costs no look.
+#[test]
+fn an_item_that_comes_late_replaces_nothing() {
+    let shelf = Shelf::watched();
+    let (a, b) = (Node::new(&shelf, 1), Node::new(&shelf, 2));
+    let mut wakeups = b.storage.subscribe(&key());
+    b.run(wakeups.next()).unwrap();
+    let term = a.wins(None);
+    let before = shelf.get(&key()).unwrap();
+    a.run(a.storage.release(Release::new(key(), a.claim().session))).unwrap();
+    // The watch tells of all that, and then of the grant once more.
+    let term = b.wins(Some(term));
+    while wakeups.next().now_or_never().is_some() {}
+    shelf.tell(&key(), before);
+    while wakeups.next().now_or_never().is_some() {}
+    shelf.counts();
+    assert!(b.renews(term));
+    assert_eq!(shelf.counts(), Counts { reads: 0, swaps: 1, moved: 0 });
 }
 
 /// Its wake-ups end with the storage, and do not keep it.

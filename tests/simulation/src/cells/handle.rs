@@ -33,8 +33,8 @@ impl Sim {
     pub(crate) fn open_registers(self: &Arc<Self>, process: usize, incarnation: u32) -> RegisterStorage<Handle> {
         let mut world = self.world();
         let number = world.cells.sights.len();
-        world.cells.sights.push(Sights::default());
         let resolution = world.plan.registers.map_or(0, |registers| registers.resolution);
+        world.cells.sights.push(Sights::new(resolution));
         drop(world);
         let timer = SimTimer { sim: self.clone(), process, incarnation };
         let handle = Handle { sim: self.clone(), process, incarnation, number };

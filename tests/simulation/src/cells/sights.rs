@@ -10,6 +10,8 @@ use crate::sim::World;
 /// Of one handle.
 #[derive(Debug, Default)]
 pub(crate) struct Sights {
+    /// By how much two readings of its clock may seem to be one.
+    grain: Nanos,
     rows: BTreeMap<usize, Sight>,
 }
 
@@ -27,6 +29,10 @@ pub(crate) struct Sight {
 }
 
 impl Sights {
+    pub(super) fn new(grain: Nanos) -> Self {
+        Self { grain, ..Self::default() }
+    }
+
     pub(super) fn own(&self, row: usize) -> usize {
         self.rows.get(&row).map_or(0, |sight| sight.own)
     }
@@ -48,18 +54,20 @@ impl Sights {
 
     /// An answer came to what was asked at this time, by its clock.
     fn tell(&mut self, row: usize, revision: &Revision, is_own: bool, asked: Nanos, clock: Nanos) {
+        let grain = self.grain;
         let sight = self.hear(row, revision, clock);
         // What was asked before a newer write was heard of may be older than that.
-        let is_old = sight.last.is_some_and(|last| {
-            last > revision.count && sight.first.get(&last).is_some_and(|first| is_own || asked < *first)
-        });
+        let newer = sight.last.filter(|last| *last > revision.count);
+        let heard_at = newer.and_then(|newer| sight.first.get(&newer)).copied();
         if is_own {
             sight.own = sight.own.max(revision.count);
         }
-        if is_old {
-            return;
+        match heard_at {
+            Some(at) if is_own || asked + grain < at => {}
+            // By its clock nobody can say which was first.
+            Some(at) if asked < at => sight.last = None,
+            _ => (sight.last, sight.told_at) = (Some(revision.count), clock),
         }
-        (sight.last, sight.told_at) = (Some(revision.count), clock);
     }
 
     fn forget(&mut self, row: usize) {

@@ -49,6 +49,9 @@ impl World {
             return;
         };
         let (name, key) = (self.sender(ask.seat), self.plan.name_of(row));
-        self.fail(RULE, format!("{wrong}: {name} asked {:?}, and {key} went from {before:?} to {after:?}", ask.request));
+        self.fail(
+            RULE,
+            format!("{wrong}: {name} asked {:?}, and {key} went from {before:?} to {after:?}", ask.request),
+        );
     }
 }

@@ -1,5 +1,5 @@
-//! R4: registers may be read late, and what is told is what was written once all the same; and a leader that is told of its loss
-//! has lost its lease.
+//! R4: registers may be read late, and what is told is what was written once all the same. An end that is told of is an end for
+//! everybody; and a leader that is told of its loss has lost its lease.
 
 use lessor::Lease;
 use lessor::storage::{Acquired, Renewed, Reply, Request};
@@ -38,7 +38,9 @@ impl World {
             let (record, _) = self.cells.written(row, count)?;
             let id = record.session.map(|_| &record.id);
             let same = (record.term, record.version, id) == (lease.term, lease.version, lease.id.as_ref());
-            Some(same && lease.time_left <= lease.ttl)
+            // Who says that it has ended has seen that written, or has written it.
+            let is_certain = id.is_none() || lease.is_live() || record.expires_ms == 0;
+            Some(same && is_certain && lease.time_left <= lease.ttl)
         };
         (1..=self.cells.count(row)).rev().any(|count| is_it(count) == Some(true))
     }

@@ -57,7 +57,7 @@ impl Registers {
 impl Plan {
     /// In some runs; in all with a misuse of registers.
     pub(super) fn register_some(&mut self) {
-        let mut random = Random::stream(self.seed, "registers", 0);
+        let mut random = Random::stream(self.seed, "register runs", 0);
         if random.chance(0.25) || self.misuse.is_some_and(Misuse::is_of_registers) {
             self.register(&mut random);
         }
