@@ -84,8 +84,8 @@ fn a_step_goes_by_the_newest() {
     let (candidate, mut driver) =
         lessor::Builder::new("k").id("b").build_on(b.storage.clone(), b.timer.clone()).unwrap();
     b.run(driver.step());
-    // By what it knew the lease would be over, and it would swap on that.
-    b.timer.advance(TTL + Duration::from_millis(1));
+    // It is due, and by what it knew the lease would be over: it would swap on that.
+    b.timer.advance(TTL * 2);
     a.run(a.storage.release(Release::new(key(), a.claim().session))).unwrap();
     shelf.counts();
     b.run(driver.step());
