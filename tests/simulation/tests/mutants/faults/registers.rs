@@ -91,16 +91,6 @@ pub(super) const MUTANTS: &[Mutant] = &[
         edits: &[edit(WATCH, "(self.watch, self.stands) = (None, None);", "self.watch = None;")],
     },
     Mutant {
-        name: "lost_by_its_own_clock",
-        breaks: "R4",
-        why: "who has not renewed within the ttl has lost its lease",
-        edits: &[edit(
-            STEP,
-            "Request::Renew(_) if ran_out => record.expires_ms.saturating_sub(1),",
-            "Request::Renew(_) if ran_out => passed_ms,",
-        )],
-    },
-    Mutant {
         name: "ends_are_not_written",
         breaks: "R4",
         why: "a look does not write",
