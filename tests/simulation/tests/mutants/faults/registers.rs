@@ -63,16 +63,6 @@ pub(super) const MUTANTS: &[Mutant] = &[
     let passed_ms = if ran_out { passed_ms.max(record.expires_ms) } else { passed_ms };",
         )],
     },
-    Mutant {
-        name: "a_late_item_replaces",
-        breaks: "costs",
-        why: "what has just come is what is there now",
-        edits: &[edit(
-            SEEN,
-            "written(&seen) >= written(before) {",
-            "sent.is_none() || written(&seen) >= written(before) {",
-        )],
-    },
     // === answers ===
     Mutant {
         name: "refused_without_a_watch",
