@@ -98,6 +98,11 @@ impl Shelf {
         }
     }
 
+    /// Watches are told of this, whatever has been written since.
+    pub(crate) fn tell(&self, key: &Key, stored: Stored<u64>) {
+        self.state().tell(key, &stored);
+    }
+
     pub(crate) fn get(&self, key: &Key) -> Option<Stored<u64>> {
         self.state().registers.get(key).cloned()
     }
@@ -112,11 +117,15 @@ impl State {
     fn put(&mut self, key: &Key, bytes: Vec<u8>) -> u64 {
         self.revision += 1;
         let stored = Stored::new(bytes, self.revision);
+        self.tell(key, &stored);
+        self.registers.insert(key.clone(), stored);
+        self.revision
+    }
+
+    fn tell(&mut self, key: &Key, stored: &Stored<u64>) {
         self.watchers.retain(|(watched, watcher)| {
             watched != key && !watcher.is_closed() || watcher.unbounded_send(Ok(Some(stored.clone()))).is_ok()
         });
-        self.registers.insert(key.clone(), stored);
-        self.revision
     }
 }
 

@@ -2,8 +2,10 @@
 
 use core::time::Duration;
 
-use lessor::storage::{Record, Release, Session, Takeover};
-use lessor::{ManualTimer, Storage, StorageExt, Term, Timer};
+use lessor::storage::registers::RegisterStorage;
+use lessor::storage::{Acquired, Record, Release, Session, Successor, Takeover};
+use lessor::time::ManualSleep;
+use lessor::{Id, Instant, ManualTimer, Storage, StorageExt, Term, Timer};
 
 use crate::shelf::Shelf;
 use crate::{Node, TTL, key};
@@ -25,6 +27,61 @@ fn an_observer_waits_from_its_own_first_sight() {
     b.timer.advance(Duration::from_nanos(1));
     assert_eq!(b.wins(Some(term)).get(), 2);
     assert!(!a.renews(term));
+}
+
+/// Who is refused is not told to come back before the clock here shows another time: it would ask and ask, and hear the same. Then
+/// it takes over, however the ttl and the ticks of the clock fall together.
+#[test]
+fn nobody_comes_back_within_a_tick() {
+    const TICKS: Duration = Duration::from_millis(16);
+    for (started, ttl, reserved) in
+        [(0, 10_000, false), (7, 10_000, false), (15, 10_001, false), (3, 10_015, true), (9, 9_999, true)]
+    {
+        let shelf = Shelf::default();
+        let (a, b) = (Node::new(&shelf, 1), Node::new(&shelf, 2));
+        let ttl = Duration::from_millis(ttl);
+        let mut claim = a.claim();
+        claim.ttl = ttl;
+        let granted = a.acquire(claim);
+        assert!(matches!(granted, Acquired::Granted { .. }), "{granted:?}");
+        if reserved {
+            let next = Successor::new(Id::new("another").unwrap(), ttl);
+            a.run(a.storage.release(Release::new(key(), a.claim().session).successor(Some(next)))).unwrap();
+        }
+        b.timer.advance(Duration::from_millis(started));
+        let coarse = RegisterStorage::with_timer(shelf.clone(), Ticks(b.timer.clone(), TICKS));
+        let mut waits = Vec::new();
+        while let Acquired::Refused { retry_after, .. } =
+            b.run(coarse.acquire(b.claim().after(Some(Term::FIRST)))).unwrap()
+        {
+            assert!(retry_after >= TICKS && retry_after <= ttl, "after {waits:?}: {retry_after:?}");
+            waits.push(retry_after);
+            b.timer.advance(retry_after);
+        }
+        let waited: Duration = waits.iter().sum();
+        assert!(waits.len() <= 3 && waited >= ttl && waited <= ttl + 3 * TICKS, "{waits:?}");
+    }
+}
+
+/// A clock that shows whole ticks of this length.
+struct Ticks(ManualTimer, Duration);
+
+impl Timer for Ticks {
+    type Sleep = ManualSleep;
+
+    fn now(&self) -> Instant {
+        let reading = self.0.now().since_origin();
+        let begun = reading.as_nanos() % self.1.as_nanos();
+        Instant::from_origin(reading - Duration::from_nanos(begun as u64))
+    }
+
+    fn sleep(&self, duration: Duration) -> ManualSleep {
+        self.0.sleep(duration)
+    }
+
+    fn resolution(&self) -> Duration {
+        self.1
+    }
 }
 
 /// A renewal that nobody saw is seen when the swap fails.
@@ -61,7 +118,7 @@ fn what_is_told_has_ended_has_ended() {
         assert_eq!(lease.version, version, "{tells}: who has watched the version still knows it");
         assert!(!a.renews(term), "{tells}");
         let named = late.claim().after(Some(term)).takeover(Takeover::Unchanged(version));
-        assert!(matches!(late.acquire(named), lessor::storage::Acquired::Granted { .. }), "{tells}");
+        assert!(matches!(late.acquire(named), Acquired::Granted { .. }), "{tells}");
     }
 }
 
@@ -71,7 +128,7 @@ fn a_reservation_runs_out() {
     let shelf = Shelf::default();
     let (a, b) = (Node::new(&shelf, 1), Node::new(&shelf, 2));
     let term = a.wins(None);
-    let next = lessor::storage::Successor::new(lessor::Id::new("another").unwrap(), TTL);
+    let next = Successor::new(Id::new("another").unwrap(), TTL);
     a.run(a.storage.release(Release::new(key(), a.claim().session).successor(Some(next)))).unwrap();
     assert_eq!(b.waits(Some(term)), TTL);
     b.timer.advance(TTL + TICK);
@@ -117,7 +174,7 @@ fn what_is_no_record_is_left_alone() {
 fn it_is_a_storage_like_any_other() {
     let (shelf, timer) = (Shelf::watched(), ManualTimer::new());
     let candidate = |id: &str| {
-        let storage = lessor::storage::registers::RegisterStorage::with_timer(shelf.clone(), timer.clone());
+        let storage = RegisterStorage::with_timer(shelf.clone(), timer.clone());
         let (candidate, driver) = lessor::Builder::new("k").id(id).build_on(storage, timer.clone()).unwrap();
         timer.spawn(driver.run());
         candidate

@@ -6,7 +6,7 @@ use futures::{FutureExt, StreamExt};
 use lessor::storage::{Release, Revoke};
 use lessor::{Storage, StorageExt};
 
-use crate::shelf::Shelf;
+use crate::shelf::{Counts, Shelf};
 use crate::{Node, TTL, key};
 
 #[test]
@@ -91,6 +91,26 @@ fn a_step_goes_by_the_newest() {
     assert!(candidate.is_leader());
     let asked = shelf.counts();
     assert_eq!((asked.reads, asked.swaps), (0, 1), "what it was told is what it swaps on");
+}
+
+/// What a watch tells may come after a newer write was seen on another way: it is no news, and costs no look.
+#[test]
+fn an_item_that_comes_late_replaces_nothing() {
+    let shelf = Shelf::watched();
+    let (a, b) = (Node::new(&shelf, 1), Node::new(&shelf, 2));
+    let mut wakeups = b.storage.subscribe(&key());
+    b.run(wakeups.next()).unwrap();
+    let term = a.wins(None);
+    let before = shelf.get(&key()).unwrap();
+    a.run(a.storage.release(Release::new(key(), a.claim().session))).unwrap();
+    // The watch tells of all that, and then of the grant once more.
+    let term = b.wins(Some(term));
+    while wakeups.next().now_or_never().is_some() {}
+    shelf.tell(&key(), before);
+    while wakeups.next().now_or_never().is_some() {}
+    shelf.counts();
+    assert!(b.renews(term));
+    assert_eq!(shelf.counts(), Counts { reads: 0, swaps: 1, moved: 0 });
 }
 
 /// Its wake-ups end with the storage, and do not keep it.

@@ -98,7 +98,7 @@ impl<R: Registers> Inner<R> {
         answer: Result<Option<Stored<R::Revision>>, StorageError>,
         sent: Instant,
     ) -> Result<Next<R::Revision>, StorageError> {
-        let sight = self.see(asked.key, answer?, sent)?;
+        let sight = self.see(asked.key, answer?, Some(sent))?;
         Ok(self.next(asked.request, sight.as_ref(), Source::Read))
     }
 
@@ -116,7 +116,7 @@ impl<R: Registers> Inner<R> {
             Ok(Some(revision)) => {
                 let before = seen.get(key).map(|(sight, _)| sight.record);
                 let wakes = change.record.wakes_followers(before.as_ref());
-                seen.take_in(key, revision, change.record, sent, now);
+                seen.take_in(key, revision, change.record, Some(sent), now);
                 drop(seen);
                 if wakes {
                     self.subscribers.wake(key);

@@ -56,10 +56,18 @@ impl<R: Clone + PartialEq> Seen<R> {
         Some((Sight::clone(entry.sight.as_deref()?), entry.watches > 0))
     }
 
-    /// Takes in what a register held at some instant from `sent` on, as was heard at `now`. Answers it with the first
-    /// instant at which the same was seen.
-    pub(super) fn take_in(&mut self, key: &Key, revision: R, record: Record, sent: Instant, now: Instant) -> Sight<R> {
-        let seen = Sight { revision, record, since: now, current_at: Some(sent) };
+    /// Takes in what a register held at some instant from `sent` on, as was heard at `now`. `None`: nobody asked, a watch told of
+    /// it. Answers it with the first instant at which the same was seen.
+    pub(super) fn take_in(
+        &mut self,
+        key: &Key,
+        revision: R,
+        record: Record,
+        sent: Option<Instant>,
+        now: Instant,
+    ) -> Sight<R> {
+        let current_at = sent.or(Some(now));
+        let seen = Sight { revision, record, since: now, current_at };
         if !self.by_key.contains_key(key) {
             self.make_room(now);
         }
@@ -69,12 +77,13 @@ impl<R: Clone + PartialEq> Seen<R> {
             return seen;
         };
         if before.revision == seen.revision && before.record == seen.record {
-            before.current_at = before.current_at.max(Some(sent));
-            return Sight { current_at: Some(sent), ..before.clone() };
+            before.current_at = before.current_at.max(current_at);
+            return Sight { current_at, ..before.clone() };
         }
-        // Two answers may overtake each other: what was asked for before the newer write was heard of may be older than that.
+        // Two answers may overtake each other: what was asked for before the newer write was heard of may be older than that. So
+        // may what a watch tells, whenever it comes.
         let written = |sight: &Sight<R>| (sight.record.term, sight.record.version);
-        if sent >= before.since || written(&seen) >= written(before) {
+        if sent >= Some(before.since) || written(&seen) >= written(before) {
             *before = seen.clone();
         }
         seen
@@ -162,9 +171,9 @@ mod tests {
     #[test]
     fn the_first_sight_counts() {
         let mut seen = Seen::new();
-        assert_eq!(seen.take_in(&key("k"), 1, record(1), at(1), at(2)).since, at(2));
-        assert_eq!(seen.take_in(&key("k"), 1, record(1), at(3), at(4)).since, at(2));
-        assert_eq!(seen.take_in(&key("k"), 2, record(2), at(5), at(6)).since, at(6));
+        assert_eq!(seen.take_in(&key("k"), 1, record(1), Some(at(1)), at(2)).since, at(2));
+        assert_eq!(seen.take_in(&key("k"), 1, record(1), Some(at(3)), at(4)).since, at(2));
+        assert_eq!(seen.take_in(&key("k"), 2, record(2), Some(at(5)), at(6)).since, at(6));
         assert_eq!(since(&seen), at(6));
     }
 
@@ -172,8 +181,8 @@ mod tests {
     #[test]
     fn a_revision_that_comes_back_is_seen_anew() {
         let mut seen = Seen::new();
-        seen.take_in(&key("k"), 7, record(7), at(1), at(1));
-        assert_eq!(seen.take_in(&key("k"), 7, record(3), at(5), at(6)).since, at(6));
+        seen.take_in(&key("k"), 7, record(7), Some(at(1)), at(1));
+        assert_eq!(seen.take_in(&key("k"), 7, record(3), Some(at(5)), at(6)).since, at(6));
         assert_eq!(since(&seen), at(6));
     }
 
@@ -181,8 +190,8 @@ mod tests {
     #[test]
     fn an_older_answer_replaces_nothing() {
         let mut seen = Seen::new();
-        seen.take_in(&key("k"), 2, record(2), at(1), at(3));
-        assert_eq!(seen.take_in(&key("k"), 1, record(1), at(2), at(4)).since, at(4));
+        seen.take_in(&key("k"), 2, record(2), Some(at(1)), at(3));
+        assert_eq!(seen.take_in(&key("k"), 1, record(1), Some(at(2)), at(4)).since, at(4));
         assert_eq!(seen.get(&key("k")).unwrap().0.revision, 2);
         assert_eq!(since(&seen), at(3));
     }
@@ -191,10 +200,10 @@ mod tests {
     fn what_nobody_asks_for_is_forgotten() {
         let mut seen = Seen::new();
         seen.watch(&key("watched"), at(0));
-        seen.take_in(&key("watched"), 1, record(1), at(0), at(0));
+        seen.take_in(&key("watched"), 1, record(1), Some(at(0)), at(0));
         for number in 0..1_000 {
             let now = at(100 * number);
-            seen.take_in(&key(&alloc::format!("{number}")), number, record(1), now, now);
+            seen.take_in(&key(&alloc::format!("{number}")), number, record(1), Some(now), now);
         }
         assert!(seen.by_key.len() < 20, "{}", seen.by_key.len());
         assert!(seen.get(&key("watched")).unwrap().1);

@@ -83,17 +83,25 @@ pub(super) fn next<R: Clone>(
         // An end that is answered has to be one for everybody.
         return swap(Record { expires_ms: 0, ..record.clone() }, reply);
     }
-    match source {
-        Source::Read => Next::Answer(reply),
+    let may_answer = match source {
+        Source::Read => true,
         Source::Known { watched } => {
             let age = sight.current_at.map(|at| now.saturating_duration_since(at));
-            if may_be_known(request, &reply, if watched { Some(Duration::ZERO) } else { age }) {
-                Next::Answer(reply)
-            } else {
-                Next::Read
-            }
+            may_be_known(request, &reply, if watched { Some(Duration::ZERO) } else { age })
         }
+    };
+    if may_answer { Next::Answer(back_after_a_tick(reply, resolution)) } else { Next::Read }
+}
+
+/// Until the clock here shows another time it is not certain that a lease or a reservation is over: who came back before would
+/// be refused again, and again.
+fn back_after_a_tick(mut reply: Reply, resolution: Duration) -> Reply {
+    if let Reply::Acquired(Acquired::Refused { lease: Some(lease), retry_after }) = &mut reply
+        && !retry_after.is_zero()
+    {
+        *retry_after = (*retry_after).max(resolution).min(lease.ttl.max(*retry_after));
     }
+    reply
 }
 
 /// Whether a refusal may be answered by what was known at most so long ago.

@@ -54,12 +54,12 @@ impl<R: Registers> RegisterStorage<R> {
 }
 
 impl<R: Registers> Inner<R> {
-    /// Takes in what was read of a register. Answers `None` where it is empty.
+    /// Takes in what was read of a register, or told by a watch: nobody has sent for that. Answers `None` where it is empty.
     pub(super) fn see(
         &self,
         key: &Key,
         stored: Option<Stored<R::Revision>>,
-        sent: Instant,
+        sent: Option<Instant>,
     ) -> Result<Option<Sight<R::Revision>>, StorageError> {
         // After the answer: it is never seen earlier than it was written.
         let now = self.timer.now();
@@ -78,7 +78,7 @@ impl<R: Registers> Inner<R> {
         let registers = self.registers.list(list).await?;
         let mut leases = Vec::with_capacity(registers.len());
         for (key, stored) in registers {
-            let Some(sight) = self.see(&key, Some(stored), sent)? else { continue };
+            let Some(sight) = self.see(&key, Some(stored), Some(sent))? else { continue };
             let lease = step::lease(&sight, self.timer.now(), self.timer.resolution());
             leases.push((key, lease));
         }

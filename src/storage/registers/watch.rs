@@ -141,8 +141,7 @@ fn is_news(before: Option<&Record>, now: Option<&Record>) -> bool {
 impl<R: Registers> Inner<R> {
     /// Takes in what a watch has told.
     fn hear(&self, key: &Key, stored: Option<Stored<R::Revision>>) -> Result<Option<Record>, StorageError> {
-        let heard = self.timer.now();
-        Ok(self.see(key, stored, heard)?.map(|sight| sight.record))
+        Ok(self.see(key, stored, None)?.map(|sight| sight.record))
     }
 }
 

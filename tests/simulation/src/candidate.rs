@@ -179,7 +179,12 @@ impl Sim {
         state.up = true;
         let (incarnation, kind) = (state.incarnation, state.participant.kind);
         let (protocol, keys) = (world.plan.protocol, world.plan.keys);
+        let over_registers = world.plan.registers.is_some();
         drop(world);
+        if over_registers {
+            let registers = self.open_registers(process, incarnation);
+            lock(&self.registers)[process] = Some(registers);
+        }
         let place =
             |key: usize| Place { sim: self.clone(), process, incarnation, seat: process * keys + key, instance: None };
         match (protocol, kind) {
@@ -216,7 +221,8 @@ impl Sim {
         drop(world);
         let gone: Vec<_> = seats.iter().map(|seat| lock(&self.handles)[*seat].take()).collect();
         let group = lock(&self.groups)[process].take();
-        drop((gone, group));
+        let registers = lock(&self.registers)[process].take();
+        drop((gone, group, registers));
         self.kill(process);
         let mut world = self.world();
         for seat in seats {

@@ -291,6 +291,9 @@ impl Sim {
             Kind::WallStep { process, by } => world.processes[process].wall.step(now, by),
             Kind::StorageDown(down) => {
                 world.store.down = Some((down, until));
+                if down != Down::Stalls {
+                    world.lose_watches();
+                }
                 note(
                     &mut world,
                     None,
@@ -329,6 +332,7 @@ impl Sim {
         }
         let processes = world.processes.len();
         drop(world);
+        self.run_errands();
         for process in 0..processes {
             self.count_answering(process);
         }

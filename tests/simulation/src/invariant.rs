@@ -1,6 +1,6 @@
 //! What must hold, one rule a file.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use lessor::Fence;
@@ -18,6 +18,7 @@ mod a_transfer_reaches_its_successor;
 mod an_end_is_final;
 mod each_for_itself;
 mod ends_have_reasons;
+mod ends_were_seen;
 mod events_in_order;
 mod given_up_is_handed_over;
 mod group_tells_the_same;
@@ -35,10 +36,13 @@ mod operations_bounded;
 mod others_go_first;
 mod places_are_near;
 mod record_is_kept;
+mod registers_cost_little;
+mod registers_move_on;
 mod renewals_share_their_time;
 mod shares_are_led;
 mod terms_grow;
 mod the_preferred_lead_next;
+mod what_is_told_was_there;
 mod who_asks_is_given;
 mod who_waits_is_answered;
 mod work_keeps_its_key;
@@ -53,6 +57,7 @@ use hand_overs_are_whole::Owed;
 use one_slot_each::Round;
 use operations_bounded::Budget;
 pub(crate) use record_is_kept::Step;
+pub(crate) use registers_cost_little::Costs;
 pub(crate) use who_waits_is_answered::Desk;
 
 /// What the checks remember.
@@ -62,6 +67,8 @@ pub(crate) struct Checks {
     failed: bool,
     /// Of each record, the terms granted, and those of revokes, in order of true time.
     grants: Vec<Vec<u64>>,
+    /// Of each register, the terms in which somebody was granted it.
+    register_terms: Vec<BTreeSet<u64>>,
     /// Of each record, the terms that were revoked, each with when its lease would have ended.
     revoked: Vec<BTreeMap<u64, Nanos>>,
     /// Of each record, the newest term in which somebody led.
@@ -101,6 +108,7 @@ impl Checks {
             broken: None,
             failed: false,
             grants: vec![Vec::new(); plan.all_rows()],
+            register_terms: vec![BTreeSet::new(); plan.all_rows()],
             revoked: vec![BTreeMap::new(); plan.all_rows()],
             reigns: vec![0; plan.rows()],
             orders: (0..seats).map(|_| Order::default()).collect(),

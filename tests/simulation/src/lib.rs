@@ -5,11 +5,12 @@
 //! draws who takes part and what goes wrong, and is the whole run: the same seed shows the same run again.
 //!
 //! Read in this order: `random` and `clock`; `plan` (what a seed means); `sim` (true time and who is in it), `process`,
-//! `seat`, `team`, `rendezvous` and `view` (what a process that shares its keys knows), `timer`; `message`, `network`, `store`, `trouble`, `operator`; `candidate` (the shipped code as it is used) and `reference` (the
+//! `seat`, `team`, `rendezvous` and `view` (what a process that shares its keys knows), `timer`; `message`, `network`, `store`, `cells` (registers, and the handles of those who judge by them), `trouble`, `operator`; `candidate` (the shipped code as it is used) and `reference` (the
 //! protocols of others); `fault`; `invariant` (what must hold); `run`, `many`, `report`. `trace` and `timeline` make
 //! pictures.
 
 mod candidate;
+mod cells;
 mod clock;
 pub mod counts;
 mod fault;

@@ -3,6 +3,7 @@
 use lessor::StorageError;
 use lessor::storage::{Reply, Request};
 
+use crate::cells::{CellAsk, CellTold};
 use crate::reference::{Failed, Reference, client_go, less};
 
 /// A request, of whichever protocol.
@@ -10,6 +11,8 @@ use crate::reference::{Failed, Reference, client_go, less};
 pub(crate) enum Ask {
     /// Several are a batch: one message, each key an atomic step of its own.
     Lessor(Vec<Request>),
+    /// For registers: several are one message, each an atomic step of its own.
+    Cells(Vec<CellAsk>),
     Less(<less::Less as Reference>::Request),
     ClientGo(<client_go::ClientGo as Reference>::Request),
 }
@@ -18,6 +21,7 @@ pub(crate) enum Ask {
 #[derive(Clone, Debug)]
 pub(crate) enum Told {
     Lessor(Vec<Result<Reply, StorageError>>),
+    Cells(Vec<Result<CellTold, StorageError>>),
     Less(<less::Less as Reference>::Answer),
     ClientGo(<client_go::ClientGo as Reference>::Answer),
     /// The connection failed. Whether the request was applied is open.
@@ -55,6 +59,10 @@ impl Ask {
         match self {
             Self::Lessor(requests) => match requests.as_slice() {
                 [request] => request.operation().as_str(),
+                _ => "batch",
+            },
+            Self::Cells(asks) => match asks.as_slice() {
+                [ask] => ask.operation(),
                 _ => "batch",
             },
             Self::Less(request) => less::Less::operation(request),

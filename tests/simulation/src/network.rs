@@ -6,10 +6,13 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use lessor::Instant;
-use lessor::storage::{Refusals, Request};
+use lessor::storage::registers::RegisterStorage;
+use lessor::storage::{Refusals, Reply, Request};
+use lessor::{Instant, Storage, StorageError};
 
+use crate::cells::{CellAsk, CellTold, CellWhat, Handle};
 use crate::clock::Nanos;
+use crate::invariant::Costs;
 use crate::message::{Ask, Told};
 use crate::operator::Errand;
 use crate::plan::{Faults, Plan, nanos};
@@ -32,11 +35,34 @@ pub(crate) struct Call {
     taken: bool,
     /// What an operator wants to know.
     errand: Option<Errand>,
-    /// What was asked, where others may hear what comes of it.
-    requests: Vec<Request>,
+    /// What was asked, where others may hear what comes of it, or registers are asked for its sake.
+    pub(crate) requests: Vec<Request>,
+    /// It was carried out: a second copy of the message is not answered.
+    pub(crate) is_carried_out: bool,
+    /// The storage refused it, and carries out no second copy.
+    pub(crate) is_refused: bool,
+    /// What it has cost so far, over registers.
+    pub(crate) costs: Costs,
 }
 
 impl Call {
+    pub(crate) fn new(seats: Vec<usize>, process: usize, sent_at: Nanos) -> Self {
+        Self {
+            seats,
+            process,
+            sent_at,
+            told: None,
+            waker: None,
+            dropped: false,
+            taken: false,
+            errand: None,
+            requests: Vec::new(),
+            is_carried_out: false,
+            is_refused: false,
+            costs: Costs::default(),
+        }
+    }
+
     /// Whether whoever asked has the answer.
     pub(crate) fn is_taken(&self) -> bool {
         self.taken
@@ -74,10 +100,21 @@ impl Network {
         }
         nanos(self.random.duration(ttl / 10_000, ttl / 500))
     }
+
+    /// By how much longer a swap takes, in some runs: longer than anybody waits for it.
+    fn linger(&mut self, plan: &Plan, asks: &[CellAsk], healed: bool) -> Nanos {
+        let lingers = plan.registers.map_or(0.0, |registers| registers.lingers);
+        let swaps = asks.iter().any(|ask| matches!(ask.what, CellWhat::Swap(..)));
+        if healed || !swaps || !self.random.chance(lingers) {
+            return 0;
+        }
+        let ttl = Duration::from_nanos(plan.ttl);
+        nanos(self.random.scale(ttl / 10, ttl * 5))
+    }
 }
 
 impl World {
-    fn send(&mut self, call: usize, ask: Ask) {
+    pub(crate) fn send(&mut self, call: usize, ask: Ask) {
         let Call { process, ref seats, .. } = self.calls[call];
         if let Some(seat) = seats.first().copied() {
             let operation = ask.operation();
@@ -104,6 +141,9 @@ impl World {
                 lost = true;
             }
         }
+        if let Ask::Cells(asks) = &ask {
+            delay += network.linger(&self.plan, asks, healed);
+        }
         let refused = !healed && network.random.chance(faults.refused);
         let again = (!healed && network.random.chance(faults.doubled))
             .then(|| delay + network.delay(faults, ttl, healed) + nanos(network.random.scale(ms(ttl), ms(ttl) * 2000)));
@@ -123,15 +163,17 @@ impl World {
 
     /// A request of an operator: what comes of it is for its errand.
     pub(crate) fn send_errand(&mut self, process: usize, request: Request, errand: Errand) {
+        if self.plan.registers.is_some() {
+            self.errands.push((process, request, errand));
+            return;
+        }
         let call = self.calls.len();
-        let errand = Some(errand);
-        let (told, waker) = (None, None);
-        let (seats, requests, sent_at) = (Vec::new(), Vec::new(), self.now);
-        self.calls.push(Call { seats, process, sent_at, told, waker, dropped: false, taken: false, errand, requests });
+        let new = Call::new(Vec::new(), process, self.now);
+        self.calls.push(Call { errand: Some(errand), ..new });
         self.send(call, Ask::Lessor(vec![request]));
     }
 
-    fn deliver(&mut self, at: Nanos, event: Event) {
+    pub(crate) fn deliver(&mut self, at: Nanos, event: Event) {
         if !self.healed {
             self.network.settled_at = self.network.settled_at.max(at);
         }
@@ -160,6 +202,11 @@ impl World {
             }
         }
         if lost {
+            if let Told::Cells(answers) = &told
+                && answers.iter().flatten().any(CellTold::is_written)
+            {
+                self.reach(Situation::SwapInDoubt);
+            }
             self.note(|| What::Lost { call: call as u64, request: false }, [3, call as u64, 0]);
         } else {
             self.deliver(now + delay, Event::Reply { call, told: Box::new(told) });
@@ -212,6 +259,25 @@ impl World {
             self.hear(process, errand, &told);
         }
         waker
+    }
+
+    /// The answer to a call, when it is there; else this is woken when it is.
+    pub(crate) fn take_answer(&mut self, call: usize, waker: &Waker) -> Option<Told> {
+        let state = self.calls.get_mut(call).filter(|call| !call.dropped)?;
+        if state.told.is_none() {
+            state.waker = Some(waker.clone());
+            return None;
+        }
+        state.taken = true;
+        state.told.clone()
+    }
+
+    /// Nobody waits for the answer any more.
+    pub(crate) fn give_up(&mut self, call: usize) {
+        if let Some(state) = self.calls.get_mut(call) {
+            state.dropped = true;
+            state.waker = None;
+        }
     }
 
     /// The dead hear nothing, even where a poll of theirs is not over yet: the next one in their seats would be taken for
@@ -269,16 +335,47 @@ impl Sim {
         seats: Vec<usize>,
         ask: Ask,
     ) -> impl Future<Output = Told> + Send + 'static {
-        Calling { sim: self.clone(), process, incarnation, begin: Some((seats, ask)), call: None }
+        let by = By::Process;
+        Calling { sim: self.clone(), process, incarnation, by, begin: Some((seats, ask)), call: None, registers: None }
     }
+
+    /// Carries out the errands that operators have, each through a handle that has seen nothing before: over registers.
+    pub(crate) fn run_errands(self: &Arc<Self>) {
+        loop {
+            let mut world = self.world();
+            let Some((process, request, errand)) = world.errands.pop() else { return };
+            let incarnation = world.processes[process].incarnation;
+            drop(world);
+            let by = By::Operator(self.open_registers(process, incarnation));
+            let begin = Some((Vec::new(), Ask::Lessor(vec![request])));
+            let sim = self.clone();
+            let calling = Calling { sim, process, incarnation, by, begin, call: None, registers: None };
+            let sim = self.clone();
+            self.spawn(process, Vec::new(), async move {
+                let told = calling.await;
+                sim.world().hear(process, errand, &told);
+                sim.run_errands();
+            });
+        }
+    }
+}
+
+/// Who calls.
+enum By {
+    Process,
+    /// An operator on its machine, with a handle of its own.
+    Operator(RegisterStorage<Handle>),
 }
 
 struct Calling {
     sim: Arc<Sim>,
     process: usize,
     incarnation: u32,
+    by: By,
     begin: Option<(Vec<usize>, Ask)>,
     call: Option<usize>,
+    /// Over registers: what goes on until there is an answer.
+    registers: Option<Pin<Box<dyn Future<Output = Told> + Send>>>,
 }
 
 impl Calling {
@@ -322,28 +419,16 @@ impl Future for Calling {
                 let row = key.map_or(0, |key| world.plan.row_of(key));
                 world.count_request(*seat, row);
             }
-            if seats.is_empty() {
+            if seats.is_empty() && matches!(this.by, By::Process) {
                 world.asks_of_others(this.process, &ask);
             }
             if let Ask::Lessor(requests) = &ask {
                 let renewals = seats.iter().zip(requests).filter(|(_, request)| matches!(request, Request::Renew(_)));
                 renewals.for_each(|(seat, _)| world.count_renewal(*seat));
             }
-            let sent_at = world.now;
             let call = world.calls.len();
-            let (told, waker, errand) = (None, None, None);
-            let (process, requests) = (this.process, Vec::new());
-            world.calls.push(Call {
-                seats,
-                process,
-                sent_at,
-                told,
-                waker,
-                dropped: false,
-                taken: false,
-                errand,
-                requests,
-            });
+            let new = Call::new(seats, this.process, world.now);
+            world.calls.push(new);
             this.call = Some(call);
             if let Ask::Lessor(requests) = &ask {
                 let seats = world.calls[call].seats.clone();
@@ -351,11 +436,36 @@ impl Future for Calling {
                     world.check_patience(seat, call, request);
                 }
             }
-            if !world.answer_by_what_was_heard(call, &ask) {
-                world.send(call, ask);
+            let storage = match &this.by {
+                By::Process => this.sim.registers_of(this.process),
+                By::Operator(storage) => Some(storage.clone()),
+            };
+            match (storage, ask) {
+                (Some(storage), Ask::Lessor(requests)) => {
+                    world.begin_costs(call, &storage, &requests);
+                    world.calls[call].requests.clone_from(&requests);
+                    this.registers = Some(Box::pin(async move { Told::Lessor(call_each(&storage, requests).await) }));
+                }
+                (_, ask) if world.answer_by_what_was_heard(call, &ask) => {}
+                (_, ask) => world.send(call, ask),
             }
         }
         let Some(call) = this.call else { return Poll::Pending };
+        if let Some(registers) = &mut this.registers {
+            // A poll that stands still lets others go on inside of it, and they ask for their own sake.
+            let outer = world.cells.asking.replace(call);
+            drop(world);
+            let told = registers.as_mut().poll(cx);
+            world = this.sim.world();
+            world.cells.asking = outer;
+            let Poll::Ready(told) = told else { return Poll::Pending };
+            this.registers = None;
+            world.check_costs(call, &told);
+            world.excuse_refused(call, &told);
+            if let Some(state) = world.calls.get_mut(call) {
+                state.told = Some(told);
+            }
+        }
         let Some(state) = world.calls.get_mut(call) else { return Poll::Pending };
         if state.dropped {
             return Poll::Pending;
@@ -364,7 +474,7 @@ impl Future for Calling {
             state.taken = true;
             let (seats, sent_at) = (state.seats.clone(), state.sent_at);
             world.answered(&seats, sent_at, &told);
-            if seats.is_empty() {
+            if seats.is_empty() && matches!(this.by, By::Process) {
                 world.told_of_others(this.process, &told);
             }
             return Poll::Ready(told);
@@ -376,11 +486,17 @@ impl Future for Calling {
 
 impl Drop for Calling {
     fn drop(&mut self) {
-        if let Some(call) = self.call
-            && let Some(state) = self.sim.world().calls.get_mut(call)
-        {
-            state.dropped = true;
-            state.waker = None;
+        // What it is waiting for is told that by itself.
+        drop(self.registers.take());
+        if let Some(call) = self.call {
+            self.sim.world().give_up(call);
         }
+    }
+}
+
+async fn call_each(storage: &RegisterStorage<Handle>, requests: Vec<Request>) -> Vec<Result<Reply, StorageError>> {
+    match <[Request; 1]>::try_from(requests) {
+        Ok([request]) => vec![storage.call(request).await],
+        Err(requests) => storage.call_all(requests).await,
     }
 }

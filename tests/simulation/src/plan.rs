@@ -15,11 +15,13 @@ mod faults;
 mod groups;
 mod patience;
 mod ranks;
+mod registers;
 mod slots;
 mod spread;
 
 pub(crate) use faults::Faults;
 pub(crate) use patience::Gone;
+pub(crate) use registers::Registers;
 pub(crate) use spread::Spread;
 
 /// Which protocol takes part.
@@ -63,11 +65,25 @@ pub enum Misuse {
     RateBeyondMargin,
     /// The storage reads, judges, and writes later.
     GetThenPut,
+    /// Registers are written whatever their revision is.
+    SwapsUnconditionally,
+    /// Registers compare, and swap a little later.
+    SwapsInTwoSteps,
+    /// Several writes of a register have one revision.
+    RevisionsReused,
+    /// The revision that a read shows is not that of the bytes.
+    TornReads,
+    /// A read need not show what its own handle has written.
+    ReadsMissOwnWrites,
+    /// Registers that nobody writes to are deleted.
+    RegistersRunOut,
+    /// The clock by which a handle of registers observes steps forward.
+    ObserverStepsForward,
 }
 
 impl Misuse {
     /// All of them, with their names.
-    pub const ALL: [(&'static str, Self); 8] = [
+    pub const ALL: [(&'static str, Self); 15] = [
         ("clock_stops_in_suspend", Self::ClockStopsInSuspend),
         ("two_processes_one_session", Self::TwoProcessesOneSession),
         ("ticket_kept", Self::TicketKept),
@@ -76,7 +92,28 @@ impl Misuse {
         ("storage_forgets_without_freeze", Self::StorageForgetsWithoutFreeze),
         ("rate_beyond_margin", Self::RateBeyondMargin),
         ("get_then_put", Self::GetThenPut),
+        ("swaps_unconditionally", Self::SwapsUnconditionally),
+        ("swaps_in_two_steps", Self::SwapsInTwoSteps),
+        ("revisions_reused", Self::RevisionsReused),
+        ("torn_reads", Self::TornReads),
+        ("reads_miss_own_writes", Self::ReadsMissOwnWrites),
+        ("registers_run_out", Self::RegistersRunOut),
+        ("observer_steps_forward", Self::ObserverStepsForward),
     ];
+
+    /// Whether it is a store of registers, or its handle, that is wrong.
+    fn is_of_registers(self) -> bool {
+        matches!(
+            self,
+            Self::SwapsUnconditionally
+                | Self::SwapsInTwoSteps
+                | Self::RevisionsReused
+                | Self::TornReads
+                | Self::ReadsMissOwnWrites
+                | Self::RegistersRunOut
+                | Self::ObserverStepsForward
+        )
+    }
 }
 
 /// How a candidate is driven.
@@ -143,6 +180,8 @@ pub struct Plan {
     pub(crate) participants: Vec<Participant>,
     pub(crate) faults: Faults,
     pub(crate) gone: Option<Gone>,
+    /// What befalls the registers, if the storage is over such.
+    pub(crate) registers: Option<Registers>,
     pub(crate) storage_rate: i64,
     /// The longest ttl of all: the unit of the faults' times.
     pub(crate) ttl: Nanos,
@@ -199,6 +238,9 @@ impl Plan {
             plan.spread_some();
             plan.lose_one();
         }
+        if protocol == Protocol::Lessor && misuse.is_none_or(Misuse::is_of_registers) {
+            plan.register_some();
+        }
         plan
     }
 
@@ -243,8 +285,22 @@ impl Plan {
         let ttl = participants.iter().map(|participant| nanos(participant.config.ttl)).max().unwrap_or(1);
         let heal_at = ttl * random.between(25, 100);
         let keys = if random.chance(0.02) { 10 } else { random.choose(&[1, 1, 1, 2, 3]) };
-        let (slots, spread, gone) = (0, None, None);
-        Self { seed, protocol, misuse, keys, slots, spread, participants, faults, gone, storage_rate, ttl, heal_at }
+        let (slots, spread, gone, registers) = (0, None, None, None);
+        Self {
+            seed,
+            protocol,
+            misuse,
+            keys,
+            slots,
+            spread,
+            participants,
+            faults,
+            gone,
+            registers,
+            storage_rate,
+            ttl,
+            heal_at,
+        }
     }
 
     /// Whether some processes have all their candidates under one driver.
@@ -254,7 +310,9 @@ impl Plan {
 
     /// The faults that are on.
     pub fn title(&self) -> String {
-        let faults: Vec<_> = self.faults.named().into_iter().filter(|(_, on)| *on).map(|(name, _)| name).collect();
+        let registers = self.registers.iter().flat_map(Registers::named);
+        let faults = self.faults.named().into_iter().chain(registers).filter(|(_, on)| *on);
+        let faults: Vec<_> = faults.map(|(name, _)| name).collect();
         format!("{}, seed {}: {}", self.protocol.name(), self.seed, faults.join(", "))
     }
 

@@ -39,6 +39,9 @@ impl Storage for Port {
     }
 
     fn subscribe(&self, key: &Key) -> Wakeups {
+        if let Some(registers) = self.sim.registers_of(self.process) {
+            return registers.subscribe(key);
+        }
         let seat = self.seat_of(Some(key));
         let world = self.sim.world();
         match seat {

@@ -123,6 +123,36 @@ situations! {
     KeyMoved,
     /// a key was not moved while its work went on
     WorkKeptItsKey,
+    /// registers: the lease of a leader that had stood still for its ttl was taken
+    EndTaken,
+    /// registers: it was marked as ended, for all to see
+    EndMarked,
+    /// registers: a lease that was marked as ended was taken
+    MarkedTaken,
+    /// registers: who took a lease had come late, and had to see all of its ttl
+    LateObserver,
+    /// registers: a renewal got through after the ttl of the one before, since nobody had taken the end
+    RenewedLate,
+    /// registers: a swap was too late, and its asker looked again
+    LostRace,
+    /// registers: a swap got through, and its answer was lost
+    SwapInDoubt,
+    /// registers: a swap got through after its asker had given up
+    LingeringSwapApplied,
+    /// registers: a swap arrived after its asker had given up, and was refused by its revision
+    LingeringSwapRefused,
+    /// registers: a read showed an older state
+    StaleRead,
+    /// registers: a follower was refused by what its process knew
+    RefusedByWhatIsKnown,
+    /// registers: a watch was lost
+    WatchLost,
+    /// registers: a watch said nothing for a while, and nobody knew
+    WatchSilent,
+    /// registers: a watch told of several writes as of one
+    ItemsTogether,
+    /// registers: a watch told of a write after a newer one had been read
+    ItemOvertaken,
     /// a write of an earlier reign was refused
     StaleWriteRefused,
 }

@@ -8,11 +8,15 @@ use std::task::Waker;
 use std::time::Duration;
 
 use lessor::GroupEvents;
+use lessor::storage::Request;
+use lessor::storage::registers::RegisterStorage;
 
+use crate::cells::{self, Cells};
 use crate::clock::Nanos;
 use crate::handle::Handle;
 use crate::invariant::Checks;
 use crate::network::{Call, Network};
+use crate::operator::Errand;
 use crate::outcome::Tally;
 use crate::plan::Plan;
 use crate::process::Process;
@@ -56,6 +60,9 @@ pub(crate) struct World {
     pub(crate) calls: Vec<Call>,
     pub(crate) network: Network,
     pub(crate) store: Store,
+    pub(crate) cells: Cells,
+    /// What operators have still to ask.
+    pub(crate) errands: Vec<(usize, Request, Errand)>,
     pub(crate) trouble: Trouble,
     pub(crate) checks: Checks,
     pub(crate) tally: Tally,
@@ -69,6 +76,8 @@ pub(crate) struct Sim {
     pub(crate) handles: Mutex<Vec<Option<Handle>>>,
     /// Of each process, what its group tells.
     pub(crate) groups: Mutex<Vec<Option<GroupEvents>>>,
+    /// Of each process, its storage, where that is over registers.
+    pub(crate) registers: Mutex<Vec<Option<RegisterStorage<cells::Handle>>>>,
     ready: Arc<Mutex<VecDeque<usize>>>,
     /// Whether threads stand still in this run. Each look at a clock asks that.
     stalls: bool,
@@ -104,6 +113,8 @@ impl Sim {
             calls: Vec::new(),
             network: Network::new(&plan),
             store: Store::new(&plan),
+            cells: Cells::new(&plan),
+            errands: Vec::new(),
             trouble: Trouble::default(),
             checks: Checks::new(&plan),
             tally: Tally::new(&plan),
@@ -118,8 +129,14 @@ impl Sim {
         };
         let handles = Mutex::new((0..world.seats.len()).map(|_| None).collect());
         let groups = Mutex::new((0..world.processes.len()).map(|_| None).collect());
+        let registers = Mutex::new((0..world.processes.len()).map(|_| None).collect());
         let stalls = world.plan.faults.stalled > 0.0;
-        Arc::new(Self { world: Mutex::new(world), handles, groups, ready: Arc::default(), stalls })
+        Arc::new(Self { world: Mutex::new(world), handles, groups, registers, ready: Arc::default(), stalls })
+    }
+
+    /// The storage of a process that is there, where that is over registers.
+    pub(crate) fn registers_of(&self, process: usize) -> Option<RegisterStorage<cells::Handle>> {
+        lock(&self.registers)[process].clone()
     }
 
     pub(crate) fn world(&self) -> MutexGuard<'_, World> {
@@ -166,6 +183,12 @@ impl Sim {
                 let waker = self.world().reply(call, *told);
                 waker.into_iter().for_each(Waker::wake);
             }
+            Event::Watch { watch } => self.world().open_watch(watch),
+            Event::Speak { watch } => self.world().tell_watch(watch),
+            Event::Tell { watch, item } => {
+                let waker = self.world().hear_watch(watch, *item);
+                waker.into_iter().for_each(Waker::wake);
+            }
             Event::Write { seat, row, term } => self.world().write(seat, row, term),
             Event::Hint { seat } => {
                 let hint = {
@@ -191,8 +214,9 @@ impl Sim {
         let sleeps = std::mem::take(&mut world.sleeps);
         let handles = std::mem::take(&mut *lock(&self.handles));
         let groups = std::mem::take(&mut *lock(&self.groups));
+        let registers = std::mem::take(&mut *lock(&self.registers));
         drop(world);
-        drop((tasks, calls, sleeps, handles, groups));
+        drop((tasks, calls, sleeps, handles, groups, registers));
     }
 }
 

@@ -90,6 +90,11 @@ impl Store {
         self.rows.lessor[key].is_some()
     }
 
+    /// What a register holds now.
+    pub(crate) fn set_record(&mut self, key: usize, record: Record) {
+        self.rows.lessor[key] = Some(record);
+    }
+
     /// Until when the newest lease of a key lasts for its holder: whatever the storage's clock did meanwhile.
     pub(crate) fn promised(&self, key: usize) -> Nanos {
         self.promised[key]
@@ -193,6 +198,7 @@ impl World {
                 }
                 Told::Lessor(replies)
             }
+            Ask::Cells(asks) => self.carry_out_cells(call, asks, &mut granted),
         };
         (told, granted)
     }
@@ -227,7 +233,25 @@ impl World {
             Reply::Revoked(None) => "not held",
             _ => "unknown",
         };
-        match (request, &reply, seat) {
+        let version = after.as_ref().map_or(0, |record| record.version.get());
+        let step = Step { before: before.as_ref(), request, reply: &reply, after: after.as_ref(), now_ms };
+        self.note(|| What::Applied { call: call as u64, answer: word }, [5, call as u64, version]);
+        self.judged(seat, key, &step, granted);
+        if before != after {
+            if let Some(after) = &after {
+                self.wrote(key, seat, before.as_ref(), after, now_ms, false);
+            }
+            if self.store.random.chance(0.05) {
+                self.store.backup = self.store.rows.clone();
+            }
+        }
+        reply
+    }
+
+    /// A request was judged: by the storage, or by the handle whose swap has got through.
+    pub(crate) fn judged(&mut self, seat: Option<usize>, key: usize, step: &Step<'_>, granted: &mut Vec<Granted>) {
+        let Step { before, request, reply, after, now_ms } = *step;
+        match (request, reply, seat) {
             (Request::Acquire(claim), Reply::Acquired(Acquired::Granted { .. }), Some(seat)) => {
                 self.count_stored(seat, claim.value.as_ref());
             }
@@ -236,24 +260,20 @@ impl World {
             }
             _ => {}
         }
-        let step = Step { before: before.as_ref(), request, reply: &reply, after: after.as_ref(), now_ms };
-        self.check_step(seat, &step);
-        let version = after.as_ref().map_or(0, |record| record.version.get());
-        self.note(|| What::Applied { call: call as u64, answer: word }, [5, call as u64, version]);
-        self.reach_by(before.as_ref(), request, &reply, now_ms);
-        let term_of = |record: &Option<Record>| record.as_ref().map(|record| (record.session, record.term));
-        if let Reply::Acquired(Acquired::Granted { term, .. }) = &reply {
+        self.check_step(seat, step);
+        self.reach_by(before, request, reply, now_ms);
+        if let Reply::Acquired(Acquired::Granted { term, .. }) = reply {
             let session = match request {
                 Request::Acquire(claim) => Some(claim.session),
                 _ => None,
             };
-            let again = before.as_ref().is_some_and(|record| (record.session, record.term) == (session, *term));
+            let again = before.is_some_and(|record| (record.session, record.term) == (session, *term));
             self.check_grant(seat, key, *term, again);
             if let Some(seat) = seat.filter(|_| !again) {
                 granted.push(Granted { seat, key, term: *term });
             }
         }
-        match (request, &before, &after) {
+        match (request, before, after) {
             (Request::Revoke(_), Some(before), Some(after)) if before != after => {
                 self.check_revoke(key, before, after);
                 let (of, fingerprint) = (self.plan.key_of(key), [12, key as u64, before.term.get()]);
@@ -262,35 +282,39 @@ impl World {
                     None => self.note_place(key, Some(after), fingerprint),
                 }
             }
-            (Request::Acquire(_) | Request::Renew(_), before, Some(after)) if before.as_ref() != Some(after) => {
-                self.store.promise(key, self.now, before.as_ref(), after);
+            (Request::Acquire(_) | Request::Renew(_), before, Some(after)) if before != Some(after) => {
+                self.store.promise(key, self.now, before, after);
             }
             _ => {}
         }
-        if before != after {
-            let until = after.as_ref().map_or(0, |record| {
-                if record.session.is_some() { record.expires_ms.saturating_sub(now_ms) } else { 0 }
-            });
-            let (holder, term) = (after.as_ref().and_then(|record| record.session), after.as_ref().map(|r| r.term));
-            let until = Duration::from_nanos(self.now) + Duration::from_millis(until);
-            let candidate = holder.and(seat);
-            let term = term.map_or(0, Term::get);
-            let fingerprint = [6, key as u64, term];
-            if let Some(of) = self.plan.key_of(key) {
-                self.note(|| What::Holds { key: of, candidate, term, until }, fingerprint);
-                let news = term_of(&before) != term_of(&after);
-                self.allow_all(of, if news { 3 } else { 1 });
-                if news {
-                    self.wake(of);
-                }
-            } else {
-                self.note_place(key, after.as_ref(), fingerprint);
+    }
+
+    /// A record was written. `is_end`: all that it says is that the lease has ended.
+    pub(crate) fn wrote(
+        &mut self,
+        key: usize,
+        seat: Option<usize>,
+        before: Option<&Record>,
+        after: &Record,
+        now_ms: u64,
+        is_end: bool,
+    ) {
+        let until = if after.session.is_some() { after.expires_ms.saturating_sub(now_ms) } else { 0 };
+        let until = Duration::from_nanos(self.now) + Duration::from_millis(until);
+        let candidate = after.session.and(seat).filter(|_| !is_end);
+        let term = after.term.get();
+        let fingerprint = [6, key as u64, term];
+        if let Some(of) = self.plan.key_of(key) {
+            self.note(|| What::Holds { key: of, candidate, term, until }, fingerprint);
+            let term_of = |record: &Record| (record.session, record.term);
+            let news = is_end || before.map(term_of) != Some(term_of(after));
+            self.allow_all(of, if news { 3 } else { 1 });
+            if news && self.plan.registers.is_none() {
+                self.wake(of);
             }
-            if self.store.random.chance(0.05) {
-                self.store.backup = self.store.rows.clone();
-            }
+        } else {
+            self.note_place(key, Some(after), fingerprint);
         }
-        reply
     }
 
     fn note_place(&mut self, row: usize, record: Option<&Record>, fingerprint: [u64; 3]) {
@@ -362,7 +386,7 @@ impl World {
     }
 }
 
-fn failed_in_part() -> StorageError {
+pub(crate) fn failed_in_part() -> StorageError {
     StorageError::transient("the batch was applied in part")
 }
 
@@ -384,8 +408,24 @@ impl Sim {
         {
             return;
         }
+        if let Ask::Cells(asks) = &ask
+            && let [ask] = asks.as_slice()
+            && world.trouble_of_key(&ask.request) == Some(Way::Hangs)
+        {
+            return;
+        }
         if world.now - world.calls[call].sent_at > world.plan.ttl {
             world.reach(Situation::RequestVeryLate);
+        }
+        let is_second = std::mem::replace(&mut world.calls[call].is_carried_out, true);
+        if is_second && world.plan.registers.is_some() {
+            // A second copy may be carried out, and answers nothing: it would say of a swap that it was too late for itself.
+            if !world.calls[call].is_refused {
+                let (_, granted) = world.carry_out(call, &ask);
+                drop(world);
+                granted.iter().for_each(|grant| self.check_no_other_leads(grant));
+            }
+            return;
         }
         let read = (world.plan.misuse == Some(Misuse::GetThenPut)).then(|| world.store.rows.clone());
         let (told, granted) = world.carry_out(call, &ask);

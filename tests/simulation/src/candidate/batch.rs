@@ -9,12 +9,11 @@ use std::time::Duration;
 use futures::Stream;
 use lessor::election::{Election, Input, Output, RequestId};
 use lessor::storage::{Request, Session};
-use lessor::{Event, Id, Instant, Key, StorageError, Term, Timer, Value};
+use lessor::{Event, Id, Instant, Key, Storage, StorageError, Term, Timer, Value, Wakeups};
 
 use super::{Place, at};
 use crate::clock::Nanos;
 use crate::handle::{Handle, Resigns};
-use crate::hint::Hint;
 use crate::message::{Ask, Told};
 use crate::plan::{Faults, nanos};
 use crate::sim::lock;
@@ -65,7 +64,7 @@ fn begin(place: &Place, now: Instant) -> Election {
 
 /// What goes on beside an election.
 struct Desk {
-    hint: Hint,
+    wakeups: Vec<Wakeups>,
     /// The work of this term ends by itself then.
     ends: Option<(Term, Nanos)>,
     next_wish: Nanos,
@@ -78,8 +77,16 @@ struct Desk {
 
 impl Desk {
     fn new(place: &Place) -> Self {
-        let hint = place.sim.world().seats[place.seat].hint.clone();
-        Self { hint, ends: None, next_wish: 0, back: None, values: 0, resign: Arc::default() }
+        let (key, port) = (place.key(), place.port());
+        let plan = place.sim.world().plan.clone();
+        // Registers know nothing of what belongs together.
+        let keys = if plan.registers.is_some() && plan.slots > 0 {
+            (0..plan.slots).map(|slot| plan.name_of(plan.row(key, Some(slot as u16)))).collect()
+        } else {
+            vec![Key::new(format!("k{key}")).expect("a valid key")]
+        };
+        let wakeups = keys.iter().map(|key| port.subscribe(key)).collect();
+        Self { wakeups, ends: None, next_wish: 0, back: None, values: 0, resign: Arc::default() }
     }
 }
 
@@ -113,6 +120,9 @@ impl Loop {
 
     /// Everything that has come; true if anything has.
     fn take_in(&mut self, cx: &mut Context<'_>) -> bool {
+        // What a storage is told of changes is what it answers by.
+        let over_registers = self.is_over_registers();
+        let woken = over_registers && self.hear_wakeups(cx);
         let mut came = Vec::new();
         self.batches.retain_mut(|batch| match batch.call.as_mut().poll(cx) {
             Poll::Ready(told) => {
@@ -121,7 +131,7 @@ impl Loop {
             }
             Poll::Pending => true,
         });
-        let mut any = !came.is_empty();
+        let any = woken || !came.is_empty();
         for (parts, told) in came {
             let mut replies = match told {
                 Told::Lessor(replies) => replies.into_iter(),
@@ -140,13 +150,29 @@ impl Loop {
                 self.input(number, Input::Reply { id, reply });
             }
         }
+        any | (!over_registers && self.hear_wakeups(cx))
+    }
+
+    fn hear_wakeups(&mut self, cx: &mut Context<'_>) -> bool {
+        let over_registers = self.is_over_registers();
+        let mut any = false;
         for number in 0..self.desks.len() {
-            if self.faults.wakes && Pin::new(&mut self.desks[number].hint).poll_next(cx).is_ready() {
-                self.input(number, Input::Wakeup);
-                any = true;
+            for place in 0..self.desks[number].wakeups.len() {
+                while Pin::new(&mut self.desks[number].wakeups[place]).poll_next(cx).is_ready() {
+                    self.input(number, Input::Wakeup);
+                    any = true;
+                    // A watch is to be asked until it has no more to say; a hint is kept.
+                    if !over_registers {
+                        break;
+                    }
+                }
             }
         }
         any
+    }
+
+    fn is_over_registers(&self) -> bool {
+        self.places[0].sim.world().plan.registers.is_some()
     }
 
     /// What the user does meanwhile. Answers when to look again.

@@ -1,10 +1,11 @@
 //! R10, R12: a key that was released in favour of somebody is granted to nobody else while the time of that lasts, by the
 //! storage's clock; whoever asks is told for how long. After it, after a plain release and after a revoke it is free for all.
 
-use lessor::storage::{Acquired, Reply, Request};
+use lessor::storage::{Acquired, Reply, Request, Version};
 use lessor::{Id, Term};
 
 use super::Step;
+use crate::message::Told;
 use crate::sim::World;
 
 const RULE: &str = "a reservation is kept";
@@ -60,13 +61,7 @@ impl World {
             && before.session.is_none()
             && !retry_after.is_zero()
         {
-            // It comes back when that is over, however soon; the ms of the storage's clock may bring it too early.
-            let (version, times) = &mut self.checks.excused[seat];
-            *times = if *version == before.version { *times + 1 } else { 1 };
-            *version = before.version;
-            if *times <= 2 {
-                self.allow(seat, 1);
-            }
+            self.excuse(seat, before.version);
         }
         if step.before == step.after {
             return;
@@ -80,6 +75,35 @@ impl World {
             since_ms: step.now_ms,
             until_ms: step.now_ms + successor.within.as_nanos().div_ceil(1_000_000) as u64,
         });
+    }
+
+    /// A candidate was told that a key is reserved: it comes back when that is over, however soon; the ms of the storage's clock
+    /// may bring it too early.
+    fn excuse(&mut self, seat: usize, reserved: Version) {
+        let (version, times) = &mut self.checks.excused[seat];
+        *times = if *version == reserved { *times + 1 } else { 1 };
+        *version = reserved;
+        if *times <= 2 {
+            self.allow(seat, 1);
+        }
+    }
+
+    /// Over registers it is the handle that says so.
+    pub(crate) fn excuse_refused(&mut self, call: usize, told: &Told) {
+        let (Told::Lessor(replies), seats) = (told, self.calls[call].seats.clone()) else { return };
+        for (seat, reply) in seats.into_iter().zip(replies) {
+            if let Ok(Reply::Acquired(Acquired::Refused { lease: Some(lease), retry_after, .. })) = reply
+                && lease.id.is_none()
+                && !retry_after.is_zero()
+            {
+                self.excuse(seat, lease.version);
+            }
+        }
+    }
+
+    /// It is written that what was reserved is so no more.
+    pub(crate) fn forget_reservation(&mut self, key: usize) {
+        self.checks.reserved[key] = None;
     }
 
     /// The storage has lost data: it reserves nothing any more.

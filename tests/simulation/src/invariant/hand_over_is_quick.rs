@@ -82,8 +82,9 @@ impl World {
     /// How long it takes until a follower that is driven like that has heard of a release and asked.
     pub(super) fn hears_within(&self, kind: Kind) -> Nanos {
         let woken = self.plan.faults.wakes && !kind.is_stepped();
-        // What another has heard may answer its regular look; not that of all who follow.
-        let shared = if self.plan.faults.shared { self.longest_retry() / 4 } else { 0 };
+        // What another has heard may answer its regular look; not that of all who follow. Over registers, what its process has.
+        let is_shared = self.plan.faults.shared || self.plan.registers.is_some();
+        let shared = if is_shared { self.longest_retry() / 4 } else { 0 };
         self.plan.ttl / 20 + self.round() + if woken { 0 } else { self.longest_retry() + shared }
     }
 

@@ -89,7 +89,9 @@ impl World {
         let faults = &self.plan.faults;
         let hands_over = faults.resigns > 0.0 || faults.shutdowns > 0.0 || self.plan.has_groups();
         let healed = self.plan.heal_at + if hands_over { hand_over } else { 0 };
-        healed.max(self.network.settled_at) + self.plan.ttl / 100
+        // A watch of a register that could not be made while things were wrong is tried again after a pause.
+        let watched = self.plan.heal_at + (self.plan.watch_pause() as f64 * self.pace()) as Nanos;
+        healed.max(self.network.settled_at).max(watched) + self.plan.ttl / 100
     }
 
     /// How long it may take from there.
@@ -110,7 +112,20 @@ impl World {
         let watched = self.longest(|participant| participant.config.ttl + participant.config.margin);
         let stepped = self.plan.guarded() || self.plan.faults.storage_steps_back > 0.0;
         let frozen = if self.plan.faults.storage_forgets > 0.0 { nanos(self.plan.freeze()) } else { 0 };
-        longest + if stepped { watched } else { 0 } + frozen + self.plan.ttl / 20 + self.sharing_takes()
+        let seen = self.is_seen_within();
+        longest + if stepped { watched } else { 0 } + frozen + seen + self.plan.ttl / 20 + self.sharing_takes()
+    }
+
+    /// How much longer it takes over registers until it is certain that a leader is gone. Nobody says when a lease ends: whoever
+    /// takes it over has to see its last write for a whole ttl, and may first hear of that when the one before would
+    /// be over, and by a clock that shows whole ticks.
+    fn is_seen_within(&self) -> Nanos {
+        let Some(registers) = self.plan.registers else { return 0 };
+        let again = self.longest(|participant| {
+            let config = &participant.config;
+            config.ttl + config.retry_interval.min(config.ttl / 5).mul_f64(1.1) + config.request_timeout
+        });
+        again + 2 * registers.resolution
     }
 
     /// How long it takes from there until those who share the keys have come, or have gone, and each has what it asks for.
@@ -127,7 +142,9 @@ impl World {
         });
         let rests = (0..self.processes.len()).map(|process| self.plan.longest_rest(process));
         let rest = nanos(rests.max().unwrap_or_default().mul_f64(self.pace()));
-        nanos((joins + asks).mul_f64(self.pace())) + (claims + rest) * 2
+        // Over registers the places of earlier lives have to be seen for their whole ttl.
+        let seen = if self.plan.registers.is_some() { config.ttl + spread.interval() } else { Duration::ZERO };
+        nanos((joins + seen + asks).mul_f64(self.pace())) + (claims + rest) * 2
     }
 
     /// For how long anybody lets others go first, at the longest.

@@ -20,8 +20,9 @@ pub(super) struct Sight {
     is_reserved: bool,
     /// It was held, or something else, when this was asked, by its clock.
     since: Nanos,
-    /// A lease that has not changed for its ttl by then is over, whatever the storage says.
-    still_from: Nanos,
+    /// The lease that it saw last, if any: where that has not changed for its ttl by then it is over, whatever the storage says. A
+    /// read that shows an older state, in which there was none, is no change.
+    still: Option<((u64, u64), Nanos)>,
 }
 
 impl World {
@@ -35,8 +36,10 @@ impl World {
         let before = round.seen.get(&row).filter(|before| before.lease == shown);
         let since = before.filter(|_| is_free).map_or(asked_at, |before| before.since);
         let ttl = lease.map_or(0, |lease| nanos(lease.ttl));
-        let still_from = before.map_or(asked_at + ttl, |before| before.still_from);
-        round.seen.insert(row, Sight { lease: shown, is_free, is_reserved, since, still_from });
+        let still = round.seen.get(&row).and_then(|before| before.still);
+        let still = still.filter(|(lease, _)| shown.is_none_or(|shown| shown == *lease));
+        let still = still.or_else(|| Some((shown?, asked_at + ttl)));
+        round.seen.insert(row, Sight { lease: shown, is_free, is_reserved, since, still });
         if is_free && !self.seats[seat].participant.config.claim_delay.is_zero() {
             self.reach(Situation::OthersGoFirst);
         }
@@ -54,7 +57,7 @@ impl World {
         let key = self.plan.name_of(row);
         let why = match self.checks.rounds[seat].seen.get(&row) {
             None => "and has not looked".to_owned(),
-            Some(sight) if sight.lease.is_some() && now >= sight.still_from + delay => return,
+            Some(Sight { lease: Some(_), still: Some((_, from)), .. }) if now >= from + delay => return,
             Some(sight) if sight.is_reserved => return,
             Some(sight) if !sight.is_free => "and saw it held".to_owned(),
             Some(sight) if now < sight.since + delay => {

@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 
+use crate::cells::Item;
 use crate::clock::Nanos;
 use crate::message::{Ask, Told};
 use crate::store::Rows;
@@ -27,6 +28,19 @@ pub(crate) enum Event {
         call: usize,
         told: Box<Told>,
         rows: Box<Rows>,
+    },
+    /// A watch of a register gets to the store.
+    Watch {
+        watch: usize,
+    },
+    /// A watch that was told nothing is told again.
+    Speak {
+        watch: usize,
+    },
+    /// What a watch says arrives.
+    Tell {
+        watch: usize,
+        item: Box<Item>,
     },
     Write {
         seat: usize,

@@ -3,6 +3,7 @@
 mod candidate;
 mod group;
 mod handles;
+mod registers;
 mod slots;
 mod spread;
 mod storage;
@@ -34,6 +35,10 @@ const REQUEST: &str = "src/election/request.rs";
 const DRIVER: &str = "src/driver.rs";
 const REFUSALS: &str = "src/storage/refusals.rs";
 const STORAGE_LIST: &str = "src/storage/list.rs";
+const REGISTER_SEEN: &str = "src/storage/registers/seen.rs";
+const REGISTER_STEP: &str = "src/storage/registers/step.rs";
+const REGISTER_ROUNDS: &str = "src/storage/registers/rounds.rs";
+const REGISTER_WATCH: &str = "src/storage/registers/watch.rs";
 const SHARED: &str = "src/shared.rs";
 const WISHES: &str = "src/shared/wishes.rs";
 const GROUP: &str = "src/group.rs";
@@ -65,6 +70,7 @@ pub(crate) fn all() -> Vec<&'static Mutant> {
         group::MUTANTS,
         slots::MUTANTS,
         spread::MUTANTS,
+        registers::MUTANTS,
     ]
     .into_iter()
     .flatten()

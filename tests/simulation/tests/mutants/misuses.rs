@@ -42,4 +42,27 @@ pub(crate) const MISUSES: &[Misuse] = &[
     },
     Misuse { name: "rate_beyond_margin", breaks: "R1", why: "clocks do not drift that much" },
     Misuse { name: "get_then_put", breaks: "R4", why: "the storage has only get and put, and nobody is that quick" },
+    Misuse {
+        name: "swaps_unconditionally",
+        breaks: "R4",
+        why: "the condition is a parameter that is optional, and is left out where the revision is not at hand",
+    },
+    Misuse { name: "swaps_in_two_steps", breaks: "R4", why: "the store has no swap: read the revision, compare, put" },
+    Misuse {
+        name: "revisions_reused",
+        breaks: "R4",
+        why: "when it was written last is a revision, too, in whole seconds",
+    },
+    Misuse {
+        name: "torn_reads",
+        breaks: "R4",
+        why: "one request for the revision and one for the content, or a cache for the larger of the two",
+    },
+    Misuse { name: "reads_miss_own_writes", breaks: "R4", why: "replicas answer reads, and are only a moment behind" },
+    Misuse { name: "registers_run_out", breaks: "R5", why: "what nobody has written to for so long is only litter" },
+    Misuse {
+        name: "observer_steps_forward",
+        breaks: "R1",
+        why: "the time of day is a clock, and is set right once in a while",
+    },
 ];
