@@ -22,7 +22,7 @@ pub(crate) struct View {
     pub(crate) present: BTreeMap<usize, u32>,
     /// Which process asked for which keys, when it last looked.
     pub(crate) asked: BTreeSet<(usize, usize)>,
-    /// Which did since it began.
+    /// Which did since it began, in any of their lives.
     pub(crate) ever_asked: BTreeSet<(usize, usize)>,
     /// How often it has looked.
     pub(crate) looks: u64,
@@ -75,7 +75,13 @@ impl View {
             // Who is there renews: what stands still is over, whatever the storage says.
             let until = (clock + nanos(entry.lease.time_left)).min(since + nanos(entry.lease.ttl + margin));
             let id = entry.lease.id.as_ref().and_then(|id| id.as_str().strip_prefix('p')?.parse().ok());
-            let Some(process) = id.filter(|_| clock < until) else { continue };
+            let Some(process) = id else { continue };
+            // Whichever of two lives it is that counts: who stood still after it read the clock has seen one for longer than is
+            // known here.
+            self.ever_asked.extend(wants_of(entry.lease.value.as_ref()).into_iter().map(|key| (process, key)));
+            if clock >= until {
+                continue;
+            }
             if lasting.get(&process).is_none_or(|(longest, _)| until > *longest) {
                 lasting.insert(process, (until, entry));
             }
@@ -86,7 +92,6 @@ impl View {
             self.asked.extend(wants_of(value).into_iter().map(|key| (process, key)));
             self.present.insert(process, weight);
         }
-        self.ever_asked.extend(&self.asked);
         self.looks += 1;
         let is_there = self.present.contains_key(&own);
         self.joined_at = self.joined_at.filter(|_| is_there).or_else(|| is_there.then_some(clock));
