@@ -19,7 +19,9 @@ impl World {
             Reply::Got(lease) | Reply::Revoked(lease) => lease,
             _ => return,
         };
-        let was_there = lease.as_ref().is_none_or(|lease| self.was_written(row, lease));
+        // A revoke ends it by itself, whatever was left.
+        let ends_it = matches!(reply, Reply::Revoked(_));
+        let was_there = lease.as_ref().is_none_or(|lease| self.was_written(row, lease, ends_it));
         let holds_on = match (request, reply, self.cells.current(row)) {
             (Request::Renew(renewal), Reply::Renewed(Renewed::Lost { .. }), Some(current)) => {
                 let is_its_own = (current.session, current.term) == (Some(renewal.session), renewal.term);
@@ -33,13 +35,13 @@ impl World {
         }
     }
 
-    fn was_written(&self, row: usize, lease: &Lease) -> bool {
+    fn was_written(&self, row: usize, lease: &Lease, may_have_ended: bool) -> bool {
         let is_it = |count: usize| {
             let (record, _) = self.cells.written(row, count)?;
             let id = record.session.map(|_| &record.id);
             let same = (record.term, record.version, id) == (lease.term, lease.version, lease.id.as_ref());
             // Who says that it has ended has seen that written, or has written it.
-            let is_certain = id.is_none() || lease.is_live() || record.expires_ms == 0;
+            let is_certain = may_have_ended || id.is_none() || lease.is_live() || record.expires_ms == 0;
             Some(same && is_certain && lease.time_left <= lease.ttl)
         };
         (1..=self.cells.count(row)).rev().any(|count| is_it(count) == Some(true))
