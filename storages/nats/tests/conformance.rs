@@ -5,11 +5,59 @@ use std::time::Duration;
 
 use futures::executor::block_on;
 use lessor::storage::conformance::{self, Failures, Harness, Power};
-use lessor::{Storage, StorageError, StorageExt, SystemTimer, async_trait};
-use lessor_nats::NatsStorage;
+use lessor::storage::{Reply, Request};
+use lessor::{Key, Storage, StorageError, StorageExt, SystemTimer, Timer, Wakeups, async_trait};
+use lessor_nats::{AdapterError, NatsStorage};
 use lessor_servers::hand_over::hand_over;
 use lessor_servers::nats::{Cluster, Server};
 use lessor_servers::proxy::{Mode, Proxy};
+
+/// While the servers choose which of them takes what is written to the bucket nothing is taken, and where they are starved of a
+/// processor they choose often. A candidate asks again, and so does this.
+#[derive(Clone)]
+struct Patient(NatsStorage);
+
+impl Patient {
+    const PAUSE: Duration = Duration::from_millis(50);
+    const TRIES: usize = 200;
+
+    fn is_refused_for_now<A>(answer: &Result<A, StorageError>) -> bool {
+        let error = answer.as_ref().err().and_then(AdapterError::of);
+        matches!(error, Some(AdapterError::Refused { code, .. }) if code == "503")
+    }
+}
+
+#[async_trait]
+impl Storage for Patient {
+    async fn call(&self, request: Request) -> Result<Reply, StorageError> {
+        for _ in 0..Self::TRIES {
+            let answer = self.0.call(request.clone()).await;
+            if !Self::is_refused_for_now(&answer) {
+                return answer;
+            }
+            SystemTimer::new().sleep(Self::PAUSE).await;
+        }
+        self.0.call(request).await
+    }
+
+    async fn call_all(&self, requests: Vec<Request>) -> Vec<Result<Reply, StorageError>> {
+        let mut answers = self.0.call_all(requests.clone()).await;
+        for (request, answer) in requests.into_iter().zip(&mut answers) {
+            if Self::is_refused_for_now(answer) {
+                *answer = self.call(request).await;
+            }
+        }
+        answers
+    }
+
+    fn subscribe(&self, key: &Key) -> Wakeups {
+        self.0.subscribe(key)
+    }
+
+    async fn check(&self) -> Result<(), StorageError> {
+        self.0.check().await
+    }
+}
 
 struct Nats {
     addresses: Vec<String>,
@@ -40,13 +88,17 @@ impl Nats {
 
 #[async_trait]
 impl Harness for Nats {
-    type Storage = NatsStorage;
+    type Storage = Patient;
     type Timer = SystemTimer;
 
     /// Each handle is on another member.
-    async fn storage(&self) -> Result<NatsStorage, StorageError> {
+    async fn storage(&self) -> Result<Patient, StorageError> {
         let handle = self.handles.fetch_add(1, Ordering::SeqCst);
-        Ok(NatsStorage::new([self.addresses[handle % self.addresses.len()].clone()])?)
+        Ok(Patient(NatsStorage::new([self.addresses[handle % self.addresses.len()].clone()])?))
+    }
+
+    fn concurrency(&self) -> usize {
+        16
     }
 
     fn timer(&self) -> SystemTimer {
@@ -62,12 +114,12 @@ impl Harness for Nats {
         Ok(Power::Used)
     }
 
-    async fn unreachable(&self) -> Result<Option<NatsStorage>, StorageError> {
+    async fn unreachable(&self) -> Result<Option<Patient>, StorageError> {
         let proxy = Proxy::to(self.port);
         let storage = NatsStorage::new([format!("127.0.0.1:{}", proxy.port())])?;
         storage.check().await?;
         proxy.set(Mode::Cut);
-        Ok(Some(storage))
+        Ok(Some(Patient(storage)))
     }
 }
 
@@ -127,7 +179,7 @@ fn every_executor() {
 fn from_runtime_to_runtime() {
     let server = Server::start();
     let storage = migrated(&server);
-    let key = lessor::Key::new("k").unwrap();
+    let key = Key::new("k").unwrap();
     for _ in 0..3 {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(storage.get(&key)).unwrap();
