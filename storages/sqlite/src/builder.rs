@@ -52,7 +52,8 @@ impl SqliteBuilder {
         Ok(Self { table: Table::new(name)?, ..self })
     }
 
-    /// How long to wait for the lock of another connection. Default 250 ms; longer than a minute counts as a minute.
+    /// How long to wait for the lock of another connection. Default 250 ms; longer than a minute counts as a minute. To open and
+    /// to migrate wait 5 s at least, and a check 1 s: programs that begin together all write at first.
     ///
     /// A claim and a renewal wait at most a tenth of their ttl. A shorter timeout means more
     /// [transient](lessor::storage::ErrorKind::Transient) errors beside programs that write a lot; with a longer one, a

@@ -30,6 +30,13 @@ pub(crate) struct Worker {
     followed: Followed,
 }
 
+/// Opening and migrating wait for another connection's lock at least so long: processes begin together, each of them writes, and
+/// nobody waits for a lease yet.
+const BEGINNING: Duration = Duration::from_secs(5);
+
+/// A check at the beginning, too; but leases may wait behind it, which wait no longer themselves.
+const CHECKING: Duration = Duration::from_secs(1);
+
 pub(crate) type Answer = Result<Reply, StorageError>;
 
 impl Worker {
@@ -47,7 +54,7 @@ impl Worker {
             Ok(connection)
         };
         let (connection, files) = files::opened(named.as_deref(), open)?;
-        let entered = connection.busy_timeout(busy).and_then(|()| enter_wal(&connection));
+        let entered = connection.busy_timeout(busy.max(BEGINNING)).and_then(|()| enter_wal(&connection));
         entered.map_err(|error| explained(error, &table, files.as_ref().and_then(Files::name)))?;
         Self::with(connection, files, table, busy, subscribers)
     }
@@ -93,7 +100,7 @@ impl Worker {
     /// Without a lock where the table is there.
     fn migrated(&self) -> Result<(), Failed> {
         unmoved(self.files.as_ref())?;
-        self.connection.busy_timeout(self.busy_timeout)?;
+        self.connection.busy_timeout(self.busy_timeout.max(BEGINNING))?;
         self.connection.execute_batch(&self.table.create)?;
         self.table.is_known(&self.connection)?.map_err(|unknown| Failed::Otherwise(unknown.into()))
     }
@@ -103,7 +110,7 @@ impl Worker {
     }
 
     fn checked(&mut self) -> Result<(), Failed> {
-        self.connection.busy_timeout(self.busy_timeout)?;
+        self.connection.busy_timeout(self.busy_timeout.max(CHECKING))?;
         let transaction = begin(&mut self.connection, &mut self.files, &self.table, &mut self.schema)?;
         let read_back = self.table.probe(&transaction)?;
         transaction.rollback()?;

@@ -159,6 +159,26 @@ fn your_own_connection_and_migration() {
     });
 }
 
+/// Programs that begin together all write at first, and none of them fails for that.
+#[test]
+fn the_beginning_waits_for_others() {
+    let database = Database::new();
+    for step in ["open", "migrate", "check"] {
+        let begun = block_on(SqliteStorage::open(&database.path));
+        let other = database.locked();
+        let held = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(600));
+            other.execute_batch("COMMIT").unwrap();
+        });
+        match step {
+            "open" => drop(block_on(SqliteStorage::open(&database.path)).unwrap()),
+            "migrate" => block_on(begun.unwrap().migrate()).unwrap(),
+            _ => block_on(begun.unwrap().check()).unwrap(),
+        }
+        held.join().unwrap();
+    }
+}
+
 #[test]
 fn a_database_in_memory_is_shared_by_clones() {
     block_on(async {
