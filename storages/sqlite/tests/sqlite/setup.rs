@@ -6,7 +6,7 @@ use std::fs;
 use futures::executor::block_on;
 use futures::{FutureExt, StreamExt};
 use lessor::storage::ErrorKind;
-use lessor::{Storage, StorageExt};
+use lessor::{Storage, StorageExt, SystemTimer, Timer};
 use lessor_sqlite::rusqlite::Connection;
 use lessor_sqlite::{AdapterError, SqliteStorage};
 
@@ -167,7 +167,7 @@ fn the_beginning_waits_for_others() {
         let begun = block_on(SqliteStorage::open(&database.path));
         let other = database.locked();
         let held = std::thread::spawn(move || {
-            std::thread::sleep(Duration::from_millis(600));
+            block_on(SystemTimer::new().sleep(Duration::from_millis(600)));
             other.execute_batch("COMMIT").unwrap();
         });
         match step {
