@@ -49,7 +49,7 @@ fn errors_name_what_is_missing() {
         (workerd.url(), None, "https://token@host"),
         (workerd.url(), Some(READER), "candidate"),
         ("http://example.com".into(), Some(CANDIDATE), "this machine"),
-        ("etcd://x".into(), Some(CANDIDATE), "etcd://"),
+        ("oracle://x".into(), Some(CANDIDATE), "oracle://"),
     ] {
         let (success, said) = failover(&url, token);
         assert!(!success && said.contains(says) && !said.contains(CANDIDATE), "{url}: {said}");
