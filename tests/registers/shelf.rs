@@ -27,6 +27,10 @@ struct Late(Arc<Mutex<(Duration, Option<AnyTimer>)>>);
 #[derive(Default)]
 struct State {
     registers: BTreeMap<Key, Stored<u64>>,
+    /// What was in them before.
+    before: BTreeMap<Key, Stored<u64>>,
+    /// Reads answer with that.
+    stale: bool,
     watchers: Vec<(Key, mpsc::UnboundedSender<Item>)>,
     counts: Counts,
     lost: Lost,
@@ -91,6 +95,11 @@ impl Shelf {
         self.state().lost = lost;
     }
 
+    /// Reads answer with what was before the last write, or with that again.
+    pub(crate) fn stale(&self, stale: bool) {
+        self.state().stale = stale;
+    }
+
     /// All watches end.
     pub(crate) fn cut(&self) {
         for (_, watcher) in self.state().watchers.drain(..) {
@@ -118,7 +127,9 @@ impl State {
         self.revision += 1;
         let stored = Stored::new(bytes, self.revision);
         self.tell(key, &stored);
-        self.registers.insert(key.clone(), stored);
+        if let Some(before) = self.registers.insert(key.clone(), stored) {
+            self.before.insert(key.clone(), before);
+        }
         self.revision
     }
 
@@ -141,7 +152,8 @@ impl Registers for Shelf {
         self.answers()?;
         let mut state = self.state();
         state.counts.reads += 1;
-        Ok(state.registers.get(key).cloned())
+        let registers = if state.stale { &state.before } else { &state.registers };
+        Ok(registers.get(key).cloned())
     }
 
     async fn swap(&self, swap: &Swap<u64>) -> Result<Option<u64>, StorageError> {

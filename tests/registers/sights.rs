@@ -99,6 +99,26 @@ fn a_renewal_in_between_begins_it_anew() {
     assert!(a.renews(term), "as long as nobody has taken its end for certain");
 }
 
+/// Reads may be stale: that costs time, and not for ever.
+#[test]
+fn a_store_that_answers_with_what_was() {
+    let shelf = Shelf::default();
+    let (a, b) = (Node::new(&shelf, 1), Node::new(&shelf, 2));
+    let term = a.wins(None);
+    assert!(a.renews(term));
+    let mut stale = false;
+    for _ in 0..10 {
+        assert!(b.waits(Some(term)) <= TTL);
+        b.timer.advance(TTL / 10);
+        stale = !stale;
+        shelf.stale(stale);
+    }
+    assert!(!stale, "the next answer is the newest");
+    b.timer.advance(TICK);
+    b.wins(Some(term));
+    assert!(!a.renews(term));
+}
+
 /// An end that one has been told of is an end for all: the holder, too.
 #[test]
 fn what_is_told_has_ended_has_ended() {

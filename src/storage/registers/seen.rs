@@ -4,7 +4,8 @@ use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use core::time::Duration;
 
-use crate::storage::Record;
+use crate::storage::{Record, Version};
+use crate::term::Term;
 use crate::text::Key;
 use crate::time::Instant;
 
@@ -23,8 +24,15 @@ pub(super) struct Seen<R> {
 #[derive(Debug)]
 struct Entry<R> {
     sight: Option<Box<Sight<R>>>,
+    /// A newer write than that, which was seen before: the store has answered with what was. A store that answers now with the one and now with
+    /// the other would have nobody ever see it stand still.
+    newer: Option<Box<Sight<R>>>,
     /// How many watches of the register stand.
     watches: u32,
+}
+
+impl<R> Entry<R> {
+    const EMPTY: Self = Self { sight: None, newer: None, watches: 0 };
 }
 
 /// One write, as it was seen.
@@ -38,7 +46,19 @@ pub(super) struct Sight<R> {
     pub(super) current_at: Option<Instant>,
 }
 
+impl<R: PartialEq> Sight<R> {
+    /// A revision that comes back with another content, as after a restore, is another one.
+    fn is_of(&self, other: &Self) -> bool {
+        self.revision == other.revision && self.record == other.record
+    }
+}
+
 impl<R> Sight<R> {
+    /// What grows with each write.
+    const fn written(&self) -> (Term, Version) {
+        (self.record.term, self.record.version)
+    }
+
     /// For how long it has stood still, at least.
     pub(super) fn stood_still(&self, now: Instant, resolution: Duration) -> Duration {
         now.saturating_duration_since(self.since).saturating_sub(resolution)
@@ -67,24 +87,25 @@ impl<R: Clone + PartialEq> Seen<R> {
         now: Instant,
     ) -> Sight<R> {
         let current_at = sent.or(Some(now));
-        let seen = Sight { revision, record, since: now, current_at };
+        let mut seen = Sight { revision, record, since: now, current_at };
         if !self.by_key.contains_key(key) {
             self.make_room(now);
         }
-        let entry = self.by_key.entry(key.clone()).or_insert(Entry { sight: None, watches: 0 });
-        let Some(before) = entry.sight.as_deref_mut() else {
-            entry.sight = Some(Box::new(seen.clone()));
-            return seen;
-        };
-        if before.revision == seen.revision && before.record == seen.record {
+        let entry = self.by_key.entry(key.clone()).or_insert(Entry::EMPTY);
+        if let Some(before) = entry.sight.as_deref_mut().filter(|before| before.is_of(&seen)) {
             before.current_at = before.current_at.max(current_at);
             return Sight { current_at, ..before.clone() };
         }
+        if let Some(newer) = entry.newer.as_deref().filter(|newer| newer.is_of(&seen)) {
+            seen.since = newer.since;
+        }
         // Two answers may overtake each other: what was asked for before the newer write was heard of may be older than that. So
         // may what a watch tells, whenever it comes.
-        let written = |sight: &Sight<R>| (sight.record.term, sight.record.version);
-        if sent >= Some(before.since) || written(&seen) >= written(before) {
-            *before = seen.clone();
+        let replaces = |before: &Sight<R>| sent >= Some(before.since) || seen.written() >= before.written();
+        if entry.sight.as_deref().is_none_or(replaces) {
+            let before = entry.sight.replace(Box::new(seen.clone()));
+            let newest = [before, entry.newer.take()].into_iter().flatten().max_by_key(|sight| sight.written());
+            entry.newer = newest.filter(|newest| newest.written() > seen.written());
         }
         seen
     }
@@ -101,7 +122,7 @@ impl<R: Clone + PartialEq> Seen<R> {
     /// The register was found empty.
     pub(super) fn forget(&mut self, key: &Key) {
         if let Some(entry) = self.by_key.get_mut(key) {
-            entry.sight = None;
+            (entry.sight, entry.newer) = (None, None);
         }
     }
 
@@ -117,7 +138,7 @@ impl<R: Clone + PartialEq> Seen<R> {
         if !self.by_key.contains_key(key) {
             self.make_room(now);
         }
-        self.by_key.entry(key.clone()).or_insert(Entry { sight: None, watches: 0 }).watches += 1;
+        self.by_key.entry(key.clone()).or_insert(Entry::EMPTY).watches += 1;
     }
 
     /// It has ended.
@@ -145,7 +166,6 @@ impl<R: Clone + PartialEq> Seen<R> {
 mod tests {
     use super::*;
     use crate::storage::{Claim, Session};
-    use crate::term::Term;
     use crate::text::Id;
 
     fn at(secs: u64) -> Instant {
@@ -194,6 +214,23 @@ mod tests {
         assert_eq!(seen.take_in(&key("k"), 1, record(1), Some(at(2)), at(4)).since, at(4));
         assert_eq!(seen.get(&key("k")).unwrap().0.revision, 2);
         assert_eq!(since(&seen), at(3));
+    }
+
+    /// Answers with what was, in between, do not begin anew what was seen; a newer write does.
+    #[test]
+    fn a_store_that_goes_back_and_forth() {
+        let mut seen = Seen::new();
+        seen.take_in(&key("k"), 5, record(5), Some(at(1)), at(1));
+        for second in 2..9 {
+            seen.take_in(&key("k"), 3 + second % 2, record(3 + second % 2), Some(at(second)), at(second));
+            assert_eq!(seen.take_in(&key("k"), 5, record(5), Some(at(second)), at(second)).since, at(1));
+            assert_eq!(since(&seen), at(1));
+        }
+        seen.take_in(&key("k"), 4, record(4), Some(at(9)), at(9));
+        assert_eq!(seen.take_in(&key("k"), 6, record(6), Some(at(10)), at(10)).since, at(10));
+        assert_eq!(seen.take_in(&key("k"), 5, record(5), Some(at(11)), at(11)).since, at(11), "it was written over");
+        // What it names is another write.
+        assert_eq!(seen.take_in(&key("k"), 6, record(7), Some(at(12)), at(12)).since, at(12));
     }
 
     #[test]
