@@ -26,7 +26,8 @@
 //! 6. An answer that is not known is an error. A swap whose outcome is open is never sent again below, to be answered as a
 //!    conflict with itself: clients that try again by themselves are to be told not to, for writes.
 //! 7. Reads see what was written through this handle before; else a leader hears that it has lost what it holds. They may be stale
-//!    otherwise: that costs time, and never safety, since every grant, renewal and mark is a swap.
+//!    otherwise: that costs time, and never safety, since every grant, renewal and mark is a swap. Whoever reads the newest again after an
+//!    older answer goes on counting from when that was first seen.
 //! 8. After a restore from a backup terms may go back, as in any storage that forgets.
 //!
 //! # What a handle has to keep
@@ -50,7 +51,7 @@
 //! | a leader that has crashed | whoever looks marks it once |
 //!
 //! A process that has never looked at a key waits for a whole ttl from its first look before it takes over from a leader that is gone: followers that
-//! look all the time do not. And `time_left` counts from when this handle saw the write, so it may show up to a poll's interval too much.
+//! look all the time do not, but whoever polls sees the last renewal up to a poll's interval after it came, and takes over as much later. And `time_left` counts from when this handle saw the write, so it may show up to a poll's interval too much.
 
 mod error;
 mod rounds;

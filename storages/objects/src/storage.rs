@@ -6,6 +6,7 @@ use lessor::storage::registers::RegisterStorage;
 use lessor::storage::{Reply, Request};
 use lessor::{Key, Storage, StorageError, Wakeups, async_trait};
 use lessor_kit::error::AdapterError;
+use lessor_kit::timeout::{self, within};
 use object_store::ObjectStore;
 
 use crate::name::Names;
@@ -84,8 +85,9 @@ impl Storage for ObjectStorage {
     }
 
     /// Whether the store can be reached, its objects listed, and whether it keeps the conditions of writes: three small requests to
-    /// an object `=probe` beside those of the keys. The first write of a storage asks for the same.
+    /// an object `=probe` beside those of the keys. The first write of a storage asks for the same. It takes 10 s at most, however
+    /// long the store's client would wait.
     async fn check(&self) -> Result<(), StorageError> {
-        self.0.check().await
+        within(timeout::CHECK, self.0.check()).await?
     }
 }

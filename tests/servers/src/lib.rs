@@ -15,7 +15,14 @@ pub mod elections;
 #[cfg(feature = "etcd")]
 pub mod etcd;
 pub mod example;
-#[cfg(any(feature = "etcd", feature = "mysql", feature = "nats", feature = "postgres", feature = "redis"))]
+#[cfg(any(
+    feature = "etcd",
+    feature = "mysql",
+    feature = "nats",
+    feature = "postgres",
+    feature = "redis",
+    feature = "seaweed"
+))]
 mod family;
 pub mod hand_over;
 #[cfg(feature = "mysql")]

@@ -10,11 +10,17 @@ use std::time::Duration;
 
 use futures::executor::block_on;
 use lessor::{SystemTimer, Timer};
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
+
+use crate::family;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A running server with a bucket `leases`. It ends when this is dropped.
+/// Its parts, in the order of their ports: each has one for HTTP and one for gRPC.
+const PARTS: [&str; 4] = ["s3", "master", "volume", "filer"];
+
+/// A running server with a bucket `leases`. It ends when this is dropped, also while it is paused.
 #[derive(Debug)]
 pub struct Server {
     folder: TempDir,
@@ -23,15 +29,25 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts a new server.
+    /// Starts a new server, which lets everybody in.
     ///
     /// # Panics
     /// If it is not installed, or does not start.
     #[must_use]
     pub fn start() -> Self {
+        Self::with_users("")
+    }
+
+    /// Starts a new server with these users beside everybody: members of the list `identities` of its configuration.
+    ///
+    /// # Panics
+    /// As [`start`](Self::start).
+    #[must_use]
+    pub fn with_users(users: &str) -> Self {
         let folder = TempDir::new().expect("a temporary folder");
         fs::create_dir(folder.path().join("data")).expect("a folder for the data");
         let server = Self { folder, ports: std::array::from_fn(|_| crate::free_port()), process: Mutex::new(None) };
+        server.configure(users);
         server.run();
         server.wait_until_it_serves();
         server
@@ -48,16 +64,32 @@ impl Server {
         let mut command = Command::new(program());
         command.args(["server", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-s3", "-filer"]);
         command.arg(format!("-dir={}", self.folder.path().join("data").display()));
-        let names = ["s3", "s3.grpc", "master", "master.grpc", "volume", "volume.grpc", "filer", "filer.grpc"];
-        for (name, port) in names.iter().zip(self.ports) {
-            let (part, kind) = name.split_once('.').map_or((*name, ""), |(part, _)| (part, ".grpc"));
-            command.arg(format!("-{part}.port{kind}={port}"));
+        for (part, ports) in PARTS.iter().zip(self.ports.chunks(2)) {
+            command.arg(format!("-{part}.port={}", ports[0])).arg(format!("-{part}.port.grpc={}", ports[1]));
         }
+        for part in ["s3", "filer"] {
+            let socket = self.folder.path().join(format!("{part}.sock"));
+            command.arg(format!("-{part}.localSocket={}", socket.display()));
+        }
+        command.arg(format!("-s3.config={}", self.configuration().display()));
         // Neither is a part of what the storage asks.
         command.args(["-s3.port.iceberg=0", "-s3.port.lance=0", "-master.volumeSizeLimitMB=64", "-volume.max=8"]);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
         let process = command.spawn().expect("SeaweedFS is not installed: `tests/run storages` installs it");
         *self.process.lock().expect("no test panicked here") = Some(process);
+    }
+
+    fn configuration(&self) -> PathBuf {
+        self.folder.path().join("users.json")
+    }
+
+    /// Whole at each moment.
+    fn configure(&self, users: &str) {
+        let everybody = r#"{ "name": "anonymous", "actions": ["Admin"] }"#;
+        let comma = if users.is_empty() { "" } else { "," };
+        let new = self.folder.path().join("new.json");
+        fs::write(&new, format!(r#"{{ "identities": [{everybody}{comma} {users}] }}"#)).expect("a file for the users");
+        fs::rename(new, self.configuration()).expect("it takes its place");
     }
 
     fn log(&self) -> PathBuf {
@@ -104,10 +136,39 @@ impl Server {
         self.wait_until_it_serves();
     }
 
+    /// Has these users from soon on.
+    ///
+    /// # Panics
+    /// If it is not there.
+    pub fn reload(&self, users: &str) {
+        self.configure(users);
+        self.running(|server| kill_process(Pid::from_child(server), Signal::HUP).expect("it is there"));
+    }
+
+    /// The server stands still. Whoever connects meanwhile is accepted by the kernel and gets no answer.
+    pub fn pause(&self) {
+        self.running(family::pause);
+    }
+
+    /// Ends a [pause](Self::pause).
+    pub fn resume(&self) {
+        self.running(family::resume);
+    }
+
     fn stop(&self) {
         let Some(mut server) = self.process.lock().ok().and_then(|mut process| process.take()) else { return };
         let _ = server.kill();
         let _ = server.wait();
+        // Where these are is not to be set, and who is killed leaves them behind.
+        for (part, ports) in PARTS.iter().zip(self.ports.chunks(2)) {
+            let _ = fs::remove_file(format!("/tmp/seaweedfs-{part}-grpc-{}.sock", ports[1]));
+        }
+    }
+
+    fn running(&self, act: impl FnOnce(&Child)) {
+        if let Some(server) = self.process.lock().expect("no test panicked here").as_ref() {
+            act(server);
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 pub(crate) mod etcd;
 pub(crate) mod mysql;
 pub(crate) mod nats;
+pub(crate) mod objects;
 pub(crate) mod postgres;
 pub(crate) mod redis;
 

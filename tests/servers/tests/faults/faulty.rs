@@ -10,11 +10,14 @@ use lessor_etcd::EtcdStorage;
 use lessor_mysql::MySqlStorage;
 use lessor_mysql::sqlx::{self, AssertSqlSafe};
 use lessor_nats::NatsStorage;
+use lessor_objects::ObjectStorage;
+use lessor_objects::object_store::RetryConfig;
+use lessor_objects::object_store::aws::AmazonS3Builder;
 use lessor_postgres::PostgresStorage;
 use lessor_postgres::sqlx::postgres::PgPoolOptions;
 use lessor_redis::RedisStorage;
 use lessor_redis::redis::Client;
-use lessor_servers::{etcd, mysql, nats, postgres, redis};
+use lessor_servers::{etcd, mysql, nats, postgres, redis, seaweed};
 
 /// Longer than any request of the elections may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -249,6 +252,55 @@ impl Faulty for nats::Server {
 
     fn storage_at(&self, port: u16) -> Arc<dyn Storage> {
         Arc::new(NatsStorage::new([format!("127.0.0.1:{port}")]).expect("an address"))
+    }
+
+    fn crash(&self) {
+        self.crash();
+    }
+
+    fn pause(&self) {
+        self.pause();
+    }
+
+    fn resume(&self) {
+        self.resume();
+    }
+
+    /// As in etcd.
+    fn in_a_release(_: Session, id: &str) -> Vec<Vec<u8>> {
+        vec![id.as_bytes().to_vec()]
+    }
+}
+
+/// A bucket, as a user of the server sees it, or as everybody does.
+pub(crate) fn bucket(port: u16, user: Option<(&str, &str)>) -> ObjectStorage {
+    // Whoever comes second finds it there.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let builder = AmazonS3Builder::new()
+        .with_endpoint(format!("http://127.0.0.1:{port}"))
+        .with_allow_http(true)
+        .with_bucket_name("leases")
+        .with_retry(RetryConfig { max_retries: 0, ..RetryConfig::default() });
+    let builder = match user {
+        Some((name, password)) => builder.with_access_key_id(name).with_secret_access_key(password),
+        None => builder.with_skip_signature(true),
+    };
+    ObjectStorage::new(Arc::new(builder.build().expect("settings that fit")))
+}
+
+impl Faulty for seaweed::Server {
+    const NAME: &'static str = "SeaweedFS";
+
+    fn start() -> Self {
+        Self::start()
+    }
+
+    fn port(&self) -> u16 {
+        self.port()
+    }
+
+    fn storage_at(&self, port: u16) -> Arc<dyn Storage> {
+        Arc::new(bucket(port, None))
     }
 
     fn crash(&self) {

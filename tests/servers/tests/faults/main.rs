@@ -19,7 +19,7 @@ use std::time::Duration;
 use faulty::{Durable, Faulty, Forgetful};
 use lessor::{Builder, Storage};
 use lessor_servers::proxy::Proxy;
-use lessor_servers::{etcd, mysql, nats, postgres};
+use lessor_servers::{etcd, mysql, nats, postgres, seaweed};
 
 const TTL: Duration = Duration::from_secs(1);
 
@@ -29,6 +29,7 @@ macro_rules! on_each_server {
         $crate::all(&[
             (etcd::Server::NAME, $module::$scenario::<etcd::Server>),
             (nats::Server::NAME, $module::$scenario::<nats::Server>),
+            (seaweed::Server::NAME, $module::$scenario::<seaweed::Server>),
             (postgres::Server::NAME, $module::$scenario::<postgres::Server>),
             (mysql::Server::NAME, $module::$scenario::<mysql::Server>),
             (Forgetful::NAME, $module::$scenario::<Forgetful>),
@@ -88,7 +89,7 @@ fn messages_come_late() {
 
 #[test]
 fn the_clock_steps_back() {
-    // In etcd and NATS there are no dates.
+    // In registers there are no dates.
     all(&[
         (postgres::Server::NAME, clock::an_hour_back::<postgres::Server>),
         (mysql::Server::NAME, clock::an_hour_back::<mysql::Server>),
@@ -110,5 +111,6 @@ fn errors_heal() {
         ("Redis", errors::redis::heal),
         (etcd::Server::NAME, errors::etcd::heal),
         (nats::Server::NAME, errors::nats::heal),
+        (seaweed::Server::NAME, errors::objects::heal),
     ]);
 }

@@ -5,15 +5,20 @@ use std::time::Duration;
 
 use futures::executor::block_on;
 use lessor::Storage;
+use lessor_etcd::EtcdStorage;
 use lessor_mysql::MySqlStorage;
 use lessor_mysql::sqlx::mysql::{MySql, MySqlPoolOptions};
+use lessor_nats::NatsStorage;
+use lessor_objects::ObjectStorage;
+use lessor_objects::object_store::RetryConfig;
+use lessor_objects::object_store::aws::AmazonS3Builder;
 use lessor_postgres::PostgresStorage;
 use lessor_postgres::sqlx::postgres::{PgPoolOptions, Postgres};
 use lessor_postgres::sqlx::{self, AssertSqlSafe, Database, Pool};
 use lessor_redis::RedisStorage;
 use lessor_redis::redis::Client;
 use lessor_servers::elections::now;
-use lessor_servers::{mysql, postgres, redis};
+use lessor_servers::{etcd, mysql, nats, postgres, redis, seaweed};
 
 /// Longer than any request of the elections may take.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -273,5 +278,60 @@ impl Engine for Redis {
     fn storage(&self, port: u16, _: u32) -> Arc<dyn Storage> {
         let url = self.0.url().replace(&format!(":{}/", self.port()), &format!(":{port}/"));
         Arc::new(RedisStorage::new(Client::open(url).expect("a URL")))
+    }
+}
+
+impl Engine for etcd::Server {
+    fn start() -> Self {
+        Self::start()
+    }
+
+    fn port(&self) -> u16 {
+        self.port()
+    }
+
+    fn storage(&self, port: u16, _: u32) -> Arc<dyn Storage> {
+        Arc::new(EtcdStorage::new([format!("127.0.0.1:{port}")]).expect("an endpoint"))
+    }
+}
+
+impl Engine for nats::Server {
+    fn start() -> Self {
+        let server = Self::start();
+        block_on(NatsStorage::new([server.address()]).expect("an address").migrate()).expect("a bucket");
+        server
+    }
+
+    fn port(&self) -> u16 {
+        self.port()
+    }
+
+    fn storage(&self, port: u16, _: u32) -> Arc<dyn Storage> {
+        Arc::new(NatsStorage::new([format!("127.0.0.1:{port}")]).expect("an address"))
+    }
+}
+
+/// A bucket, to which everybody is let in.
+pub(crate) struct Bucket(seaweed::Server);
+
+impl Engine for Bucket {
+    fn start() -> Self {
+        // Whoever comes second finds it there.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        Self(seaweed::Server::start())
+    }
+
+    fn port(&self) -> u16 {
+        self.0.port()
+    }
+
+    fn storage(&self, port: u16, _: u32) -> Arc<dyn Storage> {
+        let store = AmazonS3Builder::new()
+            .with_endpoint(format!("http://127.0.0.1:{port}"))
+            .with_allow_http(true)
+            .with_bucket_name("leases")
+            .with_skip_signature(true)
+            .with_retry(RetryConfig { max_retries: 0, ..RetryConfig::default() });
+        Arc::new(ObjectStorage::new(Arc::new(store.build().expect("settings that fit"))))
     }
 }

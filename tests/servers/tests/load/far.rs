@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use lessor_servers::elections::Elections;
 use lessor_servers::proxy::{Mode, Proxy};
-use lessor_servers::{mysql, postgres};
+use lessor_servers::{etcd, mysql, nats, postgres};
 
-use crate::engine::Engine;
+use crate::engine::{Bucket, Engine};
 use crate::{are_led, keys, renews};
 
 /// A request is answered in time: so it is led, and goes on.
@@ -41,4 +41,19 @@ fn postgres_200_ms_away_with_a_short_ttl() {
 #[test]
 fn mysql_200_ms_away_with_a_short_ttl() {
     is_led::<mysql::Server>(Duration::from_millis(200), Duration::from_secs(3));
+}
+
+#[test]
+fn etcd_400_ms_away() {
+    is_led::<etcd::Server>(Duration::from_millis(400), Duration::from_secs(10));
+}
+
+#[test]
+fn nats_400_ms_away() {
+    is_led::<nats::Server>(Duration::from_millis(400), Duration::from_secs(10));
+}
+
+#[test]
+fn a_bucket_400_ms_away() {
+    is_led::<Bucket>(Duration::from_millis(400), Duration::from_secs(10));
 }

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use lessor_servers::elections::Elections;
 use lessor_servers::proxy::{Mode, Proxy};
-use lessor_servers::{mysql, postgres};
+use lessor_servers::{etcd, mysql, nats, postgres};
 
-use crate::engine::{Engine, Redis};
+use crate::engine::{Bucket, Engine, Redis};
 use crate::{are_led, keys, stay_led};
 
 /// With many keys.
@@ -57,4 +57,19 @@ fn postgres_keeps_one_key() {
 #[test]
 fn mysql_keeps_one_key() {
     are_kept::<mysql::Server>(1, TTL / 2);
+}
+
+#[test]
+fn etcd_keeps_many_keys() {
+    are_kept::<etcd::Server>(1_000, TTL);
+}
+
+#[test]
+fn nats_keeps_many_keys() {
+    are_kept::<nats::Server>(1_000, TTL);
+}
+
+#[test]
+fn a_bucket_keeps_one_key() {
+    are_kept::<Bucket>(1, TTL / 2);
 }

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use lessor_servers::elections::Elections;
 use lessor_servers::proxy::{Mode, Proxy};
-use lessor_servers::{mysql, postgres};
+use lessor_servers::{etcd, mysql, nats, postgres};
 
-use crate::engine::{Engine, Redis};
+use crate::engine::{Bucket, Engine, Redis};
 use crate::{are_led, keys, renews};
 
 /// How the way to the server is made long.
@@ -76,4 +76,29 @@ fn postgres_takes_connections_slowly() {
 #[test]
 fn mysql_takes_connections_slowly() {
     is_outlived::<mysql::Server>(Duration::from_secs(5), slow_to_accept);
+}
+
+#[test]
+fn etcd_400_ms_away() {
+    is_outlived::<etcd::Server>(Duration::from_secs(10), far);
+}
+
+#[test]
+fn nats_400_ms_away() {
+    is_outlived::<nats::Server>(Duration::from_secs(10), far);
+}
+
+#[test]
+fn a_bucket_400_ms_away() {
+    is_outlived::<Bucket>(Duration::from_secs(10), far);
+}
+
+#[test]
+fn etcd_takes_connections_slowly() {
+    is_outlived::<etcd::Server>(Duration::from_secs(5), slow_to_accept);
+}
+
+#[test]
+fn nats_takes_connections_slowly() {
+    is_outlived::<nats::Server>(Duration::from_secs(5), slow_to_accept);
 }

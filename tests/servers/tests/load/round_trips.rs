@@ -1,4 +1,5 @@
-//! What an operation costs on the wire: one round trip.
+//! What an operation costs on the wire: one round trip. (What goes over HTTP is counted in requests, by the storages' own tests: its connections say
+//! more to each other than that.)
 
 use std::time::Duration;
 
@@ -6,7 +7,7 @@ use futures::executor::block_on;
 use lessor::storage::{Acquired, Claim, Renewal, Renewed, Session};
 use lessor::{Id, Key, StorageExt, SystemTimer, Timer};
 use lessor_servers::proxy::Proxy;
-use lessor_servers::{mysql, postgres};
+use lessor_servers::{mysql, nats, postgres};
 
 use crate::engine::{Engine, Redis};
 
@@ -74,4 +75,9 @@ fn mysql_asks_once() {
 #[test]
 fn redis_asks_once() {
     is_one::<Redis>();
+}
+
+#[test]
+fn nats_asks_once() {
+    is_one::<nats::Server>();
 }

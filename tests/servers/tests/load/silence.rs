@@ -9,9 +9,9 @@ use lessor::Storage;
 use lessor_postgres::sqlx::{Database, Pool};
 use lessor_servers::elections::Elections;
 use lessor_servers::proxy::Proxy;
-use lessor_servers::{mysql, postgres};
+use lessor_servers::{etcd, mysql, nats, postgres};
 
-use crate::engine::{Engine, Redis, Sql};
+use crate::engine::{Bucket, Engine, Redis, Sql};
 use crate::{are_led, failures_since, keys, renews};
 
 const TTL: Duration = Duration::from_secs(5);
@@ -62,9 +62,29 @@ fn mysql_outlives_silence() {
     is_outlived_beside_a_pool::<mysql::Server>();
 }
 
-#[test]
-fn redis_outlives_silence() {
-    let server = Redis::start();
+/// On the one connection that there is.
+fn is_outlived_on_one<E: Engine>() {
+    let server = E::start();
     let proxy = Proxy::to(server.port());
     is_outlived(&proxy, server.storage(proxy.port(), 1));
+}
+
+#[test]
+fn redis_outlives_silence() {
+    is_outlived_on_one::<Redis>();
+}
+
+#[test]
+fn etcd_outlives_silence() {
+    is_outlived_on_one::<etcd::Server>();
+}
+
+#[test]
+fn nats_outlives_silence() {
+    is_outlived_on_one::<nats::Server>();
+}
+
+#[test]
+fn a_bucket_outlives_silence() {
+    is_outlived_on_one::<Bucket>();
 }

@@ -12,8 +12,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
         why: "the age of an answer is counted from the question, as with a lease of one's own",
         edits: &[edit(
             SEEN,
-            "let seen = Sight { revision, record, since: now, current_at };",
-            "let seen = Sight { revision, record, since: sent.unwrap_or(now), current_at };",
+            "let mut seen = Sight { revision, record, since: now, current_at };",
+            "let mut seen = Sight { revision, record, since: sent.unwrap_or(now), current_at };",
         )],
     },
     Mutant {
@@ -22,11 +22,18 @@ pub(super) const MUTANTS: &[Mutant] = &[
         why: "it is the same reign, and has been seen for that long",
         edits: &[edit(
             SEEN,
-            "        if before.revision == seen.revision && before.record == seen.record {",
+            "        if let Some(before) = entry.sight.as_deref_mut().filter(|before| before.is_of(&seen)) {",
             "        let reign = |sight: &Sight<R>| (sight.record.session, sight.record.term);
-        if reign(before) == reign(&seen) {
+        let its = reign(&seen);
+        if let Some(before) = entry.sight.as_deref_mut().filter(|before| reign(before) == its) {
             (before.revision, before.record) = (seen.revision.clone(), seen.record.clone());",
         )],
+    },
+    Mutant {
+        name: "a_newer_sight_lends_its_time",
+        breaks: "R1",
+        why: "after an answer with what was, what is seen next is what was seen before that",
+        edits: &[edit(SEEN, "entry.newer.as_deref().filter(|newer| newer.is_of(&seen))", "entry.newer.as_deref()")],
     },
     Mutant {
         name: "resolution_ignored",
