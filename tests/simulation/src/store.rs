@@ -1,5 +1,8 @@
 //! The storage: the shipped `Record::judge` on rows in memory, one clock, and everything that befalls a server.
 
+mod arriving;
+mod notes;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -13,9 +16,8 @@ use crate::plan::{Misuse, Plan};
 use crate::random::Random;
 use crate::reached::Situation;
 use crate::reference::{Reference, client_go, less};
-use crate::sim::{Event, Sim, World};
+use crate::sim::World;
 use crate::trace::What;
-use crate::trouble::Way;
 
 /// What is kept for the keys.
 #[derive(Clone, Debug)]
@@ -316,136 +318,8 @@ impl World {
             self.note_place(key, Some(after), fingerprint);
         }
     }
-
-    fn note_place(&mut self, row: usize, record: Option<&Record>, fingerprint: [u64; 3]) {
-        let holder = record.filter(|record| record.session.is_some()).map(|record| record.id.clone());
-        let says = record.and_then(|record| record.value.clone());
-        let place = row - self.plan.rows();
-        let text = |text: Option<String>| text.unwrap_or_default();
-        self.note(
-            || What::Place {
-                place,
-                holder: text(holder.map(|id| id.to_string())),
-                says: text(says.map(|value| value.as_str().to_owned())),
-            },
-            fingerprint,
-        );
-    }
-
-    /// What the storage got into.
-    fn reach_by(&mut self, before: Option<&Record>, request: &Request, reply: &Reply, now_ms: u64) {
-        let live = before.is_some_and(|record| record.lease(now_ms).is_live());
-        let situation = match (request, reply, before) {
-            (_, Reply::Acquired(Acquired::Refused { lease: None, .. }), _) => Situation::Frozen,
-            (Request::Acquire(claim), Reply::Acquired(Acquired::Granted { term, .. }), Some(before)) => {
-                let mine = before.session == Some(claim.session);
-                match (live, before.session) {
-                    (true, _) if !mine => Situation::TakeOverBehindTheClock,
-                    (true, _) if *term == before.term => Situation::LostReplyHealed,
-                    (true, _) => Situation::OwnLeaseNewTerm,
-                    (false, None) if before.lease(now_ms).time_left > Duration::ZERO => Situation::ReservedTaken,
-                    (false, None) if before.expires_ms > 0 => Situation::ReservationOver,
-                    (false, None) if before.id != claim.id => Situation::HandOver,
-                    (false, Some(_)) if !mine => Situation::TakeOver,
-                    _ => return,
-                }
-            }
-            (Request::Acquire(claim), Reply::Acquired(_), Some(before)) if !live => match before.session {
-                _ if claim.after < Some(before.term) => Situation::OutdatedClaim,
-                None => Situation::ReservedRefused,
-                Some(_) => Situation::TakeOverPutOff,
-            },
-            (Request::Renew(_), Reply::Renewed(Renewed::Lost { .. }), _) => Situation::RenewalRefused,
-            (Request::Renew(renewal), Reply::Renewed(_), Some(before)) if renewal.value != before.value => {
-                Situation::ValuePublished
-            }
-            (Request::Revoke(_), Reply::Revoked(Some(_)), _) if live => Situation::Revoked,
-            (Request::Release(release), _, Some(before)) if live && before.session != Some(release.session) => {
-                Situation::ReleaseTooLate
-            }
-            _ => return,
-        };
-        self.reach(situation);
-    }
-
-    fn note_applied<R: Reference>(
-        &mut self,
-        call: usize,
-        answer: &R::Answer,
-        before: Option<R::Row>,
-        after: Option<R::Row>,
-    ) {
-        let word = R::outcome(answer);
-        self.note(|| What::Applied { call: call as u64, answer: word }, [5, call as u64, word.len() as u64]);
-        let Some(row) = after.filter(|row| before.as_ref() != Some(row)) else { return };
-        let key = self.seats[self.calls[call].seats[0]].key;
-        let (holder, lasts) = R::holder(&row);
-        let candidate = holder.and_then(|id| self.seats.iter().position(|seat| seat.reference_id == id));
-        let until = Duration::from_nanos(self.now) + lasts;
-        self.note(|| What::Holds { key, candidate, term: 0, until }, [6, key as u64, holder.unwrap_or(0)]);
-    }
 }
 
 pub(crate) fn failed_in_part() -> StorageError {
     StorageError::transient("the batch was applied in part")
-}
-
-impl Sim {
-    /// A request reaches the storage.
-    pub(crate) fn arrive(&self, call: usize, ask: Ask) {
-        let mut world = self.world();
-        if let Some((down, until)) = world.store.down.filter(|(_, until)| *until > world.now) {
-            match down {
-                Down::Dead => {}
-                Down::Refuses => world.answer(call, Told::Failed),
-                Down::Stalls => world.put_off(until, call, ask),
-            }
-            return;
-        }
-        if let Ask::Lessor(requests) = &ask
-            && let [request] = requests.as_slice()
-            && world.trouble_of_key(request) == Some(Way::Hangs)
-        {
-            return;
-        }
-        if let Ask::Cells(asks) = &ask
-            && let [ask] = asks.as_slice()
-            && world.trouble_of_key(&ask.request) == Some(Way::Hangs)
-        {
-            return;
-        }
-        if world.now - world.calls[call].sent_at > world.plan.ttl {
-            world.reach(Situation::RequestVeryLate);
-        }
-        let is_second = std::mem::replace(&mut world.calls[call].is_carried_out, true);
-        if is_second && world.plan.registers.is_some() {
-            // A second copy may be carried out, and answers nothing: it would say of a swap that it was too late for itself.
-            if !world.calls[call].is_refused {
-                let (_, granted) = world.carry_out(call, &ask);
-                drop(world);
-                granted.iter().for_each(|grant| self.check_no_other_leads(grant));
-            }
-            return;
-        }
-        let read = (world.plan.misuse == Some(Misuse::GetThenPut)).then(|| world.store.rows.clone());
-        let (told, granted) = world.carry_out(call, &ask);
-        if let Some(read) = read {
-            // What it judged by is what it read; what it writes comes later, over whatever is there by then.
-            let rows = Box::new(std::mem::replace(&mut world.store.rows, read));
-            let at = world.now + world.plan.ttl / 200;
-            world.schedule(at, Event::Put { call, told: Box::new(told), rows });
-        } else {
-            world.answer(call, told);
-        }
-        drop(world);
-        for grant in granted {
-            self.check_no_other_leads(&grant);
-        }
-    }
-
-    pub(crate) fn put(&self, call: usize, told: Told, rows: Rows) {
-        let mut world = self.world();
-        world.store.rows = rows;
-        world.answer(call, told);
-    }
 }
