@@ -6,8 +6,8 @@
 //!
 //! Read in this order: `sql`, `json`, `route` (which object holds a key), `problem`, `access`, `limits`, `table` (the records
 //! as rows), `leases` (what a `LeaseObject` decides), `listing`, `batch`, `front` (the HTTP API), `watchers` (what a
-//! `WatchObject` decides); for a Worker of your own `timer`, `storage` (Durable Objects as a `Storage`), `campaign` (a
-//! candidate that is a Durable Object).
+//! `WatchObject` decides); for a Worker of your own `timer`, `storage` (Durable Objects as a `Storage`), `object_name` and `r2` (a
+//! bucket as a `Storage`), `campaign` (a candidate that is a Durable Object).
 // A panic in a Worker takes down what shares its instance. Tests may.
 #![cfg_attr(
     not(test),
@@ -18,6 +18,10 @@
 mod campaign;
 mod errand;
 mod json;
+#[cfg(any(test, target_family = "wasm"))]
+mod object_name;
+#[cfg(target_family = "wasm")]
+mod r2;
 mod route;
 mod sql;
 #[cfg(target_family = "wasm")]
@@ -49,6 +53,7 @@ pub use route::Layout;
 #[cfg(target_family = "wasm")]
 pub use {
     campaign::{Campaign, Lead, config},
+    r2::R2Storage,
     storage::DurableObjectStorage,
     timer::WorkerTimer,
 };
