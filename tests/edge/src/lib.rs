@@ -17,8 +17,10 @@ use serde_json::Value;
 use tempfile::TempDir;
 use ureq::http::{HeaderName, HeaderValue};
 
+mod bucket;
 mod proxy;
 
+pub use bucket::{Bucket, SECRET};
 pub use proxy::{Event, Proxy};
 
 /// A token that may do everything.
@@ -80,6 +82,13 @@ pub const NIGHTLY: Worker = Worker {
     scheduled: true,
 };
 
+/// The example of a job of a cron trigger over a bucket.
+pub const BUCKET: Worker = Worker {
+    modules: &["wasm/examples/bucket/build/index.js", "wasm/examples/bucket/build/index_bg.wasm"],
+    classes: &[],
+    scheduled: true,
+};
+
 /// Renewals in plain JavaScript, to compare with.
 pub const REFERENCE: Worker =
     Worker { modules: &["tests/edge/reference/worker.js"], classes: &[("LEASES", "LeaseObject")], scheduled: false };
@@ -102,6 +111,8 @@ pub struct Setting {
     pub tokens: Option<String>,
     /// Variables.
     pub vars: Vec<(&'static str, String)>,
+    /// The port of its [`Bucket`], if it has one: the binding `BUCKET`.
+    pub bucket: Option<u16>,
 }
 
 impl Default for Setting {
@@ -122,6 +133,7 @@ impl Setting {
             worker,
             tokens: Some(format!("[{tokens}]")),
             vars: vec![("LESSOR_TOKENS_NEXT", next), ("LESSOR_MIN_TTL_MS", "100".into())],
+            bucket: None,
         }
     }
 
@@ -144,17 +156,23 @@ impl Setting {
             };
             format!("(name = {name:?}, {kind} = embed {name:?}),")
         };
+        let bucket = self.bucket.map(|port| {
+            let service = format!("(name = \"bucket\", external = (address = \"127.0.0.1:{port}\", http = ())),");
+            (service, "(name = \"BUCKET\", r2Bucket = \"bucket\"),")
+        });
+        let (bucket, bound) = bucket.unwrap_or_default();
         format!(
             "using Workerd = import \"/workerd/workerd.capnp\";
 const config :Workerd.Config = (
-  services = [(name = \"main\", worker = .worker), (name = \"cron\", worker = .cron),
-    (name = \"state\", disk = (path = \"state\", writable = true))],
+  services = [(name = \"main\", worker = .worker), (name = \"cron\", worker = .cron), {bucket}
+    (name = \"state\", disk = (path = \"state\", writable = true)),
+    (name = \"internet\", network = (allow = [\"private\"]))],
   sockets = [(name = \"http\", address = \"127.0.0.1:0\", http = (), service = \"{front}\")],
 );
 const worker :Workerd.Worker = (
   modules = [{modules}],
   compatibilityDate = \"2026-11-01\",
-  bindings = [{variables}{bindings}],
+  bindings = [{variables}{bindings}{bound}],
   durableObjectNamespaces = [{namespaces}],
   durableObjectStorage = (localDisk = \"state\"),
 );
@@ -185,18 +203,23 @@ pub struct Workerd {
 impl Workerd {
     /// Starts one, with nothing in its storage.
     pub fn start(setting: &Setting) -> Self {
+        Self::run(setting.worker.modules.iter().copied(), &setting.config())
+    }
+
+    /// Starts one with these files of the project.
+    fn run<'a>(files: impl IntoIterator<Item = &'a str>, config: &str) -> Self {
         // In memory where there is such a place: it is not the disk that is tested.
         let memory = Path::new("/dev/shm");
         let parent = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
         let folder = tempfile::tempdir_in(parent).expect("a temporary folder can be made");
         fs::create_dir(folder.path().join("state")).expect("a folder can be made");
-        for name in setting.worker.modules {
+        for name in files {
             let copy = folder.path().join(name);
             fs::create_dir_all(copy.parent().expect("it is in a folder")).expect("a folder can be made");
             fs::copy(root().join(name), copy)
                 .unwrap_or_else(|error| panic!("{name}: {error}; `tests/run edge` builds it"));
         }
-        fs::write(folder.path().join("config.capnp"), setting.config()).expect("the configuration can be written");
+        fs::write(folder.path().join("config.capnp"), config).expect("the configuration can be written");
         let (child, port) = spawn(folder.path(), 0);
         Self { child, port, folder }
     }

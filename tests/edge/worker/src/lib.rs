@@ -7,8 +7,9 @@ use std::cell::Cell;
 use std::time::Duration;
 
 use lessor::storage::conformance::{self, Harness};
-use lessor::{Builder, Config, StorageError, Timer, async_trait};
-use lessor_worker::{Campaign, DurableObjectStorage, WorkerTimer};
+use lessor::storage::{Reply, Request as StorageRequest};
+use lessor::{Builder, Config, Key, Storage, StorageError, Timer, Wakeups, async_trait};
+use lessor_worker::{Campaign, DurableObjectStorage, R2Storage, WorkerTimer};
 use wasm_bindgen::prelude::wasm_bindgen;
 use worker::{DurableObject, Env, Request, Response, Result, State, durable_object, event};
 
@@ -47,15 +48,16 @@ impl Fault {
     }
 }
 
-struct Binding(DurableObjectStorage);
+/// What each handle of the suite is made by.
+struct Binding<F>(F);
 
 #[async_trait(?Send)]
-impl Harness for Binding {
-    type Storage = DurableObjectStorage;
+impl<S: Storage + 'static, F: Fn() -> Result<S>> Harness for Binding<F> {
+    type Storage = S;
     type Timer = WorkerTimer;
 
-    async fn storage(&self) -> core::result::Result<DurableObjectStorage, StorageError> {
-        Ok(self.0.clone())
+    async fn storage(&self) -> core::result::Result<S, StorageError> {
+        (self.0)().map_err(|error| StorageError::permanent(error.to_string()))
     }
 
     fn timer(&self) -> WorkerTimer {
@@ -71,17 +73,54 @@ impl Harness for Binding {
     }
 }
 
-/// `/conformance` runs the contract; everything else goes to the candidate that the path begins with.
+/// A handle as another process has it: it hears of nothing.
+struct Apart(R2Storage);
+
+#[async_trait(?Send)]
+impl Storage for Apart {
+    async fn call(&self, request: StorageRequest) -> core::result::Result<Reply, StorageError> {
+        self.0.call(request).await
+    }
+
+    async fn call_all(&self, requests: Vec<StorageRequest>) -> Vec<core::result::Result<Reply, StorageError>> {
+        self.0.call_all(requests).await
+    }
+
+    fn subscribe(&self, _: &Key) -> Wakeups {
+        Wakeups::never()
+    }
+
+    async fn check(&self) -> core::result::Result<(), StorageError> {
+        self.0.check().await
+    }
+}
+
+/// What the contract comes to.
+async fn conformance<S: Storage + 'static>(handle: impl Fn() -> Result<S>) -> Result<Response> {
+    let report = conformance::run(&Binding(handle)).await;
+    let text = report.to_string();
+    let status = if report.into_result().is_ok() { 200 } else { 500 };
+    Ok(Response::ok(text)?.with_status(status))
+}
+
+/// `/conformance` runs the contract over the objects, `/conformance/bucket` over a bucket, by clones or, with `/apart`, by handles that
+/// know nothing of each other; everything else goes to the candidate that the path begins with.
 #[event(fetch)]
 async fn fetch(request: Request, env: Env, _: worker::Context) -> Result<Response> {
     let path = request.path();
-    if path == "/conformance" {
-        let storage = DurableObjectStorage::new(env.durable_object("LEASES")?).watch(env.durable_object("WATCH")?);
-        let harness = Binding(storage);
-        let report = conformance::run(&harness).await;
-        let text = report.to_string();
-        let status = if report.into_result().is_ok() { 200 } else { 500 };
-        return Ok(Response::ok(text)?.with_status(status));
+    match path.as_str() {
+        "/conformance" => {
+            let leases = || env.durable_object("LEASES");
+            return conformance(|| Ok(DurableObjectStorage::new(leases()?).watch(env.durable_object("WATCH")?))).await;
+        }
+        "/conformance/bucket" => {
+            let storage = R2Storage::new(env.bucket("BUCKET")?);
+            return conformance(|| Ok(storage.clone())).await;
+        }
+        "/conformance/bucket/apart" => {
+            return conformance(|| Ok(Apart(R2Storage::under(env.bucket("BUCKET")?, "apart/v1")?))).await;
+        }
+        _ => {}
     }
     let name = path.trim_start_matches('/').split('/').next().unwrap_or_default().to_owned();
     env.durable_object("CANDIDATES")?.get_by_name(&name)?.fetch_with_request(request).await
