@@ -6,7 +6,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use lessor::storage::registers::{RegisterStorage, Registers, Stored, Swap};
 use lessor::storage::{List, Reply, Request};
 use lessor::{Key, Storage, StorageError, Wakeups, async_trait};
-use worker::{Bucket, Conditional, Error, Result};
+use worker::{Bucket, Conditional, Error};
 
 use crate::object_name::Names;
 use crate::timer::WorkerTimer;
@@ -22,24 +22,17 @@ const TOGETHER: usize = 6;
 /// They are those of the crate `lessor-objects` in the same folder of the same bucket: processes that reach it by its S3 interface and
 /// Workers elect one leader. Who may read the objects can act for their holders.
 ///
-/// Nobody is told of a release: followers ask. Clones share what they have seen of other leaders, so that a take-over need not wait for a
-/// whole ttl again: give each candidate of an event a clone.
+/// Nobody is told of a release: followers ask. Clones share what they have seen of others' leases: give each candidate of an event a clone.
+/// An event that has just begun has seen nothing, and takes over from a leader that is gone only after a whole ttl.
 ///
-/// R2 takes one write a second to an object: a ttl of 10 s or more. Followers judge by the [platform's clock](WorkerTimer), which may not
-/// go forward by more than an election's margin of its own accord.
+/// R2 takes one write a second to an object: take a ttl of 10 s or more. Followers judge by the [platform's clock](WorkerTimer), which must
+/// not be set forward by more than an election's margin meanwhile.
 ///
 /// ```no_run
-/// use std::time::Duration;
-/// use lessor::Builder;
-/// use lessor_worker::{R2Storage, WorkerTimer};
+/// use lessor_worker::R2Storage;
 ///
-/// # fn candidate(env: &worker::Env) -> Result<(), Box<dyn std::error::Error>> {
-/// let storage = R2Storage::new(env.bucket("LEASES")?);
-/// // build_on, with lessor's feature `js`
-/// let builder = Builder::new("nightly-report").id("weur").ttl(Duration::from_secs(30));
-/// let (candidate, driver) = builder.build_with(storage, WorkerTimer::new(), || 7)?;
-/// # let _ = (candidate, driver);
-/// # Ok(())
+/// # fn storage(env: &worker::Env) -> worker::Result<R2Storage> {
+/// Ok(R2Storage::new(env.bucket("LEASES")?))
 /// # }
 /// ```
 #[derive(Clone, Debug)]
@@ -56,7 +49,7 @@ impl R2Storage {
     ///
     /// # Errors
     /// The name has not 1 to 128 bytes: letters, digits, `.`, `_` and `-`, with `/` between folders.
-    pub fn under(bucket: Bucket, folder: &str) -> Result<Self> {
+    pub fn under(bucket: Bucket, folder: &str) -> worker::Result<Self> {
         let names = Names::under(folder).ok_or_else(|| {
             let allowed = "1 to 128 bytes: folders of letters, digits, '.', '_' and '-', with '/' between them";
             Error::RustError(format!("folder {folder:?} is not allowed: {allowed}"))
@@ -70,14 +63,13 @@ impl R2Storage {
     }
 }
 
-#[cfg_attr(not(any(target_family = "wasm", target_os = "none")), async_trait)]
-#[cfg_attr(any(target_family = "wasm", target_os = "none"), async_trait(?Send))]
+#[async_trait(?Send)]
 impl Storage for R2Storage {
-    async fn call(&self, request: Request) -> core::result::Result<Reply, StorageError> {
+    async fn call(&self, request: Request) -> Result<Reply, StorageError> {
         self.0.call(request).await
     }
 
-    async fn call_all(&self, requests: Vec<Request>) -> Vec<core::result::Result<Reply, StorageError>> {
+    async fn call_all(&self, requests: Vec<Request>) -> Vec<Result<Reply, StorageError>> {
         self.0.call_all(requests).await
     }
 
@@ -88,7 +80,7 @@ impl Storage for R2Storage {
 
     /// Whether the bucket can be reached, and whether it keeps the conditions of writes: a write to an object `=probe` beside those
     /// of the keys, which has to be refused. It leaves nothing behind.
-    async fn check(&self) -> core::result::Result<(), StorageError> {
+    async fn check(&self) -> Result<(), StorageError> {
         self.0.check().await
     }
 }
@@ -106,13 +98,13 @@ type Tag = String;
 
 impl R2Registers {
     /// Writes an object; `None`: the condition did not hold.
-    async fn put(&self, name: String, bytes: Vec<u8>, only_if: Conditional) -> core::result::Result<Option<Tag>, StorageError> {
+    async fn put(&self, name: String, bytes: Vec<u8>, only_if: Conditional) -> Result<Option<Tag>, StorageError> {
         let written = self.bucket.put(name, bytes).only_if(only_if).execute().await.map_err(transient)?;
         Ok(written.map(|object| object.etag()))
     }
 
     /// All keys that begin with this, in no order: that of their names is another one.
-    async fn keys(&self, prefix: &str) -> core::result::Result<Vec<Key>, StorageError> {
+    async fn keys(&self, prefix: &str) -> Result<Vec<Key>, StorageError> {
         let (prefix, mut keys, mut cursor) = (self.names.of(prefix), Vec::new(), None);
         loop {
             let page = self.bucket.list().prefix(&prefix);
@@ -130,8 +122,7 @@ impl R2Registers {
     }
 }
 
-#[cfg_attr(not(any(target_family = "wasm", target_os = "none")), async_trait)]
-#[cfg_attr(any(target_family = "wasm", target_os = "none"), async_trait(?Send))]
+#[async_trait(?Send)]
 impl Registers for R2Registers {
     type Revision = Tag;
 
@@ -139,14 +130,14 @@ impl Registers for R2Registers {
         &self.name
     }
 
-    async fn read(&self, key: &Key) -> core::result::Result<Option<Stored<Tag>>, StorageError> {
+    async fn read(&self, key: &Key) -> Result<Option<Stored<Tag>>, StorageError> {
         let object = self.bucket.get(self.names.of(key.as_str())).execute().await.map_err(transient)?;
         let Some(object) = object else { return Ok(None) };
         let body = object.body().ok_or_else(|| StorageError::transient("the object came without its content"))?;
         Ok(Some(Stored::new(body.bytes().await.map_err(transient)?, object.etag())))
     }
 
-    async fn swap(&self, swap: &Swap<Tag>) -> core::result::Result<Option<Tag>, StorageError> {
+    async fn swap(&self, swap: &Swap<Tag>) -> Result<Option<Tag>, StorageError> {
         let only_if = match &swap.expected {
             Some(tag) => Conditional { etag_matches: Some(tag.clone()), ..Conditional::default() },
             None => Conditional { etag_does_not_match: Some("*".to_owned()), ..Conditional::default() },
@@ -155,7 +146,7 @@ impl Registers for R2Registers {
     }
 
     /// All names that begin with the prefix, and the objects of the page.
-    async fn list(&self, list: &List) -> core::result::Result<Vec<(Key, Stored<Tag>)>, StorageError> {
+    async fn list(&self, list: &List) -> Result<Vec<(Key, Stored<Tag>)>, StorageError> {
         let mut keys = self.keys(&list.prefix).await?;
         keys.retain(|key| list.start.as_ref().is_none_or(|start| key >= start));
         keys.sort_unstable();
@@ -165,7 +156,7 @@ impl Registers for R2Registers {
         Ok(keys.into_iter().zip(stored).filter_map(|(key, stored)| Some((key, stored?))).collect())
     }
 
-    async fn check(&self) -> core::result::Result<(), StorageError> {
+    async fn check(&self) -> Result<(), StorageError> {
         // No content has it: an etag is a hash of 32 digits.
         let only_if = Conditional { etag_matches: Some("none".to_owned()), ..Conditional::default() };
         match self.put(self.names.probe(), Vec::new(), only_if).await? {

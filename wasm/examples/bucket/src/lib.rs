@@ -40,7 +40,7 @@ async fn campaign(scheduled_ms: u64, env: &Env) -> Result<()> {
     let (candidate, driver) = builder.build_on(storage, timer).map_err(|error| Error::from(error.to_string()))?;
     let lead = candidate.lead(async |leadership| match report(scheduled_ms, env, &leadership).await {
         Ok(outcome) => {
-            worker::console_log!("{} in term {}: {outcome:?}", leadership.term(), candidate.id());
+            worker::console_log!("{} in term {}: {outcome}", candidate.id(), leadership.term());
             Then::Stop
         }
         // The other one may succeed; or this one, after it.

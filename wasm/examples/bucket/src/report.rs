@@ -1,5 +1,7 @@
 //! The job's target: an object that knows which term has written it, and is replaced only by what is newer.
 
+use core::fmt;
+
 use lessor::Term;
 use serde::{Deserialize, Serialize};
 use worker::{Bucket, Conditional, Result};
@@ -19,13 +21,24 @@ pub(crate) struct Content {
 }
 
 /// What became of a write.
-#[derive(Debug)]
 pub(crate) enum Outcome {
     Written,
     /// The report of this time, or a later one, was there already.
     WasThere,
     /// A newer term has written: this one is over.
-    Refused { newest: Term },
+    Refused {
+        newest: Term,
+    },
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Written => write!(f, "written"),
+            Self::WasThere => write!(f, "was there already"),
+            Self::Refused { newest } => write!(f, "refused: term {newest} has written"),
+        }
+    }
 }
 
 const NAME: &str = "report";
