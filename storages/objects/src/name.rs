@@ -1,4 +1,4 @@
-//! How a key is called in the store.
+//! How a key is called in the store. Workers call it alike (`wasm/src/object_name.rs`, and a test of both on one bucket).
 
 use lessor::Key;
 use lessor_kit::error::AdapterError;

@@ -171,6 +171,19 @@ fn one_works_and_the_other_finds_nothing_left() {
     assert_eq!(report(&first), (2, 4), "the second and the third term found nothing to do");
 }
 
+/// As the example's README says.
+#[test]
+fn an_event_is_six_requests() {
+    let (bucket, source) = (Bucket::start(), Source::start());
+    let first = worker(&bucket, &source, "first", 60);
+    let event = cron(&first, 1);
+    answer(source.asked(), "one");
+    event.join().unwrap();
+    let claimed = ["get lessor/report", "put lessor/report"];
+    let worked = ["get report", "get report", "put report"];
+    assert_eq!(bucket.asked(), [&claimed[..], &worked, &["put lessor/report"]].concat());
+}
+
 #[test]
 fn the_other_takes_over_from_one_that_died() {
     let (bucket, source) = (Bucket::start(), Source::start());

@@ -13,7 +13,7 @@
 use core::time::Duration;
 
 use futures::future::join;
-use lessor::{Builder, Leadership, Then, Timer};
+use lessor::{Builder, Config, Leadership, Then, Timer};
 use lessor_worker::{R2Storage, WorkerTimer};
 use worker::{Env, Error, Fetch, Request, Response, Result, ScheduleContext, ScheduledEvent, event};
 
@@ -35,8 +35,11 @@ async fn scheduled(event: ScheduledEvent, env: Env, _: ScheduleContext) {
 async fn campaign(scheduled_ms: u64, env: &Env) -> Result<()> {
     let ttl = env.var("TTL_SECONDS")?.to_string().parse();
     let ttl = ttl.map(Duration::from_secs).map_err(|_| Error::from("TTL_SECONDS is no number"))?;
+    let mut config = Config::with_ttl(ttl);
+    // R2 takes one write a second to an object: the claim, and then what releases it.
+    config.min_hold = Duration::from_secs(1);
     let (storage, timer) = (R2Storage::new(env.bucket("BUCKET")?), WorkerTimer::new());
-    let builder = Builder::new("report").id(env.var("NAME")?.to_string()).ttl(ttl);
+    let builder = Builder::new("report").id(env.var("NAME")?.to_string()).config(config);
     let (candidate, driver) = builder.build_on(storage, timer).map_err(|error| Error::from(error.to_string()))?;
     let lead = candidate.lead(async |leadership| match report(scheduled_ms, env, &leadership).await {
         Ok(outcome) => {
