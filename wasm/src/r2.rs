@@ -25,8 +25,9 @@ const TOGETHER: usize = 6;
 /// Nobody is told of a release: followers ask. Clones share what they have seen of others' leases: give each candidate of an event a clone.
 /// An event that has just begun has seen nothing, and takes over from a leader that is gone only after a whole ttl.
 ///
-/// R2 takes one write a second to an object: take a ttl of 10 s or more. Followers judge by the [platform's clock](WorkerTimer), which must
-/// not be set forward by more than an election's margin meanwhile.
+/// R2 takes one write a second to an object: take a ttl of 10 s or more, and where work may be short a
+/// [`min_hold`](lessor::Config::min_hold) of 1 s. Followers judge by the [platform's clock](WorkerTimer), which must not be set forward by
+/// more than an election's margin meanwhile.
 ///
 /// ```no_run
 /// use lessor_worker::R2Storage;
