@@ -60,6 +60,8 @@ mod step;
 mod store;
 mod watch;
 
+#[doc(hidden)]
+pub use seen::{Sight, Sights};
 pub use store::RegisterStorage;
 pub use watch::Watch;
 

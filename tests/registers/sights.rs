@@ -84,6 +84,22 @@ impl Timer for Ticks {
     }
 }
 
+/// The model goes back to where a handle was by giving to a new one what the old one had seen.
+#[test]
+fn a_sight_can_be_handed_on() {
+    let shelf = Shelf::default();
+    let (a, b, late) = (Node::new(&shelf, 1), Node::new(&shelf, 2), Node::new(&shelf, 3));
+    let term = a.wins(None);
+    assert_eq!(b.waits(Some(term)), TTL);
+    late.timer.advance(TTL + TICK);
+    let nothing = late.storage.sights(&key());
+    late.storage.set_sights(&key(), b.storage.sights(&key()));
+    late.storage.set_sights(&key(), nothing);
+    assert_eq!(late.waits(Some(term)), TTL, "it has seen nothing");
+    late.storage.set_sights(&key(), b.storage.sights(&key()));
+    assert_eq!(late.wins(Some(term)).get(), 2);
+}
+
 /// A renewal that nobody saw is seen when the swap fails.
 #[test]
 fn a_renewal_in_between_begins_it_anew() {

@@ -35,15 +35,33 @@ impl<R> Entry<R> {
     const EMPTY: Self = Self { sight: None, newer: None, watches: 0 };
 }
 
-/// One write, as it was seen.
+/// One write, as it was seen. Public for what [`Sights`] are there for.
 #[derive(Clone, Debug)]
-pub(super) struct Sight<R> {
-    pub(super) revision: R,
-    pub(super) record: Record,
+#[doc(hidden)]
+#[non_exhaustive]
+pub struct Sight<R> {
+    pub revision: R,
+    pub record: Record,
     /// It was there at this instant: read after the answer that showed it first.
-    pub(super) since: Instant,
+    pub since: Instant,
     /// It was the newest write at this instant, or later. `None`: a write of this handle's own is in doubt.
-    pub(super) current_at: Option<Instant>,
+    pub current_at: Option<Instant>,
+}
+
+/// All that a handle knows of one register: see [`RegisterStorage::sights`](super::RegisterStorage::sights).
+#[derive(Clone, Debug)]
+#[doc(hidden)]
+#[non_exhaustive]
+pub struct Sights<R> {
+    pub sight: Option<Sight<R>>,
+    /// A newer write than that, which was seen before.
+    pub newer: Option<Sight<R>>,
+}
+
+impl<R> Default for Sights<R> {
+    fn default() -> Self {
+        Self { sight: None, newer: None }
+    }
 }
 
 impl<R: PartialEq> Sight<R> {
@@ -74,6 +92,18 @@ impl<R: Clone + PartialEq> Seen<R> {
     pub(super) fn get(&self, key: &Key) -> Option<(Sight<R>, bool)> {
         let entry = self.by_key.get(key)?;
         Some((Sight::clone(entry.sight.as_deref()?), entry.watches > 0))
+    }
+
+    /// All that is known of this register, but for who watches it.
+    pub(super) fn sights(&self, key: &Key) -> Sights<R> {
+        let Some(Entry { sight, newer, watches: _ }) = self.by_key.get(key) else { return Sights::default() };
+        Sights { sight: sight.as_deref().cloned(), newer: newer.as_deref().cloned() }
+    }
+
+    /// From now on this is all that is known of it.
+    pub(super) fn set_sights(&mut self, key: &Key, sights: Sights<R>) {
+        let entry = self.by_key.entry(key.clone()).or_insert(Entry::EMPTY);
+        (entry.sight, entry.newer) = (sights.sight.map(Box::new), sights.newer.map(Box::new));
     }
 
     /// Takes in what a register held at some instant from `sent` on, as was heard at `now`. `None`: nobody asked, a watch told of

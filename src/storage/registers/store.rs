@@ -8,7 +8,7 @@ use core::fmt;
 
 use async_trait::async_trait;
 
-use super::seen::{Seen, Sight};
+use super::seen::{Seen, Sight, Sights};
 use super::{Registers, Stored, error, step, watch};
 use crate::maybe_send::{MaybeSend, MaybeSendSync};
 use crate::mutex::Mutex;
@@ -50,6 +50,22 @@ impl<R: Registers> RegisterStorage<R> {
     #[must_use]
     pub fn registers(&self) -> &R {
         &self.0.registers
+    }
+
+    /// All that it knows of the register of this key, but for who watches it.
+    ///
+    /// Not part of the API, as [`set_sights`](Self::set_sights): for the model, which goes back to where it was to let
+    /// something else happen.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn sights(&self, key: &Key) -> Sights<R::Revision> {
+        self.0.seen.lock().sights(key)
+    }
+
+    /// As if this was all that it knows of the register of this key.
+    #[doc(hidden)]
+    pub fn set_sights(&self, key: &Key, sights: Sights<R::Revision>) {
+        self.0.seen.lock().set_sights(key, sights);
     }
 }
 
