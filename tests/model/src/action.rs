@@ -21,14 +21,21 @@ pub enum Action {
     Stop(u8),
     /// The work of an ending term has ended.
     Drained(u8),
-    /// The storage applies a request.
+    /// The storage applies a request, or the register what is asked of it.
     Apply {
         /// Which message.
         message: u8,
         /// Whether it is going to arrive once more.
         keep: bool,
     },
-    /// A reply arrives.
+    /// The answer to a read of the register arrives.
+    Read {
+        /// Which message.
+        message: u8,
+        /// It shows what was in the register so many writes ago.
+        back: u8,
+    },
+    /// A reply arrives, or the answer of the register.
     Deliver {
         /// Which message.
         message: u8,

@@ -3,12 +3,13 @@
 use std::fmt::Write;
 
 use lessor::Lease;
-use lessor::storage::{Acquired, Claim, Release, Renewal, Renewed, Reply, Request, Takeover};
+use lessor::storage::{Acquired, Claim, Record, Release, Renewal, Renewed, Reply, Request, Takeover};
 use stateright::Path;
 
 use crate::action::Action;
 use crate::model::ElectionModel;
 use crate::network::Message;
+use crate::registers::{Answer, Ask};
 use crate::seat::Seat;
 use crate::state::State;
 
@@ -18,7 +19,7 @@ pub(crate) fn path(model: &ElectionModel, path: Path<State, Action>) -> String {
     let mut lines = String::new();
     for (index, (before, action)) in steps.iter().enumerate() {
         let (Some(action), Some((after, _))) = (action, steps.get(index + 1)) else { continue };
-        let what = describe(before, *action);
+        let what = describe(model, before, *action);
         // Writing to a string never fails.
         let _ = writeln!(lines, "  {:2} t{} {what:<70} {}", index + 1, after.tick, standing(model, after));
     }
@@ -31,7 +32,7 @@ fn name(state: &State, index: u8) -> String {
     if index < 2 { place.into() } else { format!("copy of {place}") }
 }
 
-fn describe(state: &State, action: Action) -> String {
+fn describe(model: &ElectionModel, state: &State, action: Action) -> String {
     let name = |index| name(state, index);
     let message = |index| state.bag.get(index).map(|letter| &letter.message);
     let once_more = |keep| if keep { ", will arrive once more" } else { "" };
@@ -54,11 +55,31 @@ fn describe(state: &State, action: Action) -> String {
                 let from = from.map_or_else(|| "someone gone".into(), name);
                 format!("storage applies {from}'s {id:?} {}{}", asked(request), once_more(keep))
             }
+            Some(Message::Ask { from, id, request, ask, copy }) => {
+                let from = from.map_or_else(|| "someone gone".into(), name);
+                let again = if *copy { " once more" } else { "" };
+                format!(
+                    "the register gets {from}'s {id:?} {}: {}{}{again}",
+                    asked(request),
+                    wanted(ask),
+                    once_more(keep)
+                )
+            }
+            _ => "?".into(),
+        },
+        Action::Read { message: index, back } => match message(index) {
+            Some(Message::Ask { from: Some(from), id, .. }) => {
+                let shown = Answer::Read(state.store.register.read(back, model.fault).flatten());
+                format!("{}'s handle reads for {id:?} {}", name(*from), told(&shown))
+            }
             _ => "?".into(),
         },
         Action::Deliver { message: index } => match message(index) {
             Some(Message::Reply { to, id, reply, .. }) => {
                 format!("{} hears {id:?} {}", name(*to), answered(reply))
+            }
+            Some(Message::Told { to, id, answer, .. }) => {
+                format!("{}'s handle hears {id:?} {}", name(*to), told(answer))
             }
             _ => "?".into(),
         },
@@ -98,6 +119,32 @@ fn answered(reply: &Reply) -> String {
     }
 }
 
+fn wanted(ask: &Ask) -> String {
+    match ask {
+        Ask::Read(_) => "read".into(),
+        Ask::Swap(swap) => {
+            let expected = swap.expected.map_or_else(|| "nothing".into(), |revision| revision.to_string());
+            format!("swap {expected} for {}", kept(&swap.bytes))
+        }
+    }
+}
+
+fn told(answer: &Answer) -> String {
+    match answer {
+        Answer::Read(None) => "nothing was written".into(),
+        Answer::Read(Some(stored)) => format!("{}: {}", stored.revision, kept(&stored.bytes)),
+        Answer::Swapped(None) => "it has moved".into(),
+        Answer::Swapped(Some(revision)) => format!("written as {revision}"),
+        Answer::Failed => "an error".into(),
+    }
+}
+
+fn kept(bytes: &[u8]) -> String {
+    let Ok(record) = Record::from_bytes(bytes) else { return "?".into() };
+    let session = record.session.map_or_else(|| "nobody".into(), |session| format!("s{}", session.to_bits()));
+    format!("{session} term {} {} ms", record.term, record.expires_ms)
+}
+
 fn standing(model: &ElectionModel, state: &State) -> String {
     let held = |seat: &Seat| {
         let (term, _) = seat.awake()?.term?;
@@ -110,7 +157,8 @@ fn standing(model: &ElectionModel, state: &State) -> String {
         |record| {
             let free = || if record.expires_ms > 0 { format!("kept for {}", record.id) } else { "free".into() };
             let session = record.session.map_or_else(free, |session| format!("s{}", session.to_bits()));
-            let left = record.lease(model.storage_clock(state).now_ms).time_left;
+            let now_ms = model.record_clock(state).now_ms;
+            let left = record.lease(now_ms).time_left;
             format!("{session} term {} {left:?} left", record.term)
         },
     );

@@ -28,11 +28,37 @@ pub enum Fault {
     ReservationIgnored,
     /// An expired lease is taken over on the word of a clock that stepped forward.
     NoGuard,
+    /// A handle of the register has seen a write since it asked for it.
+    SeenSinceAsked,
+    /// A handle has seen a renewed lease since it saw it first.
+    SightOutlivesRenewal,
+    /// A handle takes its clock for one that shows what time it is.
+    ResolutionIgnored,
+    /// The clock by which a handle observes goes forward by itself.
+    ObserverStepsForward,
+    /// A handle takes the lease of another for shorter than its ttl.
+    TtlCutShort,
+    /// A handle swaps what is there when it sends, not what stood still.
+    NewestSwapped,
+    /// A handle takes a swap that failed for one that got through.
+    DoubtIsAnswer,
+    /// A handle judges a renewal as if nobody had written the end of its lease.
+    EndIgnored,
+    /// The register is written whatever its revision is.
+    SwapUnconditional,
+    /// Two writes of the register have one revision.
+    RevisionReused,
+    /// A read shows what was, with the revision of what is.
+    TornRead,
+    /// A read may show what was there before a write that its handle was told of.
+    OwnWriteMissed,
+    /// The register is deleted when nobody has written to it for a while.
+    RegisterRunsOut,
 }
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 23] = [
         Self::SessionKept,
         Self::AfterIgnored,
         Self::RenewRevives,
@@ -43,6 +69,19 @@ impl Fault {
         Self::RecordDeleted,
         Self::ReservationIgnored,
         Self::NoGuard,
+        Self::SeenSinceAsked,
+        Self::SightOutlivesRenewal,
+        Self::ResolutionIgnored,
+        Self::ObserverStepsForward,
+        Self::TtlCutShort,
+        Self::NewestSwapped,
+        Self::DoubtIsAnswer,
+        Self::EndIgnored,
+        Self::SwapUnconditional,
+        Self::RevisionReused,
+        Self::TornRead,
+        Self::OwnWriteMissed,
+        Self::RegisterRunsOut,
     ];
 
     const fn name(self) -> &'static str {
@@ -57,6 +96,19 @@ impl Fault {
             Self::RecordDeleted => "record-deleted",
             Self::ReservationIgnored => "reservation-ignored",
             Self::NoGuard => "no-guard",
+            Self::SeenSinceAsked => "seen-since-asked",
+            Self::SightOutlivesRenewal => "sight-outlives-renewal",
+            Self::ResolutionIgnored => "resolution-ignored",
+            Self::ObserverStepsForward => "observer-steps-forward",
+            Self::TtlCutShort => "ttl-cut-short",
+            Self::NewestSwapped => "newest-swapped",
+            Self::DoubtIsAnswer => "doubt-is-answer",
+            Self::EndIgnored => "end-ignored",
+            Self::SwapUnconditional => "swap-unconditional",
+            Self::RevisionReused => "revision-reused",
+            Self::TornRead => "torn-read",
+            Self::OwnWriteMissed => "own-write-missed",
+            Self::RegisterRunsOut => "register-runs-out",
         }
     }
 
@@ -66,6 +118,18 @@ impl Fault {
         match self {
             Self::NoGuard => Scope::forward(),
             Self::ReservationIgnored => Scope::transfer(),
+            Self::EndIgnored => Scope::too_late(),
+            Self::ResolutionIgnored => Scope::coarse(),
+            Self::TornRead | Self::OwnWriteMissed => Scope::reads(),
+            Self::DoubtIsAnswer => Scope::registers(),
+            Self::SeenSinceAsked
+            | Self::SightOutlivesRenewal
+            | Self::ObserverStepsForward
+            | Self::TtlCutShort
+            | Self::NewestSwapped
+            | Self::SwapUnconditional
+            | Self::RevisionReused
+            | Self::RegisterRunsOut => Scope::looks(),
             _ => Scope::small(),
         }
     }

@@ -5,6 +5,9 @@
 //! request to a record, and puts what comes out into a bag of messages. Each may be delivered in any order, late,
 //! twice or never; time goes on at any moment; every candidate may be slow.
 //!
+//! Over a register, which only compares and swaps, observers judge: there a request goes to the shipped
+//! [`RegisterStorage`](lessor::storage::registers::RegisterStorage) of its candidate, and what that asks of the register are messages.
+//!
 //! A [`Fault`] takes one rule of the protocol away, in the layer between model and code, to show that the model bites.
 
 mod action;
@@ -18,6 +21,7 @@ mod model;
 mod network;
 mod news;
 mod property;
+mod registers;
 mod scope;
 mod seat;
 mod state;

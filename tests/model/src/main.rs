@@ -11,6 +11,7 @@ const HELP: &str = "\
 every order of events in a small election
 
   check --scope tiny|small|medium|large|back|forward|transfer
+              |registers|marks|coarse|observers
 
     --fault NAME      takes one rule of the protocol away: has to be found
     --property NAME   ends at a violation of this property only

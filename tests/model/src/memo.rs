@@ -1,17 +1,18 @@
-//! What a seat does is worked out once and remembered: the same seat does the same in millions of states.
+//! What a seat does, or a handle, is worked out once and remembered: the same seat does the same in millions of states.
 //!
 //! Seats with the same hash behave the same, see [`fingerprint`](crate::fingerprint): the first one met stands for all,
 //! so that a path is the same whenever it is followed.
 
 use std::collections::HashMap;
-use std::hash::{DefaultHasher, Hasher};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use lessor::Id;
-use lessor::election::Input;
+use lessor::election::{Input, RequestId};
 
 use crate::fault::Fault;
-use crate::network::{Letter, Message};
+use crate::network::{Letter, Message, hash_request};
+use crate::registers::{self, Handle, Reading};
 use crate::seat::{Moment, NAMES, Outcome, Seat, failed, nudge};
 
 /// What happens to a seat.
@@ -42,9 +43,51 @@ type Key = (u64, u8, u64);
 
 /// What was worked out so far.
 #[derive(Debug, Default)]
-pub(crate) struct Memo(RwLock<HashMap<Key, Option<Arc<Done>>>>);
+pub(crate) struct Memo {
+    seats: Known<Key, Done>,
+    handles: Known<u64, registers::Done>,
+}
+
+/// What comes of what, worked out once.
+#[derive(Debug)]
+struct Known<K, D>(RwLock<HashMap<K, Option<Arc<D>>>>);
+
+impl<K, D> Default for Known<K, D> {
+    fn default() -> Self {
+        Self(RwLock::default())
+    }
+}
+
+impl<K: Eq + Hash, D> Known<K, D> {
+    fn get(&self, key: K, work_out: impl FnOnce() -> Option<D>) -> Option<Arc<D>> {
+        if let Some(done) = self.0.read().unwrap_or_else(PoisonError::into_inner).get(&key) {
+            return done.clone();
+        }
+        let done = work_out().map(Arc::new);
+        // Where two threads worked it out the first one counts.
+        self.0.write().unwrap_or_else(PoisonError::into_inner).entry(key).or_insert(done).clone()
+    }
+}
 
 impl Memo {
+    /// The same for a handle of the register and one of its calls.
+    pub(crate) fn go_on(
+        &self,
+        handle: &Handle,
+        id: RequestId,
+        deed: &registers::Deed,
+        reading: Reading,
+        fault: Option<Fault>,
+    ) -> Option<Arc<registers::Done>> {
+        let mut hasher = DefaultHasher::new();
+        (handle, id, reading).hash(&mut hasher);
+        match deed {
+            registers::Deed::Begin(request) => hash_request(request, &mut hasher),
+            registers::Deed::Hear(answer) => answer.hash(&mut hasher),
+        }
+        self.handles.get(hasher.finish(), || handle.go_on(id, deed, reading, fault))
+    }
+
     /// `None`: that cannot happen to this seat.
     pub(crate) fn drive(&self, seat: &Seat, deed: Deed<'_>, moment: Moment, fault: Option<Fault>) -> Option<Arc<Done>> {
         let mut hasher = DefaultHasher::new();
@@ -60,12 +103,7 @@ impl Memo {
             Deed::Hear(letter) => letter.hash.max(7),
         };
         let key = (hasher.finish(), moment.tick, deed_key);
-        if let Some(done) = self.0.read().unwrap_or_else(PoisonError::into_inner).get(&key) {
-            return done.clone();
-        }
-        let done = work_out(seat, deed, moment, fault).map(Arc::new);
-        // Where two threads worked it out the first one counts.
-        self.0.write().unwrap_or_else(PoisonError::into_inner).entry(key).or_insert(done).clone()
+        self.seats.get(key, || work_out(seat, deed, moment, fault))
     }
 }
 

@@ -1,5 +1,6 @@
 //! What stateright is told: where it begins, what may happen, and what happens then.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -13,6 +14,7 @@ use crate::memo::{Deed, Memo};
 use crate::network::Message;
 use crate::news::News;
 use crate::property;
+use crate::registers::{Ask, Handle};
 use crate::scope::{Budget, Scope};
 use crate::seat::{Instance, Moment, SESSIONS_A_SEAT, Seat, SetUpError, Start};
 use crate::state::State;
@@ -47,6 +49,7 @@ impl ElectionModel {
         let state = |left: &Budget| State {
             tick: 0,
             seats: seats.clone(),
+            handles: if scope.registers { vec![Handle::default(); seats.len()] } else { Vec::new() },
             bag: Default::default(),
             store: Default::default(),
             left: *left,
@@ -55,8 +58,11 @@ impl ElectionModel {
             elected: None,
             news: News::default(),
         };
-        let first = scope.budgets.iter().map(state).collect();
-        let discovered = property::all(true).iter().map(|_| AtomicBool::new(false)).collect();
+        let mut first: Vec<State> = scope.budgets.iter().map(state).collect();
+        if fault == Some(Fault::ObserverStepsForward) {
+            first.iter_mut().for_each(|state| state.left.steps = 1);
+        }
+        let discovered = std::iter::repeat_with(AtomicBool::default).take(property::COUNT).collect();
         let (memo, cut) = Default::default();
         Ok(Self { scope, fault, config, first, memo, cut, discovered })
     }
@@ -66,12 +72,27 @@ impl ElectionModel {
         Reading { now_ms: steady_ms.saturating_add_signed(self.scope.step_ms * i64::from(state.stepped)), steady_ms }
     }
 
+    /// The clock that the record counts by.
+    pub(crate) fn record_clock(&self, state: &State) -> Reading {
+        let clock = self.storage_clock(state);
+        if self.scope.registers { state.store.reading(clock.steady_ms) } else { clock }
+    }
+
     pub(crate) fn moment(&self, tick: Tick, seat: &Seat) -> Moment {
         Moment {
             tick,
             now: self.scope.clocks.of(seat.place, tick),
             keeps_session: self.fault == Some(Fault::SessionKept),
         }
+    }
+
+    /// How old what is read may be, in writes: of when it was sent, or newer; and in some cases older, but not than what its
+    /// handle has been told that it wrote.
+    fn ages(&self, state: &State, from: Option<u8>, sent: u8) -> RangeInclusive<u8> {
+        let handle = from.and_then(|from| state.handles.get(usize::from(from)));
+        let own = if self.fault == Some(Fault::OwnWriteMissed) { 0 } else { handle.map_or(0, |handle| handle.own) };
+        let oldest = if state.left.stale > 0 { own.min(sent) } else { sent };
+        0..=state.store.register.age_of(oldest)
     }
 
     /// The seats that answer `is_leader` with yes.
@@ -150,7 +171,17 @@ impl Model for ElectionModel {
                         actions.push(Action::Apply { message, keep: true });
                     }
                 }
-                Message::Reply { .. } => actions.push(Action::Deliver { message }),
+                Message::Ask { from, ask: Ask::Swap(_), .. } => {
+                    actions.push(Action::Apply { message, keep: false });
+                    if state.left.duplicates > 0 && from.is_some() {
+                        actions.push(Action::Apply { message, keep: true });
+                    }
+                }
+                Message::Ask { from, ask: Ask::Read(count), .. } => {
+                    let past = self.ages(state, *from, *count);
+                    actions.extend(past.map(|back| Action::Read { message, back }));
+                }
+                Message::Reply { .. } | Message::Told { .. } => actions.push(Action::Deliver { message }),
             }
         }
         if state.left.steps > 0 {
@@ -182,7 +213,11 @@ impl Model for ElectionModel {
             Action::Poll(index) => self.drive(&mut state, index, Deed::Poll)?,
             Action::Fail(index) => {
                 left.failures -= 1;
-                self.drive(&mut state, index, Deed::Fail)?;
+                if self.scope.registers {
+                    self.fail(&mut state, index)?;
+                } else {
+                    self.drive(&mut state, index, Deed::Fail)?;
+                }
             }
             Action::Resign(index) => {
                 left.resigns -= 1;
@@ -201,6 +236,7 @@ impl Model for ElectionModel {
                 left.duplicates -= u8::from(keep);
                 self.apply(&mut state, message, keep)?;
             }
+            Action::Read { message, back } => self.read(&mut state, message, back)?,
             Action::Deliver { message } => self.deliver(&mut state, message)?,
             Action::Crash(index) => {
                 left.crashes -= 1;
@@ -214,10 +250,11 @@ impl Model for ElectionModel {
             Action::Continue(index) => self.resume(&mut state, index, true)?,
         }
         self.lose(&mut state);
+        self.drop_calls(&mut state);
         Some(state)
     }
 
     fn properties(&self) -> Vec<Property<Self>> {
-        property::all(self.scope.has_transfers())
+        property::all(&self.scope)
     }
 }

@@ -10,6 +10,8 @@ use lessor::Lease;
 use lessor::election::RequestId;
 use lessor::storage::{Acquired, Claim, Release, Renewal, Renewed, Reply, Request, Takeover};
 
+use crate::registers::{Answer, Ask};
+
 /// A message under way.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Message {
@@ -26,6 +28,19 @@ pub(crate) enum Message {
         /// What the claim found, if it was granted.
         grant: Option<Grant>,
     },
+    /// What a handle asks of the register.
+    Ask {
+        /// The handle that waits for the answer, by seat; nobody once the call is over or was dropped.
+        from: Option<u8>,
+        /// For the sake of this request.
+        id: RequestId,
+        request: Arc<Request>,
+        ask: Ask,
+        /// It has arrived before.
+        copy: bool,
+    },
+    /// What the register answers.
+    Told { to: u8, id: RequestId, answer: Answer, grant: Option<Grant> },
 }
 
 /// What a claim that was granted had found.
@@ -54,15 +69,21 @@ pub(crate) struct Letter {
     pub(crate) message: Message,
 }
 
+impl Letter {
+    pub(crate) fn new(message: Message) -> Self {
+        let mut hasher = DefaultHasher::new();
+        hash(&message, &mut hasher);
+        Self { hash: hasher.finish(), message }
+    }
+}
+
 /// Ordered by hash, so that two bags of the same messages are the same.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Bag(Vec<Arc<Letter>>);
 
 impl Bag {
     pub(crate) fn put(&mut self, message: Message) {
-        let mut hasher = DefaultHasher::new();
-        hash(&message, &mut hasher);
-        self.insert(Arc::new(Letter { hash: hasher.finish(), message }));
+        self.insert(Arc::new(Letter::new(message)));
     }
 
     fn insert(&mut self, letter: Arc<Letter>) {
@@ -103,15 +124,41 @@ impl Bag {
 
     /// An instance has gone: nobody hears replies to it, its requests are under way all the same.
     pub(crate) fn forget(&mut self, seat: u8) {
+        self.forget_those(seat, |_| true);
+    }
+
+    /// The same, for these requests of it. A read that nobody waits for is nothing.
+    pub(crate) fn forget_those(&mut self, seat: u8, are_gone: impl Fn(RequestId) -> bool) {
+        let is_gone = |other: u8, id: &RequestId| other == seat && are_gone(*id);
         for letter in std::mem::take(&mut self.0) {
             match &letter.message {
-                Message::Reply { to, .. } if *to == seat => {}
-                Message::Request { from, id, request } if *from == Some(seat) => {
+                Message::Reply { to, id, .. } | Message::Told { to, id, .. } if is_gone(*to, id) => {}
+                Message::Request { from: Some(from), id, request } if is_gone(*from, id) => {
                     self.put(Message::Request { from: None, id: *id, request: request.clone() });
+                }
+                Message::Ask { from: Some(from), id, request, ask, copy } if is_gone(*from, id) => {
+                    if matches!(ask, Ask::Swap(_)) {
+                        let (request, ask) = (request.clone(), ask.clone());
+                        self.put(Message::Ask { from: None, id: *id, request, ask, copy: *copy });
+                    }
                 }
                 _ => self.insert(letter),
             }
         }
+    }
+
+    /// How many writes of the register there were when the oldest of the reads was sent that are under way.
+    pub(crate) fn oldest_read(&self) -> Option<u8> {
+        let reads = self.0.iter().filter_map(|letter| match letter.message {
+            Message::Ask { ask: Ask::Read(sent), .. } => Some(sent),
+            _ => None,
+        });
+        reads.min()
+    }
+
+    /// Loses these.
+    pub(crate) fn lose_those(&mut self, are_lost: impl Fn(&Message) -> bool) {
+        self.0.retain(|letter| !are_lost(&letter.message));
     }
 }
 
@@ -126,21 +173,13 @@ fn hash(message: &Message, state: &mut impl Hasher) {
     match message {
         Message::Request { from, id, request } => {
             (0_u8, from, id).hash(state);
-            match request {
-                Request::Acquire(claim) => {
-                    0_u8.hash(state);
-                    hash_claim(claim, state);
-                }
-                Request::Renew(Renewal { key: _, id, session, term, ttl, value, .. }) => {
-                    (1_u8, id, session, term, ttl, value).hash(state);
-                }
-                Request::Release(Release { key: _, session, successor, .. }) => {
-                    let successor = successor.as_ref().map(|next| (&next.id, next.within));
-                    (2_u8, session, successor).hash(state);
-                }
-                other => format!("{other:?}").hash(state),
-            }
+            hash_request(request, state);
         }
+        Message::Ask { from, id, request, ask, copy } => {
+            (2_u8, from, id, ask, copy).hash(state);
+            hash_request(request, state);
+        }
+        Message::Told { to, id, answer, grant } => (3_u8, to, id, answer, grant).hash(state),
         Message::Reply { to, id, reply, grant } => {
             (1_u8, to, id, grant).hash(state);
             match reply {
@@ -158,6 +197,23 @@ fn hash(message: &Message, state: &mut impl Hasher) {
                 other => format!("{other:?}").hash(state),
             }
         }
+    }
+}
+
+pub(crate) fn hash_request(request: &Request, state: &mut impl Hasher) {
+    match request {
+        Request::Acquire(claim) => {
+            0_u8.hash(state);
+            hash_claim(claim, state);
+        }
+        Request::Renew(Renewal { key: _, id, session, term, ttl, value, .. }) => {
+            (1_u8, id, session, term, ttl, value).hash(state);
+        }
+        Request::Release(Release { key: _, session, successor, .. }) => {
+            let successor = successor.as_ref().map(|next| (&next.id, next.within));
+            (2_u8, session, successor).hash(state);
+        }
+        other => format!("{other:?}").hash(state),
     }
 }
 

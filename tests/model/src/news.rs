@@ -48,6 +48,21 @@ impl News {
     /// Elected by a claim on a key whose reservation had run out.
     pub(crate) const RESERVATION_OVER: Self = Self(1 << 17);
 
+    /// A candidate was told that it has lost what it holds.
+    pub(crate) const TOLD_LOST_IN_VAIN: Self = Self(1 << 18);
+    /// An end that somebody has seen was written.
+    pub(crate) const MARKED: Self = Self(1 << 19);
+    /// Another's write was there before a swap.
+    pub(crate) const MOVED: Self = Self(1 << 20);
+    /// A swap got through that nobody waited for.
+    pub(crate) const LATE_SWAP: Self = Self(1 << 21);
+    /// A swap that had arrived before was refused.
+    pub(crate) const COPY_REFUSED: Self = Self(1 << 22);
+    /// A read showed what was.
+    pub(crate) const STALE: Self = Self(1 << 23);
+    /// A renewal got through after the end of its lease, which nobody had written.
+    pub(crate) const RENEWED_LATE: Self = Self(1 << 24);
+
     pub(crate) const fn has(self, what: Self) -> bool {
         self.0 & what.0 != 0
     }

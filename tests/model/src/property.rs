@@ -10,10 +10,14 @@ use stateright::{Expectation, Property};
 
 use crate::model::ElectionModel;
 use crate::news::News;
+use crate::scope::Scope;
 use crate::state::State;
 
-/// All of them; those about transfers only where there are some.
-pub(crate) fn all(has_transfers: bool) -> Vec<Property<ElectionModel>> {
+/// All of them.
+pub(crate) const COUNT: usize = 27;
+
+/// Those of this scope.
+pub(crate) fn all(scope: &Scope) -> Vec<Property<ElectionModel>> {
     let mut all = vec![
         always::<0>("one leader"),
         always::<1>("who holds a term holds the record"),
@@ -32,13 +36,30 @@ pub(crate) fn all(has_transfers: bool) -> Vec<Property<ElectionModel>> {
         sometimes::<14>("a late release while another leads"),
         sometimes::<15>("a reign with the session of a ticket"),
     ];
-    if has_transfers {
+    if scope.has_transfers() {
         all.extend([
             always::<16>("what is reserved is granted to nobody else"),
             sometimes::<17>("a hand-over to the candidate that was named"),
             sometimes::<18>("a claim refused for a reservation"),
             sometimes::<19>("a reservation that nobody used"),
         ]);
+    }
+    if scope.registers {
+        all.extend([
+            always::<20>("who is told of a loss has lost"),
+            sometimes::<21>("a swap that came after another's write"),
+            sometimes::<22>("a swap that got through though nobody waited"),
+            sometimes::<23>("a renewal after an end that nobody wrote"),
+        ]);
+        if scope.has(|budget| budget.duplicates > 0) {
+            all.push(sometimes::<24>("a swap refused that arrived once more"));
+        }
+        if scope.has(|budget| budget.stale > 0) {
+            all.push(sometimes::<25>("a read of what was"));
+        }
+        if scope.guard {
+            all.push(sometimes::<26>("an end that is written"));
+        }
     }
     all
 }
@@ -67,6 +88,13 @@ fn shows(number: usize, model: &ElectionModel, state: &State) -> bool {
         17 => news(News::TRANSFERRED),
         18 => news(News::KEPT_FOR_ANOTHER),
         19 => news(News::RESERVATION_OVER),
+        20 => news(News::TOLD_LOST_IN_VAIN),
+        21 => news(News::MOVED),
+        22 => news(News::LATE_SWAP),
+        23 => news(News::RENEWED_LATE),
+        24 => news(News::COPY_REFUSED),
+        25 => news(News::STALE),
+        26 => news(News::MARKED),
         _ => false,
     }
 }

@@ -18,6 +18,10 @@ pub struct Scope {
     pub(crate) step_ms: i64,
     /// `Config::takeover_guard`.
     pub(crate) guard: bool,
+    /// The storage is a register, and observers judge.
+    pub(crate) registers: bool,
+    /// The clocks of those who observe show whole multiples of so many ms; or what time it is.
+    pub(crate) resolution_ms: u64,
     pub(crate) budgets: Vec<Budget>,
 }
 
@@ -42,6 +46,10 @@ pub(crate) struct Budget {
     pub(crate) tickets: u8,
     /// Steps of the storage's clock.
     pub(crate) steps: u8,
+    /// Reads of a register that show what was before they were sent.
+    pub(crate) stale: u8,
+    /// How many calls of each candidate's handle go on at a time though nobody waits for them; more are dropped.
+    pub(crate) lingering: [u8; 2],
 }
 
 impl Budget {
@@ -56,10 +64,18 @@ impl Budget {
         crashes: 0,
         tickets: 0,
         steps: 0,
+        stale: 0,
+        lingering: [0, 0],
     };
 
     /// Long enough for a lease to run out and be taken over.
     const LEASE: Self = Self { ticks: 4, requests: [2, 2], ..Self::NONE };
+
+    /// Long enough to see a lease renewed before it runs out.
+    const LOOKS: Self = Self { requests: [2, 3], ..Self::LEASE };
+
+    /// Long enough for a renewal to come after the end of its lease was written, and to look what is there.
+    const TOO_LATE: Self = Self { ticks: 3, lingering: [1, 0], ..Self::LEASE };
 
     /// A hand-over by release, which may arrive once more.
     const RELEASE: Self = Self { ticks: 1, requests: [3, 2], duplicates: 1, resigns: 1, ..Self::NONE };
@@ -73,7 +89,7 @@ impl Budget {
 
 impl Scope {
     fn new(budgets: Vec<Budget>) -> Self {
-        Self { clocks: Clocks::APART, late: 1, step_ms: 0, guard: false, budgets }
+        Self { clocks: Clocks::APART, late: 1, step_ms: 0, guard: false, registers: false, resolution_ms: 0, budgets }
     }
 
     /// A moment, even without optimisation.
@@ -153,8 +169,99 @@ impl Scope {
         ])
     }
 
+    fn over_registers(budgets: Vec<Budget>) -> Self {
+        Self { registers: true, ..Self::new(budgets) }
+    }
+
+    /// The storage is a register that can only be compared and swapped: each candidate judges by what it has seen.
+    #[must_use]
+    pub fn registers() -> Self {
+        let lease = Budget::LEASE;
+        let mut budgets = vec![
+            Budget::LOOKS,
+            Budget { failures: 1, ..lease },
+            Budget { stale: 1, ..lease },
+            Budget { crashes: 1, ..lease },
+            Budget { tickets: 1, ..lease },
+            Budget::TICKETS,
+            Budget { ticks: 1, stops: 1, ..lease },
+            Budget::RELEASE,
+            Budget { duplicates: 0, lingering: [1, 1], ..Budget::RELEASE },
+        ];
+        budgets.extend(Self::reads().budgets);
+        Self::over_registers(budgets)
+    }
+
+    /// A part of that: enough for most of the faults of a register and its handles.
+    pub(crate) fn looks() -> Self {
+        Self::over_registers(vec![Budget::LOOKS])
+    }
+
+    /// A part of that: moments in which reads show what was.
+    pub(crate) fn reads() -> Self {
+        let reads = Budget { stale: 1, ..Budget::NONE };
+        Self::over_registers(vec![
+            Budget { requests: [3, 2], resigns: 1, ..reads },
+            Budget { ticks: 1, requests: [3, 0], failures: 1, ..reads },
+        ])
+    }
+
+    /// Over a register: who takes over waits for longer than the lease lasts, so its end is written before. And keys are handed
+    /// over to the other candidate, and reserved for it.
+    #[must_use]
+    pub fn marks() -> Self {
+        let guarded = Budget { ticks: 5, requests: [2, 3], ..Budget::NONE };
+        let transfer = Budget { ticks: 3, requests: [3, 2], transfers: 1, ..Budget::NONE };
+        let scope = Self::over_registers(vec![
+            guarded,
+            Budget::TOO_LATE,
+            transfer,
+            Budget { ticks: 1, crashes: 1, ..transfer },
+            Budget::RELEASE,
+            Budget::TICKET,
+        ]);
+        Self { guard: true, ..scope }
+    }
+
+    /// A part of that: a renewal is too late.
+    pub(crate) fn too_late() -> Self {
+        Self { guard: true, ..Self::over_registers(vec![Budget::TOO_LATE]) }
+    }
+
+    /// Over a register: the clocks of those who observe show whole multiples of three ticks.
+    #[must_use]
+    pub fn coarse() -> Self {
+        let observed = Budget { ticks: 7, ..Budget::LEASE };
+        let scope =
+            Self::over_registers(vec![observed, Budget::RELEASE, Budget { lingering: [1, 0], ..Budget::TICKET }]);
+        Self { resolution_ms: 330, ..scope }
+    }
+
+    /// Over a register: five minutes with two threads, depth first.
+    #[must_use]
+    pub fn observers() -> Self {
+        let lease = Budget::LEASE;
+        Self::over_registers(vec![
+            Budget { ticks: 5, requests: [3, 3], ..lease },
+            Budget { requests: [3, 2], failures: 1, ..lease },
+            Budget { failures: 1, stale: 1, ..lease },
+            Budget { failures: 1, crashes: 1, ..lease },
+            Budget { duplicates: 1, stale: 1, ..lease },
+            Budget { tickets: 1, stale: 1, ..lease },
+            Budget { lingering: [1, 0], ..lease },
+            Budget { lingering: [0, 1], ..lease },
+            Budget { ticks: 3, lingering: [1, 1], ..lease },
+            Budget { lingering: [1, 1], ..Budget::RELEASE },
+        ])
+    }
+
+    /// Whether this is to happen.
+    pub(crate) fn has(&self, happens: impl Fn(&Budget) -> bool) -> bool {
+        self.budgets.iter().any(happens)
+    }
+
     pub(crate) fn has_transfers(&self) -> bool {
-        self.budgets.iter().any(|budget| budget.transfers > 0)
+        self.has(|budget| budget.transfers > 0)
     }
 
     /// Leases of three ticks, requests that time out within one. The margin covers rates within a tenth:
@@ -185,7 +292,14 @@ impl FromStr for Scope {
             "back" => Self::back(),
             "forward" => Self::forward(),
             "transfer" => Self::transfer(),
-            _ => return Err(format!("no scope '{name}', only tiny, small, medium, large, back, forward, transfer")),
+            "registers" => Self::registers(),
+            "marks" => Self::marks(),
+            "coarse" => Self::coarse(),
+            "observers" => Self::observers(),
+            _ => {
+                let names = "tiny, small, medium, large, back, forward, transfer, registers, marks, coarse, observers";
+                return Err(format!("no scope '{name}', only {names}"));
+            }
         })
     }
 }

@@ -8,6 +8,7 @@ use lessor::storage::Session;
 use crate::clock::Tick;
 use crate::network::Bag;
 use crate::news::News;
+use crate::registers::Handle;
 use crate::scope::Budget;
 use crate::seat::Seat;
 use crate::store::Store;
@@ -17,6 +18,8 @@ use crate::store::Store;
 pub struct State {
     pub(crate) tick: Tick,
     pub(crate) seats: Vec<Seat>,
+    /// What each seat has of the register, where observers judge.
+    pub(crate) handles: Vec<Handle>,
     pub(crate) bag: Bag,
     pub(crate) store: Store,
     /// What may still happen.
@@ -51,11 +54,11 @@ fn small(session: Session) -> u64 {
 
 impl Hash for State {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        let Self { tick, seats, bag, store, left, stepped, released, elected, news } = self;
+        let Self { tick, seats, handles, bag, store, left, stepped, released, elected, news } = self;
         tick.hash(state);
         seats.len().hash(state);
         seats.iter().for_each(|seat| seat.hash(*tick, state));
-        (bag, store, left, stepped, released, elected, news).hash(state);
+        (handles, bag, store, left, stepped, released, elected, news).hash(state);
     }
 }
 

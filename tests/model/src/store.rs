@@ -1,13 +1,12 @@
 //! The storage: one record, judged by the shipped [`Record::judge`], and what was promised about it.
 
-use std::hash::{Hash, Hasher};
-
 use lessor::storage::{Acquired, Claim, Record, Renewal, Renewed, Reply, Request, Verdict};
 use lessor::{Lease, Term};
 
 use crate::fault::Fault;
 use crate::network::Grant;
 use crate::news::News;
+use crate::registers::Register;
 
 /// The storage's clock at one moment.
 #[derive(Clone, Copy, Debug)]
@@ -23,9 +22,11 @@ pub(crate) struct Reading {
 pub(crate) struct Store {
     pub(crate) record: Option<Record>,
     /// The highest term granted.
-    highest: Option<Term>,
+    pub(crate) highest: Option<Term>,
     /// Until when the newest grant or renewal lasts.
-    promised_ms: u64,
+    pub(crate) promised_ms: u64,
+    /// Where observers judge: what is in the register is the record.
+    pub(crate) register: Register,
 }
 
 /// What came of a request.
@@ -72,7 +73,7 @@ impl Store {
         Applied { reply, grant, news }
     }
 
-    fn note_grant(&mut self, before: Option<&Record>, claim: &Claim, term: Term, found: Grant) -> News {
+    pub(crate) fn note_grant(&mut self, before: Option<&Record>, claim: &Claim, term: Term, found: Grant) -> News {
         let its_own = before.is_some_and(|record| record.session == Some(claim.session));
         let again = found == Grant::Repeated && its_own && Some(term) == self.highest;
         let newer = Some(term) > self.highest;
@@ -81,7 +82,7 @@ impl Store {
     }
 
     /// Writes what a verdict says, unless it says nothing.
-    fn write(&mut self, before: Option<Record>, write: Option<Record>, clock: Reading) -> News {
+    pub(crate) fn write(&mut self, before: Option<Record>, write: Option<Record>, clock: Reading) -> News {
         let mut news = News::default();
         let Some(record) = write else {
             self.record = before;
@@ -123,7 +124,7 @@ fn judge(before: Option<&Record>, request: &Request, clock: Reading, fault: Opti
 }
 
 /// Released in favour of somebody, who may still come.
-fn is_reserved(record: &Record, clock: Reading) -> bool {
+pub(crate) fn is_reserved(record: &Record, clock: Reading) -> bool {
     let ahead = clock.now_ms < record.expires_ms && record.expires_ms <= clock.now_ms + record.ttl_ms;
     record.session.is_none() && ahead
 }
@@ -133,7 +134,7 @@ fn is_live(record: &Record, clock: Reading) -> bool {
 }
 
 /// What a claim that was granted this term had found.
-fn found(before: Option<&Record>, claim: &Claim, term: Term, clock: Reading) -> Grant {
+pub(crate) fn found(before: Option<&Record>, claim: &Claim, term: Term, clock: Reading) -> Grant {
     match before {
         None => Grant::First,
         Some(record) if record.term == term => Grant::Repeated,
@@ -145,13 +146,17 @@ fn found(before: Option<&Record>, claim: &Claim, term: Term, clock: Reading) -> 
     }
 }
 
+/// Whether it is the lease that the renewal is about.
+pub(crate) fn is_own(record: &Record, renewal: &Renewal) -> bool {
+    record.session == Some(renewal.session) && record.term == renewal.term
+}
+
 fn note_renewal(before: Option<&Record>, renewal: &Renewal, clock: Reading) -> News {
-    let own = |record: &Record| record.session == Some(renewal.session) && record.term == renewal.term;
     let mut news = News::default();
     if before.is_some_and(|record| !is_live(record, clock)) {
         news |= News::REVIVED;
     }
-    if !before.is_some_and(own) {
+    if !before.is_some_and(|record| is_own(record, renewal)) {
         news |= News::RENEWED_ANOTHER;
     }
     news
@@ -170,13 +175,5 @@ fn forget_ages(verdict: &mut Verdict) {
     };
     if let Some(lease) = shown {
         lease.age = None;
-    }
-}
-
-impl Hash for Store {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        (self.highest, self.promised_ms).hash(state);
-        let Some(Record { session, id, term, version, ttl_ms, expires_ms, value, .. }) = &self.record else { return };
-        (session, id, term, version, ttl_ms, expires_ms, value).hash(state);
     }
 }

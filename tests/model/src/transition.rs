@@ -1,5 +1,7 @@
 //! The transitions: each drives the shipped code once.
 
+use std::sync::Arc;
+
 use lessor::Ticket;
 use lessor::election::RequestId;
 use lessor::storage::{Claim, Release, Renewal, Request};
@@ -9,6 +11,7 @@ use crate::memo::Deed;
 use crate::model::ElectionModel;
 use crate::network::{Grant, Letter, Message};
 use crate::news::News;
+use crate::registers::{self, Handle};
 use crate::seat::{Instance, Seat, Start};
 use crate::state::State;
 
@@ -62,13 +65,22 @@ impl ElectionModel {
                 }
                 _ => {}
             }
-            state.bag.put(Message::Request { from: Some(index), id: *id, request: request.clone() });
+            if self.scope.registers {
+                let deed = registers::Deed::Begin(Arc::new(request.clone()));
+                self.go_on(state, index, *id, &deed, None)?;
+            } else {
+                state.bag.put(Message::Request { from: Some(index), id: *id, request: request.clone() });
+            }
         }
         Some(())
     }
 
     pub(crate) fn tick(&self, state: &mut State) -> Option<()> {
         state.tick += 1;
+        if self.fault == Some(Fault::RegisterRunsOut) {
+            let now_ms = self.storage_clock(state).steady_ms;
+            state.store.run_out(now_ms);
+        }
         for index in 0..u8::try_from(state.seats.len()).ok()? {
             // What happens next to a candidate happens after its deadline: to see that at once changes nothing.
             let seat = state.seats.get(usize::from(index))?;
@@ -81,6 +93,9 @@ impl ElectionModel {
     }
 
     pub(crate) fn apply(&self, state: &mut State, message: u8, keep: bool) -> Option<()> {
+        if self.scope.registers {
+            return self.swap(state, message, keep);
+        }
         let letter = state.bag.take(message, keep)?;
         let Message::Request { from, id, request } = &letter.message else { return None };
         if matches!(request, Request::Release(_))
@@ -99,8 +114,13 @@ impl ElectionModel {
 
     pub(crate) fn deliver(&self, state: &mut State, message: u8) -> Option<()> {
         let letter = state.bag.take(message, false)?;
-        let Message::Reply { to, .. } = &letter.message else { return None };
-        self.drive(state, *to, Deed::Hear(&letter))
+        match &letter.message {
+            Message::Reply { to, .. } => self.drive(state, *to, Deed::Hear(&letter)),
+            Message::Told { to, id, answer, grant } => {
+                self.go_on(state, *to, *id, &registers::Deed::Hear(answer.clone()), *grant)
+            }
+            _ => None,
+        }
     }
 
     /// Late replies beyond the bound are lost.
@@ -108,13 +128,14 @@ impl ElectionModel {
         let mut bag = std::mem::take(&mut state.bag);
         bag.lose(self.scope.late, |letter| match &letter.message {
             Message::Reply { to, id, .. } => !waits_for(state, Some(*to), *id),
-            Message::Request { .. } => false,
+            _ => false,
         });
         state.bag = bag;
     }
 
     pub(crate) fn crash(&self, state: &mut State, index: u8) -> Option<()> {
         state.bag.forget(index);
+        self.open_handle(state, index);
         let seat = state.seats.get(usize::from(index))?;
         let start = Start::New(seat.session + 1);
         let next = Seat::new(index, seat.place, &self.config, start, self.moment(state.tick, seat)).ok()?;
@@ -128,9 +149,13 @@ impl ElectionModel {
         if self.fault == Some(Fault::TicketCopied) {
             let copy = Seat { instance: Instance::Asleep(ticket), ..seat.clone() };
             state.seats.push(copy);
+            if self.scope.registers {
+                state.handles.push(Handle::default());
+            }
         } else {
             seat.instance = Instance::Asleep(ticket);
             state.bag.forget(index);
+            self.open_handle(state, index);
         }
         Some(())
     }
@@ -145,7 +170,7 @@ impl ElectionModel {
     }
 }
 
-fn waits_for(state: &State, seat: Option<u8>, id: RequestId) -> bool {
+pub(crate) fn waits_for(state: &State, seat: Option<u8>, id: RequestId) -> bool {
     let seat = seat.and_then(|seat| state.seats.get(usize::from(seat)));
     seat.and_then(Seat::awake).is_some_and(|awake| awake.election.in_flight() == Some(id))
 }

@@ -37,6 +37,13 @@ fn transfers_reach_whom_they_name() {
     holds(&depth_first(Scope::transfer()));
 }
 
+#[test]
+fn observers_of_a_register_judge_well() {
+    for scope in [Scope::registers(), Scope::marks(), Scope::coarse()] {
+        holds(&depth_first(scope));
+    }
+}
+
 /// A model that finds nothing where there is something would be worth nothing.
 #[test]
 fn each_fault_is_found() {
