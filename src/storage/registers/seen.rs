@@ -211,7 +211,7 @@ mod tests {
         let ttl = Duration::from_secs(10);
         let claim = Claim::new(key("k"), Id::new("a").unwrap(), Session::from_bits(1), ttl);
         let record = Record::judge(None, &claim.into(), 0, Term::FIRST).write.unwrap();
-        Record { version: crate::storage::Version::new(version), ..record }
+        Record { version: Version::new(version), ..record }
     }
 
     fn since(seen: &Seen<u64>) -> Instant {
