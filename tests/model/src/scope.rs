@@ -246,12 +246,14 @@ impl Scope {
             Budget { requests: [3, 2], failures: 1, ..lease },
             Budget { failures: 1, stale: 1, ..lease },
             Budget { failures: 1, crashes: 1, ..lease },
-            Budget { duplicates: 1, stale: 1, ..lease },
-            Budget { tickets: 1, stale: 1, ..lease },
+            Budget { duplicates: 1, ..lease },
+            // Enough for what was seen, what was before it, and what comes after it.
+            Budget { requests: [3, 4], stale: 1, ..lease },
             Budget { lingering: [1, 0], ..lease },
             Budget { lingering: [0, 1], ..lease },
             Budget { ticks: 3, lingering: [1, 1], ..lease },
             Budget { lingering: [1, 1], ..Budget::RELEASE },
+            Budget::TICKET,
         ])
     }
 
