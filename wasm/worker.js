@@ -1,9 +1,12 @@
 // The lease service as it is deployed.
 
-import * as rust from "./build/index.js";
+import * as module from "./build/module.js";
 import { objects } from "./js/objects.js";
+import { restarting } from "./js/restarting.js";
 import { service } from "./js/service.js";
 import page from "./page.html";
+
+const rust = restarting(module, ["Front", "Leases", "Watchers"]);
 
 export const { LeaseObject, WatchObject } = objects(rust);
 

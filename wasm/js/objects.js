@@ -11,6 +11,10 @@ const LONGEST_MS = 60_000;
 /** The most characters of a message: a thousand keys. */
 const LONGEST = 512 * 1024;
 const SOCKETS = 10_000;
+/** How many messages of a socket may wait for the one that is under way. */
+const WAITING = 16;
+/** How many leases are looked up at a time, for all sockets and lists together. */
+const LOOKUPS = 16;
 
 /** What fails when the module does: it is shared, and starts anew for whoever calls next. */
 const underWay = new Set();
@@ -22,6 +26,9 @@ const trapped = (error) => {
 };
 addEventListener("error", (event) => trapped(event.error));
 
+/** Takes back what was written. */
+const undone = new Error("undone");
+
 /** A call into Rust. It never waits, so nothing else of ours is inside. */
 function call(act) {
   try {
@@ -30,6 +37,22 @@ function call(act) {
     trapped(error);
     throw error;
   }
+}
+
+/** Lets so many run at a time; the others wait, in their order. */
+function places(most) {
+  const waiting = [];
+  return async (act) => {
+    if (most > 0) most--;
+    else await new Promise((go) => waiting.push(go));
+    try {
+      return await act();
+    } finally {
+      const next = waiting.shift();
+      if (next) next();
+      else most++;
+    }
+  };
 }
 
 /**
@@ -83,7 +106,7 @@ export function guarded(Class) {
 }
 
 /**
- * @param {object} rust the module that worker-build made of a crate that has lessor-worker in it
+ * @param {object} rust the module that worker-build made of a crate that has lessor-worker in it, or what `restarting` makes of one
  */
 export function objects(rust) {
   /** Holds the leases of one key, or of a shard of keys. Reached only through a binding: it trusts who asks. */
@@ -104,34 +127,44 @@ export function objects(rust) {
     }
 
     #open() {
-      this.#leases = call(() => new rust.Leases(this.ctx.storage.sql));
+      this.#leases = call(() => new rust.Leases(this.ctx.storage.sql, this.ctx.id.name, this.env.LESSOR_SHARDS));
     }
 
     /**
-     * Does an errand: its answers. From the reading of the clock to the last write nothing is awaited: that makes it one
-     * step.
+     * Does an errand: its answers. `owner` is who asks, and what that may; over a binding, nobody, who may everything.
      */
-    run(errand, payload) {
-      let answers, due, news, newKey;
+    async run(errand, payload, owner = "") {
+      // Where nobody keeps a list of keys, all are admitted.
+      let done = this.#run(errand, payload, owner, this.env.WATCH ? undefined : "");
+      if (done.unknown) {
+        const admission = await this.env.WATCH.getByName(WATCH).admit(done.unknown, owner);
+        done = this.#run(errand, payload, owner, admission);
+      }
+      if (errand === "forget") await this.env.WATCH?.getByName(WATCH).drop(payload);
+      return done.answers;
+    }
+
+    /** From the reading of the clock to the last write nothing is awaited: that makes it one step. */
+    #run(errand, payload, owner, admission) {
+      let answers, due, news, unknown;
       try {
         // All of it or nothing: a lease that was granted without a note of it would be told of to nobody.
-        [answers, due, news, newKey] = this.ctx.storage.transactionSync(() =>
-          call(() => this.#leases.run(Date.now(), errand, payload)),
-        );
+        this.ctx.storage.transactionSync(() => {
+          [answers, due, news, unknown] = call(() => this.#leases.run(Date.now(), errand, payload, owner, admission));
+          if (unknown.length > 0) throw undone;
+        });
       } catch (error) {
+        if (error === undone) return { unknown };
         // It may remember a table that is not there any more.
         this.#open();
         throw error;
       }
-      let told;
       if (news && this.env.WATCH) {
         due = Math.min(due ?? Infinity, Date.now() + TELL_AGAIN_MS);
-        told = this.#tell();
-        this.ctx.waitUntil(told);
+        this.ctx.waitUntil(this.#tell());
       }
       this.#wakeAt(due);
-      // Whoever is granted a new key finds it in the lists. That is once in the life of a key, and takes no long.
-      return told && newKey ? Promise.race([told, scheduler.wait(TELL_AGAIN_MS)]).then(() => answers) : answers;
+      return { answers };
     }
 
     /** For Workers that cannot call `run`: a list of requests as the body, the list of their replies. */
@@ -183,7 +216,9 @@ export function objects(rust) {
         this.#failures = 0;
       } catch (error) {
         console.error("tell", error);
-        this.#wakeAt(Date.now() + Math.min(TELL_AGAIN_MS * 2 ** this.#failures++, LONGEST_MS));
+        // Not all at once who failed at once.
+        const pause = Math.min(TELL_AGAIN_MS * 2 ** this.#failures++, LONGEST_MS);
+        this.#wakeAt(Date.now() + pause * (0.5 + Math.random() / 2));
       } finally {
         this.#telling = undefined;
       }
@@ -193,6 +228,9 @@ export function objects(rust) {
   /** Tells sockets of changes. It knows all keys, and no lease: those it asks for. */
   class WatchObject extends DurableObject {
     #watchers;
+    /** Of sockets with messages: how many there are, and the last of them. */
+    #lines = new Map();
+    #lookups = places(LOOKUPS);
 
     constructor(ctx, env) {
       super(ctx, env);
@@ -203,24 +241,70 @@ export function objects(rust) {
       ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair("ping", "pong"));
     }
 
-    /** A socket of this caller, which `service.js` has checked. */
+    /** Admits keys that are used for the first time: nothing, or a problem. */
+    admit(keys, owner) {
+      return call(() => this.#watchers.admit(keys, owner));
+    }
+
+    /** Lists a key no more. */
+    drop(key) {
+      call(() => this.#watchers.drop_key(key));
+    }
+
+    /** How keys are spread over objects. */
+    layout() {
+      return call(() => this.#watchers.layout());
+    }
+
+    /** A socket of who looks, as `service.js` was told. */
     fetch(request) {
       if (this.ctx.getWebSockets().length >= SOCKETS) throw new Error("overloaded: too many sockets");
+      const looker = request.headers.get("lessor-looker");
+      const [name, most] = looker.split(" ");
+      const of = `of ${name}`;
+      if (this.ctx.getWebSockets(of).length >= Number(most)) {
+        const detail = `the token has ${most} sockets, and no more are allowed`;
+        const problem = { type: "too-many", status: 429, detail, retry_after_ms: TELL_AGAIN_MS };
+        const headers = { "content-type": "application/problem+json", "retry-after": "1" };
+        return new Response(JSON.stringify(problem), { status: 429, headers });
+      }
       const [client, server] = Object.values(new WebSocketPair());
       const id = crypto.randomUUID();
-      server.serializeAttachment({ id, caller: request.headers.get("lessor-caller") });
-      this.ctx.acceptWebSocket(server, [id]);
+      server.serializeAttachment({ id, looker });
+      this.ctx.acceptWebSocket(server, [id, of]);
       const offered = (request.headers.get("sec-websocket-protocol") ?? "").split(",").map((name) => name.trim());
       const headers = offered.includes("lessor.v1") ? { "sec-websocket-protocol": "lessor.v1" } : {};
       return new Response(null, { status: 101, webSocket: client, headers });
     }
 
-    async webSocketMessage(socket, message) {
-      const { id, caller } = socket.deserializeAttachment();
+    /** One after the other: a client that does not wait for answers has others wait for it no longer. */
+    webSocketMessage(socket, message) {
+      const { id, looker } = socket.deserializeAttachment();
+      const line = this.#lines.get(id) ?? { count: 0, last: undefined };
+      if (line.count > WAITING) {
+        call(() => this.#watchers.forget(id));
+        return socket.close(1008, "too many messages at once");
+      }
+      line.count++;
+      this.#lines.set(id, line);
+      const heard = (async () => {
+        await line.last;
+        await this.#hear(socket, id, looker, message);
+        if (--line.count === 0) this.#lines.delete(id);
+      })();
+      line.last = heard;
+      return heard;
+    }
+
+    async #hear(socket, id, looker, message) {
+      const isOpen = () => socket.readyState === WebSocket.OPEN;
+      // What it said before it was closed.
+      if (!isOpen()) return;
       try {
         const text = typeof message === "string" && message.length <= LONGEST ? message : "";
-        const [answer, partial, ...asks] = call(() => this.#watchers.hear(id, caller, text));
+        const [answer, partial, ...asks] = call(() => this.#watchers.hear(Date.now(), id, looker, text));
         const { entries, failed } = await this.#ask(asks);
+        if (!isOpen()) return call(() => this.#watchers.forget(id));
         for (const state of entries) if (state) socket.send(JSON.stringify({ state }));
         // What could not be asked for is missing.
         socket.send(failed ? partial : answer);
@@ -258,9 +342,13 @@ export function objects(rust) {
       }
     }
 
-    /** A page of keys and their leases, as JSON. What to list is a text of JSON, too; `before` is the key before the first. */
-    async list(what, before = "") {
-      const [after, next, ...asks] = call(() => this.#watchers.list(what, before));
+    /**
+     * A page of keys and their leases, as JSON; or a problem, in a list of one. What to list is a text of JSON, too; `before` is the key before the
+     * first.
+     */
+    async list(looker, what, before = "") {
+      const [after, next, ...asks] = call(() => this.#watchers.list(Date.now(), looker, what, before));
+      if (next === undefined) return [after];
       const { entries, failed } = await this.#ask(asks);
       if (failed) throw failed;
       return JSON.stringify({ keys: entries, after, next });
@@ -285,7 +373,12 @@ export function objects(rust) {
         const failure = (error) => {
           failed = error;
         };
-        asked.push(this.env.LEASES.getByName(name).run("ask", gets).then(answer, failure));
+        const look = async () => {
+          // Others have their turn in between: where all is in one process, what comes from outside would wait for the last of them.
+          await scheduler.wait(1);
+          return this.env.LEASES.getByName(name).run("ask", gets);
+        };
+        asked.push(this.#lookups(look).then(answer, failure));
       }
       await Promise.all(asked);
       return { entries, failed };

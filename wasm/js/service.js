@@ -16,7 +16,7 @@ const ANSWER = new Headers({ ...ALWAYS, "content-type": "application/json" });
 const PROBLEM = { ...ALWAYS, "content-type": "application/problem+json" };
 
 /**
- * @param {object} rust the module that worker-build made of a crate that has lessor-worker in it
+ * @param {object} rust the module that worker-build made of a crate that has lessor-worker in it, or what `restarting` makes of one
  * @param {string} page the status page; `NONCE` stands for what its script and its style have to carry
  */
 export function service(rust, page) {
@@ -67,60 +67,74 @@ async function serve(front, request, env, page) {
   // Only where they matter: each look costs.
   const [protocols, upgrade] = method === "GET" ? [header("sec-websocket-protocol"), header("upgrade")] : ["", ""];
   const type = method === "POST" ? header("content-type") : "";
-  const plan = front.admit(`${method}\n${url}\n${auth}\n${protocols}\n${upgrade}\n${type}\n${tooLong}\n${body}`).split("\n");
+  const plan = front.admit(Date.now(), `${method}\n${url}\n${auth}\n${protocols}\n${upgrade}\n${type}\n${tooLong}\n${body}`).split("\n");
   switch (plan[0]) {
     case "answer":
       return answer(plan);
+    case "about": {
+      const layout = env.WATCH ? await env.WATCH.getByName(WATCH).layout() : undefined;
+      return new Response(JSON.stringify({ ...JSON.parse(plan[1]), layout }), { headers: ANSWER });
+    }
     case "one": {
-      const [told, problem] = await ask(env, plan[1], plan[2], plan[3]);
-      return told ? new Response(told[0], { headers: ANSWER }) : answer(["answer", ...problem]);
+      const [told, problem] = await ask(env, plan[1], plan[2], plan[4], plan[3]);
+      if (!told) return answer(["answer", ...problem]);
+      return told[0].startsWith('{"failed":') ? refuse(JSON.parse(told[0]).failed) : new Response(told[0], { headers: ANSWER });
     }
     case "ask": {
       // For each place: a refusal, what to list, or nothing where an object answers.
-      const answers = JSON.parse(plan[1]);
+      const [owner, looker] = [plan[1], plan[2]];
+      const answers = JSON.parse(plan[3]);
       const asked = answers.map(async ({ list: what, failed }, place) => {
         if (failed) answers[place] = JSON.stringify({ failed });
-        if (what) answers[place] = await list(env, JSON.stringify(what)).then(listed, failure);
+        if (what) answers[place] = await list(env, looker, JSON.stringify(what)).then(listed, failure);
       });
-      for (let at = 2; at < plan.length; at += 3) {
+      for (let at = 4; at < plan.length; at += 3) {
         const [name, places, requests] = plan.slice(at, at + 3);
         // An object that fails is no verdict on the others.
         const answer = ([told, problem]) =>
           JSON.parse(places).forEach((place, number) => {
             answers[place] = told ? told[number] : `{"failed":${problem[1]}}`;
           });
-        asked.push(ask(env, name, "ask", requests).then(answer));
+        asked.push(ask(env, name, "ask", requests, owner).then(answer));
       }
       await Promise.all(asked);
       return new Response(`[${answers}]`, { headers: ANSWER });
     }
     case "watch": {
       const caller = new Request(request);
-      caller.headers.set("lessor-caller", plan[1]);
+      caller.headers.set("lessor-looker", plan[1]);
       return env.WATCH.getByName(WATCH).fetch(caller);
     }
-    case "list":
-      return new Response(await list(env, plan[2], plan[1]), { headers: ANSWER });
+    case "list": {
+      const page = await list(env, plan[1], plan[3], plan[2]);
+      return typeof page === "string" ? new Response(page, { headers: ANSWER }) : refuse(JSON.parse(page[0]));
+    }
     case "page":
       return show(page);
   }
 }
 
 /** The answers of an object; or nothing, and what went wrong. */
-async function ask(env, name, errand, payload) {
+async function ask(env, name, errand, payload, owner) {
   try {
-    return [await env.LEASES.getByName(name).run(errand, payload)];
+    return [await env.LEASES.getByName(name).run(errand, payload, owner)];
   } catch (error) {
     console.error(name, error);
     return [undefined, problemOf(error)];
   }
 }
 
-/** A page of keys: what to list is a text of JSON, and so is the page. */
-const list = (env, what, before) => env.WATCH.getByName(WATCH).list(what, before);
+/** A page of keys: what to list is a text of JSON, and so is the page. Or a problem, in a list of one. */
+const list = (env, looker, what, before) => env.WATCH.getByName(WATCH).list(looker, what, before);
 
 /** In a batch. */
-const listed = (page) => `{"listed":${page}}`;
+const listed = (page) => (typeof page === "string" ? `{"listed":${page}}` : `{"failed":${page[0]}}`);
+
+/** A problem that an object has with what it was asked. */
+const refuse = (problem) => {
+  const wait = problem.retry_after_ms && String(Math.ceil(problem.retry_after_ms / 1000));
+  return answer(["answer", String(problem.status), JSON.stringify(problem), wait]);
+};
 
 const failure = (error) => {
   console.error("list", error);
@@ -151,11 +165,12 @@ async function read(request) {
   return bytes <= BODY ? text + decoder.decode() : undefined;
 }
 
-function answer([, status, body]) {
-  if (status === "200") return new Response(body, { headers: ANSWER });
+/** A problem; and in how many seconds to ask again, if that is known. */
+function answer([, status, body, wait]) {
   const headers = { ...PROBLEM };
   if (status === "401") headers["www-authenticate"] = "Bearer";
-  if (status === "503") headers["retry-after"] = "1";
+  if (wait) headers["retry-after"] = wait;
+  else if (status === "503") headers["retry-after"] = "1";
   return new Response(body, { status: Number(status), headers });
 }
 

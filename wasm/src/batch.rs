@@ -17,6 +17,8 @@ pub(crate) struct Batch {
     pub(crate) places: Vec<Place>,
     /// Which objects to ask what, each request with the place of its answer.
     pub(crate) objects: Vec<(String, Vec<(usize, WireRequest)>)>,
+    /// Who lists, if it lists.
+    pub(crate) looker: String,
 }
 
 /// Where an answer comes from.
@@ -50,7 +52,8 @@ impl Batch {
                 }
             });
         }
-        Ok(Self { places, objects: layout.grouped(named) })
+        let looker = if admission.listed > 0 { caller.looking() } else { String::new() };
+        Ok(Self { places, objects: layout.grouped(named), looker })
     }
 }
 
@@ -67,7 +70,7 @@ struct Admission<'a> {
 impl Admission<'_> {
     fn admit(&mut self, request: &Request) -> Result<(), Problem> {
         if let Request::List(list) = request {
-            self.caller.may_within(Role::Admin, &list.prefix)?;
+            self.caller.may_within(Role::Read, &list.prefix)?;
             self.listed += list.page_size();
             if self.listed > LISTED {
                 let detail = format!("the lists of the batch ask for {} keys, allowed are {LISTED}", self.listed);
@@ -89,7 +92,7 @@ impl Admission<'_> {
 /// What a request takes. Whatever is not known here takes most.
 const fn role(request: &Request) -> Role {
     match request {
-        Request::Get(_) => Role::Read,
+        Request::Get(_) | Request::List(_) => Role::Read,
         Request::Acquire(_) | Request::Renew(_) | Request::Release(_) => Role::Candidate,
         _ => Role::Admin,
     }
@@ -107,12 +110,14 @@ mod tests {
     use lessor::storage::{Claim, Get, List, Release, Revoke, Session};
     use lessor::{Id, Key};
 
+    use crate::access::Limits;
+
     fn key(name: &str) -> Key {
         Key::new(name).unwrap()
     }
 
     fn batch(role: Role, requests: Vec<Request>) -> Result<Batch, Problem> {
-        let caller = Caller { role, prefixes: Some(vec!["a".into()]) };
+        let caller = Caller { name: "n".into(), role, prefixes: Some(vec!["a".into()]), limits: Limits::default() };
         let requests = requests.into_iter().map(|request| request.try_into().unwrap()).collect();
         Batch::of(&caller, requests, Ttl::default(), Layout::PerKey)
     }
@@ -148,8 +153,8 @@ mod tests {
                 List::new().into(),
             ]
         };
-        assert_eq!(statuses(Role::Read, all()), [0, 403, 403, 403, 403, 403, 403, 403, 403]);
-        assert_eq!(statuses(Role::Candidate, all()), [0, 0, 400, 403, 400, 403, 403, 403, 403]);
+        assert_eq!(statuses(Role::Read, all()), [0, 403, 403, 403, 403, 403, 1, 413, 403]);
+        assert_eq!(statuses(Role::Candidate, all()), [0, 0, 400, 403, 400, 403, 1, 413, 403]);
         assert_eq!(statuses(Role::Admin, all()), [0, 0, 400, 403, 400, 0, 1, 413, 403]);
     }
 

@@ -10,7 +10,7 @@ use wasm_bindgen::prelude::*;
 
 use crate::access::{Caller, Role, Tokens, percent_decoded, token_of};
 use crate::batch::{Batch, wire};
-use crate::errand::{ASK, HISTORY};
+use crate::errand::{ASK, FORGET, HISTORY};
 use crate::json;
 use crate::limits::{BODY, Ttl};
 use crate::listing::Listing;
@@ -46,20 +46,20 @@ impl<'a> Asked<'a> {
 /// What to do about a request.
 #[derive(Debug)]
 pub(crate) enum Plan {
-    /// Answer this.
-    Answer(String),
     /// Show the status page.
     Page,
-    /// Ask the object of this name one thing: the answer is its answer.
-    One(String, WireRequest),
-    /// The history of this key, from the object of this name: the answer is its answer.
-    History(String, Key),
-    /// Ask many things.
-    Ask(Batch),
-    /// Connect it to those who watch.
-    Watch(Caller),
-    /// List keys.
-    List(Listing),
+    /// Say this, and how keys are spread over objects.
+    About(String),
+    /// Ask the object of this name one thing, for this owner of keys: the answer is its answer.
+    One(String, WireRequest, String),
+    /// An errand about this key, to the object of this name: the answer is its answer.
+    Errand(String, &'static str, Key),
+    /// Ask many things, for this owner of keys.
+    Ask(Batch, String),
+    /// Connect it to those who watch, as who may look at this.
+    Watch(String),
+    /// List keys, for who may look at this.
+    List(Listing, String),
 }
 
 type Answered<T> = Result<T, Problem>;
@@ -80,42 +80,46 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    pub(crate) fn admit(&self, asked: Asked<'_>) -> Answered<Plan> {
+    pub(crate) fn admit(&self, asked: Asked<'_>, now_ms: f64) -> Answered<Plan> {
         let (path, query) = path_of(asked.url);
         if path == "/" {
             return expect(asked, "GET").map(|()| Plan::Page);
         }
         let of_socket = asked.protocols.and_then(token_of);
-        let caller = self.tokens.caller(asked.authorization.or(of_socket.as_deref()))?;
-        let mut parts = path.trim_start_matches('/').split('/');
-        if parts.next() != Some("v1") {
+        let token = self.tokens.given(asked.authorization.or(of_socket.as_deref()))?;
+        token.spend(1, now_ms)?;
+        let caller = &token.caller;
+        let mut parts = path.split('/');
+        if (parts.next(), parts.next()) != (Some(""), Some("v1")) {
             return Err(Kind::NotFound.because("the API is under /v1"));
         }
         match (parts.next(), parts.next(), parts.next(), parts.next()) {
             (None | Some(""), None, None, None) => {
                 expect(asked, "GET")?;
                 let Ttl { min_ms, max_ms } = self.ttl;
-                written(&About { version: 1, caller: &caller, min_ttl_ms: min_ms, max_ttl_ms: max_ms })
-                    .map(Plan::Answer)
+                written(&About { version: 1, caller, min_ttl_ms: min_ms, max_ttl_ms: max_ms }).map(Plan::About)
             }
             (Some("batch"), None, None, None) => {
                 expect(asked, "POST")?;
-                Batch::of(&caller, read(asked)?, self.ttl, self.layout).map(Plan::Ask)
+                let requests: Vec<WireRequest> = read(asked)?;
+                token.spend(requests.len().saturating_sub(1), now_ms)?;
+                let batch = Batch::of(caller, requests, self.ttl, self.layout)?;
+                Ok(Plan::Ask(batch, caller.owner()))
             }
             (Some("watch"), None, None, None) => {
                 expect(asked, "GET")?;
                 if asked.upgrade.is_none_or(|protocol| !protocol.eq_ignore_ascii_case("websocket")) {
                     return Err(Kind::UpgradeRequired.because("watch is a WebSocket"));
                 }
-                Ok(Plan::Watch(caller))
+                Ok(Plan::Watch(caller.looking()))
             }
             (Some("keys"), None | Some(""), None, None) => {
                 expect(asked, "GET")?;
                 let listing = Listing::read(query)?;
-                caller.may_within(Role::Admin, &listing.list.prefix)?;
-                Ok(Plan::List(listing))
+                caller.may_within(Role::Read, &listing.list.prefix)?;
+                Ok(Plan::List(listing, caller.looking()))
             }
-            (Some("keys"), Some(key), operation, None) => self.on_key(&caller, asked, key_of(key)?, operation),
+            (Some("keys"), Some(key), operation, None) => self.on_key(caller, asked, key_of(key)?, operation),
             _ => Err(Kind::NotFound.because("there is /v1, /v1/batch, /v1/watch, /v1/keys and /v1/keys/{key}")),
         }
     }
@@ -124,19 +128,20 @@ impl Settings {
         let (method, role) = match operation {
             None | Some("history") => ("GET", Role::Read),
             Some("acquire" | "renew" | "release") => ("POST", Role::Candidate),
-            Some("revoke") => ("POST", Role::Admin),
-            _ => return Err(Kind::NotFound.because("a key has acquire, renew, release, revoke, history")),
+            Some("revoke" | "forget") => ("POST", Role::Admin),
+            _ => return Err(Kind::NotFound.because("a key has acquire, renew, release, revoke, forget, history")),
         };
         expect(asked, method)?;
         caller.may(role, &key)?;
         let object = self.layout.object(&key);
         let request: Request = match operation {
-            Some("history") => return Ok(Plan::History(object, key)),
+            Some("history") => return Ok(Plan::Errand(object, HISTORY, key)),
+            Some("forget") => return Ok(Plan::Errand(object, FORGET, key)),
             Some(operation) => json::read_about(&key, operation, body(asked)?).map_err(unfit)?.into(),
             None => Get::new(key).into(),
         };
         self.ttl.check(&request)?;
-        wire(request).map(|request| Plan::One(object, request))
+        wire(request).map(|request| Plan::One(object, request, caller.owner()))
     }
 }
 
@@ -222,7 +227,7 @@ impl Front {
     /// Whether somebody has this token.
     #[must_use]
     pub fn knows(&self, authorization: &str) -> bool {
-        self.0.as_ref().is_ok_and(|settings| settings.tokens.caller(Some(authorization)).is_ok())
+        self.0.as_ref().is_ok_and(|settings| settings.tokens.given(Some(authorization)).is_ok())
     }
 
     /// What to do about a request: lines, the first of them a word.
@@ -230,24 +235,24 @@ impl Front {
     /// The request is lines, too: method, path and query, `Authorization`, sub-protocols, `Upgrade`, media type, whether it is too
     /// long; what is left is the body. Each text that crosses from JavaScript costs a microsecond.
     #[must_use]
-    pub fn admit(&self, request: &str) -> String {
+    pub fn admit(&self, now_ms: f64, request: &str) -> String {
         let plan = match &self.0 {
-            Ok(settings) => settings.admit(Asked::read(request)),
+            Ok(settings) => settings.admit(Asked::read(request), now_ms),
             Err(_) => Err(Kind::Unconfigured.because("the service has no valid tokens and limits: see its log")),
         };
         match plan {
-            Err(problem) => answer(Err(problem)),
-            Ok(Plan::Answer(body)) => answer(Ok(body)),
+            Err(problem) => refusal(&problem),
             Ok(Plan::Page) => "page".to_owned(),
-            Ok(Plan::Watch(caller)) => format!("watch\n{}", caller.keys()),
-            Ok(Plan::List(Listing { list, after })) => {
+            Ok(Plan::About(about)) => format!("about\n{about}"),
+            Ok(Plan::Watch(looker)) => format!("watch\n{looker}"),
+            Ok(Plan::List(Listing { list, after }, looker)) => {
                 let after = after.as_ref().map_or("", Key::as_str);
-                format!("list\n{after}\n{}", text(&WireList::from(list)))
+                format!("list\n{looker}\n{after}\n{}", text(&WireList::from(list)))
             }
-            Ok(Plan::History(name, key)) => format!("one\n{name}\n{HISTORY}\n{key}"),
-            Ok(Plan::One(name, request)) => format!("one\n{name}\n{ASK}\n{}", text(&[request])),
-            Ok(Plan::Ask(Batch { places, objects })) => {
-                let mut asks = format!("ask\n{}", text(&places));
+            Ok(Plan::Errand(name, errand, key)) => format!("one\n{name}\n{errand}\n\n{key}"),
+            Ok(Plan::One(name, request, owner)) => format!("one\n{name}\n{ASK}\n{owner}\n{}", text(&[request])),
+            Ok(Plan::Ask(Batch { places, objects, looker }, owner)) => {
+                let mut asks = format!("ask\n{owner}\n{looker}\n{}", text(&places));
                 for (name, asked) in objects {
                     let (places, requests): (Vec<_>, Vec<_>) = asked.into_iter().unzip();
                     asks.extend(["\n", &name, "\n", &text(&places), "\n", &text(&requests)]);
@@ -262,10 +267,8 @@ fn text(value: &(impl Serialize + ?Sized)) -> String {
     serde_json::to_string(value).unwrap_or_default()
 }
 
-fn answer(answer: Answered<String>) -> String {
-    let (status, body) = match answer {
-        Ok(body) => (200, body),
-        Err(problem) => (problem.status, text(&problem)),
-    };
-    format!("answer\n{status}\n{body}")
+/// The status, the problem, and in how many s it may be asked again.
+fn refusal(problem: &Problem) -> String {
+    let wait = problem.retry_after_ms.map(|wait_ms| wait_ms.div_ceil(1_000).to_string());
+    format!("answer\n{}\n{}\n{}", problem.status, text(problem), wait.unwrap_or_default())
 }

@@ -3,13 +3,15 @@
 use js_sys::Array;
 use lessor::storage::{Record, Request};
 use lessor::{Key, Term};
-use lessor_wire::{WireReply, WireRequest};
+use lessor_wire::{Problem, WireReply, WireRequest};
 use serde::Serialize;
 use wasm_bindgen::prelude::*;
 
-use crate::errand::{ASK, HISTORY};
+use crate::access::Owner;
+use crate::errand::{ASK, FORGET, HISTORY};
 use crate::json;
 use crate::problem::Kind;
+use crate::route::Layout;
 use crate::sql::{Result, Sql, exception};
 use crate::table::{Change, Entry, News, Table};
 
@@ -21,6 +23,9 @@ use crate::table::{Change, Entry, News, Table};
 #[derive(Debug)]
 pub struct Leases {
     table: Table,
+    /// How the object is called, where the platform says it.
+    name: Option<String>,
+    layout: Layout,
 }
 
 /// What came of an errand besides its answers.
@@ -30,44 +35,75 @@ struct Written {
     due_ms: Option<u64>,
     /// Whether there is something to tell.
     news: bool,
-    /// Whether a key is among it that nobody has been told of before.
-    new_key: bool,
+    /// Keys that are used for the first time, and were not admitted yet.
+    unknown: Vec<Key>,
+}
+
+/// What is known of keys that are used for the first time.
+#[derive(Clone, Copy)]
+enum Admission<'a> {
+    /// Nobody was asked: nothing is done.
+    Unasked,
+    Admitted,
+    /// Why not, in JSON.
+    Refused(&'a str),
 }
 
 #[wasm_bindgen]
 impl Leases {
-    /// Over the object's storage.
+    /// Over the storage of the object of this name, with keys spread as this variable says.
     ///
     /// # Errors
     /// An exception of the storage.
     #[wasm_bindgen(constructor)]
-    pub fn new(sql: Sql) -> Result<Self> {
-        Ok(Self { table: Table::open(sql)? })
+    pub fn new(sql: Sql, name: Option<String>, shards: Option<String>) -> Result<Self> {
+        let layout = Layout::read(shards.as_deref()).map_err(exception)?;
+        Ok(Self { table: Table::open(sql)?, name, layout })
     }
 
-    /// Does an errand: its answers, by when the alarm is due, whether there is news, whether of a new key.
+    /// Does an errand: its answers, by when the alarm is due, whether there is news; and keys that are used for the first time, as long as
+    /// `admission` is missing: then nothing of it may stay. Is it empty, they are admitted, else it says why they are not. `owner` is
+    /// who asks, and what that may.
     ///
     /// # Errors
     /// An exception of the storage.
-    pub fn run(&self, now_ms: f64, errand: &str, payload: &str) -> Result<Array> {
+    pub fn run(
+        &self,
+        now_ms: f64,
+        errand: &str,
+        payload: &str,
+        owner: &str,
+        admission: Option<String>,
+    ) -> Result<Array> {
         let now_ms = now_ms as u64;
+        let admission = match admission.as_deref() {
+            None => Admission::Unasked,
+            Some("") => Admission::Admitted,
+            Some(problem) => Admission::Refused(problem),
+        };
         let mut written = Written::default();
         let answers = Array::new();
         match errand {
             ASK => {
                 let requests: Vec<WireRequest> = json::read(payload).map_err(exception)?;
-                for request in requests {
-                    answers.push(&text(&self.judge(&request.into(), now_ms, &mut written)?)?);
+                let ahead = Owner::read(owner).ahead;
+                for request in requests.into_iter().map(Request::from) {
+                    answers.push(&self.judge(&request, now_ms, ahead, admission, &mut written)?);
                 }
             }
             HISTORY => {
                 let key = Key::new(payload).map_err(exception)?;
                 answers.push(&text(&Reported::History(self.table.history(&key, now_ms)?))?);
             }
+            FORGET => {
+                let key = Key::new(payload).map_err(exception)?;
+                answers.push(&self.forget(&key, now_ms)?);
+            }
             other => return Err(exception(format_args!("no errand {other}"))),
         }
-        let Written { due_ms, news, new_key } = written;
-        Ok(Array::of4(&answers, &due(due_ms), &news.into(), &new_key.into()))
+        let Written { due_ms, news, unknown } = written;
+        let unknown: Array = unknown.iter().map(|key| JsValue::from(key.as_str())).collect();
+        Ok(Array::of4(&answers, &due(due_ms), &news.into(), &unknown))
     }
 
     /// Takes note of what has expired: when the alarm is due again.
@@ -109,6 +145,7 @@ impl Leases {
 enum Reported {
     History(Vec<Entry>),
     Change(News),
+    Forgotten {},
 }
 
 fn text(value: &impl Serialize) -> Result<JsValue> {
@@ -121,14 +158,37 @@ fn due(at_ms: Option<u64>) -> JsValue {
 
 impl Leases {
     /// One atomic step on one key: nothing else comes between what is read and what is written.
-    fn judge(&self, request: &Request, now_ms: u64, written: &mut Written) -> Result<WireReply> {
+    fn judge(
+        &self,
+        request: &Request,
+        now_ms: u64,
+        ahead: Option<u64>,
+        admission: Admission<'_>,
+        written: &mut Written,
+    ) -> Result<JsValue> {
         let Some(key) = request.key() else {
-            return Ok(Kind::Invalid.because("this object knows leases by their keys, and no lists").into());
+            return failed(Kind::Invalid.because("this object knows leases by their keys, and no lists"));
         };
+        if let Some(problem) = self.misplaced(key) {
+            return failed(problem);
+        }
         let current = self.table.record(key)?;
+        if let Some(problem) = too_far_ahead(request, current.as_ref(), ahead) {
+            return failed(problem);
+        }
         // It keeps what it has acknowledged: terms begin with the first.
         let verdict = Record::judge(current.as_ref(), request, now_ms, Term::FIRST);
         if let Some(record) = verdict.write {
+            if current.as_ref().is_none_or(is_forgotten) {
+                match admission {
+                    Admission::Admitted => {}
+                    Admission::Refused(problem) => return Ok(format!("{{\"failed\":{problem}}}").into()),
+                    Admission::Unasked => {
+                        written.unknown.push(key.clone());
+                        return Ok(JsValue::NULL);
+                    }
+                }
+            }
             if record.session.is_some() {
                 written.due_ms = Some(written.due_ms.unwrap_or(u64::MAX).min(record.expires_ms));
             }
@@ -138,9 +198,51 @@ impl Leases {
                 let who = if record.session.is_some() { &record } else { current.as_ref().unwrap_or(&record) };
                 self.table.note(key, Change::by(request), &who.id, record.term, now_ms)?;
                 written.news = true;
-                written.new_key |= current.is_none();
             }
         }
-        WireReply::try_from(verdict.reply).map_err(exception)
+        text(&WireReply::try_from(verdict.reply).map_err(exception)?)
     }
+
+    /// Another Worker, or this one with other settings, would look for the key elsewhere, and find it free.
+    fn misplaced(&self, key: &Key) -> Option<Problem> {
+        let (name, object) = (self.name.as_deref()?, self.layout.object(key));
+        let detail =
+            || format!("key {key} is in the object {object}, and {name} was asked: LESSOR_SHARDS is another there");
+        (name != object).then(|| Kind::Misdirected.because(detail()))
+    }
+
+    /// Forgets who held the key. The term stays: whoever is granted it next gets a later one.
+    fn forget(&self, key: &Key, now_ms: u64) -> Result<JsValue> {
+        if let Some(problem) = self.misplaced(key) {
+            return failed(problem);
+        }
+        let Some(mut record) = self.table.record(key)? else { return text(&Reported::Forgotten {}) };
+        if record.lease(now_ms).is_live() {
+            return failed(Kind::Conflict.because("somebody holds the key: revoke it first"));
+        }
+        (record.session, record.value) = (None, None);
+        (record.ttl_ms, record.expires_ms) = (0, 0);
+        self.table.write(key, &record)?;
+        self.table.forget(key)?;
+        text(&Reported::Forgotten {})
+    }
+}
+
+/// Nobody holds it, and no lists show it.
+const fn is_forgotten(record: &Record) -> bool {
+    record.session.is_none() && record.ttl_ms == 0
+}
+
+/// A claim knows the newest term, or an older one; or a later one, if the storage has lost some. Far beyond that it would use up all
+/// terms that there are.
+fn too_far_ahead(request: &Request, current: Option<&Record>, ahead: Option<u64>) -> Option<Problem> {
+    let Request::Acquire(claim) = request else { return None };
+    let (after, ahead) = (claim.after?.get(), ahead?);
+    let term = current.map_or(0, |record| record.term.get());
+    let detail = || format!("after is {after}, allowed is at most {ahead} above the newest term, which is {term}");
+    (after > term.saturating_add(ahead)).then(|| Kind::Invalid.because(detail()))
+}
+
+fn failed(problem: Problem) -> Result<JsValue> {
+    text(&WireReply::from(problem))
 }

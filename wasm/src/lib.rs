@@ -4,7 +4,7 @@
 //! answers. What waits is JavaScript and decides nothing (`js/`): the classes of the Durable Objects and the handler of
 //! requests. So a trap in Rust is thrown to its one caller at once, and nothing else was under way inside of it.
 //!
-//! Read in this order: `sql`, `json`, `route` (which object holds a key), `problem`, `access`, `limits`, `table` (the records
+//! Read in this order: `sql`, `json`, `route` (which object holds a key), `problem`, `budget`, `access`, `limits`, `table` (the records
 //! as rows), `leases` (what a `LeaseObject` decides), `listing`, `batch`, `front` (the HTTP API), `watchers` (what a
 //! `WatchObject` decides); for a Worker of your own `timer`, `storage` (Durable Objects as a `Storage`), `object_name` and `r2` (a
 //! bucket as a `Storage`), `campaign` (a candidate that is a Durable Object).
@@ -14,25 +14,27 @@
     deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::unreachable)
 )]
 
-#[cfg(target_family = "wasm")]
+#[cfg(all(feature = "worker", target_family = "wasm"))]
 mod campaign;
 mod errand;
 mod json;
-#[cfg(any(test, target_family = "wasm"))]
+#[cfg(any(test, all(feature = "worker", target_family = "wasm")))]
 mod object_name;
-#[cfg(target_family = "wasm")]
+#[cfg(all(feature = "worker", target_family = "wasm"))]
 mod r2;
 mod route;
 mod sql;
-#[cfg(target_family = "wasm")]
+#[cfg(all(feature = "worker", target_family = "wasm"))]
 mod storage;
-#[cfg(target_family = "wasm")]
+#[cfg(all(feature = "worker", target_family = "wasm"))]
 mod timer;
 
 #[cfg(feature = "service")]
 mod access;
 #[cfg(feature = "service")]
 mod batch;
+#[cfg(feature = "service")]
+mod budget;
 #[cfg(feature = "service")]
 mod front;
 #[cfg(feature = "service")]
@@ -50,7 +52,7 @@ mod watchers;
 
 pub use route::Layout;
 
-#[cfg(target_family = "wasm")]
+#[cfg(all(feature = "worker", target_family = "wasm"))]
 pub use {
     campaign::{Campaign, Lead, config},
     r2::R2Storage,

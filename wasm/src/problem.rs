@@ -13,6 +13,9 @@ pub(crate) enum Kind {
     UnsupportedMediaType,
     UpgradeRequired,
     TooLarge,
+    TooMany,
+    Misdirected,
+    Conflict,
     Invalid,
     Failed,
 }
@@ -28,6 +31,9 @@ impl Kind {
             Self::UnsupportedMediaType => ("unsupported-media-type", 415),
             Self::UpgradeRequired => ("upgrade-required", 426),
             Self::TooLarge => ("too-large", 413),
+            Self::TooMany => ("too-many", 429),
+            Self::Misdirected => ("misdirected", 421),
+            Self::Conflict => ("conflict", 409),
             Self::Invalid => ("invalid", 400),
             Self::Failed => ("failed", 500),
         }

@@ -38,6 +38,17 @@ impl Layout {
     }
 }
 
+#[cfg(feature = "service")]
+impl Layout {
+    /// As it is recorded, and shown.
+    pub(crate) fn name(self) -> String {
+        match self {
+            Self::PerKey => "an object for each key".into(),
+            Self::Shards(count) => format!("{count} shards"),
+        }
+    }
+}
+
 impl Layout {
     /// What is asked of each object, from what has its name: in order, objects as they occur.
     ///

@@ -25,7 +25,7 @@ extern "C" {
     fn run(this: &Remote, errand: &str, payload: &str) -> Result<Promise, JsValue>;
 
     #[wasm_bindgen(method, catch)]
-    fn list(this: &Remote, list: &str) -> Result<Promise, JsValue>;
+    fn list(this: &Remote, looker: &str, list: &str) -> Result<Promise, JsValue>;
 }
 
 /// The one `WatchObject`, as `objects.js` names it.
@@ -91,7 +91,7 @@ impl DurableObjectStorage {
     async fn list(&self, list: List) -> Result<Page, StorageError> {
         let Some(watch) = &self.watch else { return Err(StorageError::unsupported(&Request::List(list))) };
         let remote = remote(watch, WATCH)?;
-        let page = told(remote.list(&written(&WireList::from(list))?)).await?;
+        let page = told(remote.list("", &written(&WireList::from(list))?)).await?;
         read::<WirePage>(&page).map(Into::into)
     }
 }

@@ -138,6 +138,11 @@ impl Table {
         self.run(query, vec![key.as_str().into(), number(KEPT)?])
     }
 
+    /// Forgets the changes of hands of a key.
+    pub(crate) fn forget(&self, key: &Key) -> Result<()> {
+        self.run("DELETE FROM lessor_changes WHERE key = ?", vec![key.as_str().into()])
+    }
+
     /// Takes note of the leases that have expired.
     pub(crate) fn expire(&self, now_ms: u64) -> Result<()> {
         let query = "SELECT key FROM lessor_records AS record WHERE session IS NOT NULL AND expires_ms <= ? AND

@@ -1,5 +1,7 @@
 //! The half of `WatchObject` that decides: which sockets want to know of which keys, and all keys that there are.
 
+use std::cell::RefCell;
+
 use js_sys::Array;
 use lessor::Key;
 use lessor::storage::{Get, List, Request};
@@ -7,7 +9,8 @@ use lessor_wire::{Problem, WireList, WireRequest};
 use serde::{Deserialize, Serialize};
 use wasm_bindgen::prelude::*;
 
-use crate::access::{Caller, Role};
+use crate::access::{Looker, Owner, too_many};
+use crate::budget::Budget;
 use crate::json;
 use crate::limits::{STATES, WATCHED};
 use crate::problem::Kind;
@@ -15,11 +18,17 @@ use crate::route::Layout;
 use crate::sql::{Result, Sql, exception, number, optional};
 
 const TABLES: &str = "
-CREATE TABLE IF NOT EXISTS lessor_keys (key TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS lessor_layout (one INTEGER PRIMARY KEY CHECK (one = 1), layout TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS lessor_keys (key TEXT PRIMARY KEY, owner TEXT NOT NULL) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS lessor_keys_of_owner ON lessor_keys (owner);
 CREATE TABLE IF NOT EXISTS lessor_watching (
     prefix INTEGER NOT NULL, pattern TEXT NOT NULL, socket TEXT NOT NULL, PRIMARY KEY (prefix, pattern, socket)
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS lessor_watching_of_socket ON lessor_watching (socket);";
+
+/// How many keys begin so; no more than are looked up.
+const COUNT_WITHIN: &str = "SELECT count(*) FROM (SELECT 1 FROM lessor_keys WHERE key >= ?1
+    AND key < ?1 || CAST(x'FF' AS TEXT) LIMIT 501)";
 
 /// What a client says on its socket.
 #[derive(Deserialize)]
@@ -46,7 +55,23 @@ struct Patterns {
 enum Said {
     Watched { number: u64, more: bool },
     Unwatched { number: u64 },
-    Failed(Problem),
+    Failed(Failure),
+}
+
+/// What was wrong, and with which message, where that is known.
+#[derive(Serialize)]
+struct Failure {
+    #[serde(flatten)]
+    problem: Problem,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    number: Option<u64>,
+}
+
+/// What a token has used.
+#[derive(Clone, Copy, Debug)]
+struct Used {
+    messages: Budget,
+    lookups: Budget,
 }
 
 /// Who watches what. The answers are for `objects.js`.
@@ -55,6 +80,8 @@ enum Said {
 pub struct Watchers {
     sql: Sql,
     layout: Layout,
+    /// By the names of tokens, which are few.
+    used: RefCell<Vec<(String, Used)>>,
 }
 
 #[wasm_bindgen]
@@ -66,7 +93,51 @@ impl Watchers {
     #[wasm_bindgen(constructor)]
     pub fn new(sql: Sql, shards: Option<String>) -> Result<Self> {
         sql.run(TABLES, Vec::new())?;
-        Ok(Self { sql, layout: Layout::read(shards.as_deref()).map_err(exception)? })
+        let layout = Layout::read(shards.as_deref()).map_err(exception)?;
+        Ok(Self { sql, layout, used: RefCell::default() })
+    }
+
+    /// How keys are spread over objects.
+    #[must_use]
+    pub fn layout(&self) -> String {
+        self.layout.name()
+    }
+
+    /// Admits keys that are used for the first time, all or none, and lists them: nothing, or a problem in JSON. `owner` is whose they
+    /// are, and how many keys that may have; without one nothing is counted.
+    ///
+    /// # Errors
+    /// An exception of the storage.
+    pub fn admit(&self, keys: Vec<String>, owner: &str) -> Result<String> {
+        if let Some(problem) = self.other_layout()? {
+            return text(&problem);
+        }
+        let Owner { name, keys: most, .. } = Owner::read(owner);
+        let listed = |key: &String| self.count("SELECT count(*) FROM lessor_keys WHERE key = ?", key);
+        let mut new = 0;
+        for key in &keys {
+            new += 1 - listed(key)?;
+        }
+        let owned = self.count("SELECT count(*) FROM lessor_keys WHERE owner = ?", name)?;
+        if let Some(most) = most
+            && new > 0
+            && owned + new > most
+        {
+            let detail = format!("the token has used {owned} keys, allowed are {most}: have some forgotten");
+            return text(&Kind::TooMany.because(detail));
+        }
+        for key in keys {
+            self.sql.run("INSERT OR IGNORE INTO lessor_keys VALUES (?, ?)", vec![key.into(), name.into()])?;
+        }
+        Ok(String::new())
+    }
+
+    /// Lists a key no more.
+    ///
+    /// # Errors
+    /// An exception of the storage.
+    pub fn drop_key(&self, key: &str) -> Result<()> {
+        self.sql.run("DELETE FROM lessor_keys WHERE key = ?", vec![key.into()])
     }
 
     /// Forgets all sockets but these, a list in JSON.
@@ -91,18 +162,16 @@ impl Watchers {
     ///
     /// # Errors
     /// An exception of the storage.
-    pub fn hear(&self, socket: &str, caller: &str, text: &str) -> Result<Array> {
-        let caller = Caller::looking_at(caller);
-        let heard = json::read(text)
-            .map_err(|error| Kind::Invalid.because(format!("the message is not as it should be: {error}")));
-        match heard.and_then(|heard| checked(heard, &caller)) {
-            Err(problem) => Ok(Array::of1(&said(&Said::Failed(problem)))),
+    pub fn hear(&self, now_ms: f64, socket: &str, looker: &str, text: &str) -> Result<Array> {
+        let looker = Looker::read(looker);
+        match self.understood(&looker, text, now_ms) {
+            Err(failure) => Ok(Array::of1(&said(&Said::Failed(failure)))),
             Ok(Heard::Unwatch(patterns)) => {
                 let query = "DELETE FROM lessor_watching WHERE prefix = ? AND pattern = ? AND socket = ?";
                 self.each(&patterns, socket, query)?;
                 Ok(Array::of1(&said(&Said::Unwatched { number: patterns.number })))
             }
-            Ok(Heard::Watch(patterns)) => self.watch(socket, patterns),
+            Ok(Heard::Watch(patterns)) => self.watch(socket, patterns, &looker, now_ms),
         }
     }
 
@@ -114,9 +183,11 @@ impl Watchers {
         let told = Array::new();
         for place in (0..news.length()).step_by(2) {
             let key = news.get(place);
-            self.sql.run("INSERT OR IGNORE INTO lessor_keys VALUES (?)", vec![key.clone()])?;
-            let query = "SELECT socket FROM lessor_watching WHERE prefix = 0 AND pattern = ?1 UNION
-                SELECT socket FROM lessor_watching WHERE prefix = 1 AND substr(?1, 1, length(pattern)) = pattern";
+            // Each beginning of the key is looked up: how many others are watched does not matter.
+            let query =
+                "WITH RECURSIVE lengths (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM lengths WHERE n < length(?1))
+                SELECT socket FROM lessor_watching WHERE prefix = 0 AND pattern = ?1 UNION
+                SELECT socket FROM lengths CROSS JOIN lessor_watching ON prefix = 1 AND pattern = substr(?1, 1, n)";
             for mut row in self.sql.rows(query, vec![key])? {
                 told.push(&row.text()?.into());
                 told.push(&(place + 1).into());
@@ -126,17 +197,22 @@ impl Watchers {
     }
 
     /// Takes a `WireList`, a text of JSON, and the key before the first one, if there is one: the last key of the page and
-    /// the first one of the next, if there is a next; and which objects to ask for leases.
+    /// the first one of the next, if there is a next; and which objects to ask for leases. Or a problem in JSON, alone.
     ///
     /// # Errors
     /// An exception of the storage, or of who asks.
-    pub fn list(&self, list: &str, after: &str) -> Result<Array> {
+    pub fn list(&self, now_ms: f64, looker: &str, list: &str, after: &str) -> Result<Array> {
         let list: List = json::read::<WireList>(list).map_err(exception)?.into();
         let limit = list.page_size();
         let from = list.start.as_ref().map_or("", Key::as_str);
         let mut keys = self.keys(&list.prefix, from, after, limit + 1)?;
         let next = if keys.len() > limit { keys.pop() } else { None };
         let last = keys.last().filter(|_| next.is_some());
+        // Over a binding nobody is counted.
+        let counted = if looker.is_empty() { Ok(()) } else { self.look_up(&Looker::read(looker), keys.len(), now_ms) };
+        if let Err(problem) = counted {
+            return Ok(Array::of1(&text(&problem)?.into()));
+        }
         let shown = |key: Option<&Key>| optional(key.map(Key::as_str));
         let answer = Array::of2(&shown(last), &shown(next.as_ref()));
         self.asks(&keys, &answer)?;
@@ -145,35 +221,96 @@ impl Watchers {
 }
 
 impl Watchers {
-    fn watch(&self, socket: &str, patterns: Patterns) -> Result<Array> {
-        let query = "SELECT count(*) FROM lessor_watching WHERE socket = ?";
-        let mut count = 0;
-        for mut row in self.sql.rows(query, vec![socket.into()])? {
-            count = row.number()?;
+    /// Keys that were used once are where they were then.
+    fn other_layout(&self) -> Result<Option<Problem>> {
+        let ours = self.layout.name();
+        self.sql.run("INSERT OR IGNORE INTO lessor_layout VALUES (1, ?)", vec![ours.as_str().into()])?;
+        for mut row in self.sql.rows("SELECT layout FROM lessor_layout", Vec::new())? {
+            let first = row.text()?;
+            if first != ours {
+                let detail = format!("leases are kept in {first}, and LESSOR_SHARDS says {ours}: set it back");
+                return Ok(Some(Kind::Unconfigured.because(detail)));
+            }
         }
+        Ok(None)
+    }
+
+    fn count(&self, query: &str, of: &str) -> Result<u64> {
+        self.sql.rows(query, vec![of.into()])?.next().map_or(Ok(0), |mut row| row.number())
+    }
+
+    /// A message that may be acted upon.
+    fn understood(&self, looker: &Looker, text: &str, now_ms: f64) -> core::result::Result<Heard, Failure> {
+        let failure = |number| move |problem| Failure { problem, number };
+        let spend = |used: &mut Used| used.messages.spend(1, looker.messages, now_ms);
+        self.spend(looker, spend)
+            .map_err(|wait_ms| too_many("messages", looker.messages, wait_ms))
+            .map_err(failure(None))?;
+        let unfit = |error| Kind::Invalid.because(format!("the message is not as it should be: {error}"));
+        let heard: Heard = json::read(text).map_err(unfit).map_err(failure(None))?;
+        let (Heard::Watch(Patterns { number, .. }) | Heard::Unwatch(Patterns { number, .. })) = &heard;
+        let number = Some(*number);
+        checked(heard, looker).map_err(failure(number))
+    }
+
+    /// Counts so many leases that are asked for.
+    fn look_up(&self, looker: &Looker, count: usize, now_ms: f64) -> core::result::Result<(), Problem> {
+        let count = u32::try_from(count).unwrap_or(u32::MAX);
+        self.spend(looker, |used| used.lookups.spend(count, looker.lookups, now_ms))
+            .map_err(|wait_ms| too_many("lookups", looker.lookups, wait_ms))
+    }
+
+    fn spend<T>(&self, looker: &Looker, spend: impl FnOnce(&mut Used) -> T) -> T {
+        let mut used = self.used.borrow_mut();
+        if let Some((_, used)) = used.iter_mut().find(|(name, _)| *name == looker.name) {
+            return spend(used);
+        }
+        let mut new = Used { messages: Budget::new(), lookups: Budget::new() };
+        let spent = spend(&mut new);
+        used.push((looker.name.clone(), new));
+        spent
+    }
+
+    fn watch(&self, socket: &str, patterns: Patterns, looker: &Looker, now_ms: f64) -> Result<Array> {
+        let number = Some(patterns.number);
+        let refused = |problem| Ok(Array::of1(&said(&Said::Failed(Failure { problem, number }))));
+        let count = self.count("SELECT count(*) FROM lessor_watching WHERE socket = ?", socket)?;
         let asked = patterns.keys.len() + patterns.prefixes.len();
         if count + asked as u64 > WATCHED {
             let detail = format!("{count} are watched already and {asked} more are asked for, allowed are {WATCHED}");
-            return Ok(Array::of1(&said(&Said::Failed(Kind::TooLarge.because(detail)))));
+            return refused(Kind::TooLarge.because(detail));
         }
-        self.each(&patterns, socket, "INSERT OR IGNORE INTO lessor_watching VALUES (?, ?, ?)")?;
-        let (mut keys, mut seen) = (Vec::new(), 0);
+        // What was asked for twice is not looked for twice.
+        let again =
+            |number: usize, prefix: &String| patterns.prefixes.iter().take(number).any(|before| before == prefix);
+        let prefixes = || patterns.prefixes.iter().enumerate().filter(|(number, prefix)| !again(*number, prefix));
+        let mut wanted = patterns.keys.len();
+        for (_, prefix) in prefixes() {
+            // Counted first: whoever is refused costs no more than that.
+            wanted += if wanted > STATES { 0 } else { self.count(COUNT_WITHIN, prefix)? as usize };
+        }
+        if let Err(problem) = self.look_up(looker, wanted.min(STATES), now_ms) {
+            return refused(problem);
+        }
+        let mut keys: Vec<Key> = Vec::new();
         let mut add = |key| {
             if !keys.contains(&key) {
                 keys.push(key);
             }
+            keys.len()
         };
-        patterns.keys.into_iter().for_each(&mut add);
-        for (number, prefix) in patterns.prefixes.iter().enumerate() {
-            // What was asked for twice, or is beyond the most, is not looked for.
-            if seen <= STATES && !patterns.prefixes.iter().take(number).any(|before| before == prefix) {
-                let found = self.keys(prefix, "", "", STATES + 1)?;
-                seen += found.len();
-                found.into_iter().for_each(&mut add);
+        let mut found = 0;
+        for key in &patterns.keys {
+            found = add(key.clone());
+        }
+        for (_, prefix) in prefixes() {
+            if found <= STATES {
+                found = self.keys(prefix, "", "", STATES + 1)?.into_iter().map(&mut add).last().unwrap_or(found);
             }
         }
-        let more = keys.len() > STATES || seen > STATES;
+        let more = found > STATES || wanted > STATES;
         keys.truncate(STATES);
+        self.each(&patterns, socket, "INSERT OR IGNORE INTO lessor_watching VALUES (?, ?, ?)")?;
         let watched = |more| said(&Said::Watched { number: patterns.number, more });
         let answer = Array::of2(&watched(more), &watched(true));
         self.asks(&keys, &answer)?;
@@ -216,19 +353,23 @@ impl Watchers {
     }
 }
 
-fn checked(heard: Heard, caller: &Caller) -> core::result::Result<Heard, Problem> {
+fn checked(heard: Heard, looker: &Looker) -> core::result::Result<Heard, Problem> {
     let (Heard::Watch(patterns) | Heard::Unwatch(patterns)) = &heard;
-    patterns.keys.iter().try_for_each(|key| caller.may(Role::Read, key))?;
+    patterns.keys.iter().try_for_each(|key| looker.may_within(key.as_str()))?;
     for prefix in &patterns.prefixes {
         if prefix.len() > Key::MAX_LEN {
             let detail = format!("a prefix has {} bytes, allowed are {}", prefix.len(), Key::MAX_LEN);
             return Err(Kind::Invalid.because(detail));
         }
-        caller.may_within(Role::Read, prefix)?;
+        looker.may_within(prefix)?;
     }
     Ok(heard)
 }
 
 fn said(said: &Said) -> JsValue {
     serde_json::to_string(said).unwrap_or_default().into()
+}
+
+fn text(problem: &Problem) -> Result<String> {
+    json::write(problem, exception)
 }

@@ -18,8 +18,8 @@ use crate::watch::Watch;
 ///
 /// The [crate's documentation](crate) says how it wakes followers, and what its errors are.
 ///
-/// The operations of candidates need a token of the role `candidate`, [`revoke`](lessor::StorageExt::revoke) and
-/// [`list`](lessor::StorageExt::list) one of the role `admin`.
+/// The operations of candidates need a token of the role `candidate`, [`revoke`](lessor::StorageExt::revoke) one of the role `admin`; to look, and to
+/// [list](lessor::StorageExt::list) the keys that it is for, a token of any role will do.
 ///
 /// ```
 /// use lessor_http::HttpStorage;

@@ -24,13 +24,16 @@ pub struct Problem {
     pub status: u16,
     /// What is wrong with this request, for people.
     pub detail: String,
+    /// In how many ms it may be asked for again, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after_ms: Option<u64>,
 }
 
 impl Problem {
     /// A problem of this kind, with this HTTP status; `detail` says what is wrong with this request.
     #[must_use]
     pub fn new(kind: impl Into<String>, status: u16, detail: impl Into<String>) -> Self {
-        Self { kind: kind.into(), status, detail: detail.into() }
+        Self { kind: kind.into(), status, detail: detail.into(), retry_after_ms: None }
     }
 }
 

@@ -19,9 +19,11 @@ use ureq::http::{HeaderName, HeaderValue};
 
 mod bucket;
 mod proxy;
+mod socket;
 
 pub use bucket::{Bucket, SECRET};
 pub use proxy::{Event, Proxy};
+pub use socket::Socket;
 
 /// A token that may do everything.
 pub const ADMIN: &str = "admin-token-for-tests-0123456789";
@@ -48,10 +50,11 @@ pub const SERVICE: Worker = Worker {
     modules: &[
         "wasm/worker.js",
         "wasm/js/objects.js",
+        "wasm/js/restarting.js",
         "wasm/js/service.js",
         "wasm/page.html",
-        "wasm/build/index.js",
-        "wasm/build/index_bg.wasm",
+        "wasm/build/module.js",
+        "wasm/build/module_bg.wasm",
     ],
     classes: &[("LEASES", "LeaseObject"), ("WATCH", "WatchObject")],
     scheduled: false,
@@ -125,7 +128,10 @@ impl Default for Setting {
 impl Setting {
     /// Another Worker with the same settings.
     pub fn of(worker: Worker) -> Self {
-        let token = |token: &str, role: &str| format!("{{\"token\": \"{token}\", \"role\": \"{role}\"}}");
+        // The contract of a storage knows no bound of what was seen before.
+        let limits = "{\"ahead\": 9007199254740991}";
+        let token =
+            |token: &str, role: &str| format!("{{\"token\": \"{token}\", \"role\": \"{role}\", \"limits\": {limits}}}");
         let team = format!("{{\"token\": \"{TEAM}\", \"role\": \"candidate\", \"prefixes\": [\"team-a/\"]}}");
         let tokens = [token(ADMIN, "admin"), token(CANDIDATE, "candidate"), token(READER, "read"), team].join(", ");
         let next = format!("[{}]", token(NEXT, "candidate"));
@@ -251,6 +257,12 @@ impl Workerd {
     pub fn kill_and_restart(&mut self) {
         self.kill();
         (self.child, self.port) = spawn(self.folder.path(), self.port);
+    }
+
+    /// The same with other settings, of the same Worker.
+    pub fn restart_with(&mut self, setting: &Setting) {
+        fs::write(self.folder.path().join("config.capnp"), setting.config()).expect("the configuration can be written");
+        self.kill_and_restart();
     }
 
     /// Ends the process at once.

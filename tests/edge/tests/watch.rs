@@ -1,62 +1,11 @@
 //! The watch as it is spoken: states, changes, who may see what, and what outlives eviction and restart.
 
-use std::net::TcpStream;
-
-use lessor_edge_tests::{ADMIN, CANDIDATE, NEXT, READER, Setting, TEAM, TESTS, Workerd, pause, until};
+use lessor_edge_tests::{ADMIN, CANDIDATE, NEXT, READER, Setting, Socket, TEAM, TESTS, Workerd, pause, until};
 use serde_json::{Value, json};
 use std::time::Duration;
-use tungstenite::client::IntoClientRequest;
-use tungstenite::{Message, WebSocket};
 
 /// How long the platform keeps an object in memory that only has sockets that may sleep, and a little more.
 const EVICTED_AFTER: Duration = Duration::from_secs(11);
-
-struct Socket(WebSocket<TcpStream>);
-
-impl Socket {
-    fn open(workerd: &Workerd, header: &str, value: &str) -> Self {
-        let address = workerd.url().trim_start_matches("http://").to_owned();
-        let mut request = format!("ws://{address}/v1/watch").into_client_request().unwrap();
-        request
-            .headers_mut()
-            .append(tungstenite::http::HeaderName::from_bytes(header.as_bytes()).unwrap(), value.parse().unwrap());
-        let stream = TcpStream::connect(address).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
-        Self(tungstenite::client(request, stream).unwrap().0)
-    }
-
-    fn of(workerd: &Workerd, token: &str) -> Self {
-        Self::open(workerd, "authorization", &format!("Bearer {token}"))
-    }
-
-    fn say(&mut self, text: &str) {
-        self.0.send(Message::text(text)).unwrap();
-    }
-
-    /// The next message.
-    fn hear(&mut self) -> Value {
-        loop {
-            match self.0.read().unwrap() {
-                Message::Text(text) => return serde_json::from_str(&text).unwrap_or_else(|_| json!(text.as_str())),
-                Message::Close(frame) => panic!("closed: {frame:?}"),
-                _ => {}
-            }
-        }
-    }
-
-    /// All messages up to and with the answer to what was said.
-    fn ask(&mut self, text: &str) -> Vec<Value> {
-        self.say(text);
-        let mut heard = Vec::new();
-        loop {
-            heard.push(self.hear());
-            let last = heard.last().unwrap();
-            if ["watched", "unwatched", "failed"].iter().any(|word| last.get(word).is_some()) {
-                return heard;
-            }
-        }
-    }
-}
 
 fn acquire(workerd: &Workerd, key: &str, id: &str, session: u32, after: u64, ttl_ms: u64) -> Value {
     let body = format!(
@@ -149,7 +98,7 @@ fn limits_of_a_watch() {
     ] {
         assert_eq!(socket.ask(&said)[0]["failed"]["type"], kind, "{said:.100}");
     }
-    socket.0.send(Message::binary(vec![0xff, 0xfe])).unwrap();
+    socket.say_bytes(vec![0xff, 0xfe]);
     assert_eq!(socket.hear()["failed"]["type"], "invalid");
     assert!(socket.ask(&many(1000)).last().unwrap().get("watched").is_some());
     assert_eq!(
@@ -247,7 +196,10 @@ fn keys_are_listed() {
     for bad in ["?limit=0", "?limit=1001", "?limit=x", "?order=desc", "?prefix=%ff", "?after=x%0A9999"] {
         assert_eq!(list(bad).status, 400, "{bad}");
     }
-    assert_eq!(workerd.call("GET", "/v1/keys", Some(CANDIDATE), None).status, 403);
+    // As those who watch, whoever may look at all of these keys may list them.
+    assert_eq!(workerd.call("GET", "/v1/keys", Some(TEAM), None).status, 403);
+    assert_eq!(workerd.call("GET", "/v1/keys?prefix=team-a%2F", Some(TEAM), None).status, 200);
+    assert_eq!(workerd.call("GET", "/v1/keys", Some(CANDIDATE), None).status, 200);
 }
 
 /// In order, whatever objects they are in; and what a watch asks for twice is told once.

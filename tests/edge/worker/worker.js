@@ -8,14 +8,14 @@ class Leases {
   #leases;
   #fault = new rust.Fault();
 
-  constructor(sql) {
-    this.#leases = new rust.Leases(sql);
+  constructor(...of) {
+    this.#leases = new rust.Leases(...of);
   }
 
-  run(now, errand, payload) {
+  run(now, errand, payload, ...more) {
     const fault = /"acquire":{"key":"fault\/(\w+)/.exec(payload)?.[1];
     // After something was written.
-    const answer = this.#leases.run(now, errand, payload);
+    const answer = this.#leases.run(now, errand, payload, ...more);
     if (fault === "panic") this.#fault.panic();
     if (fault === "mess") this.#fault.mess(50);
     if (fault === "exhaust") this.#fault.exhaust();
@@ -54,10 +54,17 @@ const rusts = rust.default;
 // As the platform does when an object has too much to do.
 const overloaded = () => Promise.reject(Object.assign(new Error("Durable Object is overloaded."), { overloaded: true }));
 
+// As a Worker with another layout does.
+const elsewhere = async (env) => {
+  const [answer] = await env.LEASES.getByName("shard/4/1").run("ask", '[{"get":{"key":"k"}}]');
+  return new Response(answer);
+};
+
 export default {
   fetch(request, env, ctx) {
     const path = new URL(request.url).pathname;
     if (path === "/v1-starts") return Response.json(starts);
+    if (path === "/v1-elsewhere") return elsewhere(env);
     if (!path.startsWith("/v1")) return new rusts(ctx, env).fetch(request);
     const getByName = (name) => (name === "key/fault/overload" ? { run: overloaded } : env.LEASES.getByName(name));
     return leases.fetch(request, { ...env, LEASES: { getByName } });

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use lessor::{Id, Key, Lease, Term};
-use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
 #[cfg(test)]
@@ -29,8 +28,17 @@ enum Said {
     Change(Seen),
     Watched { number: u64 },
     Unwatched { number: u64 },
-    Failed(IgnoredAny),
+    Failed(Refusal),
 }
+
+/// Why nothing of a message was done.
+#[derive(Deserialize)]
+struct Refusal {
+    status: Option<u16>,
+}
+
+/// The token has said too much lately.
+const TOO_MANY: u16 = 429;
 
 #[derive(Deserialize)]
 struct Seen {
@@ -57,6 +65,8 @@ pub(super) struct Follow {
     watched: usize,
     asked: Option<Asked>,
     number: u64,
+    /// Nothing is said until the next heartbeat.
+    pauses: bool,
 }
 
 struct Followed {
@@ -109,14 +119,14 @@ impl Follow {
     pub(super) fn connected(&mut self) {
         self.parts.clear();
         self.gone.clear();
-        (self.watched, self.asked) = (0, None);
+        (self.watched, self.asked, self.pauses) = (0, None, false);
         self.keys.values_mut().for_each(|followed| followed.stage = Stage::New);
         self.new = self.keys.keys().cloned().collect();
     }
 
     /// The next message, if there is anything to say and it may be said.
     pub(super) fn say(&mut self) -> Option<String> {
-        if self.asked.is_some() {
+        if self.asked.is_some() || self.pauses {
             return None;
         }
         let gone: Vec<_> = self.gone.iter().take(TOGETHER).cloned().collect();
@@ -167,9 +177,9 @@ impl Follow {
                     self.done(asked);
                 }
             }
-            Said::Failed(_) => {
+            Said::Failed(Refusal { status }) => {
                 if let Some(asked) = self.asked.take() {
-                    self.failed(asked);
+                    if status == Some(TOO_MANY) { self.put_off(asked) } else { self.failed(asked) }
                 }
             }
         }
@@ -214,8 +224,19 @@ impl Follow {
         }
     }
 
+    /// It is said once more, after a heartbeat.
+    fn put_off(&mut self, asked: Asked) {
+        self.pauses = true;
+        if asked.watch {
+            self.parts.push(asked.keys);
+        } else {
+            self.gone.extend(asked.keys);
+        }
+    }
+
     /// A heartbeat: whether a message has been without an answer for too long.
     pub(super) fn overdue(&mut self) -> bool {
+        self.pauses = false;
         self.asked.as_mut().is_some_and(|asked| {
             asked.age += 1;
             asked.age > 2

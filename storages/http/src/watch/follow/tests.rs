@@ -169,3 +169,30 @@ fn answers_that_do_not_fit() {
     follow.hear(r#"{"watched": {"number": 1, "more": false}}"#);
     assert!(!follow.overdue());
 }
+
+/// A service that has heard too much lately hears the same again, later, and not in more messages.
+#[test]
+fn too_many_messages() {
+    let mut follow = Follow::default();
+    follow.keep(&keys(0..3));
+    let refuse = |follow: &mut Follow| follow.hear(r#"{"failed": {"type": "too-many", "status": 429, "detail": ""}}"#);
+    let watched = [("watch".to_owned(), 3)];
+    for _ in 0..2 {
+        assert_eq!(said(&mut follow).unwrap().2.len(), 3);
+        assert_eq!(refuse(&mut follow), None);
+        assert_eq!(follow.say(), None, "until the next heartbeat");
+        assert!(!follow.overdue());
+    }
+    assert_eq!(settle(&mut follow), watched);
+    follow.keep(&BTreeSet::new());
+    assert_eq!(said(&mut follow).unwrap().0, "unwatch");
+    refuse(&mut follow);
+    follow.overdue();
+    assert_eq!(settle(&mut follow), [("unwatch".to_owned(), 3)]);
+    // What was put off is nothing to the next connection, which begins anew.
+    follow.keep(&keys(0..3));
+    said(&mut follow);
+    refuse(&mut follow);
+    follow.connected();
+    assert_eq!(settle(&mut follow), watched);
+}

@@ -1,0 +1,88 @@
+//! Budgets: how much is done for a token within a minute.
+
+/// So much a minute, all at once if need be; what was used comes back evenly.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Budget {
+    used: f64,
+    /// By the clock of whoever counts, which may step.
+    at_ms: f64,
+}
+
+const MINUTE_MS: f64 = 60_000.0;
+
+impl Budget {
+    pub(crate) const fn new() -> Self {
+        Self { used: 0.0, at_ms: 0.0 }
+    }
+
+    /// Uses so much of this many a minute.
+    ///
+    /// # Errors
+    /// In how many ms as much will be there again; nothing was used. What is more than a whole minute's is done once a whole minute's is
+    /// there, and is used up for longer: else nobody could ever ask for it.
+    pub(crate) fn spend(&mut self, count: u32, a_minute: u32, now_ms: f64) -> Result<(), u64> {
+        let all = f64::from(a_minute);
+        if a_minute == 0 {
+            return Err(MINUTE_MS as u64);
+        }
+        let back = (now_ms - self.at_ms).max(0.0) / MINUTE_MS * all;
+        (self.used, self.at_ms) = ((self.used - back).max(0.0), now_ms);
+        let wanted = f64::from(count).min(all);
+        let missing = self.used + wanted - all;
+        if missing > 0.0 {
+            return Err((missing / all * MINUTE_MS).ceil() as u64);
+        }
+        self.used += f64::from(count);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_used_comes_back() {
+        let mut budget = Budget::new();
+        let start = 1e12;
+        assert_eq!(budget.spend(50, 60, start), Ok(()));
+        assert_eq!(budget.spend(10, 60, start), Ok(()));
+        assert_eq!(budget.spend(1, 60, start), Err(1_000));
+        assert_eq!(budget.spend(1, 60, start + 999.0), Err(1));
+        assert_eq!(budget.spend(1, 60, start + 1_000.0), Ok(()));
+        assert_eq!(budget.spend(60, 60, start + 61_000.0), Ok(()));
+    }
+
+    /// What is refused uses nothing.
+    #[test]
+    fn refused() {
+        let mut budget = Budget::new();
+        assert_eq!(budget.spend(60, 60, 1e12), Ok(()));
+        for _ in 0..100 {
+            assert_eq!(budget.spend(30, 60, 1e12), Err(30_000));
+        }
+        assert_eq!(budget.spend(30, 60, 1e12 + 30_000.0), Ok(()));
+    }
+
+    #[test]
+    fn more_than_all() {
+        let mut budget = Budget::new();
+        assert_eq!(budget.spend(180, 60, 1e12), Ok(()));
+        assert_eq!(budget.spend(1, 60, 1e12), Err(121_000));
+        assert_eq!(budget.spend(1, 60, 1e12 + 121_000.0), Ok(()));
+    }
+
+    /// A clock that steps back gives nothing, and takes nothing.
+    #[test]
+    fn a_clock_that_steps() {
+        let mut budget = Budget::new();
+        assert_eq!(budget.spend(60, 60, 1e12), Ok(()));
+        assert_eq!(budget.spend(1, 60, 1e12 - 1e9), Err(1_000));
+        assert_eq!(budget.spend(1, 60, 1e12 - 1e9 + 1_000.0), Ok(()));
+    }
+
+    #[test]
+    fn none_at_all() {
+        assert!(Budget::new().spend(1, 0, 1e12).is_err());
+    }
+}
