@@ -72,6 +72,8 @@ impl Server {
             command.arg(format!("-{part}.localSocket={}", socket.display()));
         }
         command.arg(format!("-s3.config={}", self.configuration().display()));
+        // Whoever may do everything would create each bucket that is named.
+        command.arg("-s3.autoCreateBucket=false");
         // Neither is a part of what the storage asks.
         command.args(["-s3.port.iceberg=0", "-s3.port.lance=0", "-master.volumeSizeLimitMB=64", "-volume.max=8"]);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
