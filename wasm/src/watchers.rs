@@ -183,6 +183,8 @@ impl Watchers {
         let told = Array::new();
         for place in (0..news.length()).step_by(2) {
             let key = news.get(place);
+            // Nearly always it is listed: but not if this object is younger than the key.
+            self.sql.run("INSERT OR IGNORE INTO lessor_keys VALUES (?, '')", vec![key.clone()])?;
             // Each beginning of the key is looked up: how many others are watched does not matter.
             let query =
                 "WITH RECURSIVE lengths (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM lengths WHERE n < length(?1))

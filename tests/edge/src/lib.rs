@@ -60,16 +60,35 @@ pub const SERVICE: Worker = Worker {
     scheduled: false,
 };
 
+/// The same, where nobody is told of changes, and nobody keeps a list.
+pub const UNWATCHED: Worker = Worker { classes: &[("LEASES", "LeaseObject")], ..SERVICE };
+
 /// The same with faults that can be planted, and candidates.
 pub const TESTS: Worker = Worker {
     modules: &[
         "tests/edge/worker/worker.js",
+        "tests/edge/worker/planted.js",
         "wasm/js/objects.js",
         "wasm/js/service.js",
         "tests/edge/worker/build/index.js",
         "tests/edge/worker/build/index_bg.wasm",
     ],
     classes: &[("LEASES", "LeaseObject"), ("WATCH", "WatchObject"), ("CANDIDATES", "Candidate")],
+    scheduled: false,
+};
+
+/// The service with faults that can be planted, by a module that is made as its own.
+pub const FAULTY: Worker = Worker {
+    modules: &[
+        "tests/edge/worker/own/worker.js",
+        "tests/edge/worker/planted.js",
+        "wasm/js/objects.js",
+        "wasm/js/restarting.js",
+        "wasm/js/service.js",
+        "tests/edge/worker/own/build/module.js",
+        "tests/edge/worker/own/build/module_bg.wasm",
+    ],
+    classes: &[("LEASES", "LeaseObject"), ("WATCH", "WatchObject")],
     scheduled: false,
 };
 

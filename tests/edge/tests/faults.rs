@@ -5,7 +5,7 @@ use std::thread;
 use std::time::Duration;
 
 use lessor::{SystemTimer, Timer};
-use lessor_edge_tests::{ADMIN, CANDIDATE, Setting, TESTS, Workerd, until};
+use lessor_edge_tests::{ADMIN, CANDIDATE, FAULTY, Setting, TESTS, Worker, Workerd, until};
 
 fn claim(key: &str, session: u32) -> (String, String) {
     let body = format!("{{\"id\": \"a\", \"session\": \"{session:032x}\", \"ttl_ms\": 60000}}");
@@ -13,9 +13,8 @@ fn claim(key: &str, session: u32) -> (String, String) {
 }
 
 /// A panic, one that leaves a mess behind, memory that runs out: 500 at once. All others are served meanwhile.
-#[test]
-fn a_fault_harms_nobody_else() {
-    let workerd = Workerd::start(&Setting::of(TESTS));
+fn harms_nobody_else(worker: Worker) {
+    let workerd = Workerd::start(&Setting::of(worker));
     let acquire = |key: &str, session: u32| {
         let (path, body) = claim(key, session);
         workerd.call("POST", &path, Some(CANDIDATE), Some(&body))
@@ -58,10 +57,21 @@ fn a_fault_harms_nobody_else() {
     assert_eq!(workerd.call("GET", "/v1/keys/other-1", Some(ADMIN), None).json()["lease"]["term"], 1);
 }
 
+#[test]
+fn a_fault_harms_nobody_else() {
+    harms_nobody_else(FAULTY);
+}
+
+/// In a Worker of one's own, which worker-build has built.
+#[test]
+fn a_fault_harms_nobody_else_in_a_worker_of_ones_own() {
+    harms_nobody_else(TESTS);
+}
+
 /// In a batch a fault is the answer of its own key only.
 #[test]
 fn a_fault_in_a_batch() {
-    let workerd = Workerd::start(&Setting::of(TESTS));
+    let workerd = Workerd::start(&Setting::of(FAULTY));
     let ask = |key: &str| format!("{{\"get\": {{\"key\": \"{key}\"}}}}");
     let fault = format!("{{\"acquire\": {{\"key\": \"fault/panic\", \"claim\": {}}}}}", claim("", 1).1);
     let batch = format!("[{}, {fault}, {}]", ask("one"), ask("two"));

@@ -1,6 +1,6 @@
 //! The watch as it is spoken: states, changes, who may see what, and what outlives eviction and restart.
 
-use lessor_edge_tests::{ADMIN, CANDIDATE, NEXT, READER, Setting, Socket, TEAM, TESTS, Workerd, pause, until};
+use lessor_edge_tests::{ADMIN, CANDIDATE, NEXT, READER, Setting, Socket, TEAM, TESTS, UNWATCHED, Workerd, pause, until};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -250,4 +250,16 @@ fn unknown_keys_cost_no_write() {
     assert_eq!(written(), 0);
     acquire(&workerd, "known", "a", 1, 0, 60_000);
     assert!(written() > 0, "this would find it");
+}
+
+/// Where a list was not kept from the beginning, a key is listed from its next change on.
+#[test]
+fn a_list_that_begins_later() {
+    let mut workerd = Workerd::start(&Setting::of(UNWATCHED));
+    acquire(&workerd, "old", "a", 1, 0, 60_000);
+    workerd.restart_with(&Setting::default());
+    let listed = |workerd: &Workerd| workerd.call("GET", "/v1/keys", Some(ADMIN), None).json()["keys"].clone();
+    assert_eq!(listed(&workerd), json!([]));
+    release(&workerd, "old", 1);
+    until("it is listed", || (listed(&workerd)[0]["key"] == "old").then_some(()));
 }

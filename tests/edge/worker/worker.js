@@ -3,31 +3,9 @@
 import * as rust from "./build/index.js";
 import { guarded, objects } from "../../../wasm/js/objects.js";
 import { service } from "../../../wasm/js/service.js";
+import { planted } from "./planted.js";
 
-class Leases {
-  #leases;
-  #fault = new rust.Fault();
-
-  constructor(...of) {
-    this.#leases = new rust.Leases(...of);
-  }
-
-  run(now, errand, payload, ...more) {
-    const fault = /"acquire":{"key":"fault\/(\w+)/.exec(payload)?.[1];
-    // After something was written.
-    const answer = this.#leases.run(now, errand, payload, ...more);
-    if (fault === "panic") this.#fault.panic();
-    if (fault === "mess") this.#fault.mess(50);
-    if (fault === "exhaust") this.#fault.exhaust();
-    return answer;
-  }
-
-  tidy = (now) => this.#leases.tidy(now);
-  news = (now) => this.#leases.news(now);
-  told = (last) => this.#leases.told(last);
-}
-
-const classes = objects({ ...rust, Leases });
+const classes = objects({ ...rust, Leases: planted(rust) });
 
 // How often the objects were made.
 const starts = { LeaseObject: 0, WatchObject: 0 };
