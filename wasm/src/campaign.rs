@@ -23,6 +23,12 @@ const TABLES: &str = "
 CREATE TABLE IF NOT EXISTS lessor_ticket (one INTEGER PRIMARY KEY CHECK (one = 1), ticket TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS lessor_scheduled (name TEXT PRIMARY KEY, at_ms INTEGER NOT NULL) WITHOUT ROWID;";
 
+/// When to look again at a storage that could not be used.
+const AFTER_FAILURE: Duration = Duration::from_secs(10);
+
+/// An alarm that should have come so long ago will not.
+const LOST_MS: u64 = 60_000;
+
 /// Leadership that is handed on: to a handler of requests, of queued messages, of a schedule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lead {
@@ -128,19 +134,58 @@ impl Campaign {
         &self,
         job: impl FnOnce(Leadership) -> J,
     ) -> Result<Option<core::result::Result<J::Output, Lost>>> {
-        let awake = self.wake()?;
+        let awake = match self.wake() {
+            Ok(awake) => awake,
+            Err(error) => {
+                // The platform tries an alarm that failed a few times, and then never again.
+                self.arm(Some(AFTER_FAILURE), true).await?;
+                return Err(error);
+            }
+        };
         let wake_in = awake.step().await;
         self.arm(wake_in, false).await?;
         let Some(leadership) = awake.candidate.leadership() else { return Ok(None) };
-        let (done, over) = oneshot::channel::<()>();
-        let work = async {
-            let outcome = leadership.run(job(leadership.clone())).await;
-            drop(done);
-            outcome
-        };
-        let (outcome, wake_in) = join(work, awake.steps(wake_in, over)).await;
+        let (outcome, wake_in) = awake.meanwhile(leadership.run(job(leadership.clone())), wake_in).await;
         self.arm(wake_in, false).await?;
         Ok(Some(outcome))
+    }
+
+    /// Hands over: a job that is under way is dropped, the lease is released, and others may lead for the cool-off. Whether this candidate led.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    ///
+    /// # Cancel safety
+    /// It may or may not have handed over.
+    pub async fn resign(&self) -> Result<bool> {
+        let awake = self.wake()?;
+        // What it knows may be old: the storage has the last word.
+        let wake_in = awake.step().await;
+        let leads = awake.candidate.leadership().is_some();
+        let wake_in = if leads {
+            // An error says that there is no driver any more, and then there is no term either.
+            let (_, wake_in) = awake.meanwhile(awake.candidate.resign(), Some(Duration::ZERO)).await;
+            wake_in
+        } else {
+            wake_in
+        };
+        self.arm(wake_in, false).await?;
+        Ok(leads)
+    }
+
+    /// Ends the campaign, for a place that is given up: hands over, if this candidate leads, and sets no alarm any more. What calls
+    /// [`run`](Self::run), [`lead`](Self::lead) or [`ensure`](Self::ensure) after that begins another one.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    ///
+    /// # Cancel safety
+    /// It may or may not have ended. Call it again.
+    pub async fn stop(&self) -> Result<()> {
+        let awake = self.wake()?;
+        let _ = awake.step().await;
+        let _ = awake.meanwhile(awake.candidate.shutdown(), Some(Duration::ZERO)).await;
+        self.state.storage().delete_alarm().await
     }
 
     /// Whether this candidate leads: asks the storage, and hands the leadership on for the time that is left.
@@ -183,7 +228,8 @@ impl Campaign {
         Ok(first.then_some(lead))
     }
 
-    /// Sets the alarm if there is none: a watchdog for a cron trigger, and what starts the campaign.
+    /// Sets the alarm if there is none, or if it should have come a minute ago and was lost: a watchdog for a cron trigger, and what starts
+    /// the campaign.
     ///
     /// # Errors
     /// The alarm cannot be used.
@@ -192,7 +238,9 @@ impl Campaign {
     /// The alarm may or may not have been set.
     pub async fn ensure(&self) -> Result<()> {
         let storage = self.state.storage();
-        if storage.get_alarm().await?.is_none() {
+        let due_ms = storage.get_alarm().await?.and_then(|due_ms| u64::try_from(due_ms).ok());
+        let now_ms = worker::Date::now().as_millis();
+        if due_ms.is_none_or(|due_ms| due_ms.saturating_add(LOST_MS) < now_ms) {
             storage.set_alarm(Duration::from_millis(1)).await?;
         }
         Ok(())
@@ -257,6 +305,17 @@ impl Awake {
         // How often it has failed before is forgotten between events: it is not asked in haste.
         let least = if step.status.failures > 0 { driver.config().retry_interval / 2 } else { Duration::ZERO };
         step.wake_in.map(|wake_in| wake_in.max(least))
+    }
+
+    /// Does this, and steps meanwhile: in how long the next one is due then.
+    async fn meanwhile<F: Future>(&self, what: F, wake_in: Option<Duration>) -> (F::Output, Option<Duration>) {
+        let (done, over) = oneshot::channel::<()>();
+        let work = async {
+            let outcome = what.await;
+            drop(done);
+            outcome
+        };
+        join(work, self.steps(wake_in, over)).await
     }
 
     /// Goes on with steps until it is over, and ends between two of them: else the next instance gets no ticket.

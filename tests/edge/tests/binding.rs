@@ -87,3 +87,24 @@ fn a_schedule_is_led_for_once() {
     assert_eq!((lead(1000), lead(999)), (None, None), "again, and too late");
     assert_eq!((lead(2000), lead(2000)), (Some(1), None));
 }
+
+/// Who resigns lets another lead, and comes back as a follower; who stops is not there any more.
+#[test]
+fn candidates_give_up() {
+    let workerd = Workerd::start(&Setting::of(TESTS));
+    let names = ["a", "b"];
+    names.iter().for_each(|name| drop(get(&workerd, &format!("/{name}/start"))));
+    let (first, term) = until("a leader", || leader(&workerd, &names));
+    let second = names.into_iter().find(|name| *name != first).unwrap();
+    assert_eq!(get(&workerd, &format!("/{second}/resign")), json!(false), "it does not lead");
+    assert_eq!(get(&workerd, &format!("/{first}/resign")), json!(true));
+    assert_eq!(until("another leader", || leader(&workerd, &[second])), (second.to_owned(), term + 1));
+    until("it follows", || get(&workerd, &format!("/{first}/alarm")).as_u64());
+
+    get(&workerd, &format!("/{second}/stop"));
+    assert_eq!(get(&workerd, &format!("/{second}/alarm")), Value::Null);
+    assert_eq!(until("the first leads again", || leader(&workerd, &[&first])), (first.clone(), term + 2));
+    assert_eq!(get(&workerd, &format!("/{second}/alarm")), Value::Null, "it has gone");
+    get(&workerd, &format!("/{second}/start"));
+    until("it is back", || get(&workerd, &format!("/{second}/alarm")).as_u64());
+}

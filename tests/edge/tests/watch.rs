@@ -1,6 +1,8 @@
 //! The watch as it is spoken: states, changes, who may see what, and what outlives eviction and restart.
 
-use lessor_edge_tests::{ADMIN, CANDIDATE, NEXT, READER, Setting, Socket, TEAM, TESTS, UNWATCHED, Workerd, pause, until};
+use lessor_edge_tests::{
+    ADMIN, CANDIDATE, NEXT, READER, Setting, Socket, TEAM, TESTS, UNWATCHED, Workerd, pause, until,
+};
 use serde_json::{Value, json};
 use std::time::Duration;
 

@@ -163,6 +163,9 @@ impl DurableObject for Candidate {
                 Response::from_json(&self.campaign.lead_once("test", scheduled_ms).await?)
             }
             (Some("lead"), _) => Response::from_json(&self.campaign.lead().await?),
+            (Some("resign"), _) => Response::from_json(&self.campaign.resign().await?),
+            (Some("stop"), _) => Response::from_json(&self.campaign.stop().await?),
+            (Some("alarm"), _) => Response::from_json(&self.state.storage().get_alarm().await?),
             (Some("die"), _) => {
                 self.state.storage().put("dead", true).await?;
                 Response::from_json(&())
