@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use futures::future::{join, join_all};
-use lessor::storage::{Acquired, Claim, ErrorKind, Get, Renewed, Reply};
+use lessor::storage::{Acquired, Claim, ErrorKind, Get, Release, Renewal, Renewed, Reply, Request};
 use lessor::{Key, Storage, Term, Value};
 use lessor_mysql::sqlx::mysql::MySqlPool;
 use lessor_mysql::sqlx::{AssertSqlSafe, Executor};
@@ -17,13 +17,35 @@ use crate::support::{
     term,
 };
 
+/// A flight may take an eighth of what its senders wait; longer ones are made smaller.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// So many keys, with a session of its own each.
 fn claims(count: u128) -> Vec<Claim> {
     (0..count).map(|number| claim(&format!("{number:04}"), 1 + number)).collect()
 }
 
+/// These, from somebody who waits so long that they travel as one, however slow the machine is.
+fn patiently<R: Into<Request>>(some: impl IntoIterator<Item = R>) -> Vec<Request> {
+    let mut some = requests(some);
+    for request in &mut some {
+        match request {
+            Request::Acquire(Claim { patience, .. })
+            | Request::Renew(Renewal { patience, .. })
+            | Request::Release(Release { patience, .. })
+            | Request::Get(Get { patience, .. }) => *patience = Some(PATIENCE),
+            other => panic!("{other:?}"),
+        }
+    }
+    some
+}
+
 async fn lead(storage: &MySqlStorage, claims: &[Claim]) {
-    for acquired in storage.call_all(requests(claims.to_vec())).await {
+    lead_all(storage, requests(claims.to_vec())).await;
+}
+
+async fn lead_all(storage: &MySqlStorage, claims: Vec<Request>) {
+    for acquired in storage.call_all(claims).await {
         assert_eq!(granted_reply(acquired), Term::FIRST);
     }
 }
@@ -136,25 +158,25 @@ fn a_thousand_keys() {
         let storage = MySqlStorage::new(&pool);
         let claims = claims(KEYS);
         let (begun, updates) = (run_so_far(&pool, "COM_BEGIN").await, run_so_far(&pool, "COM_UPDATE").await);
-        lead(&storage, &claims).await;
+        lead_all(&storage, patiently(claims.clone())).await;
         // What is locked beside them is not read for them.
         let insert = "INSERT INTO lessor_leases VALUES ('beside', NULL, 'h', 1, 1, 1, 1, 1, NULL)";
         run(&pool, insert).await;
         let mut other = pool.begin().await.unwrap();
         other.execute("SELECT * FROM lessor_leases WHERE `key` = 'beside' FOR UPDATE").await.unwrap();
         for round in 1..=3 {
-            for renewed in storage.call_all(requests(claims.iter().map(|claim| renewal(claim, Term::FIRST)))).await {
+            for renewed in storage.call_all(patiently(claims.iter().map(|claim| renewal(claim, Term::FIRST)))).await {
                 let Ok(Reply::Renewed(Renewed::Extended { version, .. })) = renewed else { panic!("{renewed:?}") };
                 assert_eq!(version.get(), 1 + round);
             }
         }
         assert_eq!(number(&pool, "SELECT COUNT(*) FROM lessor_leases WHERE version = 4").await, KEYS as i64);
-        let looks = requests(claims.iter().map(|claim| Get::new(claim.key.clone())));
+        let looks = patiently(claims.iter().map(|claim| Get::new(claim.key.clone())));
         for (lease, claim) in storage.call_all(looks).await.into_iter().zip(&claims) {
             let Ok(Reply::Got(Some(lease))) = lease else { panic!("{lease:?}") };
             assert_eq!((lease.id.as_ref(), lease.version.get()), (Some(&claim.id), 4));
         }
-        for released in storage.call_all(requests(claims.iter().map(crate::support::release))).await {
+        for released in storage.call_all(patiently(claims.iter().map(crate::support::release))).await {
             assert_eq!(released, Ok(Reply::Released));
         }
         other.rollback().await.unwrap();
@@ -191,12 +213,12 @@ fn some_publish_another_value() {
             for (place, value) in changed {
                 claims[place].value = value;
             }
-            for renewed in storage.call_all(requests(claims.iter().map(|claim| renewal(claim, Term::FIRST)))).await {
+            for renewed in storage.call_all(patiently(claims.iter().map(|claim| renewal(claim, Term::FIRST)))).await {
                 let Ok(Reply::Renewed(Renewed::Extended { version, .. })) = renewed else { panic!("{renewed:?}") };
                 assert_eq!(version.get(), 1 + round);
             }
             assert_eq!(run_so_far(&pool, "COM_UPDATE").await - updates, 1 + count as i64);
-            let looks = requests(claims.iter().map(|claim| Get::new(claim.key.clone())));
+            let looks = patiently(claims.iter().map(|claim| Get::new(claim.key.clone())));
             for (lease, claim) in storage.call_all(looks).await.into_iter().zip(&claims) {
                 let Ok(Reply::Got(Some(lease))) = lease else { panic!("{lease:?}") };
                 assert_eq!((&lease.value, lease.version.get()), (&claim.value, 1 + round), "{}", claim.key);
