@@ -8,7 +8,8 @@ use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use futures::executor::block_on;
 use lessor::{SystemTimer, Timer};
@@ -146,12 +147,24 @@ impl Server {
         field(&said, name).and_then(|number| number.parse().ok()).unwrap_or_default()
     }
 
-    /// How many messages its clients have sent, requests among them.
+    /// Counts the messages of its clients from now on, requests among them.
     ///
     /// # Panics
     /// If it does not answer.
     #[must_use]
-    pub fn messages(&self) -> u64 {
+    pub fn messages(&self) -> Messages<'_> {
+        let mut messages = Messages { server: self, counted: self.in_msgs() };
+        let mut unchanged = 0;
+        while unchanged < 10 {
+            thread::sleep(Duration::from_millis(5));
+            let counted = self.in_msgs();
+            unchanged = if counted == messages.counted { unchanged + 1 } else { 0 };
+            messages.counted = counted;
+        }
+        messages
+    }
+
+    fn in_msgs(&self) -> u64 {
         self.number("/varz", "in_msgs")
     }
 
@@ -231,4 +244,33 @@ fn field(said: &str, name: &str) -> Option<String> {
     let (_, rest) = said.split_once(&format!("\"{name}\":"))?;
     let end = rest.find([',', '\n', '}'])?;
     Some(rest[..end].trim().trim_matches('"').to_owned())
+}
+
+/// What its clients send to a server.
+///
+/// It adds a message to its count a moment after it has answered it: who counts at once may miss the last one.
+#[derive(Debug)]
+pub struct Messages<'a> {
+    server: &'a Server,
+    counted: u64,
+}
+
+impl Messages<'_> {
+    /// So many have come since this was last asked, neither fewer nor more.
+    ///
+    /// # Panics
+    /// If there are others.
+    #[track_caller]
+    pub fn are(&mut self, expected: u64, what: &str) {
+        let began = Instant::now();
+        let came = loop {
+            let came = self.server.in_msgs() - self.counted;
+            if came >= expected || began.elapsed() > PATIENCE {
+                break came;
+            }
+            thread::sleep(Duration::from_millis(1));
+        };
+        assert_eq!(came, expected, "{what}");
+        self.counted += came;
+    }
 }

@@ -11,30 +11,23 @@ use crate::{MINUTE, claim, extended, granted, key, release, renewal, server, sto
 fn one_request_each() {
     let server = server();
     let (leader, follower) = (storage(&server), storage(&server));
-    let mut before = 0;
-    let mut costs = || {
-        let now = server.messages();
-        let cost = now - before;
-        before = now;
-        cost
-    };
     block_on(async {
         leader.check().await.unwrap();
-        costs();
+        let mut messages = server.messages();
         let claimed = claim("k", 1);
         let term = granted(leader.acquire(claimed.clone()).await);
-        assert_eq!(costs(), 2, "a look at a key that was never seen, and the grant");
+        messages.are(2, "a look at a key that was never seen, and the grant");
         for _ in 0..100 {
             extended(leader.renew(renewal(&claimed, term)).await);
         }
-        assert_eq!(costs(), 100, "a renewal is one message");
+        messages.are(100, "a renewal is one message");
         for _ in 0..100 {
             let refused = follower.acquire(claim("k", 2)).await.unwrap();
             assert!(matches!(refused, Acquired::Refused { .. }));
         }
-        assert_eq!(costs(), 100, "a poll is one request");
+        messages.are(100, "a poll is one request");
         leader.release(release(&claimed)).await.unwrap();
-        assert_eq!(costs(), 1, "a release");
+        messages.are(1, "a release");
         // However many keys there are, and however often each was written.
         assert_eq!(server.kept(), 1);
     });
@@ -51,14 +44,14 @@ fn a_watched_poll_is_free() {
         let mut wakeups = follower.subscribe(&key("k"));
         assert!(wakeups.is_complete());
         woken(&mut wakeups).await;
-        let before = server.messages();
+        let mut messages = server.messages();
         for _ in 0..100 {
             extended(leader.renew(renewal(&claimed, term)).await);
             let looks = claim("k", 2).after(Some(term)).max_age(MINUTE);
             assert!(matches!(follower.acquire(looks).await.unwrap(), Acquired::Refused { .. }));
             assert_eq!(wakeups.next().now_or_never(), None, "a renewal wakes nobody");
         }
-        assert_eq!(server.messages() - before, 100);
+        messages.are(100, "the renewals alone");
     });
 }
 
