@@ -21,6 +21,9 @@ const ADVICE: TlsAdvice = TlsAdvice::new(
 /// What may be wrong where the first thing that is asked on a connection breaks it.
 const STRANGER: &str = "if it goes on like that, another program may listen there, or one that speaks TLS (https://)";
 
+/// What may be wrong where a connection ends before TLS has begun.
+const PLAIN: &str = "if it goes on like that, the server may not speak TLS (http://)";
+
 /// Why there is no answer, and what may be done about it.
 #[derive(Debug)]
 pub(crate) struct Failure {
@@ -114,10 +117,19 @@ fn to(cluster: &Cluster) -> String {
 fn unreachable(cluster: &Cluster, error: &(dyn StdError + 'static)) -> Failure {
     let io = chain(error).find_map(|error| error.downcast_ref::<io::Error>());
     let error = match io {
+        Some(io) if cluster.shown().starts_with("https:") && hung_up(io.kind()) => {
+            AdapterError::no_connection(to(cluster), io, ErrorKind::Transient).advising(PLAIN)
+        }
         Some(io) => unreached(&to(cluster), io, ADVICE),
         None => AdapterError::no_connection(to(cluster), innermost(error), ErrorKind::Transient),
     };
     Failure { error: error.into(), cause: Cause::Unreached }
+}
+
+/// There was somebody, who did not go on.
+const fn hung_up(kind: io::ErrorKind) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+    matches!(kind, ConnectionReset | ConnectionAborted | BrokenPipe | UnexpectedEof)
 }
 
 /// What a member answered.
