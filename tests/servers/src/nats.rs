@@ -8,8 +8,7 @@ use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures::executor::block_on;
 use lessor::{SystemTimer, Timer};
@@ -18,6 +17,7 @@ use tempfile::TempDir;
 
 pub use cluster::Cluster;
 
+use crate::elections::{now, sleep_until};
 use crate::family;
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -156,7 +156,7 @@ impl Server {
         let mut messages = Messages { server: self, counted: self.in_msgs() };
         let mut unchanged = 0;
         while unchanged < 10 {
-            thread::sleep(Duration::from_millis(5));
+            pause(Duration::from_millis(5));
             let counted = self.in_msgs();
             unchanged = if counted == messages.counted { unchanged + 1 } else { 0 };
             messages.counted = counted;
@@ -262,15 +262,19 @@ impl Messages<'_> {
     /// If there are others.
     #[track_caller]
     pub fn are(&mut self, expected: u64, what: &str) {
-        let began = Instant::now();
+        let give_up = now().saturating_add(PATIENCE);
         let came = loop {
             let came = self.server.in_msgs() - self.counted;
-            if came >= expected || began.elapsed() > PATIENCE {
+            if came >= expected || now() > give_up {
                 break came;
             }
-            thread::sleep(Duration::from_millis(1));
+            pause(Duration::from_millis(1));
         };
         assert_eq!(came, expected, "{what}");
         self.counted += came;
     }
+}
+
+fn pause(time: Duration) {
+    sleep_until(now().saturating_add(time));
 }
