@@ -40,7 +40,7 @@ pub struct Lease {
     /// For how long the newest grant, renewal or reservation was given.
     pub ttl: Duration,
     /// How much of that was left when the storage answered. Zero: expired or released. Where nobody has the key, and yet some is
-    /// left: it was released in favour of somebody, and is reserved for so long.
+    /// left: it was released in favour of somebody, and is reserved for so long; or it was revoked, and nobody is granted it for so long.
     pub time_left: Duration,
     /// How long ago the term was granted, by the storage's clock. `None`: nobody holds the lease, or the storage does
     /// not know.

@@ -43,7 +43,7 @@ use crate::text::{Id, Value};
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Record {
-    /// Who may renew and release. `None`: released.
+    /// Who may renew and release. `None`: released. [`NOBODY`](Session::NOBODY): revoked, and not granted to anybody before it ends.
     pub session: Option<Session>,
     /// Who held the lease last; or for whom the key is reserved since its release.
     pub id: Id,
@@ -114,8 +114,10 @@ impl Record {
     /// | | anything else, its own expired lease included | lost | untouched |
     /// | release | the session matches, live or not | released | no session; if it names a successor, reserved: its id, ttl and expires are those of the reservation, else expires is 0 |
     /// | | anything else | released: there is nothing to do | untouched |
-    /// | revoke | there is a session, live or not, and the term is the one that it names, if any | revoked: the lease as it was | no session, a term of its own, expires is 0 |
-    /// | | anything else | revoked: nothing | untouched |
+    /// | revoke | of another term than it names; no record; no session | revoked: nothing | untouched |
+    /// | | live, nobody's, not `now`: it was revoked before | revoked: nothing | untouched |
+    /// | | live, not `now` | revoked: the lease as it was | nobody's session, a term of its own: nobody can renew it, and it ends when it would have ended |
+    /// | | expired, or `now` | revoked: the lease as it was | no session, a term of its own, expires is 0 |
     /// | get | always | the lease | untouched |
     ///
     /// After a step back of the storage's clock a lease seems to end later than its ttl from now. It never shows more
@@ -228,26 +230,34 @@ impl Record {
         Self { session: None, version: self.version.next(), expires_ms: 0, ..self.clone() }
     }
 
-    /// Takes the lease from its holder: the record is released, in a term of its own, so that what the holder still
-    /// writes can be refused from now on.
+    /// Takes the lease from its holder, in a term of its own, so that what the holder still writes can be refused from now on.
     fn revoke(current: Option<&Self>, revoke: &Revoke, now_ms: u64) -> Verdict {
         let meant = |record: &&Self| record.session.is_some() && revoke.term.is_none_or(|term| term == record.term);
-        let Some(record) = current.filter(meant) else {
+        // While its holder may still believe in it, nobody else is to.
+        let waits = |record: &Self| !revoke.now && record.is_live(now_ms);
+        let ends = |record: &&Self| !waits(record) || record.session != Some(Session::NOBODY);
+        let Some(record) = current.filter(meant).filter(ends) else {
             return Verdict::new(Reply::Revoked(None), None);
+        };
+        let taken = if waits(record) {
+            Self { session: Some(Session::NOBODY), version: record.version.next(), ..record.clone() }
+        } else {
+            record.freed()
         };
         // After the last term nothing is granted any more anyhow.
         let term = record.term.next().unwrap_or(record.term);
-        let revoked = Self { term, since_ms: now_ms, ..record.freed() };
+        let revoked = Self { term, since_ms: now_ms, ..taken };
         Verdict::new(Reply::Revoked(Some(record.lease(now_ms))), Some(revoked))
     }
 
     /// What others may see of the record.
     #[must_use]
     pub fn lease(&self, now_ms: u64) -> Lease {
-        let held = self.session.is_some();
+        let held = self.session.is_some_and(|session| session != Session::NOBODY);
+        let bound_ms = if self.session.is_some() { self.left(now_ms) } else { self.reserved_ms(now_ms) };
         Lease {
             id: held.then(|| self.id.clone()),
-            time_left: Duration::from_millis(if held { self.left(now_ms) } else { self.reserved_ms(now_ms) }),
+            time_left: Duration::from_millis(bound_ms),
             age: held.then(|| Duration::from_millis(now_ms.saturating_sub(self.since_ms))),
             value: self.value.clone(),
             ..Lease::new(self.term, self.version, Duration::from_millis(self.ttl_ms))

@@ -359,9 +359,12 @@ impl Get {
 
 /// An operator takes the lease from its holder, whoever that is: a force-release.
 ///
-/// The key is free at once, in a term of its own: what the former holder still writes can be refused by its term from
-/// then on. The former holder itself learns of it from its next renewal, and believes in its leadership until then:
-/// the reply shows for how long at most. Work that is not fenced may overlap for that long.
+/// From then on the holder can neither renew nor release it, and what it still writes can be refused: the key has a new term, in which
+/// nobody leads. The holder itself learns of it from its next renewal, and believes in its leadership until then, or until its lease ends
+/// by itself. So nobody else is granted the key before that end: work does not overlap. It takes a ttl at most.
+///
+/// With [`now`](Self::now) the key is free at once. Work may overlap then, until the former holder's next renewal or its lease's end: that
+/// is for a holder that is known to be gone, and for resources that [fence](crate::guide::fencing).
 ///
 /// Name the [term](Self::term) that is meant if you saw it: a revoke that lingered in the network, or is sent again
 /// since its answer was lost, then never takes the lease of a successor.
@@ -381,19 +384,27 @@ pub struct Revoke {
     pub key: Key,
     /// Only the lease of this term. `None`: of whatever term.
     pub term: Option<Term>,
+    /// The key is free at once, not when the lease would have ended. It also frees a key that was revoked before and still waits for that.
+    pub now: bool,
 }
 
 impl Revoke {
     /// The revocation of this key's lease, whoever holds it.
     #[must_use]
     pub const fn new(key: Key) -> Self {
-        Self { key, term: None }
+        Self { key, term: None, now: false }
     }
 
     /// Sets [`term`](Self::term).
     #[must_use]
     pub fn term(self, term: Option<Term>) -> Self {
         Self { term, ..self }
+    }
+
+    /// Sets [`now`](Self::now).
+    #[must_use]
+    pub fn now(self, now: bool) -> Self {
+        Self { now, ..self }
     }
 }
 

@@ -14,6 +14,11 @@ pub struct Session {
 }
 
 impl Session {
+    /// All bits zero: no candidate's. A lease has it that was taken from its holder and has not ended yet, so that nobody renews or releases it.
+    ///
+    /// A candidate draws it once in 2^128 times; a storage that takes sessions from strangers refuses it.
+    pub const NOBODY: Self = Self { high: 0, low: 0 };
+
     /// Makes a session of 128 bits. They have to be unpredictable, and never the same twice: whoever has them holds
     /// the lease.
     #[must_use]

@@ -35,7 +35,8 @@ impl Record {
     /// * The first line names the layout. What reads another number must refuse it, and write nothing over it.
     /// * Each line is a name, a space, and all up to the line feed that ends it. Ids and values have no control characters, so
     ///   nothing is escaped. The lines are those above, in that order.
-    /// * Numbers are decimal. A session is 32 lowercase hexadecimal digits, or `-` where nobody holds the lease.
+    /// * Numbers are decimal. A session is 32 lowercase hexadecimal digits, or `-` where the lease was released. All zeros: it was
+    ///   revoked, and is nobody's until it ends.
     /// * The last line is left out where nothing is published; `value ` and nothing more is an empty value.
     ///
     /// Two records are equal if and only if their bytes are. **A session is a secret**: whoever reads the bytes can act for the holder.

@@ -40,6 +40,11 @@ fn left(record: &Record, now_ms: u64) -> Duration {
     Duration::from_millis(record.expires_ms.saturating_sub(now_ms))
 }
 
+/// It was revoked, and has not ended yet, or was not granted since.
+fn is_nobodys(record: &Record) -> bool {
+    record.session == Some(Session::NOBODY)
+}
+
 /// The record after this change.
 fn changed(record: &Record, change: impl FnOnce(&mut Record)) -> Record {
     let mut record = record.clone();
@@ -83,6 +88,14 @@ pub(crate) fn shown(fault: Option<Fault>, record: &Record, mut lease: Lease, now
         }
         Some(Fault::ReservedShowsItsSuccessor) if reserved(record, now_ms) => {
             lease.id = Some(record.id.clone());
+            return lease;
+        }
+        Some(Fault::RevokedShowsItsHolder) if is_nobodys(record) => {
+            lease.id = Some(record.id.clone());
+            return lease;
+        }
+        Some(Fault::RevokedShowsNoTimeLeft) if is_nobodys(record) => {
+            lease.time_left = Duration::ZERO;
             return lease;
         }
         Some(Fault::AgeInSeconds) => lease.age.map(|age| age.as_secs() * 1000),
@@ -151,6 +164,10 @@ fn bend(fault: Fault, record: &mut Record, revoked: bool, claim: &mut Claim, now
         Fault::OutdatedIsGrantedAfterExpiry if !released && !live && outdated => claim.after = Some(record.term),
         Fault::RevokedIsGrantedToTheOutdated if revoked && outdated => claim.after = Some(record.term),
         Fault::ExpiresEarly if !mine => record.expires_ms = record.expires_ms.saturating_sub(record.ttl_ms / 5),
+        Fault::RevokedIsTakenBackByItsHolder if is_nobodys(record) && record.id == claim.id => {
+            record.session = Some(claim.session);
+        }
+        Fault::RevokedNeverEnds if is_nobodys(record) && !live => record.expires_ms = now_ms + 1,
         Fault::NeverExpires if !mine && !released && !live => record.expires_ms = now_ms + 1,
         Fault::GuardBindsReleased if released && claim.takeover != Takeover::Expired => {
             return Some(Duration::from_millis(record.ttl_ms));
@@ -331,6 +348,9 @@ pub(crate) fn release(
         Some(Fault::ReleaseGoesById) if claimed_by == Some(&record.id) => {
             release.session = record.session.unwrap_or(release.session);
         }
+        Some(Fault::RevokedIsReleasedByItsHolder) if is_nobodys(record) && claimed_by == Some(&record.id) => {
+            release.session = Session::NOBODY;
+        }
         Some(Fault::RevokedReleaseEndsTheNextReign) if revoked == Some(release.session) => {
             release.session = record.session.unwrap_or(release.session);
         }
@@ -363,10 +383,17 @@ pub(crate) fn revoke(
     now_ms: u64,
 ) -> (Option<Lease>, Write) {
     let mut revoke = revoke.clone();
-    if fault == Some(Fault::RevokeIgnoresTheTerm) {
-        revoke.term = None;
+    let mut held = current.cloned();
+    match (fault, &mut held) {
+        (Some(Fault::RevokeIgnoresTheTerm), _) => revoke.term = None,
+        (Some(Fault::RevokedIsFreeAtOnce), _) => revoke.now = true,
+        (Some(Fault::RevokedWaitsAllTheSame), Some(record)) if is_nobodys(record) => revoke.now = false,
+        (Some(Fault::RevokedIsRevokedAgain), Some(record)) if is_nobodys(record) => {
+            record.session = Some(Session::from_bits(1));
+        }
+        _ => {}
     }
-    let (Reply::Revoked(before), write) = judge(current, revoke, now_ms, Term::FIRST) else {
+    let (Reply::Revoked(before), write) = judge(held.as_ref(), revoke, now_ms, Term::FIRST) else {
         unreachable!("a revoke is answered as one")
     };
     let Some(current) = current else {

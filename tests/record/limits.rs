@@ -18,7 +18,7 @@ fn the_age_of_a_term_counts_from_its_grant() {
         ("after a release", Some(released()), claim(7).into(), NOW),
         ("the own expired lease", Some(expired(1)), claim(7).into(), NOW),
         ("taken over", Some(expired(2)), claim(7).into(), NOW),
-        ("revoked", Some(held_by(2)), Revoke::new(key()).into(), NOW),
+        ("revoked", Some(held_by(2)), revoke().into(), NOW),
     ];
     for (case, record, request, since_ms) in rows {
         let written = judge(record.as_ref(), request).1.unwrap();
@@ -171,7 +171,7 @@ fn arithmetic_saturates() {
     let worn = with(held_by(1), |record| (record.version, record.since_ms) = (Version::new(u64::MAX), 0));
     let renewed = judge(Some(&worn), renewal_for(Duration::MAX, 7)).0;
     assert_eq!(renewed, Reply::Renewed(Renewed::extended(Version::new(u64::MAX))));
-    for request in [Request::from(release()), Revoke::new(key()).into()] {
+    for request in [Request::from(release()), revoke().into()] {
         assert_eq!(judge(Some(&worn), request).1.unwrap().version, Version::new(u64::MAX));
     }
     assert_eq!(worn.lease(u64::MAX).age, Some(ms(u64::MAX)));

@@ -66,6 +66,11 @@ fn release() -> Release {
     Release::new(key(), session(1))
 }
 
+/// An operator's, at once.
+fn revoke() -> Revoke {
+    Revoke::new(key()).now(true)
+}
+
 /// The release of candidate 1, in favour of another.
 fn transfer_to(candidate: u128, within: Duration) -> Release {
     release().successor(Some(Successor::new(id(candidate), within)))

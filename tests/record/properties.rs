@@ -23,7 +23,9 @@ enum Step {
         reserves: Option<(usize, u64)>,
     },
     /// An operator takes the lease.
-    Revoke,
+    Revoke {
+        now: bool,
+    },
     /// Goes on with a new session.
     Rejoin {
         candidate: usize,
@@ -65,7 +67,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (candidate.clone(), prop::option::of((candidate.clone(), 0..500_u64)))
             .prop_map(|(candidate, reserves)| Step::Release { candidate, reserves }),
         1 => candidate.prop_map(|candidate| Step::Rejoin { candidate }),
-        1 => Just(Step::Revoke),
+        1 => any::<bool>().prop_map(|now| Step::Revoke { now }),
         4 => (0..300_u64).prop_map(|ms| Step::Wait { ms }),
         1 => (0..10_000_u64).prop_map(|ms| Step::TurnBack { ms }),
     ]
@@ -104,14 +106,14 @@ impl History {
         })
     }
 
-    /// How much a live lease has left.
+    /// How much a live lease has left, also one that was taken from its holder.
     fn left(&self) -> Duration {
-        let lease = self.record.as_ref().map(|record| record.lease(self.now_ms)).filter(Lease::is_live);
-        lease.map_or(Duration::ZERO, |lease| lease.time_left)
+        let held = self.record.as_ref().filter(|record| record.session.is_some());
+        held.map_or(Duration::ZERO, |record| record.lease(self.now_ms).time_left)
     }
 
     fn owner(&self) -> Option<Session> {
-        self.record.as_ref().filter(|record| record.lease(self.now_ms).is_live())?.session
+        self.record.as_ref().filter(|_| !self.left().is_zero())?.session
     }
 
     /// Applies the step, and checks what has to hold of it.
@@ -199,17 +201,26 @@ impl History {
                     self.record = Some(record);
                 }
             }
-            Step::Revoke => {
-                ended = owner.is_some();
-                let (reply, write) = judge_at(self.record.as_ref(), Revoke::new(key()), self.now_ms, Term::FIRST);
+            Step::Revoke { now } => {
+                ended = now && owner.is_some();
+                let waits = !now && owner.is_some();
+                let revoke = Revoke::new(key()).now(now);
+                let (reply, write) = judge_at(self.record.as_ref(), revoke, self.now_ms, Term::FIRST);
                 let held = before.as_ref().filter(|before| before.session.is_some());
+                let held = held.filter(|_| !waits || owner != Some(Session::NOBODY));
                 let shown = held.map(|before| before.lease(self.now_ms));
                 assert_eq!(reply, Reply::Revoked(shown), "a revoke shows what it took");
                 assert_eq!(write.is_some(), held.is_some(), "a revoke is for what somebody holds");
                 if let Some(record) = write {
-                    assert!(record.session.is_none() && Some(record.term) > self.newest, "a term of its own");
+                    assert!(Some(record.term) > self.newest, "a term of its own");
+                    assert_eq!(record.session, waits.then_some(Session::NOBODY), "nobody's until its end, or free");
                     self.newest = Some(record.term);
                     self.record = Some(record);
+                    assert_eq!(
+                        self.left(),
+                        if waits { left } else { Duration::ZERO },
+                        "it ends when it would have ended"
+                    );
                 }
             }
             Step::Rejoin { candidate } => self.sessions[candidate] += 1,
@@ -222,7 +233,8 @@ impl History {
         if let Some(record) = &self.record {
             let lease = record.lease(self.now_ms);
             assert!(lease.time_left <= lease.ttl, "{lease:?} has more left than its ttl");
-            assert!(lease.id.is_some() == record.session.is_some(), "a lease names its holder until released");
+            let held = record.session.is_some_and(|session| session != Session::NOBODY);
+            assert!(lease.id.is_some() == held, "a lease names its holder until released or revoked");
         }
     }
 }
@@ -291,7 +303,7 @@ proptest! {
             prop_assert_eq!(matches!(reply, Reply::Acquired(Acquired::Granted { .. })), write.is_some());
             let (reply, write) = judge(renewal.clone().into());
             prop_assert_eq!(matches!(reply, Reply::Renewed(Renewed::Extended { .. })), write.is_some());
-            let (reply, write) = judge(Revoke::new(key()).into());
+            let (reply, write) = judge(revoke().into());
             prop_assert_eq!(matches!(reply, Reply::Revoked(Some(_))), write.is_some());
             let _ = judge(release().into());
             let _ = judge(transfer_to(2, ttl).into());

@@ -142,7 +142,7 @@ fn a_reservation_is_over_when_its_time_is() {
         assert_eq!(asked(&reserved, now_ms), left.map(ms), "{case}");
     }
     let held = with(held_by(1), |record| (record.id, record.term) = (id(2), term(6)));
-    for freed in [Request::from(release()), Revoke::new(key()).into()] {
+    for freed in [Request::from(release()), revoke().into()] {
         let free = judge(Some(&held), freed).1.unwrap();
         for now_ms in [0, NOW - TTL, NOW - 1, NOW, NOW + 1, NOW + TTL] {
             assert_eq!(asked(&free, now_ms), None);
@@ -167,21 +167,78 @@ fn revoke_keeps_to_the_table() {
             (record.since_ms, record.expires_ms) = (NOW, 0);
         });
         let reply = Reply::Revoked(Some(record.lease(NOW)));
-        assert_eq!(judge(Some(&record), Revoke::new(key())), (reply, Some(after)), "{case}");
+        assert_eq!(judge(Some(&record), revoke()), (reply.clone(), Some(after.clone())), "{case}");
+        if case == "expired" {
+            assert_eq!(
+                judge(Some(&record), Revoke::new(key())),
+                (reply, Some(after)),
+                "{case}: there is nothing to wait for"
+            );
+        }
     }
     for (case, record) in [("no record", None), ("released", Some(released())), ("reserved", Some(reserved_for(2)))] {
         for number in [0, 7] {
-            let revoke = Revoke::new(key()).term(Term::new(number));
+            assert_eq!(judge(record.as_ref(), Revoke::new(key())), (Reply::Revoked(None), None), "{case}");
+            let revoke = revoke().term(Term::new(number));
             assert_eq!(judge(record.as_ref(), revoke), (Reply::Revoked(None), None), "{case}");
         }
     }
     let record = held_by(2);
     for other in [6, 8] {
-        let revoke = Revoke::new(key()).term(Some(term(other)));
+        let revoke = revoke().term(Some(term(other)));
         assert_eq!(judge(Some(&record), revoke), (Reply::Revoked(None), None), "another's term");
     }
-    let revoke = Revoke::new(key()).term(Some(term(7)));
-    assert_eq!(judge(Some(&record), revoke), judge(Some(&record), Revoke::new(key())), "the term that is meant");
+    let meant = revoke().term(Some(term(7)));
+    assert_eq!(judge(Some(&record), meant), judge(Some(&record), revoke()), "the term that is meant");
+}
+
+/// R1, R5: what is revoked without haste is nobody's until its lease would have ended: neither its former holder nor others get it, and
+/// nobody can renew or release it. Then it is as any expired one.
+#[test]
+fn a_revoked_lease_lasts_until_its_end() {
+    for of in [1, 2] {
+        for (case, record, number) in
+            [("live", held_by(of), 8), ("in the last term", in_last_term(held_by(of)), Term::LAST.get())]
+        {
+            let softly = Revoke::new(key());
+            let (reply, write) = judge(Some(&record), softly.clone());
+            assert_eq!(reply, Reply::Revoked(Some(record.lease(NOW))), "{case}");
+            let revoked = write.unwrap();
+            let after = with(record.clone(), |record| {
+                (record.session, record.term) = (Some(Session::NOBODY), term(number));
+                (record.version, record.since_ms) = (Version::new(21), NOW);
+            });
+            assert_eq!(revoked, after, "{case}");
+            let Lease { id, age, time_left, .. } = revoked.lease(NOW);
+            assert_eq!((id, age, time_left), (None, None, record.lease(NOW).time_left), "{case}");
+            assert!(revoked.wakes_followers(Some(&record)));
+
+            let left = time_left.as_millis() as u64;
+            let lost = Reply::Renewed(Renewed::lost(Some(revoked.lease(NOW))));
+            for number in [7, number] {
+                assert_eq!(judge(Some(&revoked), renewal(number)), (lost.clone(), None), "{case}");
+            }
+            assert_eq!(judge(Some(&revoked), release()), (Reply::Released, None), "{case}");
+            for takeover in [Takeover::Expired, Takeover::ReleasedOnly, Takeover::Unchanged(revoked.version)] {
+                let claim = claim(number).takeover(takeover);
+                assert_eq!(judge(Some(&revoked), claim), refuses(&revoked, left), "{case}");
+            }
+            assert_eq!(judge(Some(&revoked), softly.clone()), (Reply::Revoked(None), None), "{case}");
+            let now = judge(Some(&revoked), revoke()).1.unwrap();
+            assert_eq!((now.session, now.expires_ms, now.lease(NOW).time_left), (None, 0, ms(0)), "{case}: at once");
+            // Once it has ended whoever revokes it frees it.
+            let freed = judge_at(Some(&revoked), softly, NOW + left, Term::FIRST).1.unwrap();
+            assert_eq!((freed.session, freed.expires_ms), (None, 0), "{case}");
+        }
+        let revoked = judge(Some(&held_by(of)), Revoke::new(key())).1.unwrap();
+        let left = revoked.lease(NOW).time_left.as_millis() as u64;
+        let claims = |now_ms, takeover| judge_at(Some(&revoked), claim(8).takeover(takeover), now_ms, Term::FIRST).0;
+        let granted = Reply::Acquired(Acquired::granted(term(9), Version::new(22)));
+        assert_ne!(claims(NOW + left - 1, Takeover::Expired), granted);
+        assert_eq!(claims(NOW + left, Takeover::Expired), granted);
+        assert_eq!(claims(NOW + left, Takeover::Unchanged(revoked.version)), granted);
+        assert_ne!(claims(NOW + left, Takeover::ReleasedOnly), granted, "who goes by an own clock goes by it here");
+    }
 }
 
 /// R4, R5, R6: what is taken from its holder by authority begins a term of its own: neither a renewal nor a repeated
@@ -189,7 +246,7 @@ fn revoke_keeps_to_the_table() {
 #[test]
 fn a_revoked_lease_is_over() {
     for record in [held_by(1), expired(1)] {
-        let revoked = judge(Some(&record), Revoke::new(key())).1.unwrap();
+        let revoked = judge(Some(&record), revoke()).1.unwrap();
         for number in [7, 8] {
             let lost = Reply::Renewed(Renewed::lost(Some(revoked.lease(NOW))));
             assert_eq!(judge(Some(&revoked), renewal(number)), (lost, None));
@@ -198,7 +255,7 @@ fn a_revoked_lease_is_over() {
             assert_eq!(judge(Some(&revoked), claim(after)), refuses(&revoked, 0));
         }
         assert_eq!(judge(Some(&revoked), release()), (Reply::Released, None));
-        assert_eq!(judge(Some(&revoked), Revoke::new(key())), (Reply::Revoked(None), None));
+        assert_eq!(judge(Some(&revoked), revoke()), (Reply::Revoked(None), None));
         let watched = claim(8).takeover(Takeover::ReleasedOnly);
         assert_eq!(judge(Some(&revoked), watched), grants(9, 22), "it needs no watching");
     }
@@ -256,8 +313,8 @@ fn followers_hear_of_a_lease_that_is_handed_over() {
         ("reserved for it", reserved_for(1), claim(7).into(), true),
         ("released", held_by(1), release().into(), true),
         ("released to another", held_by(1), transfer_to(2, ms(TTL)).into(), true),
-        ("revoked", held_by(2), Revoke::new(key()).into(), true),
-        ("revoked in the last term", in_last_term(held_by(2)), Revoke::new(key()).into(), true),
+        ("revoked", held_by(2), revoke().into(), true),
+        ("revoked in the last term", in_last_term(held_by(2)), revoke().into(), true),
     ];
     for (case, before, request, wakes) in rows {
         let written = judge(Some(&before), request).1.unwrap();

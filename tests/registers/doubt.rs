@@ -26,7 +26,7 @@ fn asking_again_heals() {
         let term = a.wins(Some(term));
         assert_eq!(term.get(), 2, "{lost:?}");
         shelf.lose(lost);
-        let revoke = Revoke::new(key()).term(Some(term));
+        let revoke = Revoke::new(key()).term(Some(term)).now(true);
         operator.run(operator.storage.revoke(revoke.clone())).unwrap_err();
         operator.run(operator.storage.revoke(revoke)).unwrap();
         assert_eq!(operator.lease().term.get(), 3, "{lost:?}: it is not taken twice");

@@ -23,7 +23,7 @@ fn each_change_wakes_once() {
     a.run(a.storage.release(Release::new(key(), a.claim().session))).unwrap();
     assert_eq!(wakeups.next().now_or_never(), Some(Some(())), "a release");
     let term = a.wins(Some(term));
-    a.run(a.storage.revoke(Revoke::new(key()).term(Some(term)))).unwrap();
+    a.run(a.storage.revoke(Revoke::new(key()).term(Some(term)).now(true))).unwrap();
     assert_eq!(wakeups.next().now_or_never(), Some(Some(())), "a grant and a revoke");
     assert_eq!(wakeups.next().now_or_never(), None);
 }

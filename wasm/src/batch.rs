@@ -6,6 +6,7 @@ use lessor_wire::{Problem, WireList, WireRequest};
 use serde::Serialize;
 
 use crate::access::{Caller, Role};
+use crate::json::Unread;
 use crate::limits::{ASKS, LISTED, Ttl};
 use crate::problem::Kind;
 use crate::route::Layout;
@@ -35,13 +36,26 @@ pub(crate) enum Place {
 
 impl Batch {
     /// The requests of this caller.
-    pub(crate) fn of(caller: &Caller, requests: Vec<WireRequest>, ttl: Ttl, layout: Layout) -> Result<Self, Problem> {
+    pub(crate) fn of(
+        caller: &Caller,
+        requests: Vec<Result<WireRequest, Unread>>,
+        ttl: Ttl,
+        layout: Layout,
+    ) -> Result<Self, Problem> {
         if requests.len() > ASKS {
             return Err(Kind::TooLarge.because(format!("{} requests, allowed are {ASKS}", requests.len())));
         }
         let mut admission = Admission { caller, ttl, keys: Vec::new(), listed: 0 };
         let (mut places, mut named) = (Vec::with_capacity(requests.len()), Vec::new());
-        for (place, request) in requests.into_iter().map(Request::from).enumerate() {
+        for (place, request) in requests.into_iter().enumerate() {
+            let request = match request {
+                Ok(request) => Request::from(request),
+                Err(error) => {
+                    let detail = format!("the request is not as it should be: {error}");
+                    places.push(Place::Failed(Kind::Invalid.because(detail)));
+                    continue;
+                }
+            };
             places.push(match (admission.admit(&request), request) {
                 (Err(problem), _) => Place::Failed(problem),
                 (Ok(()), Request::List(list)) => Place::List(list.into()),
@@ -118,7 +132,7 @@ mod tests {
 
     fn batch(role: Role, requests: Vec<Request>) -> Result<Batch, Problem> {
         let caller = Caller { name: "n".into(), role, prefixes: Some(vec!["a".into()]), limits: Limits::default() };
-        let requests = requests.into_iter().map(|request| request.try_into().unwrap()).collect();
+        let requests = requests.into_iter().map(|request| Ok(request.try_into().unwrap())).collect();
         Batch::of(&caller, requests, Ttl::default(), Layout::PerKey)
     }
 

@@ -5,7 +5,6 @@ use lessor::Key;
 use lessor::storage::{Get, Request};
 use lessor_wire::{Problem, WireList, WireRequest};
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 use wasm_bindgen::prelude::*;
 
 use crate::access::{Caller, Role, Tokens, percent_decoded, token_of};
@@ -101,7 +100,7 @@ impl Settings {
             }
             (Some("batch"), None, None, None) => {
                 expect(asked, "POST")?;
-                let requests: Vec<WireRequest> = read(asked)?;
+                let requests = json::read_each::<WireRequest>(body(asked)?).map_err(unfit)?;
                 token.spend(requests.len().saturating_sub(1), now_ms)?;
                 let batch = Batch::of(caller, requests, self.ttl, self.layout)?;
                 Ok(Plan::Ask(batch, caller.owner()))
@@ -163,10 +162,6 @@ fn decode(text: &str, what: &str) -> Answered<String> {
 
 fn key_of(part: &str) -> Answered<Key> {
     Key::new(decode(part, "the key in the path")?).map_err(|error| Kind::Invalid.because(error.to_string()))
-}
-
-fn read<T: DeserializeOwned>(asked: Asked<'_>) -> Answered<T> {
-    json::read(body(asked)?).map_err(unfit)
 }
 
 fn unfit(error: json::Unread) -> Problem {

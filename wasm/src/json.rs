@@ -59,6 +59,15 @@ pub(crate) fn write<E>(value: &(impl Serialize + ?Sized), error: impl FnOnce(&'s
     serde_json::to_string(value).map_err(|_| error("the answer could not be written"))
 }
 
+/// Reads a list: each of its items by itself, so that one which cannot be read is nobody else's trouble.
+#[cfg(feature = "service")]
+pub(crate) fn read_each<T: DeserializeOwned>(text: &str) -> Result<Vec<Result<T, Unread>>, Unread> {
+    match parse(text)? {
+        Json::List(items) => Ok(items.into_iter().map(T::deserialize).collect()),
+        other => Err(other.unfit(&"an array")),
+    }
+}
+
 /// Reads the body of an operation on a key, which says what the operation says in a batch, without the key: so both are read by the
 /// same code. A claim is not in a field of its own there.
 #[cfg(feature = "service")]
@@ -364,6 +373,7 @@ mod tests {
             ("release", format!("{{{successor}}}"), successor.clone()),
             ("revoke", "{}".into(), String::new()),
             ("revoke", r#"{"term": 7}"#.into(), r#""term": 7"#.into()),
+            ("revoke", r#"{"now": true}"#.into(), r#""now": true"#.into()),
         ] {
             let comma = if content.is_empty() { "" } else { ", " };
             let text = format!(r#"{{"{operation}": {{"key": "k"{comma}{content}}}}}"#);
@@ -383,6 +393,7 @@ mod tests {
             ),
             ("release", format!(r#"{{{session}, "surprise": 1}}"#), "unknown field `surprise`"),
             ("revoke", r#"{"term": "7"}"#.into(), "term: it is a string"),
+            ("revoke", r#"{"now": 1}"#.into(), "now: it is a whole number"),
         ] {
             let error = read_about(&key, operation, &body).unwrap_err().to_string();
             assert!(error.starts_with(says), "{operation} {body}: {error}");

@@ -8,7 +8,7 @@ use serde::Serialize;
 use wasm_bindgen::prelude::*;
 
 use crate::access::Owner;
-use crate::errand::{ASK, FORGET, HISTORY};
+use crate::errand::{ASK, FORGET, HISTORY, MARK};
 use crate::json;
 use crate::problem::Kind;
 use crate::route::Layout;
@@ -98,6 +98,9 @@ impl Leases {
             FORGET => {
                 let key = Key::new(payload).map_err(exception)?;
                 answers.push(&self.forget(&key, now_ms)?);
+            }
+            MARK => {
+                answers.push(&self.mark(payload, now_ms)?);
             }
             other => return Err(exception(format_args!("no errand {other}"))),
         }
@@ -211,14 +214,36 @@ impl Leases {
         (name != object).then(|| Kind::Misdirected.because(detail()))
     }
 
+    /// Moves a mark on, for who holds the key: where it was.
+    fn mark(&self, payload: &str, now_ms: u64) -> Result<JsValue> {
+        let mut lines = payload.split('\n');
+        let mut line = || lines.next().unwrap_or_default();
+        let (key, name) = (Key::new(line()).map_err(exception)?, line());
+        let mut number = || line().parse::<u64>().map_err(|_| exception("a mark is a key, a name, a term and a time"));
+        let (term, at_ms) = (number()?, number()?);
+        if let Some(problem) = self.misplaced(&key) {
+            return failed(problem);
+        }
+        let before_ms = self.table.mark(&key, name)?;
+        if at_ms > before_ms {
+            let lease = self.table.record(&key)?.map(|record| record.lease(now_ms));
+            if !lease.is_some_and(|lease| lease.is_live() && lease.term.get() == term) {
+                return failed(Kind::Conflict.because("the term is over"));
+            }
+            self.table.set_mark(&key, name, at_ms)?;
+        }
+        Ok(before_ms.to_string().into())
+    }
+
     /// Forgets who held the key. The term stays: whoever is granted it next gets a later one.
     fn forget(&self, key: &Key, now_ms: u64) -> Result<JsValue> {
         if let Some(problem) = self.misplaced(key) {
             return failed(problem);
         }
         let Some(mut record) = self.table.record(key)? else { return text(&Reported::Forgotten {}) };
-        if record.lease(now_ms).is_live() {
-            return failed(Kind::Conflict.because("somebody holds the key: revoke it first"));
+        // Also where it was revoked: its former holder may still believe in it.
+        if record.session.is_some() && !record.lease(now_ms).time_left.is_zero() {
+            return failed(Kind::Conflict.because("somebody holds the key: revoke it first, with now"));
         }
         (record.session, record.value) = (None, None);
         (record.ttl_ms, record.expires_ms) = (0, 0);

@@ -7,7 +7,7 @@
 //! Read in this order: `sql`, `json`, `route` (which object holds a key), `problem`, `budget`, `access`, `limits`, `table` (the records
 //! as rows), `leases` (what a `LeaseObject` decides), `listing`, `batch`, `front` (the HTTP API), `watchers` (what a
 //! `WatchObject` decides); for a Worker of your own `timer`, `storage` (Durable Objects as a `Storage`), `object_name` and `r2` (a
-//! bucket as a `Storage`), `campaign` (a candidate that is a Durable Object).
+//! bucket as a `Storage`), `schedule` (when a job is due), `campaign` (a candidate that is a Durable Object).
 // A panic in a Worker takes down what shares its instance. Tests may.
 #![cfg_attr(
     not(test),
@@ -23,6 +23,8 @@ mod object_name;
 #[cfg(all(feature = "worker", target_family = "wasm"))]
 mod r2;
 mod route;
+#[cfg(feature = "worker")]
+mod schedule;
 mod sql;
 #[cfg(all(feature = "worker", target_family = "wasm"))]
 mod storage;
@@ -51,10 +53,12 @@ mod table;
 mod watchers;
 
 pub use route::Layout;
+#[cfg(feature = "worker")]
+pub use schedule::{InvalidSchedule, Schedule};
 
 #[cfg(all(feature = "worker", target_family = "wasm"))]
 pub use {
-    campaign::{Campaign, Lead, config},
+    campaign::{Campaign, Lead, Scheduled, config},
     r2::R2Storage,
     storage::DurableObjectStorage,
     timer::WorkerTimer,

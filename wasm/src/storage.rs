@@ -5,14 +5,14 @@ use core::fmt;
 use futures::future::join_all;
 use js_sys::{Array, Promise};
 use lessor::storage::{Get, List, Page, Reply, Request, UniqueKeys};
-use lessor::{Key, Storage, StorageError, Wakeups, async_trait};
+use lessor::{Key, Storage, StorageError, Term, Wakeups, async_trait};
 use lessor_wire::{WireList, WirePage, WireReply, WireRequest};
 use serde::Serialize;
 use wasm_bindgen::prelude::*;
 use worker::ObjectNamespace;
 use worker::wasm_bindgen_futures::JsFuture;
 
-use crate::errand::ASK;
+use crate::errand::{ASK, MARK};
 use crate::json;
 use crate::route::Layout;
 
@@ -86,6 +86,18 @@ impl DurableObjectStorage {
         }
         let read = |reply| read::<WireReply>(&reply)?.into_result().map_err(StorageError::transient);
         Ok(replies.iter().map(read).collect())
+    }
+
+    /// Says, as who holds the key in this term, that all that the name stands for is done up to then: up to when it was before. A time of 0
+    /// only asks.
+    pub(crate) async fn mark(&self, key: &Key, name: &str, term: Term, at_ms: u64) -> Result<u64, StorageError> {
+        let remote = remote(&self.leases, &self.layout.object(key))?;
+        let answers = told(remote.run(MARK, &format!("{key}\n{name}\n{term}\n{at_ms}"))).await?;
+        let answer = Array::from(&answers).get(0);
+        match answer.as_string().and_then(|answer| answer.parse().ok()) {
+            Some(before_ms) => Ok(before_ms),
+            None => Err(read::<WireReply>(&answer)?.into_result().err().map_or_else(no_fit, StorageError::transient)),
+        }
     }
 
     async fn list(&self, list: List) -> Result<Page, StorageError> {

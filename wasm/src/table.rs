@@ -29,6 +29,10 @@ CREATE INDEX IF NOT EXISTS lessor_changes_of_key ON lessor_changes (key, number)
 CREATE TABLE IF NOT EXISTS lessor_told (one INTEGER PRIMARY KEY CHECK (one = 1), number INTEGER NOT NULL);
 INSERT OR IGNORE INTO lessor_told VALUES (1, 0);";
 
+/// Made by who first marks something: few do.
+const MARKS: &str = "
+CREATE TABLE IF NOT EXISTS lessor_marks (key TEXT, name TEXT, at_ms INTEGER NOT NULL, PRIMARY KEY (key, name)) WITHOUT ROWID;";
+
 /// What happened to a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Change {
@@ -138,9 +142,25 @@ impl Table {
         self.run(query, vec![key.as_str().into(), number(KEPT)?])
     }
 
-    /// Forgets the changes of hands of a key.
+    /// Forgets the changes of hands of a key, and its marks.
     pub(crate) fn forget(&self, key: &Key) -> Result<()> {
-        self.run("DELETE FROM lessor_changes WHERE key = ?", vec![key.as_str().into()])
+        self.run("DELETE FROM lessor_changes WHERE key = ?", vec![key.as_str().into()])?;
+        self.run(MARKS, Vec::new())?;
+        self.run("DELETE FROM lessor_marks WHERE key = ?", vec![key.as_str().into()])
+    }
+
+    /// Up to when what this name stands for is done: 0 at first.
+    pub(crate) fn mark(&self, key: &Key, name: &str) -> Result<u64> {
+        self.run(MARKS, Vec::new())?;
+        let query = "SELECT at_ms FROM lessor_marks WHERE key = ? AND name = ?";
+        let mut rows = self.rows(query, vec![key.as_str().into(), name.into()])?;
+        rows.next().map_or(Ok(0), |mut row| row.number())
+    }
+
+    /// All of it is done up to then.
+    pub(crate) fn set_mark(&self, key: &Key, name: &str, at_ms: u64) -> Result<()> {
+        let query = "INSERT OR REPLACE INTO lessor_marks VALUES (?, ?, ?)";
+        self.run(query, vec![key.as_str().into(), name.into(), number(at_ms)?])
     }
 
     /// Takes note of the leases that have expired.

@@ -7,7 +7,7 @@ use core::task::Poll;
 
 use super::Harness;
 use super::case::{Case, Outcome, expect, same};
-use crate::storage::{Acquired, List, StorageExt};
+use crate::storage::{Acquired, List, Revoke, StorageExt};
 
 /// Polls so many times, with a turn for others in between, and drops.
 async fn give_up_after<F: Future>(polls: u32, operation: F) {
@@ -63,7 +63,7 @@ pub(super) async fn dropped_operation_is_harmless<H: Harness>(case: &Case<'_, H>
         give_up_after(polls, a.storage.list(List::new().prefix(key.as_str()))).await;
         same("how many leases are listed", case.list(List::new().prefix(key.as_str())).await?.entries.len(), 1)?;
         // Whether the revoke is applied now, later or never: the key can be taken from whoever holds it.
-        give_up_after(polls, a.storage.revoke(&key)).await;
+        give_up_after(polls, a.storage.revoke(Revoke::from(&key).now(true))).await;
         a.revoke().await?;
         same("who holds the key", b.lease().await?.id, None)?;
         b.lose(new).await?;

@@ -170,15 +170,23 @@ impl<'a, H: Harness> Contender<'a, H> {
         self.case.answer("release", self.storage.release(self.transferring(to, within))).await
     }
 
-    /// Takes the lease from whoever holds it.
+    /// Takes the lease from whoever holds it, and frees the key.
     pub(super) async fn revoke(&self) -> Result<Option<Lease>, Stop> {
-        self.case.answer("revoke", self.storage.revoke(&self.claim.key)).await
+        self.case.answer("revoke", self.storage.revoke(self.revocation().now(true))).await
     }
 
-    /// Takes the lease from whoever holds it in this term.
+    /// Takes the lease from whoever holds it, and leaves the key to nobody until that lease would have ended.
+    pub(super) async fn revoke_softly(&self) -> Result<Option<Lease>, Stop> {
+        self.case.answer("revoke", self.storage.revoke(self.revocation())).await
+    }
+
+    /// As [`revoke`](Self::revoke), from whoever holds it in this term.
     pub(super) async fn revoke_term(&self, term: Term) -> Result<Option<Lease>, Stop> {
-        let revoke = Revoke::new(self.claim.key.clone()).term(Some(term));
-        self.case.answer("revoke", self.storage.revoke(revoke)).await
+        self.case.answer("revoke", self.storage.revoke(self.revocation().term(Some(term)).now(true))).await
+    }
+
+    fn revocation(&self) -> Revoke {
+        Revoke::new(self.claim.key.clone())
     }
 
     pub(super) async fn get(&self) -> Result<Option<Lease>, Stop> {
@@ -210,7 +218,7 @@ impl<'a, H: Harness> Contender<'a, H> {
         let give_up = self.case.now().saturating_add(self.claim.ttl).saturating_add(self.case.harness.patience());
         loop {
             let lease = self.lease().await?;
-            if !lease.is_live() {
+            if lease.time_left.is_zero() {
                 return Ok(lease);
             }
             expect(self.case.now() < give_up, "the lease runs out after its ttl", lease)?;

@@ -10,7 +10,7 @@ use super::Harness;
 use super::case::{Case, GRAIN, Outcome, Stop, expect, same};
 use super::contender::Contender;
 use crate::mutex::Mutex;
-use crate::storage::{Acquired, ErrorKind, Renewed, StorageExt};
+use crate::storage::{Acquired, ErrorKind, Renewed, Revoke, StorageExt};
 use crate::term::Term;
 
 const CONTENDERS: u32 = 16;
@@ -127,7 +127,7 @@ pub(super) async fn concurrent_revokes_take_once<H: Harness>(case: &Case<'_, H>)
     for _ in 0..3 {
         let old = leader.win(known).await?;
         let revokes = contenders.iter().map(|contender| async {
-            match case.within(case.harness.patience(), contender.storage.revoke(&key)).await {
+            match case.within(case.harness.patience(), contender.storage.revoke(Revoke::from(&key).now(true))).await {
                 Some(Ok(lease)) => Ok(Some(lease.is_some())),
                 // It may give up on one of two that collide, and it is open then who took it.
                 Some(Err(error)) if error.kind() == ErrorKind::Transient => Ok(None),

@@ -167,7 +167,7 @@ async fn revoke_lingers<H: Harness>(case: &Case<'_, H>, names_the_term: bool) ->
         let key = case.key(&format!("{names_the_term} {}", late.round))?;
         let (a, b) = (case.contender(&key, 1)?, case.contender(&key, 2)?);
         let old = a.win(None).await?.term;
-        let revoke = Revoke::new(key).term(names_the_term.then_some(old));
+        let revoke = Revoke::new(key).term(names_the_term.then_some(old)).now(true);
         let (revoke, next) = (late.ask(case, revoke), succeeded(End::Release, &a, &b));
         let Some((reply, (lease, term))) = rounds.between(case, revoke, next).await? else { continue };
         let after = b.lease().await?;
@@ -335,7 +335,7 @@ pub(super) async fn lingering_change_is_whole<H: Harness>(case: &Case<'_, H>) ->
     let transfer = a.transferring(&b, case.long());
     same("the reply to a release", whole(case, &late, &b, transfer).await?, Reply::Released)?;
     let lease = b.win(Some(second)).await?;
-    let reply = whole(case, &late, &a, Revoke::new(key)).await?;
+    let reply = whole(case, &late, &a, Revoke::new(key).now(true)).await?;
     let Reply::Revoked(Some(taken)) = reply else { return Err(Stop::failed("a revoke of the live lease", reply)) };
     same("the term that was revoked", taken.term, lease.term)
 }

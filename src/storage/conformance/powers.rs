@@ -7,7 +7,7 @@ use super::case::{Case, GRAIN, Outcome, Stop, expect, needs, same};
 use super::contender::{Contender, Grant};
 use super::{Harness, age};
 use crate::config::Config;
-use crate::storage::{Acquired, Renewed, StorageError, StorageExt, Takeover};
+use crate::storage::{Acquired, Renewed, Revoke, StorageError, StorageExt, Takeover};
 use crate::term::Term;
 
 /// That an operation whose reply the harness broke has failed.
@@ -40,7 +40,7 @@ pub(super) async fn broken_reply_is_healed_by_asking_again<H: Harness>(case: &Ca
     expect(next.term > grant.term, format!("a term after {}", grant.term), next.term)?;
 
     break_reply().await?;
-    broken(case, a.storage.revoke(&key)).await?;
+    broken(case, a.storage.revoke(Revoke::from(&key).now(true))).await?;
     same("what a revoke took that was sent again", a.revoke().await?, None)?;
     same("the term of the revoke", Some(b.lease().await?.term), next.term.next())
 }

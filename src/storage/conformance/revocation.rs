@@ -15,6 +15,12 @@ pub(super) async fn revoked<H: Harness>(operator: &Contender<'_, H>) -> Result<L
     operator.revoke().await?.ok_or_else(|| Stop::failed("a revoke answers the lease as it was", "that nobody held it"))
 }
 
+/// As [`revoked`], and the key waits for the end of that lease.
+async fn softly_revoked<H: Harness>(operator: &Contender<'_, H>) -> Result<Lease, Stop> {
+    let taken = operator.revoke_softly().await?;
+    taken.ok_or_else(|| Stop::failed("a revoke answers the lease as it was", "that nobody held it"))
+}
+
 /// The term after this one, which a revoke begins.
 fn following(term: Term) -> Term {
     term.next().unwrap_or(Term::LAST)
@@ -70,6 +76,69 @@ pub(super) async fn revoked_is_free_at_once<H: Harness>(case: &Case<'_, H>) -> O
         }
     }
     Ok(())
+}
+
+/// Nobody holds it, and nobody is granted it while its former holder may still believe in it.
+pub(super) async fn revoked_is_nobodys_until_its_end<H: Harness>(case: &Case<'_, H>) -> Outcome {
+    let key = case.key("long")?;
+    let (a, b, operator) =
+        (case.contender(&key, 1)?.value("stays")?, case.contender(&key, 2)?, case.contender(&key, 3)?);
+    let grant = a.win(None).await?;
+    let before = operator.lease().await?;
+    unchanged(&before, &softly_revoked(&operator).await?)?;
+
+    let after = operator.lease().await?;
+    expect(after.version > before.version, format!("a version after {}", before.version), &after)?;
+    let value = before.value.clone();
+    let expected = Lease { value, ..Lease::new(following(before.term), after.version, before.ttl) };
+    same("the lease after it", Lease { time_left: Duration::ZERO, ..after.clone() }, expected)?;
+    operator.has_left(a.claim.ttl, grant.sent).await?;
+
+    a.release().await?;
+    for term in [grant.term, after.term] {
+        a.lose(term).await?;
+    }
+    for claimant in [&a, &b] {
+        for takeover in [Takeover::Expired, Takeover::ReleasedOnly] {
+            let refusal = claimant.takeover(takeover).refused(Some(after.term)).await?;
+            let since = case.now().saturating_duration_since(grant.sent);
+            let told = refusal.retry_after.saturating_add(since).saturating_add(GRAIN) >= a.claim.ttl;
+            expect(told && refusal.retry_after <= a.claim.ttl, "what is left of the lease", refusal.retry_after)?;
+        }
+    }
+    same("what was revoked again", operator.revoke_softly().await?, None)?;
+    unchanged(&after, &operator.lease().await?)?;
+
+    let key = case.key("short")?;
+    let (a, b) = (case.contender(&key, 1)?.ttl(case.short()), case.contender(&key, 2)?);
+    let grant = a.win(None).await?;
+    softly_revoked(&b).await?;
+    let term = b.lease().await?.term;
+    let new = b.take_over(Some(term), grant.sent.saturating_add(a.claim.ttl)).await?;
+    expect(new.term > term, format!("a term after {term}"), new.term)?;
+    b.leads(new.term).await
+}
+
+/// What was revoked, and what has ended, is free as soon as somebody says so.
+pub(super) async fn revoked_is_free_when_that_is_asked_for<H: Harness>(case: &Case<'_, H>) -> Outcome {
+    let key = case.key("a")?;
+    let (a, b) = (case.contender(&key, 1)?, case.contender(&key, 2)?.takeover(Takeover::ReleasedOnly));
+    a.win(None).await?;
+    softly_revoked(&b).await?;
+    let waiting = b.lease().await?;
+    unchanged(&waiting, &revoked(&b).await?)?;
+    let free = b.lease().await?;
+    same("the lease that waits no more", (free.id.clone(), free.time_left), (None, Duration::ZERO))?;
+    let new = b.win(Some(free.term)).await?;
+    b.release().await?;
+
+    let brief = case.contender(&key, 1)?.ttl(case.short());
+    brief.win(Some(new.term)).await?;
+    let before = brief.expire().await?;
+    let taken = softly_revoked(&b).await?;
+    unchanged(&before, &taken)?;
+    let free = b.lease().await?;
+    b.win(Some(free.term)).await.map(drop)
 }
 
 pub(super) async fn outdated_claim_is_refused_after_revoke<H: Harness>(case: &Case<'_, H>) -> Outcome {

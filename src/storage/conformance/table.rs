@@ -88,6 +88,9 @@ cases! {
         "Revoke: a lease is taken from its holder, in a term of its own, and shown as it was",
     Together revocation::revoke_ends_the_reign: "Revoke: the holder's renewal is lost, in whatever term",
     Together revocation::revoked_is_free_at_once: "Revoke: the key is granted to the next who asks, in a new term",
+    Together revocation::revoked_is_nobodys_until_its_end:
+        "Revoke: nobody is granted the key before the lease that was taken would have ended, its former holder neither",
+    Together revocation::revoked_is_free_when_that_is_asked_for: "Revoke: at once, if that is asked for, and what has ended",
     Together revocation::outdated_claim_is_refused_after_revoke: "R6: a claim that lingered over a revoke is refused",
     Together revocation::revoke_of_missing_key_is_nothing: "Revoke: nothing is created",
     Together revocation::revoke_of_a_released_key_is_nothing: "Revoke: where nobody holds the key nothing is written",

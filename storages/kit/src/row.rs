@@ -46,7 +46,7 @@ impl<'r> From<Option<&'r [u8]>> for Field<'r> {
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
 pub struct Columns<'r> {
-    /// The 16 bytes of the session. NULL: released.
+    /// The 16 bytes of the session. NULL: released; zeros: revoked, held by nobody until it ends.
     pub session: Field<'r>,
     /// The candidate's id.
     pub id: Field<'r>,

@@ -154,7 +154,7 @@
 //!
 //! assert_eq!(MySqlStorage::builder().migration_sql(), r#"CREATE TABLE IF NOT EXISTS `lessor_leases` (
 //!     `key`   varbinary(256) PRIMARY KEY, -- UTF-8, compared byte by byte
-//!     session binary(16),                 -- a secret; NULL: released
+//!     session binary(16),                 -- a secret; NULL: released, zeros: revoked, held by nobody until it ends
 //!     id      varchar(128) NOT NULL,      -- the candidate's; after a release in favour of another, that one's
 //!     term    bigint       NOT NULL CHECK (term BETWEEN 1 AND 9007199254740991), -- never falls
 //!     version bigint       NOT NULL,      -- moves at every write
@@ -300,7 +300,7 @@
 //!
 //! ```sql
 //! UPDATE lessor_leases AS l FORCE INDEX (PRIMARY) SET
-//!     l.session = NULL, l.term = ?, l.version = ?, l.expires = 0, l.since = clock
+//!     l.session = ?, l.term = ?, l.version = ?, l.expires = ?, l.since = clock
 //! WHERE l.`key` = ? AND l.version = ? AND l.term = ? AND l.session <=> ?
 //! ```
 //!

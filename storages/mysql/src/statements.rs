@@ -57,7 +57,7 @@ WHERE l.`key` = ? AND l.session = ?";
 
 pub(crate) const REVOKE: &str = "\
 UPDATE {table} AS l FORCE INDEX (PRIMARY) SET
-    l.session = NULL, l.term = ?, l.version = ?, l.expires = 0, l.since = {clock}
+    l.session = ?, l.term = ?, l.version = ?, l.expires = ?, l.since = {clock}
 WHERE l.`key` = ? AND l.version = ? AND l.term = ? AND l.session <=> ?";
 
 /// Locks the rows, or fails at once.
@@ -231,8 +231,10 @@ impl Statements {
     /// Takes the lease that was seen from its holder, if it is still as it was.
     pub(crate) fn revoke(&self, of: &Key, seen: &Record, record: &Record) -> Statement {
         self.revoke.with([
+            session_of(record),
             Param::Number(record.term.into()),
             version(record),
+            Param::Number(record.expires_ms.cast_signed()),
             key(of),
             version(seen),
             Param::Number(seen.term.into()),

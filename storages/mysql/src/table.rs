@@ -56,7 +56,7 @@ impl Table {
         format!(
             "CREATE TABLE IF NOT EXISTS {table} (
     `key`   varbinary(256) PRIMARY KEY, -- UTF-8, compared byte by byte
-    session binary(16),                 -- a secret; NULL: released
+    session binary(16),                 -- a secret; NULL: released, zeros: revoked, held by nobody until it ends
     id      varchar(128) NOT NULL,      -- the candidate's; after a release in favour of another, that one's
     term    bigint       NOT NULL CHECK (term BETWEEN 1 AND 9007199254740991), -- never falls
     version bigint       NOT NULL,      -- moves at every write

@@ -130,7 +130,7 @@
 //! assert_eq!(PostgresStorage::builder().migration_sql(), r#"CREATE SCHEMA IF NOT EXISTS "public";
 //! CREATE TABLE IF NOT EXISTS "public"."lessor_leases" (
 //!     key     text   COLLATE "C" PRIMARY KEY,
-//!     session bytea,           -- 16 bytes, a secret; NULL: released
+//!     session bytea,           -- 16 bytes, a secret; NULL: released, zeros: revoked, held by nobody until it ends
 //!     id      text   NOT NULL, -- the candidate's; after a release in favour of another, that one's
 //!     term    bigint NOT NULL CHECK (term BETWEEN 1 AND 9007199254740991), -- never falls
 //!     version bigint NOT NULL, -- moves at every write
@@ -391,15 +391,21 @@
 //! WITH locked AS MATERIALIZED (
 //!     SELECT l.key, l.session, l.id, l.term, l.version, l.ttl, l.expires, l.since, l.value FROM lessor_leases AS l
 //!     WHERE l.key = $3 AND l.session IS NOT NULL AND l.term = coalesce($4::bigint, l.term) AND (SELECT set_config('lock_timeout', $1, true)) IS NOT NULL
+//!         AND ($6 OR l.session <> $5 OR l.expires <= clock)
 //!     FOR NO KEY UPDATE
+//! ), judged AS MATERIALIZED (
+//!     SELECT k.key, NOT $6 AND k.expires > clock AS waits FROM locked AS k
 //! ), revoked AS (
 //!     UPDATE lessor_leases AS l SET
-//!         session = NULL, term = least(l.term + 1, 9007199254740991), version = l.version + 1, expires = 0, since = clock
-//!     FROM locked AS k WHERE l.key = k.key
+//!         session = CASE WHEN j.waits THEN $5::bytea END, expires = CASE WHEN j.waits THEN l.expires ELSE 0 END,
+//!         term = least(l.term + 1, 9007199254740991), version = l.version + 1, since = clock
+//!     FROM judged AS j WHERE l.key = j.key
 //!     RETURNING l.key, (SELECT CASE WHEN current_setting('synchronous_commit') IN ('off', 'local') THEN set_config('synchronous_commit', 'on', true) END), CASE WHEN $2::text IS NOT NULL THEN pg_notify($2, l.key)::text END
 //! )
 //! SELECT k.*, clock AS now FROM locked AS k JOIN revoked AS n ON n.key = k.key
 //! ```
+//!
+//! `$5` is the session of nobody, 16 bytes of zero, which a lease has until it ends; with `$6` it ends at once.
 //!
 //! The row is locked first, in its newest state: the reply shows the lease that is taken, even if another was granted
 //! it during the wait. Then nobody changes the row before the `UPDATE`, which finds it by its key alone: a condition on

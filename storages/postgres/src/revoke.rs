@@ -2,7 +2,8 @@
 
 use core::time::Duration;
 
-use lessor::storage::{Reply, Revoke};
+use lessor::storage::{Reply, Revoke, Session};
+use lessor_kit::encoding::session_to_bytes;
 use lessor_kit::lane::Answer;
 use sqlx::postgres::PgConnection;
 
@@ -24,7 +25,9 @@ impl Primary {
             .bind(limit(self.limit(patience)))
             .bind(self.channel())
             .bind(key(&revoke.key))
-            .bind(revoke.term.map(i64::from));
+            .bind(revoke.term.map(i64::from))
+            .bind(session_to_bytes(Session::NOBODY).to_vec())
+            .bind(revoke.now);
         let rows = self.fetch(connection, statement).await?;
         let reading = row::reading(rows.first(), revoke.key.as_str());
         Ok(Answer::done(
@@ -38,11 +41,15 @@ pub(crate) fn text(table: &str) -> String {
         "WITH locked AS MATERIALIZED (
     SELECT {COLUMNS} FROM {table} AS l
     WHERE l.key = $3 AND l.session IS NOT NULL AND l.term = coalesce($4::bigint, l.term) AND {PATIENCE}
+        AND ($6 OR l.session <> $5 OR l.expires <= {CLOCK})
     FOR NO KEY UPDATE
+), judged AS MATERIALIZED (
+    SELECT k.key, NOT $6 AND k.expires > {CLOCK} AS waits FROM locked AS k
 ), revoked AS (
     UPDATE {table} AS l SET
-        session = NULL, term = least(l.term + 1, {LAST}), version = l.version + 1, expires = 0, since = {CLOCK}
-    FROM locked AS k WHERE l.key = k.key
+        session = CASE WHEN j.waits THEN $5::bytea END, expires = CASE WHEN j.waits THEN l.expires ELSE 0 END,
+        term = least(l.term + 1, {LAST}), version = l.version + 1, since = {CLOCK}
+    FROM judged AS j WHERE l.key = j.key
     RETURNING l.key, {FLUSHED}, {}
 )
 SELECT k.*, {CLOCK} AS now FROM locked AS k JOIN revoked AS n ON n.key = k.key",

@@ -65,7 +65,7 @@ impl Table {
         format!(
             r#"CREATE TABLE IF NOT EXISTS {table} (
     key     text   COLLATE "C" PRIMARY KEY,
-    session bytea,           -- 16 bytes, a secret; NULL: released
+    session bytea,           -- 16 bytes, a secret; NULL: released, zeros: revoked, held by nobody until it ends
     id      text   NOT NULL, -- the candidate's; after a release in favour of another, that one's
     term    bigint NOT NULL CHECK (term BETWEEN 1 AND 9007199254740991), -- never falls
     version bigint NOT NULL, -- moves at every write

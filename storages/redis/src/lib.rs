@@ -256,11 +256,14 @@
 //!
 //! ```lua
 //! for i = 2, #KEYS do
-//!     local term, version, ttl, _, _, made, session, rest = string.match(stored[i] or '', fields)
+//!     local meant, nobody = ARGV[i * 2 + 1], string.rep('0', 32)
+//!     local term, version, ttl, expires, _, made, session, rest = string.match(stored[i] or '', fields)
 //!     local current = made == epoch and not lost
-//!     if current and session ~= '' and (ARGV[i + 3] == '0' or ARGV[i + 3] == term) then
-//!         redis.call('SET', KEYS[i], string.format('%.0f\n%.0f\n%s\n0\n%.0f\n%s\n',
-//!             math.min(term + 1, 9007199254740991), version + 1, ttl, now, made) .. rest)
+//!     local waits = current and ARGV[i * 2 + 2] == '' and tonumber(expires) > now
+//!     if current and session ~= '' and (meant == '0' or meant == term) and not (waits and session == nobody) then
+//!         redis.call('SET', KEYS[i], string.format('%.0f\n%.0f\n%s\n%s\n%.0f\n%s\n',
+//!             math.min(term + 1, 9007199254740991), version + 1, ttl, waits and expires or 0, now, made)
+//!             .. (waits and nobody or '') .. rest)
 //!         if channel ~= '' then
 //!             redis.pcall('PUBLISH', channel, KEYS[i])
 //!         end
@@ -272,7 +275,8 @@
 //!
 //! It ignores the freeze, since it grants nothing. While a freeze lasts there is nothing to revoke either: the records
 //! are of an older epoch, so nobody holds their leases, and the reply says so. A revoke never begins a freeze. The
-//! reply shows the record as it was before. A term of 0 means any.
+//! reply shows the record as it was before. A term of 0 means any. A session of
+//! 32 zeros is nobody's: what was revoked has it until it ends. The last argument is empty, or `now` where that is at once.
 //!
 //! A release:
 //!

@@ -45,7 +45,7 @@ pub(crate) fn add_arguments(command: &mut Cmd, request: &Request) {
             };
         }
         Request::Revoke(revoke) => {
-            command.arg(revoke.term.map_or(0, Term::get));
+            command.arg(revoke.term.map_or(0, Term::get)).arg(if revoke.now { "now" } else { "" });
         }
         // The key is all there is to say.
         _ => {}

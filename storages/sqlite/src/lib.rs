@@ -88,7 +88,7 @@
 //!
 //! assert_eq!(SqliteStorage::builder().migration_sql(), r#"CREATE TABLE IF NOT EXISTS main."lessor_leases" ( -- layout 1
 //!     key     TEXT    NOT NULL PRIMARY KEY,
-//!     session BLOB,             -- 16 bytes, a secret; NULL: released
+//!     session BLOB,             -- 16 bytes, a secret; NULL: released, zeros: revoked, held by nobody until it ends
 //!     id      TEXT    NOT NULL, -- the candidate's; after a release in favour of another, that one's
 //!     term    INTEGER NOT NULL, -- 1 to 2^53 - 1, never falls
 //!     version INTEGER NOT NULL, -- moves at every write

@@ -63,7 +63,7 @@ impl Table {
             create: format!(
                 "CREATE TABLE IF NOT EXISTS main.\"{name}\" ( -- layout {LAYOUT}
     key     TEXT    NOT NULL PRIMARY KEY,
-    session BLOB,             -- 16 bytes, a secret; NULL: released
+    session BLOB,             -- 16 bytes, a secret; NULL: released, zeros: revoked, held by nobody until it ends
     id      TEXT    NOT NULL, -- the candidate's; after a release in favour of another, that one's
     term    INTEGER NOT NULL, -- 1 to 2^53 - 1, never falls
     version INTEGER NOT NULL, -- moves at every write

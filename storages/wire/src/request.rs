@@ -17,7 +17,7 @@ use crate::successor::WireSuccessor;
 /// | renew | `{"renew": {"key", "claim", "term"}}` |
 /// | release | `{"release": {"key", "session", "successor"?}}`, `successor` being a [`WireSuccessor`] |
 /// | get | `{"get": {"key"}}` |
-/// | revoke | `{"revoke": {"key", "term"?}}` |
+/// | revoke | `{"revoke": {"key", "term"?, "now"?}}` |
 /// | list | `{"list": {"prefix"?, "start"?, "limit"?}}` |
 ///
 /// ```
@@ -58,6 +58,8 @@ enum Asked {
         key: Key,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         term: Option<Term>,
+        #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+        now: bool,
     },
     List(WireList),
 }
@@ -71,7 +73,7 @@ impl From<WireRequest> for Request {
                 Release::new(key, session.into()).successor(successor.map(Into::into)).into()
             }
             Asked::Get { key } => Get::new(key).into(),
-            Asked::Revoke { key, term } => Revoke::new(key).term(term).into(),
+            Asked::Revoke { key, term, now } => Revoke::new(key).term(term).now(now).into(),
             Asked::List(list) => Self::List(list.into()),
         }
     }
@@ -92,7 +94,7 @@ impl TryFrom<Request> for WireRequest {
                 Asked::Release { key, session: session.into(), successor: successor.map(Into::into) }
             }
             Request::Get(get) => Asked::Get { key: get.key },
-            Request::Revoke(revoke) => Asked::Revoke { key: revoke.key, term: revoke.term },
+            Request::Revoke(Revoke { key, term, now, .. }) => Asked::Revoke { key, term, now },
             Request::List(list) => Asked::List(list.into()),
             unknown => return Err(StorageError::unsupported(&unknown)),
         }))
@@ -156,6 +158,7 @@ mod tests {
             ),
             (Get::new(key()).into(), r#"{"get":{"key":"nightly"}}"#.into()),
             (Revoke::new(key()).into(), r#"{"revoke":{"key":"nightly"}}"#.into()),
+            (Revoke::new(key()).now(true).into(), r#"{"revoke":{"key":"nightly","now":true}}"#.into()),
             (Revoke::new(key()).term(Term::new(7)).into(), r#"{"revoke":{"key":"nightly","term":7}}"#.into()),
             (List::new().into(), r#"{"list":{"limit":100}}"#.into()),
         ];

@@ -52,6 +52,10 @@ impl<'de> Deserialize<'de> for WireSession {
         let digits = text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
         let bits = u128::from_str_radix(&text, 16).ok().filter(|_| digits);
         let bits = bits.ok_or_else(|| D::Error::custom("session has to be 32 hexadecimal digits"))?;
+        // Whoever had it would hold what was revoked.
+        if bits == Session::NOBODY.to_bits() {
+            return Err(D::Error::custom("session is all zeros, which is nobody's: draw 128 random bits"));
+        }
         Ok(Self(Session::from_bits(bits)))
     }
 }
@@ -60,6 +64,13 @@ impl<'de> Deserialize<'de> for WireSession {
 mod tests {
     use super::*;
     use alloc::format;
+
+    #[test]
+    fn nobodys_session() {
+        let error = serde_json::from_str::<WireSession>("\"00000000000000000000000000000000\"").unwrap_err();
+        let text = format!("{error}");
+        assert!(text.contains("draw 128 random bits"), "{text}");
+    }
 
     /// A session is a secret: an error does not repeat it, and nothing but 32 digits is one.
     #[test]

@@ -347,7 +347,7 @@ impl Handle {
     }
 
     async fn revoke(&self, revoke: Revoke) -> Result<Option<Lease>, StorageError> {
-        let revoke = Revoke::new(taken::key(self.shared.fault, &revoke.key)).term(revoke.term);
+        let revoke = Revoke::new(taken::key(self.shared.fault, &revoke.key)).term(revoke.term).now(revoke.now);
         let get_then_put = |_: Option<&Record>, _| self.has(Fault::RevokeIsGetThenPut);
         self.step(&revoke.key, Operation::Revoke, get_then_put, |_, record, now_ms| {
             let (before, write) = judge::revoke(self.shared.fault, record, &revoke, now_ms);

@@ -1,5 +1,7 @@
 //! Within Workers: the contract of a storage over the binding, and candidates that are Durable Objects.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use lessor_edge_tests::{ADMIN, Setting, TESTS, Workerd, until};
 use serde_json::{Value, json};
 
@@ -86,6 +88,64 @@ fn a_schedule_is_led_for_once() {
     assert_eq!(until("it leads", || lead(1000).map(Some)), Some(1));
     assert_eq!((lead(1000), lead(999)), (None, None), "again, and too late");
     assert_eq!((lead(2000), lead(2000)), (Some(1), None));
+    // Nor by whoever leads next.
+    assert_eq!(get(&workerd, "/a/resign"), json!(true));
+    let next = |scheduled: u64| get(&workerd, &format!("/b/lead/{scheduled}"))["term"].as_u64();
+    until("another leads", || leader(&workerd, &["b"]));
+    assert_eq!((next(2000), next(3000), next(3000)), (None, Some(2), None));
+}
+
+/// The leaders' alarms know the schedule: each time is done once, whoever leads, also those at which nobody did.
+#[test]
+fn each_time_is_done_once() {
+    let workerd = Workerd::start(&Setting::of(TESTS));
+    let names = ["scheduled-a", "scheduled-b"];
+    let began_ms = now_ms();
+    names.iter().for_each(|name| drop(get(&workerd, &format!("/{name}/start"))));
+    let runs =
+        |name: &str| -> Vec<(u64, u64)> { serde_json::from_value(get(&workerd, &format!("/{name}/runs"))).unwrap() };
+    let first = until("three times", || names.into_iter().find(|name| runs(name).len() >= 3));
+    let second = names.into_iter().find(|name| *name != first).unwrap();
+    assert!(runs(second).is_empty());
+    get(&workerd, &format!("/{first}/die"));
+    let gone = runs(first).len();
+    until("another does it", || (runs(second).len() >= gone + 3).then_some(()));
+    get(&workerd, &format!("/{first}/revive"));
+    get(&workerd, &format!("/{first}/start"));
+    until("it is told to go", || (get(&workerd, &format!("/{second}/resign")) == json!(true)).then_some(()));
+    until("the first does it again", || (runs(first).len() >= gone + 3).then_some(()));
+
+    let mut done = [runs(first), runs(second)].concat();
+    done.sort_unstable();
+    let times: Vec<_> = done.iter().map(|(at_ms, _)| *at_ms).collect();
+    let expected = times[0]..=times[times.len() - 1];
+    assert!(times[0] >= began_ms, "nothing of before");
+    assert_eq!(times, expected.step_by(1000).collect::<Vec<_>>(), "none twice, none missing");
+    assert!(done.is_sorted_by_key(|(_, term)| *term) && done.last().unwrap().1 == 3, "{done:?}");
+}
+
+/// What fails is tried again, and all that was due meanwhile is done then.
+#[test]
+fn a_job_that_fails_is_tried_again() {
+    let workerd = Workerd::start(&Setting::of(TESTS));
+    let runs = || -> Vec<(u64, u64)> { serde_json::from_value(get(&workerd, "/scheduled/runs")).unwrap() };
+    get(&workerd, "/scheduled/fail");
+    get(&workerd, "/scheduled/start");
+    let failures = || get(&workerd, "/scheduled/failures").as_u64().unwrap();
+    let began_ms = until("a failure", || (failures() == 1).then(now_ms));
+    until("another one", || (failures() == 2).then_some(()));
+    let waited_ms = now_ms() - began_ms;
+    assert!(waited_ms > 4_500, "it waits before it tries again: {waited_ms} ms");
+    assert!(runs().is_empty());
+    get(&workerd, "/scheduled/heal");
+    let done = until("all is done", || Some(runs()).filter(|runs| runs.len() as u64 * 1000 > waited_ms));
+    let times: Vec<_> = done.iter().map(|(at_ms, _)| *at_ms).collect();
+    assert!(times[0] <= began_ms && times.windows(2).all(|pair| pair[1] == pair[0] + 1000), "{times:?}");
+}
+
+#[allow(clippy::disallowed_methods, reason = "a schedule goes by the calendar")]
+fn now_ms() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as u64
 }
 
 /// Who resigns lets another lead, and comes back as a follower; who stops is not there any more.

@@ -132,7 +132,7 @@ fn holder(lease: &Lease) -> (Option<&str>, u64) {
 
 /// An operator takes the lease from whom it is to belong to.
 fn revoke(bucket: &Bucket, from: (&str, u64)) {
-    let revoked = block_on(ObjectStorage::new(store(bucket)).revoke(Revoke::new(key()))).unwrap();
+    let revoked = block_on(ObjectStorage::new(store(bucket)).revoke(Revoke::new(key()).now(true))).unwrap();
     let (id, term) = from;
     assert_eq!(revoked.as_ref().map(holder), Some((Some(id), term)));
 }

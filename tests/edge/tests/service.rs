@@ -185,7 +185,8 @@ fn a_lease_is_handed_over() {
     assert_eq!(who, [(Some("granted"), json!("bee")), (Some("released"), first.clone()), (Some("granted"), first)]);
 }
 
-/// An admin takes a lease away: its term is over, and what it did is written down.
+/// An admin takes a lease away: its term is over, nobody is granted the next one before its holder has stopped by itself, unless that is
+/// asked for; and what was done is written down.
 #[test]
 fn a_lease_is_revoked() {
     let workerd = Workerd::start(&Setting::default());
@@ -208,7 +209,24 @@ fn a_lease_is_revoked() {
     );
     assert_eq!(post("renew", &renewal)["lost"]["lease"]["term"], 2);
     assert_eq!(post("acquire", CLAIM)["refused"]["lease"]["term"], 2);
-    assert_eq!(post("acquire", &CLAIM.replace('}', ", \"after\": 2}"))["granted"]["term"], 3);
+    let next = CLAIM.replace("000102", "990102").replace('}', ", \"after\": 2}");
+    let refused = &post("acquire", &next)["refused"];
+    let left = |value: &Value| value.as_u64().unwrap();
+    assert!(left(&refused["retry_after_ms"]) > 10_000, "{refused}");
+    assert_eq!((&refused["lease"]["id"], &refused["lease"]["term"]), (&Value::Null, &json!(2)));
+    assert_eq!(post("revoke", "{}"), json!({"revoked": {"term": null, "lease": null}}), "it is");
+    assert_eq!(post("forget", "{}")["type"], "conflict");
+    let nobodys = next.replace("990102030405060708090a0b0c0d0e0f", &"0".repeat(32));
+    assert_eq!(post("acquire", &nobodys)["type"], "invalid");
+    for (place, session) in ["80000000000000000000000000000000", "00000000000000000000000000000001"].iter().enumerate()
+    {
+        let body = CLAIM.replace("000102030405060708090a0b0c0d0e0f", session);
+        let answer = workerd.call("POST", &format!("/v1/keys/other-{place}/acquire"), Some(ADMIN), Some(&body)).json();
+        assert_eq!(answer["granted"]["term"], 1, "{session}: {answer}");
+    }
+    let revoked = post("revoke", "{\"now\": true}")["revoked"].clone();
+    assert_eq!((&revoked["term"], &revoked["lease"]["id"]), (&json!(3), &Value::Null));
+    assert_eq!(post("acquire", &next.replace("\"after\": 2", "\"after\": 3"))["granted"]["term"], 4);
     let history = workerd.call("GET", "/v1/keys/k/history", Some(READER), None);
     let changes: Vec<_> = history.json()["history"]
         .as_array()
@@ -218,7 +236,8 @@ fn a_lease_is_revoked() {
         .collect();
     assert_eq!(
         format!("{changes:?}"),
-        "[(String(\"granted\"), Number(3)), (String(\"revoked\"), Number(2)), (String(\"granted\"), Number(1))]"
+        "[(String(\"granted\"), Number(4)), (String(\"revoked\"), Number(3)), (String(\"revoked\"), Number(2)), \
+         (String(\"granted\"), Number(1))]"
     );
     assert!(!history.text.contains("000102"), "a session was shown");
 }
@@ -252,6 +271,16 @@ fn a_batch_of_all_kinds() {
         assert_eq!(listed["next"], Value::Null);
     }
     assert_eq!(answers[4]["failed"]["type"], "too-large");
+
+    // What cannot be read is nobody else's trouble.
+    let bad =
+        [json!({"get": {"key": ""}}), json!({"acquire": {"key": "k"}}), json!({"fetch": {}}), json!(7), Value::Null];
+    for (number, bad) in bad.into_iter().enumerate() {
+        let answers =
+            batch(ADMIN, json!([acquire(&format!("first-{number}")), bad, acquire(&format!("last-{number}"))]));
+        let kinds: Vec<_> = answers.iter().map(|answer| answer["failed"]["type"].as_str()).collect();
+        assert_eq!(kinds, [None, Some("invalid"), None], "{answers:?}");
+    }
 }
 
 /// The process is killed in the middle: records and terms are as they were.

@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use futures::StreamExt;
 use futures::future::{Either, select};
-use lessor::storage::{Acquired, Claim, Release, Renewal, Renewed, Request, Session};
+use lessor::storage::{Acquired, Claim, Release, Renewal, Renewed, Request, Revoke, Session};
 use lessor::{Id, Key, StorageError, SystemTimer, Term, Timer, Wakeups};
 
 /// Longer than any test.
@@ -72,6 +72,12 @@ pub fn renewal(claim: &Claim, term: Term) -> Renewal {
 #[must_use]
 pub fn release(claim: &Claim) -> Release {
     Release::new(claim.key.clone(), claim.session)
+}
+
+/// What frees a key at once, whoever holds it.
+#[must_use]
+pub fn at_once(key: &Key) -> Revoke {
+    Revoke::from(key).now(true)
 }
 
 /// A batch of these.

@@ -80,6 +80,7 @@ enum Kind {
     Revoke {
         process: usize,
         row: usize,
+        now: bool,
     },
     List {
         process: usize,
@@ -156,6 +157,7 @@ pub(crate) fn draw(plan: &Plan) -> Vec<Fault> {
     storage("revoke", mix.revokes, 1.0, &mut |random| Kind::Revoke {
         process: process(random),
         row: random.between(0, plan.rows() as u64) as usize,
+        now: random.chance(0.5),
     });
     storage("list", mix.lists, 1.0, &mut |random| {
         let (process, prefix) = (process(random), random.choose(&["", "k", "k1"]));
@@ -317,7 +319,7 @@ impl Sim {
                 world.make_busy(most, until);
                 note(&mut world, None, "busy");
             }
-            Kind::Revoke { process, row } => world.revoke(process, row),
+            Kind::Revoke { process, row, now } => world.revoke(process, row, now),
             Kind::List { process, prefix, limit } => world.list(process, prefix, limit),
             Kind::StorageForgets => {
                 let World { store, plan, .. } = &mut *world;

@@ -71,6 +71,8 @@ pub(crate) struct Checks {
     register_terms: Vec<BTreeSet<u64>>,
     /// Of each record, the terms that were revoked, each with when its lease would have ended.
     revoked: Vec<BTreeMap<u64, Nanos>>,
+    /// Of each record, the terms that were revoked, and whose end the key waits for.
+    waited_for: Vec<Vec<u64>>,
     /// Of each record, the newest term in which somebody led.
     reigns: Vec<u64>,
     orders: Vec<Order>,
@@ -110,6 +112,7 @@ impl Checks {
             grants: vec![Vec::new(); plan.all_rows()],
             register_terms: vec![BTreeSet::new(); plan.all_rows()],
             revoked: vec![BTreeMap::new(); plan.all_rows()],
+            waited_for: vec![Vec::new(); plan.all_rows()],
             reigns: vec![0; plan.rows()],
             orders: (0..seats).map(|_| Order::default()).collect(),
             budgets: (0..seats).map(|_| Budget::default()).collect(),

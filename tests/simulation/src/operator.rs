@@ -32,9 +32,9 @@ pub(crate) struct Walk {
 }
 
 impl World {
-    /// An operator on this machine takes the lease of a key from whoever holds it.
-    pub(crate) fn revoke(&mut self, process: usize, row: usize) {
-        self.send_errand(process, Revoke::new(self.plan.name_of(row)).into(), Errand::Revoke(row));
+    /// An operator on this machine takes the lease of a key from whoever holds it; the key is free at its end, or at once.
+    pub(crate) fn revoke(&mut self, process: usize, row: usize, now: bool) {
+        self.send_errand(process, Revoke::new(self.plan.name_of(row)).now(now).into(), Errand::Revoke(row));
     }
 
     /// An operator on this machine looks at all leases whose keys begin so.

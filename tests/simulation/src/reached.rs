@@ -101,8 +101,10 @@ situations! {
     StorageDownUnderLeader,
     /// the storage lost data while somebody led
     StorageForgotLeader,
-    /// an operator revoked a live lease
+    /// an operator revoked a live lease, and the key was free at once
     Revoked,
+    /// an operator revoked a live lease, and the key was nobody's until that would have ended
+    RevokedSoftly,
     /// the holder of a revoked lease led on beside the next leader, until its deadline or its next renewal
     RevokedLedOn,
     /// a candidate began to lead in a term that had been revoked while its grant was on its way

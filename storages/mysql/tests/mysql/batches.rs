@@ -35,9 +35,9 @@ fn mixed() {
             renewal(&claim("renewed", 1), Term::FIRST).into(),
             release(&claim("released", 1)).into(),
             List::new().prefix("re").limit(1).into(),
-            Revoke::new(key("revoked")).into(),
+            Revoke::new(key("revoked")).now(true).into(),
             renewal(&claim("lost", 1), term(2)).into(),
-            Revoke::new(key("nobody's")).into(),
+            Revoke::new(key("nobody's")).now(true).into(),
             List::new().start(Some(key("z"))).into(),
         ];
         let replies = storage.call_all(batch).await;

@@ -6,6 +6,7 @@ use futures::future::join;
 use lessor::storage::{Acquired, Renewed, Reply, Takeover};
 use lessor::{Storage, StorageExt};
 use lessor_mysql::MySqlStorage;
+use lessor_servers::asking::at_once;
 use lessor_servers::mysql::Server;
 use smol::block_on;
 
@@ -145,7 +146,7 @@ fn a_term_begins_once() {
         assert!(since().await >= began + 60_000, "a new term begins when it is granted");
         earlier().await;
         let began = since().await;
-        storage.revoke(&mine.key).await.unwrap().unwrap();
+        storage.revoke(at_once(&mine.key)).await.unwrap().unwrap();
         assert!(since().await >= began + 60_000, "a revocation has a term of its own");
     });
 }

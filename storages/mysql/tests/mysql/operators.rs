@@ -6,6 +6,7 @@ use futures::future::{join, join_all};
 use lessor::storage::{List, Renewed};
 use lessor::{Key, Storage, StorageExt, Term};
 use lessor_mysql::MySqlStorage;
+use lessor_servers::asking::at_once;
 use lessor_servers::mysql::{Server, pool};
 use smol::block_on;
 
@@ -92,7 +93,7 @@ fn revoked_while_it_is_renewed() {
             };
             let revoke = async {
                 smol::Timer::after(Duration::from_millis(10)).await;
-                storage.revoke(&mine.key).await.unwrap().unwrap()
+                storage.revoke(at_once(&mine.key)).await.unwrap().unwrap()
             };
             let (last, before) = join(renew, revoke).await;
             assert_eq!((before.id, before.term), (Some(mine.id), led));
@@ -112,7 +113,7 @@ fn many_revocations() {
         let (storage, _) = storage(&server).await;
         let led = granted(storage.acquire(claim("k", 1)).await);
         let key: Key = key("k");
-        let all = join_all((0..8).map(|_| storage.revoke(&key))).await;
+        let all = join_all((0..8).map(|_| storage.revoke(at_once(&key)))).await;
         let taken: Vec<_> = all.into_iter().filter_map(|revoked| revoked.unwrap()).collect();
         assert_eq!(taken.len(), 1);
         assert_eq!(storage.get(&key).await.unwrap().map(|lease| lease.term), led.next());
@@ -130,7 +131,7 @@ fn a_revocation_waits_for_a_lock() {
         let other = lock(&pool).await;
         let began = now();
         let key = key("k");
-        let (revoked, ()) = join(storage.revoke(&key), unlock(other, WAIT)).await;
+        let (revoked, ()) = join(storage.revoke(at_once(&key)), unlock(other, WAIT)).await;
         assert!(revoked.unwrap().is_some());
         assert!(now() - began >= WAIT);
     });

@@ -8,7 +8,9 @@ use lessor::{Id, Storage, StorageError, StorageExt, Term, Value};
 use lessor_mysql::MySqlStorage;
 use lessor_mysql::sqlx::mysql::MySqlPool;
 use lessor_mysql::sqlx::{self, AssertSqlSafe, Executor, MySql, Transaction};
-pub(crate) use lessor_servers::asking::{claim_for, granted, key, lasting, now, release, renewal, requests, woken};
+pub(crate) use lessor_servers::asking::{
+    at_once, claim_for, granted, key, lasting, now, release, renewal, requests, woken,
+};
 use lessor_servers::mysql::Server;
 
 pub(crate) const HOUR: Duration = Duration::from_secs(3600);
@@ -116,10 +118,10 @@ pub(crate) async fn cycle(storage: &MySqlStorage, name: &str) {
         assert!(granted_reply(acquired) > first);
     }
     woken(&mut wakeups).await;
-    let before = storage.revoke(&odd.key).await.unwrap().unwrap();
+    let before = storage.revoke(at_once(&odd.key)).await.unwrap().unwrap();
     assert_eq!((before.id, Some(before.term)), (Some(odd.id.clone()), first.next()));
     woken(&mut wakeups).await;
-    assert_eq!(storage.revoke(&odd.key).await.unwrap(), None);
+    assert_eq!(storage.revoke(at_once(&odd.key)).await.unwrap(), None);
     for released in storage.call_all(requests([release(&odd), release(&padded)])).await {
         assert_eq!(released, Ok(Reply::Released));
     }

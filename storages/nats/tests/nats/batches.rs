@@ -3,6 +3,7 @@
 use lessor::storage::{Acquired, Renewed, Reply};
 use lessor::{Storage, StorageExt, Term, Value};
 use lessor_nats::NatsStorage;
+use lessor_servers::asking::at_once;
 use lessor_servers::proxy::Proxy;
 use smol::block_on;
 
@@ -38,7 +39,7 @@ fn each_by_itself() {
         // Every third is another's by now, and this handle does not know.
         for number in (0..100).step_by(3) {
             let key = lessor::Key::new(number.to_string()).unwrap();
-            other.revoke(&key).await.unwrap();
+            other.revoke(at_once(&key)).await.unwrap();
             let after = other.get(&key).await.unwrap().map(|lease| lease.term);
             let _ = granted(other.acquire(claim(key.as_str(), 2).after(after)).await);
         }

@@ -48,7 +48,7 @@ fn batches_in_opposite_orders() {
             assert!(replies.iter().all(|reply| granted_in(reply) == Some(revoked)), "{replies:?}");
             // Of two that revoke one does.
             let mut revoked_ids = Vec::new();
-            for reply in both(all(claims.iter().map(|claim| Revoke::new(claim.key.clone())))).await {
+            for reply in both(all(claims.iter().map(|claim| Revoke::new(claim.key.clone()).now(true)))).await {
                 let Ok(Reply::Revoked(before)) = reply else { panic!("{reply:?}") };
                 revoked_ids.extend(before.map(|before| {
                     assert_eq!(before.term, revoked);
@@ -73,7 +73,7 @@ fn mixed() {
             assert!(granted_in(&storage.call(claim(name, 1).into()).await).is_some());
         }
         let requests: Vec<Request> = vec![
-            Revoke::new(key("revoked")).into(),
+            Revoke::new(key("revoked")).now(true).into(),
             List::new().prefix("r").limit(1).into(),
             renewal(&claim("lost", 2), Term::FIRST).into(),
             claim("new", 1).into(),
@@ -82,7 +82,7 @@ fn mixed() {
             Get::new(key("new")).into(),
             claim("held", 2).into(),
             renewal(&claim("renewed", 1), Term::FIRST).into(),
-            Revoke::new(key("nobody's")).into(),
+            Revoke::new(key("nobody's")).now(true).into(),
             List::new().prefix("s").into(),
             Get::new(key("none")).into(),
         ];
@@ -124,7 +124,7 @@ fn one_locked_row() {
             all(claims.iter().map(|claim| renewal(claim, Term::FIRST))),
             all::<Claim>(claims.clone()),
             all(claims[..50].iter().map(release)),
-            all(some(0..8).map(Revoke::new).chain(some(60..99).map(Revoke::new))),
+            all(some(0..8).chain(some(60..99)).map(|key| Revoke::new(key).now(true))),
             all(claims.iter().map(|Claim { key, session, .. }| Release::new(key.clone(), *session))),
         ] {
             let keys: Vec<_> = requests.iter().map(|request| request.key().unwrap().clone()).collect();

@@ -7,6 +7,7 @@ use lessor::storage::{Acquired, ErrorKind, Renewed, Takeover};
 use lessor::{StorageExt, Term};
 use lessor_postgres::sqlx::{self, Transaction};
 use lessor_postgres::{AdapterError, PostgresStorage};
+use lessor_servers::asking::at_once;
 use lessor_servers::postgres::Server;
 use smol::block_on;
 
@@ -36,8 +37,8 @@ fn a_refused_claim_writes_nothing() {
             let _ = storage.renew(renewal(&refused, Term::FIRST)).await.unwrap();
             storage.release(release(&refused)).await.unwrap();
             let _ = storage.get(&refused.key).await.unwrap();
-            assert_eq!(storage.revoke(&key("free")).await.unwrap(), None);
-            assert_eq!(storage.revoke(&key("nobody's")).await.unwrap(), None);
+            assert_eq!(storage.revoke(at_once(&key("free"))).await.unwrap(), None);
+            assert_eq!(storage.revoke(at_once(&key("nobody's"))).await.unwrap(), None);
             assert_eq!(storage.list(lessor::storage::List::new()).await.unwrap().entries.len(), 2);
         }
         assert_eq!(number(&pool, WRITTEN).await - before, 0);
@@ -46,7 +47,7 @@ fn a_refused_claim_writes_nothing() {
         sqlx::query("SELECT FROM lessor_leases FOR UPDATE").execute(&mut *other).await.unwrap();
         let began = now();
         assert!(matches!(storage.acquire(refused).await.unwrap(), Acquired::Refused { .. }));
-        assert_eq!(storage.revoke(&key("free")).await.unwrap(), None);
+        assert_eq!(storage.revoke(at_once(&key("free"))).await.unwrap(), None);
         assert!(storage.get(&key("k")).await.unwrap().is_some());
         let mine = storage.acquire(lasting(Duration::from_secs(2), claim("k", 1))).await.unwrap_err();
         let waited = now() - began;
@@ -95,7 +96,7 @@ fn time_goes_on_while_a_lock_is_waited_for() {
 
         // So is what a revocation shows.
         let other = lock().await;
-        let (revoked, ()) = join(storage.revoke(&brief.key), unlock(other)).await;
+        let (revoked, ()) = join(storage.revoke(at_once(&brief.key)), unlock(other)).await;
         let lease = revoked.unwrap().unwrap();
         assert!(lease.time_left < Duration::from_millis(59_300), "{lease:?}");
         assert!(lease.age.unwrap() >= Duration::from_millis(700), "{lease:?}");

@@ -7,6 +7,7 @@ use lessor::storage::{Acquired, Renewed, Takeover};
 use lessor::{StorageExt, Term};
 use lessor_postgres::PostgresStorage;
 use lessor_postgres::sqlx;
+use lessor_servers::asking::at_once;
 use lessor_servers::postgres::Server;
 use smol::block_on;
 
@@ -20,12 +21,12 @@ fn takes_the_lease() {
         let (storage, pool) = storage(&server).await;
         let term = granted(storage.acquire(claim("k", 1)).await);
         let seen = storage.get(&key("k")).await.unwrap().unwrap();
-        let before = storage.revoke(&key("k")).await.unwrap().unwrap();
+        let before = storage.revoke(at_once(&key("k"))).await.unwrap().unwrap();
         assert_eq!((&before.id, before.term, before.version, before.ttl), (&seen.id, term, seen.version, seen.ttl));
         assert!(before.is_live() && before.time_left <= seen.time_left && before.age >= seen.age, "{before:?}");
         let after = storage.get(&key("k")).await.unwrap().unwrap();
         assert_eq!((after.id, Some(after.term), after.version), (None, term.next(), seen.version.next()));
-        assert_eq!(storage.revoke(&key("k")).await.unwrap(), None, "nobody holds it");
+        assert_eq!(storage.revoke(at_once(&key("k"))).await.unwrap(), None, "nobody holds it");
 
         assert!(matches!(storage.renew(renewal(&claim("k", 1), term)).await.unwrap(), Renewed::Lost { .. }));
         storage.release(release(&claim("k", 1))).await.unwrap();
@@ -39,16 +40,16 @@ fn takes_the_lease() {
         let brief = lasting(Duration::from_millis(1), claim("brief", 1));
         let _ = granted(storage.acquire(brief).await);
         smol::Timer::after(Duration::from_millis(10)).await;
-        let before = storage.revoke(&key("brief")).await.unwrap().unwrap();
+        let before = storage.revoke(at_once(&key("brief"))).await.unwrap().unwrap();
         assert!(before.id.is_some() && before.time_left.is_zero(), "{before:?}");
 
         // After the last term there is none.
         let last = claim("last", 1).after(Term::new(Term::LAST.get() - 1));
         assert_eq!(granted(storage.acquire(last).await), Term::LAST);
-        assert!(storage.revoke(&key("last")).await.unwrap().is_some());
+        assert!(storage.revoke(at_once(&key("last"))).await.unwrap().is_some());
         assert_eq!(storage.get(&key("last")).await.unwrap().unwrap().term, Term::LAST);
         run(&pool, "DELETE FROM lessor_leases").await;
-        assert_eq!(storage.revoke(&key("k")).await.unwrap(), None);
+        assert_eq!(storage.revoke(at_once(&key("k"))).await.unwrap(), None);
     });
 }
 
@@ -68,11 +69,11 @@ fn takes_what_is_there_after_a_wait() {
             sqlx::query(grant).execute(&mut *other).await.unwrap();
             let revoke = async {
                 if alone {
-                    return storage.revoke(&key("k")).await.unwrap();
+                    return storage.revoke(at_once(&key("k"))).await.unwrap();
                 }
                 use lessor::Storage;
                 use lessor::storage::{Reply, Revoke};
-                let revokes = ["k", "l"].map(|name| Revoke::new(key(name)).into());
+                let revokes = ["k", "l"].map(|name| Revoke::new(key(name)).now(true).into());
                 match storage.call_all(revokes.into()).await.swap_remove(0) {
                     Ok(Reply::Revoked(before)) => before,
                     reply => panic!("{reply:?}"),

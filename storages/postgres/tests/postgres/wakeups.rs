@@ -6,6 +6,7 @@ use futures::{FutureExt, StreamExt};
 use lessor::storage::Renewed;
 use lessor::{Storage, StorageExt};
 use lessor_postgres::sqlx::postgres::PgPool;
+use lessor_servers::asking::at_once;
 use lessor_servers::postgres::Server;
 use smol::block_on;
 
@@ -45,12 +46,12 @@ fn wakeups_come_back() {
         woken(&mut all[7]).await;
         assert!(matches!(other.renew(renewal(&claim("7", 1), term)).await.unwrap(), Renewed::Extended { .. }));
         assert_eq!(granted(other.acquire(claim("7", 1)).await), term, "repeated");
-        assert_eq!(other.revoke(&key("8")).await.unwrap(), None, "nobody holds it");
+        assert_eq!(other.revoke(at_once(&key("8"))).await.unwrap(), None, "nobody holds it");
         smol::Timer::after(Duration::from_millis(300)).await;
         for wakeups in &mut all {
             assert!(wakeups.next().now_or_never().is_none());
         }
-        assert!(other.revoke(&key("7")).await.unwrap().is_some());
+        assert!(other.revoke(at_once(&key("7"))).await.unwrap().is_some());
         woken(&mut all[7]).await;
 
         drop(storage);

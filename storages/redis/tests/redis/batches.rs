@@ -77,7 +77,7 @@ fn all_operations() {
         let mixed = || -> Vec<Request> {
             vec![
                 List::new().prefix("se").into(),
-                Revoke::new(key(&revoked)).into(),
+                Revoke::new(key(&revoked)).now(true).into(),
                 claim(&new, 2).into(),
                 Get::new(key(&seen)).into(),
                 release(&held[1]).into(),

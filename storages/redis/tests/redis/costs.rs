@@ -2,6 +2,7 @@
 
 use lessor::storage::{Acquired, Renewed};
 use lessor::{StorageExt, Term};
+use lessor_servers::asking::at_once;
 use lessor_servers::redis::{Keeps, Server};
 use smol::block_on;
 
@@ -56,7 +57,7 @@ fn scripts_are_sent_again() {
         forget();
         assert!(lease(&storage, &claim.key).await.is_live());
         forget();
-        assert!(storage.revoke(&claim.key).await.unwrap().is_some());
+        assert!(storage.revoke(at_once(&claim.key)).await.unwrap().is_some());
         forget();
         storage.release(release(&claim)).await.unwrap();
         forget();

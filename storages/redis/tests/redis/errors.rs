@@ -9,6 +9,7 @@ use lessor::storage::{ErrorKind, Reply, Request};
 use lessor::{Storage, StorageError, StorageExt, Term};
 use lessor_redis::redis::Client;
 use lessor_redis::{AdapterError, RedisStorage};
+use lessor_servers::asking::at_once;
 use lessor_servers::redis::{Keeps, PASSWORD, Server};
 use smol::block_on;
 
@@ -80,7 +81,7 @@ fn rights() {
         let term = granted(storage.acquire(allowed.clone()).await);
         woken(&mut wakeups).await;
         extended(storage.renew(renewal(&allowed, term)).await);
-        assert!(storage.revoke(&allowed.key).await.unwrap().is_some());
+        assert!(storage.revoke(at_once(&allowed.key)).await.unwrap().is_some());
         for lacks in ["+evalsha ", "+eval ", "+info ", "+time ", "+mget ", "+publish ", "+subscribe ", "&lessor "] {
             server.tell(&["SCRIPT", "FLUSH"]);
             grant(&rights.replace(lacks, ""));
@@ -131,7 +132,7 @@ fn odd_records() {
         for error in [
             storage.acquire(odd.clone()).await.unwrap_err(),
             storage.get(&odd.key).await.unwrap_err(),
-            storage.revoke(&odd.key).await.unwrap_err(),
+            storage.revoke(at_once(&odd.key)).await.unwrap_err(),
         ] {
             let error = permanent(error);
             assert!(matches!(&error, AdapterError::Unreadable { key, field: "term", .. } if key == "k"), "{error}");

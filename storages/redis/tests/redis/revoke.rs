@@ -6,6 +6,7 @@ use futures::{FutureExt, StreamExt};
 use lessor::storage::{Acquired, Renewed, Takeover, Version};
 use lessor::{Storage, StorageExt, Term};
 use lessor_redis::RedisStorage;
+use lessor_servers::asking::at_once;
 use lessor_servers::redis::{Keeps, Server};
 use smol::block_on;
 
@@ -23,7 +24,7 @@ fn a_live_lease() {
         let mut wakeups = storage.subscribe(&first.key);
         woken(&mut wakeups).await;
 
-        let before = storage.revoke(&first.key).await.unwrap().expect("it was held");
+        let before = storage.revoke(at_once(&first.key)).await.unwrap().expect("it was held");
         assert_eq!((&before.id, before.term, before.version), (&held.id, term, held.version));
         assert!(before.time_left <= held.time_left && !before.time_left.is_zero() && before.age >= held.age);
         woken(&mut wakeups).await;
@@ -54,7 +55,7 @@ fn an_expired_lease() {
         let ttl = Duration::from_millis(20);
         let term = granted(storage.acquire(lasting(ttl, claim("k", 1))).await);
         smol::Timer::after(ttl * 2).await;
-        let before = storage.revoke(&key("k")).await.unwrap().expect("nobody took it over");
+        let before = storage.revoke(at_once(&key("k"))).await.unwrap().expect("nobody took it over");
         assert!(before.id.is_some() && before.time_left.is_zero());
         let next = claim("k", 2).after(Some(Term::new(term.get() + 1).unwrap())).takeover(Takeover::ReleasedOnly);
         granted(storage.acquire(next).await);
@@ -74,8 +75,8 @@ fn nothing_to_revoke() {
         woken(&mut wakeups).await;
         let seen = lease(&storage, &released.key).await;
         for _ in 0..2 {
-            assert_eq!(storage.revoke(&new).await.unwrap(), None);
-            assert_eq!(storage.revoke(&released.key).await.unwrap(), None);
+            assert_eq!(storage.revoke(at_once(&new)).await.unwrap(), None);
+            assert_eq!(storage.revoke(at_once(&released.key)).await.unwrap(), None);
         }
         assert_eq!(storage.get(&new).await.unwrap(), None, "it creates nothing");
         assert_eq!(lease(&storage, &released.key).await, seen);
@@ -102,7 +103,7 @@ fn after_a_loss() {
 
         let written = || server.info("rdb_changes_since_last_save");
         let before = written();
-        assert_eq!(storage.revoke(&first.key).await.unwrap(), None, "nobody has noticed yet");
+        assert_eq!(storage.revoke(at_once(&first.key)).await.unwrap(), None, "nobody has noticed yet");
         assert_eq!(written(), before);
         let frozen = |acquired: Acquired| match acquired {
             Acquired::Refused { lease: None, retry_after, .. } => retry_after,
@@ -110,7 +111,7 @@ fn after_a_loss() {
         };
         let left = frozen(storage.acquire(first.clone()).await.unwrap());
         let before = written();
-        assert_eq!(storage.revoke(&first.key).await.unwrap(), None, "frozen");
+        assert_eq!(storage.revoke(at_once(&first.key)).await.unwrap(), None, "frozen");
         assert_eq!(written(), before);
         assert!(frozen(storage.acquire(first.clone()).await.unwrap()) <= left);
         assert_eq!(lease(&storage, &first.key).await.term, term);
@@ -126,7 +127,7 @@ fn the_last_term() {
         let last = Term::new((1 << 53) - 1).unwrap();
         let claim = claim("k", 1).after(Term::new(last.get() - 1));
         assert_eq!(granted(storage.acquire(claim.clone()).await), last);
-        assert!(storage.revoke(&claim.key).await.unwrap().is_some());
+        assert!(storage.revoke(at_once(&claim.key)).await.unwrap().is_some());
         let free = lease(&storage, &claim.key).await;
         assert_eq!((free.id, free.term), (None, last));
         assert!(matches!(storage.acquire(claim.after(Some(last))).await.unwrap(), Acquired::Refused { .. }));

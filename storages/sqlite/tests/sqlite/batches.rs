@@ -65,10 +65,10 @@ fn operations_may_be_mixed() {
             Get::new(looked_at.key.clone()).into(),
             release(released).into(),
             claim("free", 1).into(),
-            Revoke::new(revoked.key.clone()).into(),
+            Revoke::new(revoked.key.clone()).now(true).into(),
             renewal(renewed, Term::FIRST).into(),
             Get::new(key("missing")).into(),
-            Revoke::new(key("missing too")).into(),
+            Revoke::new(key("missing too")).now(true).into(),
             Get::new(renewed.key.clone()).into(),
         ]);
         let answers = answers.await;

@@ -8,7 +8,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use futures::future::{Either, select};
-use lessor::storage::{Acquired, Claim, ErrorKind, Release, Renewal, Renewed, Reply, Session};
+use lessor::storage::{Acquired, Claim, ErrorKind, Release, Renewal, Renewed, Reply, Revoke, Session};
 use lessor::{Id, Key, Storage, StorageError, StorageExt, SystemTimer, Term, Timer, Wakeups};
 use lessor_sqlite::rusqlite::Connection;
 use lessor_sqlite::{AdapterError, SqliteBuilder, SqliteStorage};
@@ -77,6 +77,11 @@ pub(crate) fn claim(name: &str, session: u128) -> Claim {
 pub(crate) fn renewal(claim: &Claim, term: Term) -> Renewal {
     let Claim { key, id, session, ttl, value, .. } = claim.clone();
     Renewal::new(key, id, session, term, ttl).value(value)
+}
+
+/// What frees a key at once, whoever holds it.
+pub(crate) fn at_once(key: &Key) -> Revoke {
+    Revoke::from(key).now(true)
 }
 
 /// Of what this claim was granted.

@@ -6,7 +6,7 @@ use lessor::{Key, Storage, StorageExt};
 use lessor_sqlite::SqliteStorage;
 use lessor_sqlite::rusqlite::Connection;
 
-use crate::database::{Database, claim, granted, key, unreadable};
+use crate::database::{Database, at_once, claim, granted, key, unreadable};
 
 fn names(page: &Page) -> Vec<&str> {
     page.entries.iter().map(|entry| entry.key.as_str()).collect()
@@ -77,7 +77,7 @@ fn a_list_shows_what_a_look_shows() {
         let storage = SqliteStorage::open(":memory:").await.unwrap();
         storage.migrate().await.unwrap();
         granted(storage.acquire(claim("k", 1)).await);
-        storage.revoke(&key("k")).await.unwrap();
+        storage.revoke(at_once(&key("k"))).await.unwrap();
         let page = storage.list(List::new()).await.unwrap();
         assert_eq!(Some(page.entries[0].lease.clone()), storage.get(&key("k")).await.unwrap());
     });

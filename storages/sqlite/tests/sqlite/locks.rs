@@ -10,7 +10,8 @@ use lessor_sqlite::SqliteStorage;
 use lessor_sqlite::rusqlite;
 
 use crate::database::{
-    Database, acquired, claim, extended, granted, held_by, impatient, key, release, renewal, soon, term, transient,
+    Database, acquired, at_once, claim, extended, granted, held_by, impatient, key, release, renewal, soon, term,
+    transient,
 };
 
 fn with_ttl(claim: Claim, ttl: Duration) -> Claim {
@@ -56,14 +57,14 @@ fn a_long_lock_is_a_transient_error_and_heals() {
         assert_eq!(cause.sqlite_error_code(), Some(rusqlite::ErrorCode::DatabaseBusy));
         transient(storage.renew(renewal(&mine, first)).await);
         transient(storage.release(release(&mine)).await);
-        transient(storage.revoke(&mine.key).await);
+        transient(storage.revoke(at_once(&mine.key)).await);
         transient(storage.check().await);
         other.execute_batch("ROLLBACK").unwrap();
 
         granted(storage.acquire(claim("free", 1)).await);
         extended(storage.renew(renewal(&mine, first)).await);
         storage.release(release(&mine)).await.unwrap();
-        assert!(storage.revoke(&key("free")).await.unwrap().is_some());
+        assert!(storage.revoke(at_once(&key("free"))).await.unwrap().is_some());
         storage.check().await.unwrap();
     });
 }

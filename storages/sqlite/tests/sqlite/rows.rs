@@ -7,7 +7,7 @@ use lessor::storage::{Claim, List, Session};
 use lessor::{Id, StorageExt, Term, Value};
 use lessor_sqlite::SqliteStorage;
 
-use crate::database::{Database, TTL, claim, extended, granted, key, release, renewal, term, unreadable};
+use crate::database::{Database, TTL, at_once, claim, extended, granted, key, release, renewal, term, unreadable};
 
 #[test]
 fn everything_written_is_read_back() {
@@ -46,14 +46,14 @@ fn what_is_revoked_is_free_in_a_new_term() {
     block_on(async {
         let database = Database::new();
         let (storage, operator) = (database.storage().await, database.storage().await);
-        assert_eq!(operator.revoke(&key("k")).await.unwrap(), None, "nobody had it");
+        assert_eq!(operator.revoke(at_once(&key("k"))).await.unwrap(), None, "nobody had it");
         granted(storage.acquire(claim("k", 1)).await);
-        let before = operator.revoke(&key("k")).await.unwrap().unwrap();
+        let before = operator.revoke(at_once(&key("k"))).await.unwrap().unwrap();
         assert!(before.is_live() && before.term == term(1) && before.id.unwrap().as_str() == "node-1");
         let sql = "SELECT session IS NULL, term, version FROM lessor_leases";
         let row = database.raw().query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).unwrap();
         assert_eq!(row, (true, 2, 2));
-        assert_eq!(operator.revoke(&key("k")).await.unwrap(), None, "nobody has it any more");
+        assert_eq!(operator.revoke(at_once(&key("k"))).await.unwrap(), None, "nobody has it any more");
         assert_eq!(granted(storage.acquire(claim("k", 2).after(Some(term(2)))).await), term(3));
     });
 }
@@ -105,7 +105,7 @@ fn a_row_that_cannot_be_read_is_an_error_that_names_the_column() {
             assert_eq!(storage.get(&key("k")).await.unwrap_err(), error);
             assert_eq!(storage.renew(renewal(&mine, Term::FIRST)).await.unwrap_err(), error);
             assert_eq!(storage.release(release(&mine)).await.unwrap_err(), error);
-            assert_eq!(storage.revoke(&key("k")).await.unwrap_err(), error);
+            assert_eq!(storage.revoke(at_once(&key("k"))).await.unwrap_err(), error);
             assert_eq!(storage.list(List::new()).await.unwrap_err(), error);
             // Nobody is granted it when its time is over, either.
             if column != "expires" {

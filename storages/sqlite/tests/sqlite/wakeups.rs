@@ -7,7 +7,9 @@ use futures::{FutureExt, StreamExt};
 use lessor::{StorageExt, Term};
 use lessor_sqlite::SqliteStorage;
 
-use crate::database::{Database, claim, extended, granted, held_by, key, release, renewal, soon, subscribed, term};
+use crate::database::{
+    Database, at_once, claim, extended, granted, held_by, key, release, renewal, soon, subscribed, term,
+};
 
 /// R13: a grant and a release wake the followers, a renewal does not.
 #[test]
@@ -47,10 +49,10 @@ fn an_operator_wakes_them_too() {
         granted(leader.acquire(claim("k", 1)).await);
         let mut there = subscribed(&follower, "k").await;
         let mut here = subscribed(&operator, "k").await;
-        operator.revoke(&key("k")).await.unwrap();
+        operator.revoke(at_once(&key("k"))).await.unwrap();
         soon(there.next()).await.unwrap();
         soon(here.next()).await.unwrap();
-        operator.revoke(&key("k")).await.unwrap();
+        operator.revoke(at_once(&key("k"))).await.unwrap();
         granted(operator.acquire(claim("another", 1)).await);
         assert_eq!(here.next().now_or_never(), None, "nothing was done the second time");
     });

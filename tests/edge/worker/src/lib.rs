@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use lessor::storage::conformance::{self, Harness};
 use lessor::storage::{Reply, Request as StorageRequest};
-use lessor::{Builder, Config, Key, Storage, StorageError, Timer, Wakeups, async_trait};
-use lessor_worker::{Campaign, DurableObjectStorage, R2Storage, WorkerTimer};
+use lessor::{Builder, Config, Key, Leadership, Storage, StorageError, Timer, Wakeups, async_trait};
+use lessor_worker::{Campaign, DurableObjectStorage, R2Storage, Schedule, Scheduled, WorkerTimer};
 use wasm_bindgen::prelude::wasm_bindgen;
-use worker::{DurableObject, Env, Request, Response, Result, State, durable_object, event};
+use worker::{DurableObject, Env, Error, Request, Response, Result, State, durable_object, event};
 
 /// What only a broken library would do, for `worker.js` to plant.
 #[wasm_bindgen]
@@ -128,11 +128,14 @@ async fn fetch(request: Request, env: Env, _: worker::Context) -> Result<Respons
 
 /// A candidate whose alarm counts its jobs. `/NAME/die` makes it as if its place was gone: its alarm
 /// does nothing, until `/NAME/revive`.
+///
+/// Those that are called scheduled do a job each second, which fails after `/NAME/fail`, until `/NAME/heal`.
 #[durable_object]
 pub struct Candidate {
     state: State,
     campaign: Campaign,
     jobs: Cell<u32>,
+    failures: Cell<u32>,
 }
 
 // The count of jobs is right whatever happens.
@@ -148,7 +151,7 @@ impl DurableObject for Candidate {
         config.retry_interval = Duration::from_millis(500);
         let builder = Builder::new("campaign").id(id).config(config);
         let campaign = Campaign::new(&state, &env, "LEASES", builder);
-        Self { state, campaign, jobs: Cell::new(0) }
+        Self { state, campaign, jobs: Cell::new(0), failures: Cell::new(0) }
     }
 
     async fn fetch(&self, request: Request) -> Result<Response> {
@@ -174,6 +177,16 @@ impl DurableObject for Candidate {
                 self.state.storage().delete("dead").await?;
                 Response::from_json(&())
             }
+            (Some("fail"), _) => {
+                self.state.storage().put("failing", true).await?;
+                Response::from_json(&())
+            }
+            (Some("heal"), _) => {
+                self.state.storage().delete("failing").await?;
+                Response::from_json(&())
+            }
+            (Some("runs"), _) => Response::from_json(&self.runs().await?),
+            (Some("failures"), _) => Response::from_json(&self.failures.get()),
             (Some("panic"), _) => panic!("planted, in a candidate"),
             (Some("jobs"), _) => Response::from_json(&self.jobs.get()),
             _ => Response::error("no such path", 404),
@@ -184,6 +197,9 @@ impl DurableObject for Candidate {
         if self.state.storage().get::<bool>("dead").await?.is_some() {
             return Response::empty();
         }
+        if self.state.id().name().is_some_and(|id| id.starts_with("scheduled")) {
+            return self.scheduled().await;
+        }
         let job = |_| async {
             let id = self.state.id().name().unwrap_or_default();
             // Longer than the lease lasts: it is renewed meanwhile. Or without an end.
@@ -193,6 +209,31 @@ impl DurableObject for Candidate {
             self.jobs.set(self.jobs.get() + 1);
         };
         self.campaign.run(job).await?;
+        Response::empty()
+    }
+}
+
+impl Candidate {
+    /// The times that it did its job for, with its terms.
+    async fn runs(&self) -> Result<Vec<(u64, u64)>> {
+        Ok(self.state.storage().get("runs").await?.unwrap_or_default())
+    }
+
+    async fn scheduled(&self) -> Result<Response> {
+        let schedule = Schedule::new("each second", "* * * * * *")?.make_up(Duration::from_secs(600));
+        let job = |leadership: Leadership, at_ms| async move {
+            if self.state.storage().get::<bool>("failing").await?.is_some() {
+                return Err(Error::RustError("it is to fail".into()));
+            }
+            let mut runs = self.runs().await?;
+            runs.push((at_ms, leadership.term().get()));
+            self.state.storage().put("runs", runs).await
+        };
+        match self.campaign.run_scheduled(&schedule, job).await? {
+            Scheduled::Failed { .. } => self.failures.set(self.failures.get() + 1),
+            Scheduled::Done(done) => self.jobs.set(self.jobs.get() + done as u32),
+            _ => {}
+        }
         Response::empty()
     }
 }

@@ -1,7 +1,7 @@
 //! R1, R22: at any true moment at most one candidate of a key, or of each of its slots, answers that it leads.
 //!
-//! But for a term that an operator revoked: its former holder believes in it until its deadline, or until the storage
-//! tells it otherwise. That overlap is what terms at the resource are for, and it is all that is let pass here.
+//! But for a term that an operator revoked, and freed the key at once: its former holder believes in it until its deadline, or until the
+//! storage tells it otherwise. That overlap is what terms at the resource are for, and it is all that is let pass here.
 
 use crate::handle::Handle;
 use crate::reached::Situation;

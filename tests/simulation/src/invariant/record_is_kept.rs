@@ -2,7 +2,7 @@
 //! nothing shortens a lease but its own release or an operator, who takes it whole, a refusal writes nothing, and no record
 //! is ever deleted.
 
-use lessor::storage::{Acquired, Record, Renewed, Reply, Request};
+use lessor::storage::{Acquired, Record, Renewed, Reply, Request, Session};
 
 use crate::sim::World;
 
@@ -61,12 +61,18 @@ impl Step<'_> {
             Request::Release(release) if wrote => {
                 (before.session != Some(release.session) || after.session.is_some()).then_some("it released another's")
             }
-            Request::Revoke(_) if wrote => {
-                let free = before.session.is_some() && after.session.is_none();
+            Request::Revoke(revoke) if wrote => {
+                let waits = !revoke.now && live;
+                let taken = before.session.is_some() && after.session == waits.then_some(Session::NOBODY);
                 let own_term = Some(after.term) == before.term.next();
-                (!free || !own_term).then_some("it revoked, and left the lease or its term")
+                let left = if waits { self.left(before) } else { 0 };
+                (!taken || !own_term || self.left(after) != left)
+                    .then_some("it revoked, and left the lease or its term")
             }
-            Request::Revoke(_) => before.session.map(|_| "it was to revoke, and did not"),
+            Request::Revoke(revoke) => {
+                let waits = !revoke.now && live && before.session == Some(Session::NOBODY);
+                before.session.filter(|_| !waits).map(|_| "it was to revoke, and did not")
+            }
             Request::Acquire(claim) if wrote && live => {
                 // After a step back of the clock a lease seems to end later than its ttl from now.
                 let clock_is_back = before.expires_ms - self.now_ms > before.ttl_ms;

@@ -2,7 +2,7 @@
 //! grant has a term of its own, each write but a mark has a version of its own, and a mark changes nothing but that the lease
 //! has ended.
 
-use lessor::storage::{Record, Request};
+use lessor::storage::{Record, Request, Session};
 
 use crate::cells::{CellAsk, is_mark, may_mark};
 use crate::sim::World;
@@ -19,7 +19,8 @@ impl World {
     /// A swap has got through.
     pub(crate) fn check_written(&mut self, ask: &CellAsk, row: usize, before: Option<&Record>, after: &Record) {
         let reign = |record: &Record| (record.session, record.term);
-        let is_granted = after.session.is_some() && before.map(reign) != Some(reign(after));
+        let is_granted =
+            after.session.is_some_and(|session| session != Session::NOBODY) && before.map(reign) != Some(reign(after));
         let is_new = !is_granted || self.checks.register_terms[row].insert(after.term.get());
         let marked = |before: &Record| {
             let mut marked = before.clone();

@@ -29,13 +29,21 @@ impl World {
             self.fail(RULE, format!("{name} was granted term {term} after term {newest}"));
         }
         self.checks.grants[key].push(term.get());
+        if seat.is_some() {
+            self.checks.waited_for[key].clear();
+        }
     }
 
     /// An operator took a lease from its holder: the revoke has a term of its own, in which nobody leads.
     pub(crate) fn check_revoke(&mut self, key: usize, before: &Record, after: &Record) {
         self.check_grant(None, key, after.term, false);
-        let until = self.store.promised(key);
-        self.checks.revoked[key].insert(before.term.get(), until);
+        // Whoever reigned may still believe in it: until it is over if the key waits for that; else beside the next one.
+        self.checks.waited_for[key].push(before.term.get());
+        if after.session.is_none() {
+            let until = self.store.promised(key);
+            let terms = core::mem::take(&mut self.checks.waited_for[key]);
+            self.checks.revoked[key].extend(terms.into_iter().map(|term| (term, until)));
+        }
     }
 
     /// Somebody leads who did not lead in this term before.

@@ -2,7 +2,7 @@
 //! everybody; and a leader that is told of its loss has lost its lease.
 
 use lessor::Lease;
-use lessor::storage::{Acquired, Renewed, Reply, Request};
+use lessor::storage::{Acquired, Renewed, Reply, Request, Session};
 
 use crate::sim::World;
 
@@ -38,7 +38,7 @@ impl World {
     fn was_written(&self, row: usize, lease: &Lease, may_have_ended: bool) -> bool {
         let is_it = |count: usize| {
             let (record, _) = self.cells.written(row, count)?;
-            let id = record.session.map(|_| &record.id);
+            let id = record.session.filter(|session| *session != Session::NOBODY).map(|_| &record.id);
             let same = (record.term, record.version, id) == (lease.term, lease.version, lease.id.as_ref());
             // Who says that it has ended has seen that written, or has written it.
             let is_certain = may_have_ended || id.is_none() || lease.is_live() || record.expires_ms == 0;

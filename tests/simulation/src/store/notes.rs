@@ -11,7 +11,7 @@ use crate::trace::What;
 
 impl World {
     pub(super) fn note_place(&mut self, row: usize, record: Option<&Record>, fingerprint: [u64; 3]) {
-        let holder = record.filter(|record| record.session.is_some()).map(|record| record.id.clone());
+        let holder = record.and_then(|record| record.lease(0).id);
         let says = record.and_then(|record| record.value.clone());
         let place = row - self.plan.rows();
         let text = |text: Option<String>| text.unwrap_or_default();
@@ -52,7 +52,13 @@ impl World {
             (Request::Renew(renewal), Reply::Renewed(_), Some(before)) if renewal.value != before.value => {
                 Situation::ValuePublished
             }
-            (Request::Revoke(_), Reply::Revoked(Some(_)), _) if live => Situation::Revoked,
+            (Request::Revoke(revoke), Reply::Revoked(Some(_)), _) if live => {
+                if revoke.now {
+                    Situation::Revoked
+                } else {
+                    Situation::RevokedSoftly
+                }
+            }
             (Request::Release(release), _, Some(before)) if live && before.session != Some(release.session) => {
                 Situation::ReleaseTooLate
             }

@@ -1,48 +1,53 @@
-//! A nightly report, written once, by one of several regions.
+//! A nightly report, written once a night, by one of several regions.
 //!
-//! A `Region` is a candidate: a Durable Object that campaigns by its alarm. The cron trigger holds no state: it wakes
-//! every region (an alarm that was lost is set again), asks who leads, and has the report written in that term. The
-//! `Report` is the job's target, and has the last word: it takes each night once, and no term but the newest.
+//! A `Region` is a candidate: a Durable Object that campaigns by its alarm. The leader's alarm knows the schedule, and makes up for nights
+//! that were missed. The cron trigger is the watchdog: it wakes every region (an alarm that was lost is set again), lets those go that are
+//! retired, and says so if nobody leads. The `Report` is the job's target, and has the last word: it takes each night once, and no term but
+//! the newest.
+//!
+//! Variables: `SCHEDULE`; `CAMPAIGNING`, the names of those who do, each the location hint that it is made near to; `RETIRED`, those who
+//! no longer do. Move a name from one to the other to let it go.
 #![cfg(target_family = "wasm")]
 #![allow(missing_docs, missing_debug_implementations, reason = "what the macros make has none")]
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::unreachable)]
 
-use lessor::Builder;
-use lessor_worker::{Campaign, Lead};
+use std::time::Duration;
+
+use lessor::{Builder, Leadership};
+use lessor_worker::{Campaign, Lead, Schedule, Scheduled};
 use serde::{Deserialize, Serialize};
 use worker::{
-    DurableObject, Env, Error, Method, ObjectNamespace, Request, RequestInit, Response, Result, ScheduleContext,
-    ScheduledEvent, State, Stub, durable_object, event,
+    DurableObject, Env, Error, Method, Request, RequestInit, Response, Result, ScheduleContext, ScheduledEvent, State,
+    Stub, durable_object, event,
 };
 
-/// Candidates, by the location that each is made near to.
-const REGIONS: [&str; 3] = ["weur", "enam", "apac"];
+/// Nights are made up for that were missed so long ago.
+const MAKE_UP: Duration = Duration::from_secs(7 * 24 * 3600);
 
 // === the handlers ===
 
 #[event(scheduled)]
-async fn scheduled(event: ScheduledEvent, env: Env, _: ScheduleContext) {
-    if let Err(error) = nightly(event.schedule() as u64, &env).await {
-        worker::console_error!("tonight there is no report yet: {error}");
+async fn scheduled(_: ScheduledEvent, env: Env, _: ScheduleContext) {
+    if let Err(error) = watch_over(&env).await {
+        worker::console_error!("the regions could not be looked after: {error}");
     }
 }
 
-/// Nobody leads, or the leader did this night already: then there is nothing to do.
-async fn nightly(scheduled_ms: u64, env: &Env) -> Result<()> {
-    let regions = env.durable_object("REGIONS")?;
-    for name in REGIONS {
-        let asked = call(&region(&regions, name)?, &format!("/lead/{scheduled_ms}"), &()).await;
-        let lead: Option<Lead> = asked.unwrap_or_else(|error| {
-            // It is out of order, and another one leads, or will.
-            worker::console_warn!("{name}: {error}");
-            None
-        });
-        if let Some(lead) = lead {
-            let night = Night { region: name.to_owned(), scheduled_ms, term: lead.term.get() };
-            let taken: bool = call(&report(env)?, "/write", &night).await?;
-            worker::console_log!("{night:?}: {}", if taken { "written" } else { "there was one already" });
-            return Ok(());
+async fn watch_over(env: &Env) -> Result<()> {
+    for name in names(env, "RETIRED")? {
+        let () = call(&region(env, &name)?, "/stop", &()).await?;
+    }
+    let mut leader = None;
+    for name in names(env, "CAMPAIGNING")? {
+        // One that is out of order keeps none of the others from campaigning.
+        match call::<Option<Lead>>(&region(env, &name)?, "/wake", &()).await {
+            Ok(lead) => leader = lead.map(|lead| (name, lead.term)).or(leader),
+            Err(error) => worker::console_error!("{name}: {error}"),
         }
+    }
+    match leader {
+        Some((name, term)) => worker::console_log!("{name} leads, in term {term}"),
+        None => worker::console_warn!("nobody leads: until somebody does, no report is written"),
     }
     Ok(())
 }
@@ -54,8 +59,12 @@ async fn fetch(_: Request, env: Env, _: worker::Context) -> Result<Response> {
     Response::from_json(&nights)
 }
 
-fn region(regions: &ObjectNamespace, name: &str) -> Result<Stub> {
-    regions.get_by_name_with_location_hint(name, name)
+fn names(env: &Env, variable: &str) -> Result<Vec<String>> {
+    Ok(env.var(variable)?.to_string().split_whitespace().map(str::to_owned).collect())
+}
+
+fn region(env: &Env, name: &str) -> Result<Stub> {
+    env.durable_object("REGIONS")?.get_by_name_with_location_hint(name, name)
 }
 
 fn report(env: &Env) -> Result<Stub> {
@@ -73,28 +82,53 @@ async fn call<A: for<'de> Deserialize<'de>>(stub: &Stub, path: &str, body: &impl
 
 #[durable_object]
 pub struct Region {
+    env: Env,
+    name: String,
     campaign: Campaign,
 }
 
 impl DurableObject for Region {
     fn new(state: State, env: Env) -> Self {
-        let id = state.id().name().unwrap_or_else(|| state.id().to_string());
-        let builder = Builder::new("nightly-report").id(id).config(lessor_worker::config());
-        Self { campaign: Campaign::new(&state, &env, "LEASES", builder) }
+        let name = state.id().name().unwrap_or_else(|| state.id().to_string());
+        let builder = Builder::new("nightly-report").id(name.as_str()).config(lessor_worker::config());
+        let campaign = Campaign::new(&state, &env, "LEASES", builder);
+        Self { env, name, campaign }
     }
 
     async fn fetch(&self, request: Request) -> Result<Response> {
-        self.campaign.ensure().await?;
-        let path = request.path();
-        let scheduled_ms = path.rsplit('/').next().and_then(|last| last.parse().ok());
-        let scheduled_ms = scheduled_ms.ok_or_else(|| Error::RustError(format!("{path} names no time")))?;
-        Response::from_json(&self.campaign.lead_once("nightly", scheduled_ms).await?)
+        match request.path().as_str() {
+            "/wake" => {
+                self.campaign.ensure().await?;
+                Response::from_json(&self.campaign.lead().await?)
+            }
+            "/stop" => Response::from_json(&self.campaign.stop().await?),
+            path => Err(Error::RustError(format!("a region knows no {path}"))),
+        }
     }
 
-    /// Campaigns. A leader that works all the time would do so in here.
+    /// Campaigns; and who leads writes what is due.
     async fn alarm(&self) -> Result<Response> {
-        self.campaign.run(|_| async {}).await?;
+        let cron = self.env.var("SCHEDULE")?.to_string();
+        let nights = Schedule::new("nightly", &cron)?.make_up(MAKE_UP);
+        match self.campaign.run_scheduled(&nights, |leadership, night| self.write(leadership, night)).await? {
+            Scheduled::Failed { at_ms, error } => worker::console_error!("{at_ms}: there is no report yet: {error}"),
+            Scheduled::Lost(lost) => worker::console_warn!("another region goes on: {lost}"),
+            _ => {}
+        }
         Response::empty()
+    }
+}
+
+impl Region {
+    /// An error is tried again.
+    async fn write(&self, leadership: Leadership, scheduled_ms: u64) -> Result<()> {
+        let night = Night { region: self.name.clone(), scheduled_ms, term: leadership.term().get() };
+        match call(&report(&self.env)?, "/write", &night).await? {
+            Taken::Written => worker::console_log!("{night:?}: written"),
+            Taken::Before => worker::console_log!("{night:?}: there was one already"),
+            Taken::TooLate => return Err(Error::RustError("a later term has written".into())),
+        }
+        Ok(())
     }
 }
 
@@ -105,6 +139,14 @@ struct Night {
     region: String,
     scheduled_ms: u64,
     term: u64,
+}
+
+/// What the target says.
+#[derive(Debug, Serialize, Deserialize)]
+enum Taken {
+    Written,
+    Before,
+    TooLate,
 }
 
 #[durable_object(fetch)]
@@ -133,8 +175,13 @@ impl DurableObject for Report {
         let (scheduled_ms, term) = (scheduled_ms as f64, term as f64);
         // From here on nothing is awaited: one step. A leader whose time is over has an older term.
         sql.exec("UPDATE fence SET term = ?1 WHERE term < ?1", vec![term.into()])?;
-        let write = "INSERT INTO nights SELECT ?1, ?2, ?3 FROM fence WHERE term = ?3 ON CONFLICT DO NOTHING";
+        let newest =
+            sql.exec("SELECT 1 FROM fence WHERE term = ?", vec![term.into()])?.to_array::<serde_json::Value>()?;
+        if newest.is_empty() {
+            return Response::from_json(&Taken::TooLate);
+        }
+        let write = "INSERT INTO nights VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
         let written = sql.exec(write, vec![scheduled_ms.into(), region.into(), term.into()])?;
-        Response::from_json(&(written.rows_written() > 0))
+        Response::from_json(&if written.rows_written() > 0 { Taken::Written } else { Taken::Before })
     }
 }

@@ -105,6 +105,22 @@ pub(super) const MUTANTS: &[Mutant] = &[
         )],
     },
     Mutant {
+        name: "revoked_is_free_at_once",
+        breaks: "R4",
+        why: "the term of the revoke refuses what the former holder writes, so the next one may begin",
+        edits: &[edit(RECORD, "!revoke.now && record.is_live(now_ms)", "!revoke.now && record.is_live(u64::MAX)")],
+    },
+    Mutant {
+        name: "revoked_is_granted_to_its_holder",
+        breaks: "R4",
+        why: "whose id the record has holds the key",
+        edits: &[edit(
+            RECORD,
+            "let mine = record.session == Some(claim.session);",
+            "let mine = record.session == Some(claim.session) || record.session == Some(Session::NOBODY) && record.id == claim.id;",
+        )],
+    },
+    Mutant {
         name: "revoked_leads_on",
         breaks: "R4",
         why: "a reign lasts until its deadline, whatever the storage says in between",
