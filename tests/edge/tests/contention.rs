@@ -18,7 +18,9 @@ fn one_of(claims: usize) {
             .map(|number| {
                 let (workerd, start) = (&workerd, &start);
                 scope.spawn(move || {
-                    let claim = format!("{{\"id\": \"c{number}\", \"session\": \"{number:032x}\", \"ttl_ms\": 60000}}");
+                    let session = 1 + number;
+                    let claim =
+                        format!("{{\"id\": \"c{number}\", \"session\": \"{session:032x}\", \"ttl_ms\": 60000}}");
                     start.wait();
                     workerd.call("POST", "/v1/keys/prize/acquire", Some(CANDIDATE), Some(&claim)).json()
                 })

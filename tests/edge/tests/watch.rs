@@ -11,7 +11,7 @@ const EVICTED_AFTER: Duration = Duration::from_secs(11);
 
 fn acquire(workerd: &Workerd, key: &str, id: &str, session: u32, after: u64, ttl_ms: u64) -> Value {
     let body = format!(
-        "{{\"id\": \"{id}\", \"session\": \"{session:032x}\", \"ttl_ms\": {ttl_ms}, \"after\": {}}}",
+        "{{\"id\": \"{id}\", \"session\": \"5e55{session:028x}\", \"ttl_ms\": {ttl_ms}, \"after\": {}}}",
         if after == 0 { json!(null) } else { json!(after) }
     );
     let path = format!("/v1/keys/{}/acquire", key.replace('/', "%2F"));
@@ -19,7 +19,7 @@ fn acquire(workerd: &Workerd, key: &str, id: &str, session: u32, after: u64, ttl
 }
 
 fn release(workerd: &Workerd, key: &str, session: u32) {
-    let body = format!("{{\"session\": \"{session:032x}\"}}");
+    let body = format!("{{\"session\": \"5e55{session:028x}\"}}");
     let path = format!("/v1/keys/{}/release", key.replace('/', "%2F"));
     assert_eq!(workerd.call("POST", &path, Some(CANDIDATE), Some(&body)).status, 200);
 }
@@ -42,7 +42,7 @@ fn states_and_changes() {
     assert_eq!((&states[1]["key"], &states[1]["lease"]), (&json!("unknown"), &Value::Null));
     assert_eq!(heard.last().unwrap()["watched"], json!({"number": 7, "more": false}));
 
-    let renewal = r#"{"id": "a", "session": "00000000000000000000000000000001", "ttl_ms": 60000, "term": 1}"#;
+    let renewal = r#"{"id": "a", "session": "5e550000000000000000000000000001", "ttl_ms": 60000, "term": 1}"#;
     assert!(workerd.call("POST", "/v1/keys/held/renew", Some(CANDIDATE), Some(renewal)).json()["extended"].is_object());
     release(&workerd, "held", 1);
     let change = &socket.hear()["change"];
