@@ -8,7 +8,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
 use base64::prelude::*;
-use lessor_edge_tests::{CANDIDATE, READER, Setting, TEAM, Workerd};
+use lessor_edge_tests::{ADMIN, CANDIDATE, READER, Setting, TEAM, Workerd};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -290,6 +290,10 @@ fn shows_a_hand_over_as_it_happens() {
 
     b.release();
     browser.wait("shows('jobs/nightly', 'nobody', 'term 2', 'released')");
+    assert_eq!(a.acquire(30_000, None), 3);
+    let revoke = workerd.call("POST", &a.path("/revoke"), Some(ADMIN), Some("{}"));
+    assert_eq!(revoke.status, 200, "{revoke:?}");
+    browser.wait("shows('jobs/nightly', 'nobody', 'term 4', 'revoked, free in ')");
 
     Candidate { workerd: &workerd, key: MARKUP, id: MARKUP }.acquire(30_000, Some(MARKUP));
     let markup = json!(MARKUP);
