@@ -5,8 +5,9 @@ use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
 
-use lessor_edge_tests::{ADMIN, Answer, call, root};
+use lessor_edge_tests::{Answer, call, root};
 
 /// Wrangler in the folder of the Worker, with the tools that `tests/run edge` has installed.
 fn wrangler(args: &[&str]) -> Command {
@@ -32,9 +33,13 @@ fn wrangler(args: &[&str]) -> Command {
     command
 }
 
+/// Both build the module into the same folder, one after the other.
+static BUILD: Mutex<()> = Mutex::new(());
+
 /// It would be deployed, and is small.
 #[test]
 fn deploys() {
+    let _one = BUILD.lock();
     let folder = tempfile::tempdir().unwrap();
     let output = wrangler(&["deploy", "--dry-run", "--outdir", folder.path().to_str().unwrap()]).output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
@@ -59,14 +64,16 @@ impl Drop for Dev {
     }
 }
 
-/// It runs on the developer's machine.
+/// It runs on the developer's machine, with the secrets of the example.
 #[test]
 fn runs_locally() {
+    let one = BUILD.lock();
     let state = tempfile::tempdir().unwrap();
-    let tokens = format!("LESSOR_TOKENS:[{{\"token\": \"{ADMIN}\", \"role\": \"admin\"}}]");
+    let secrets = fs::read_to_string(root().join("wasm/.dev.vars.example")).unwrap();
+    let token = secrets.split("\"token\": \"").nth(1).and_then(|rest| rest.split('"').next()).expect("a token");
     let port = lessor_servers::free_port().to_string();
     let mut command = wrangler(&["dev", "--ip", "127.0.0.1", "--port", &port, "--inspector-port", "0"]);
-    command.args(["--persist-to", state.path().to_str().unwrap(), "--var", &tokens]);
+    command.args(["--persist-to", state.path().to_str().unwrap(), "--env-file", ".dev.vars.example"]);
     let mut dev = Dev(command.process_group(0).stdout(Stdio::piped()).spawn().unwrap());
     let lines = BufReader::new(dev.0.stdout.take().unwrap()).lines();
     let mut said = String::new();
@@ -77,9 +84,10 @@ fn runs_locally() {
         }
     }
     assert!(said.contains("Ready on"), "{said}");
+    drop(one);
     let url = format!("http://127.0.0.1:{port}");
     let claim = "{\"id\": \"a\", \"session\": \"000102030405060708090a0b0c0d0e0f\", \"ttl_ms\": 30000}";
-    let Answer { status, text, .. } = call(&url, "POST", "/v1/keys/k/acquire", Some(ADMIN), Some(claim));
+    let Answer { status, text, .. } = call(&url, "POST", "/v1/keys/k/acquire", Some(token), Some(claim));
     assert_eq!((status, text.as_str()), (200, "{\"granted\":{\"term\":1,\"version\":1}}"));
     assert!(Path::new(state.path()).read_dir().unwrap().next().is_some());
 }
