@@ -112,13 +112,16 @@ impl Row {
 }
 
 /// Numbers of JavaScript are exact up to here, and terms, versions and ms stay below.
+#[cfg(feature = "service")]
 const MOST: f64 = 9_007_199_254_740_991.0;
 
+#[cfg(feature = "service")]
 fn exact(number: u64) -> Result<f64> {
     let number = number as f64;
     if number <= MOST { Ok(number) } else { Err(damaged("number")) }
 }
 
+#[cfg(feature = "service")]
 pub(crate) fn number(number: u64) -> Result<JsValue> {
     exact(number).map(JsValue::from)
 }
