@@ -44,7 +44,9 @@ impl ElectionModel {
         let mut seats = Vec::new();
         for index in 0..2 {
             let moment = Moment { tick: 0, now: scope.clocks.of(index, 0), keeps_session: false };
-            seats.push(Seat::new(index, index, &config, Start::New(index * SESSIONS_A_SEAT), moment)?);
+            // Zero is nobody's.
+            let first = 1 + index * SESSIONS_A_SEAT;
+            seats.push(Seat::new(index, index, &config, Start::New(first), moment)?);
         }
         let state = |left: &Budget| State {
             tick: 0,
