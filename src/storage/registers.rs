@@ -11,7 +11,7 @@
 //! with all renewals. No dates are kept, and no two clocks are compared.
 //!
 //! The record has no dates, then: its clock begins anew with each write. `expires_ms` counts from the write, so it is the ttl, or 0 for
-//! what has ended; `since_ms` is 0, since nobody knows the [age](crate::Lease::age) of a term here.
+//! what has ended, or less than the ttl for a lease that was revoked: what the one who revoked it had seen to be left. `since_ms` is 0, since nobody knows the [age](crate::Lease::age) of a term here.
 //!
 //! # What a store has to keep
 //! The proof that two never lead stands on these, and only on these:

@@ -91,6 +91,8 @@ fn what_was_found_stays_away() {
     const TWO_LIVES: u64 = 905_517_606;
     // Over registers, an operator's thread stood still before it revoked: what it answers had ended, and was ended by the revoke.
     const REVOKED_LATE: u64 = 777_019_160;
+    // Over registers, a revoke left what was left of a lease that the operator's handle had seen for a while: that counted as a date.
+    const LEFT_LESS: u64 = 2_483_092_514;
     for seed in [HANDS_OVER_FROZEN, PUBLISHED_LATE] {
         // There were no operators yet.
         let plan = Plan::new(seed, Protocol::Lessor, None).without_operators();
@@ -99,9 +101,16 @@ fn what_was_found_stays_away() {
     // The next instance claimed, with the session of the last one, a slot that this had held before: the storage's clock had
     // stepped back, and it was given the same term again.
     const A_SESSION_OF_TWO_SLOTS: u64 = 3_025_468_648;
-    for seed in
-        [MOVES_SLOWLY, REVOKED_UNNOTED, LOST_UNNOTED, SHARES_OFTEN, TWO_LIVES, REVOKED_LATE, A_SESSION_OF_TWO_SLOTS]
-    {
+    for seed in [
+        MOVES_SLOWLY,
+        REVOKED_UNNOTED,
+        LOST_UNNOTED,
+        SHARES_OFTEN,
+        TWO_LIVES,
+        REVOKED_LATE,
+        A_SESSION_OF_TWO_SLOTS,
+        LEFT_LESS,
+    ] {
         assert_eq!(run(Plan::new(seed, Protocol::Lessor, None), false).broken, None, "seed {seed}");
     }
 }

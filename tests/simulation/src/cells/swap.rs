@@ -83,9 +83,9 @@ impl World {
             self.wrote(row, seat, before, after, 0, true);
             return;
         }
-        // By how much the asker has seen it grow old: for a claim that is its clock.
+        // By how much the asker has seen it grow old: for a claim, and for a revoke that leaves what is left, that is its clock.
         let now_ms = match request {
-            Request::Acquire(_) => self.stood_still(ask, row, expected) / MILLISECOND,
+            Request::Acquire(_) | Request::Revoke(_) => self.stood_still(ask, row, expected) / MILLISECOND,
             _ => 0,
         };
         let reply = match request {

@@ -62,11 +62,17 @@ impl Step<'_> {
                 (before.session != Some(release.session) || after.session.is_some()).then_some("it released another's")
             }
             Request::Revoke(revoke) if wrote => {
-                let waits = !revoke.now && live;
-                let taken = before.session.is_some() && after.session == waits.then_some(Session::NOBODY);
                 let own_term = Some(after.term) == before.term.next();
-                let left = if waits { self.left(before) } else { 0 };
-                (!taken || !own_term || self.left(after) != left)
+                let (left, is_left) = (self.left(before), self.left(after));
+                // Over registers it was judged a while before its swap got through: then no less was left.
+                let is_undated = after.since_ms == 0;
+                let waits = after.session == Some(Session::NOBODY) && (is_left == left || is_undated && is_left > left);
+                let taken = match (revoke.now, live) {
+                    (true, _) => after.session.is_none(),
+                    (false, true) => waits,
+                    (false, false) => after.session.is_none() || is_undated && waits,
+                };
+                (before.session.is_none() || !taken || !own_term)
                     .then_some("it revoked, and left the lease or its term")
             }
             Request::Revoke(revoke) => {

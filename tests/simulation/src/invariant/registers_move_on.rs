@@ -27,7 +27,11 @@ impl World {
             marked.expires_ms = 0;
             marked
         };
-        let wrong = if after.since_ms != 0 || (after.expires_ms != 0 && after.expires_ms != after.ttl_ms) {
+        // What is left of a lease that was revoked is no more than it was: whoever sees that counts from then.
+        let is_left = after.session == Some(Session::NOBODY)
+            && before.is_some_and(|before| after.expires_ms <= before.expires_ms);
+        let is_whole = after.expires_ms == after.ttl_ms;
+        let wrong = if after.since_ms != 0 || (after.expires_ms != 0 && !is_whole && !is_left) {
             "it has dates"
         } else if before.is_some_and(|before| after.term < before.term) {
             "its term goes back"
