@@ -154,7 +154,7 @@ impl World {
         self.checks.pairings[seat] = Pairing::default();
         self.checks.rounds[seat] = Round::resumed(self.seats[seat].resumed.take());
         let state = &mut self.seats[seat];
-        (state.ending_since, state.lost, state.given_up) = (None, None, None);
+        (state.ending_since, state.lost, state.given_up, state.gave_up) = (None, None, None, None);
         (state.told_lost, state.lost_term) = (false, None);
         state.moving = None;
         state.instance += 1;

@@ -78,6 +78,8 @@ pub(crate) struct Seat {
     pub(crate) lost_at: Nanos,
     /// The term that its group gave up and that is not released yet.
     pub(crate) given_up: Option<u64>,
+    /// The term that its group gave up last, released or not.
+    pub(crate) gave_up: Option<u64>,
     /// The term that it hands over to a process that asked for it.
     pub(crate) moving: Option<u64>,
     /// The term in which it has a key that was moved to it, until it knows.
@@ -119,6 +121,7 @@ impl Seat {
             jeopardy_at: 0,
             lost_at: 0,
             given_up: None,
+            gave_up: None,
             moving: None,
             moved_in: None,
             reference_id: 0,

@@ -93,6 +93,8 @@ fn what_was_found_stays_away() {
     const REVOKED_LATE: u64 = 777_019_160;
     // Over registers, a revoke left what was left of a lease that the operator's handle had seen for a while: that counted as a date.
     const LEFT_LESS: u64 = 2_483_092_514;
+    // A group gave a key up, and sent the release a second time: that counted as a move, which would have had to wait for the work.
+    const RELEASED_TWICE: u64 = 1_625_038_079;
     for seed in [HANDS_OVER_FROZEN, PUBLISHED_LATE] {
         // There were no operators yet.
         let plan = Plan::new(seed, Protocol::Lessor, None).without_operators();
@@ -110,6 +112,7 @@ fn what_was_found_stays_away() {
         REVOKED_LATE,
         A_SESSION_OF_TWO_SLOTS,
         LEFT_LESS,
+        RELEASED_TWICE,
     ] {
         assert_eq!(run(Plan::new(seed, Protocol::Lessor, None), false).broken, None, "seed {seed}");
     }

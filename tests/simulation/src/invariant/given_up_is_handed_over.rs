@@ -40,7 +40,8 @@ impl World {
         if !overload.given_up.contains(&seat) {
             overload.given_up.push(seat);
         }
-        self.seats[seat].given_up = Some(self.seats[seat].term);
+        let state = &mut self.seats[seat];
+        (state.given_up, state.gave_up) = (Some(state.term), Some(state.term));
         self.reach(Situation::GivenUp);
         true
     }

@@ -20,7 +20,8 @@ impl World {
     pub(super) fn is_moved(&self, seat: usize) -> bool {
         let state = &self.seats[seat];
         let Asked { resign, stop, drop } = state.asked;
-        self.plan.member(state.process).is_some() && !resign && !stop && !drop && state.given_up.is_none()
+        let gave_up = state.given_up.is_some() || state.gave_up == Some(state.term);
+        self.plan.member(state.process).is_some() && !resign && !stop && !drop && !gave_up
     }
 
     /// Whether somebody has asked for the key of a seat to whom it belongs, as far as its process knows.
