@@ -15,12 +15,20 @@ const ALWAYS = { "cache-control": "no-store", "x-content-type-options": "nosniff
 const ANSWER = new Headers({ ...ALWAYS, "content-type": "application/json" });
 const PROBLEM = { ...ALWAYS, "content-type": "application/problem+json" };
 
+/** What a page may do; browsers ask again after as long as they like, two hours at most. */
+const PREFLIGHT = {
+  "access-control-allow-methods": "GET, POST",
+  "access-control-allow-headers": "authorization, content-type",
+  "access-control-max-age": "7200",
+};
+
 /**
  * @param {object} rust the module that worker-build made of a crate that has lessor-worker in it, or what `restarting` makes of one
  * @param {string} page the status page; `NONCE` stands for what its script and its style have to carry
  */
 export function service(rust, page) {
   let front;
+  let shared;
 
   const open = (env) => {
     front = new rust.Front(
@@ -36,14 +44,44 @@ export function service(rust, page) {
 
   return {
     async fetch(request, env) {
-      try {
-        if (!front) open(env);
-        return await serve(front, request, env, page);
-      } catch (error) {
-        console.error(error);
-        return answer(["answer", ...problemOf(error)]);
-      }
+      const served = async () => {
+        try {
+          if (!front) open(env);
+          return await serve(front, request, env, page);
+        } catch (error) {
+          console.error(error);
+          return answer(["answer", ...problemOf(error)]);
+        }
+      };
+      shared ??= sharing(env.LESSOR_ORIGINS);
+      return shared(request, served);
     },
+  };
+}
+
+/**
+ * Lets pages of these origins read the answers (the CORS protocol of the fetch standard): `*` is all of them. No page is let in by that: each
+ * request carries its token.
+ */
+function sharing(setting = "") {
+  const names = setting.split(",").map((name) => name.trim());
+  const isOrigin = (name) => name === "*" || (URL.canParse(name) && new URL(name).origin === name);
+  const wrong = names.filter((name) => name && !isOrigin(name));
+  if (wrong.length > 0) console.error(`LESSOR_ORIGINS: no origin, and not let in: ${wrong} (one is like https://app.example.com, without a path)`);
+  const origins = new Set(names.filter(isOrigin));
+  if (origins.size === 0) return (_, served) => served();
+  return async (request, served) => {
+    const origin = request.headers.get("origin");
+    if (origin === null || !(origins.has(origin) || origins.has("*"))) return served();
+    const asks = request.method === "OPTIONS" && request.headers.has("access-control-request-method");
+    const told = asks ? new Response(null, { status: 204, headers: { ...ALWAYS, ...PREFLIGHT } }) : await served();
+    // A socket is not read by these rules.
+    if (told.webSocket) return told;
+    const answer = new Response(told.body, told);
+    answer.headers.set("access-control-allow-origin", origin);
+    answer.headers.set("access-control-expose-headers", "retry-after");
+    answer.headers.append("vary", "origin");
+    return answer;
   };
 }
 

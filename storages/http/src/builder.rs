@@ -4,13 +4,13 @@ use core::fmt;
 use core::net::IpAddr;
 use core::time::Duration;
 
+use http::Uri;
 use lessor_kit::error::AdapterError;
-use ureq::http::Uri;
 
-use crate::USER_AGENT;
+use crate::platform::{Http, Place};
 use crate::service::Service;
 use crate::storage::HttpStorage;
-use crate::watch::{Place, Watch};
+use crate::watch::Watch;
 
 /// How an [`HttpStorage`] is to be made.
 ///
@@ -87,17 +87,9 @@ impl HttpBuilder {
         if self.timeout.is_zero() {
             return Err(AdapterError::invalid("timeout", "0 s", "more than zero"));
         }
-        let config = ureq::Agent::config_builder()
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .timeout_global(Some(self.timeout))
-            .user_agent(USER_AGENT);
-        // A proxy has no way to what is on this machine.
-        let config = if local { config.proxy(None) } else { config };
-        let (agent, url, authorization) = (config.build().new_agent(), url.to_string(), format!("Bearer {token}"));
-        let place = if self.wakeups { Place::new(&uri, authorization.clone(), self.timeout) } else { None };
-        let service = Service { agent, url, authorization };
-        Ok(HttpStorage::of(service, self.connections, place.map(Watch::new)))
+        let place = if self.wakeups { Place::new(&uri, &token, self.timeout) } else { None };
+        let service = Service(Http::new(&uri, local, &token, self.timeout));
+        Ok(HttpStorage::of(url, service, self.connections, place.map(Watch::new)))
     }
 }
 

@@ -29,7 +29,7 @@
 //! Operations of all candidates over a storage and its clones wait in one line, and what waits together travels together:
 //! up to 256 operations in a request, two requests at a time ([more](HttpBuilder::connections) if you like). The
 //! [kit](lessor_kit::lane) says what goes first, and [`traffic`](HttpStorage::traffic) how much it is. Requests run on the
-//! threads of the `blocking` crate, so any executor will do. Connections are reused; what was sent on one that was closed
+//! threads of the `blocking` crate (natively), so any executor will do. Connections are reused; what was sent on one that was closed
 //! meanwhile is sent once more.
 //!
 //! # Wake-ups
@@ -50,28 +50,40 @@
 //! * for keys that the token does not allow;
 //! * with [`wakeups(false)`](HttpBuilder::wakeups).
 //!
+//! # In browsers and Node
+//! On `wasm32-unknown-unknown` requests are `fetch`es and the socket is a `WebSocket` of JavaScript; there is no thread, and nothing
+//! of ureq and rustls. All else is the same, but that a page is told less: the README says what.
+//!
 //! # Reading the source
-//! `service` (one request over HTTP), `parts` (splits a flight into requests that the service takes), `remote` (the
-//! service, as the lane knows it), `watch` (the socket), `storage`, `builder`.
+//! `answer` (what an answer over HTTP means), `native` or `js` (what is needed of an operating system or of JavaScript; `platform` is the one
+//! that is there), `service` (one request), `parts` (splits a flight into requests that the service takes), `remote` (the service, as the lane
+//! knows it), `watch` (the socket), `storage`, `builder`.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 // A library does not panic.
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod answer;
 mod builder;
+#[cfg(all(target_family = "wasm", target_os = "unknown"))]
+mod js;
+#[cfg(not(all(target_family = "wasm", target_os = "unknown")))]
+mod native;
 mod parts;
 mod remote;
 mod service;
 mod storage;
 mod watch;
 
+#[cfg(all(target_family = "wasm", target_os = "unknown"))]
+use js as platform;
+#[cfg(not(all(target_family = "wasm", target_os = "unknown")))]
+use native as platform;
+
 pub use lessor_kit::error::AdapterError;
 pub use lessor_kit::lane::Traffic;
 
 pub use builder::HttpBuilder;
 pub use storage::HttpStorage;
-
-/// Who asks, for the service's log.
-const USER_AGENT: &str = concat!("lessor-http/", env!("CARGO_PKG_VERSION"));
 
 /// The README's code compiles and runs.
 #[cfg(doctest)]

@@ -1,23 +1,21 @@
 //! The service, as the lane has to know it: what to send, and what comes back.
 
-use std::sync::Arc;
-
 use futures::future::join_all;
 use lessor::StorageError;
 use lessor_kit::error::AdapterError;
 use lessor_kit::lane::{Answer, Broken, Flight, Server};
 
+use crate::answer::{Failed, refused};
 use crate::parts::{Part, Parts};
-use crate::service::{Failed, Service, refused};
+use crate::service::Service;
 
-/// Over the agent's connections, which opens them when it needs them.
-pub(crate) struct Remote(pub(crate) Arc<Service>);
+/// Over the platform's connections, which opens them when it needs them.
+pub(crate) struct Remote(pub(crate) Service);
 
 impl Remote {
     /// The answers to one part of a flight, each with its place.
     async fn ask(&self, part: Part) -> Result<Vec<(usize, Answer)>, Broken> {
-        let (service, body, count) = (self.0.clone(), part.body(), part.places.len());
-        match blocking::unblock(move || service.batch(&body, count)).await {
+        match self.0.batch(part.body(), part.places.len()).await {
             Ok(replies) => {
                 let answers = replies.into_iter().map(|reply| Answer::done(reply.into_result().map_err(refused)));
                 Ok(part.places.into_iter().zip(answers).collect())

@@ -7,11 +7,11 @@ use lessor::storage::{Reply, Request};
 use lessor::{Key, Storage, StorageError, Wakeups, async_trait};
 use lessor_kit::error::AdapterError;
 use lessor_kit::lane::{Lane, Traffic};
-use serde::Deserialize;
 
 use crate::builder::HttpBuilder;
+use crate::platform;
 use crate::remote::Remote;
-use crate::service::Service;
+use crate::service::{About, Service};
 use crate::watch::Watch;
 
 /// Leases in a lease service, over HTTP. Clones share its connections.
@@ -32,6 +32,8 @@ pub struct HttpStorage {
     lane: Arc<Lane<Remote>>,
     /// `None`: there are no wake-ups.
     watch: Option<Arc<Watch>>,
+    /// For people.
+    url: Arc<str>,
 }
 
 impl HttpStorage {
@@ -52,9 +54,11 @@ impl HttpStorage {
         HttpBuilder::new(url.into())
     }
 
-    pub(crate) fn of(service: Service, connections: usize, watch: Option<Watch>) -> Self {
-        let lane = Lane::new(Remote(Arc::new(service)), connections);
-        Self { lane: Arc::new(lane), watch: watch.map(Arc::new) }
+    pub(crate) fn of(url: &str, service: Service, connections: usize, watch: Option<Watch>) -> Self {
+        let lane = platform::lane(Remote(service), connections);
+        #[cfg_attr(target_family = "wasm", expect(clippy::arc_with_non_send_sync, reason = "there is one thread"))]
+        let lane = Arc::new(lane);
+        Self { lane, watch: watch.map(Arc::new), url: url.into() }
     }
 
     /// How busy the way to the service is.
@@ -62,13 +66,10 @@ impl HttpStorage {
     pub fn traffic(&self) -> Traffic {
         self.lane.traffic()
     }
-
-    fn service(&self) -> &Arc<Service> {
-        &self.lane.server().0
-    }
 }
 
-#[async_trait]
+#[cfg_attr(not(target_family = "wasm"), async_trait)]
+#[cfg_attr(target_family = "wasm", async_trait(?Send))]
 impl Storage for HttpStorage {
     async fn call(&self, request: Request) -> Result<Reply, StorageError> {
         self.lane.ask(request).await
@@ -85,9 +86,8 @@ impl Storage for HttpStorage {
 
     /// Whether the service answers, and the token has a role that may campaign. Changes nothing.
     async fn check(&self) -> Result<(), StorageError> {
-        let service = self.service().clone();
-        let about: About = blocking::unblock(move || service.about()).await?;
-        match about.role.as_str() {
+        let About { role } = self.lane.server().0.about().await?;
+        match role.as_str() {
             "candidate" | "admin" => Ok(()),
             role => {
                 let needed = format!("the token's role is {role:?}, needed is \"candidate\" or \"admin\"");
@@ -97,13 +97,8 @@ impl Storage for HttpStorage {
     }
 }
 
-#[derive(Deserialize)]
-struct About {
-    role: String,
-}
-
 impl fmt::Debug for HttpStorage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HttpStorage").field("url", &self.service().url).finish_non_exhaustive()
+        f.debug_struct("HttpStorage").field("url", &self.url).finish_non_exhaustive()
     }
 }

@@ -43,6 +43,7 @@
 //! request and ends with the last handle. A panic of the [`Server`] answers all who wait with an error; the next request
 //! starts a new thread.
 
+mod boxed;
 mod dispatcher;
 mod hub;
 mod operation;
@@ -54,17 +55,16 @@ mod server;
 #[cfg(not(lessor_loom))]
 mod storm_tests;
 mod sync;
+#[cfg(feature = "io")]
 mod thread;
 mod track;
 mod traffic;
 
-use core::convert::Infallible;
 use core::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use futures::channel::oneshot;
 use futures::future::join_all;
-use lessor::storage::{Reply, Request};
+use lessor::storage::{MaybeSend, Reply, Request};
 use lessor::time::AnyTimer;
 use lessor::{StorageError, Timer};
 
@@ -87,20 +87,21 @@ pub struct Lane<S: Server> {
     connections: usize,
     timer: AnyTimer,
     /// `None`: whoever made the lane drives it.
-    thread: Option<Mutex<Running>>,
+    #[cfg(feature = "io")]
+    thread: Option<thread::Keeper>,
 }
-
-/// Cancelled when the thread is over. `None`: there was none.
-type Running = Option<oneshot::Receiver<Infallible>>;
 
 impl<S: Server> Lane<S> {
     /// With so many connections, at least one. Nothing is opened before the first request.
     ///
     /// Two are right for nearly everybody: a server that takes long over one flight, or a connection that died, then
     /// holds up only that. More help where its disk takes many commits at once.
+    #[cfg(feature = "io")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "io")))]
     pub fn new(server: S, connections: usize) -> Self {
-        let timer = AnyTimer::new(thread::ThreadTimer);
-        Self::with(server, connections, timer, Some(Mutex::new(None)))
+        let mut lane = Self::with(server, connections, AnyTimer::new(thread::ThreadTimer));
+        lane.thread = Some(thread::Keeper::default());
+        lane
     }
 
     /// Without a thread: whoever polls the future drives all, by this timer. For deterministic tests, and for where there
@@ -111,10 +112,10 @@ impl<S: Server> Lane<S> {
         connections: usize,
         timer: AnyTimer,
         random: fn() -> u32,
-    ) -> (Self, impl Future<Output = ()> + Send + use<S>) {
-        let lane = Self::with(server, connections, timer.clone(), None);
+    ) -> (Self, impl Future<Output = ()> + MaybeSend + use<S>) {
+        let lane = Self::with(server, connections, timer.clone());
         let dispatcher = Dispatcher::new(lane.server.clone(), lane.hub.clone(), timer, connections, random);
-        let end = thread::End(lane.hub.clone());
+        let end = hub::End(lane.hub.clone());
         let drive = async move {
             let _end = end;
             dispatcher.run().await;
@@ -122,8 +123,15 @@ impl<S: Server> Lane<S> {
         (lane, drive)
     }
 
-    fn with(server: S, connections: usize, timer: AnyTimer, thread: Option<Mutex<Running>>) -> Self {
-        Self { server: Arc::new(server), hub: Arc::new(Hub::new()), connections, timer, thread }
+    fn with(server: S, connections: usize, timer: AnyTimer) -> Self {
+        Self {
+            server: Arc::new(server),
+            hub: Arc::new(Hub::new()),
+            connections,
+            timer,
+            #[cfg(feature = "io")]
+            thread: None,
+        }
     }
 
     /// What knows the server.
@@ -138,7 +146,7 @@ impl<S: Server> Lane<S> {
     ///
     /// # Cancel safety
     /// Dropped before its turn the request is not sent. Dropped later it may still be applied.
-    pub fn ask(&self, request: Request) -> impl Future<Output = Result<Reply, StorageError>> + Send + use<S> {
+    pub fn ask(&self, request: Request) -> impl Future<Output = Result<Reply, StorageError>> + MaybeSend + use<S> {
         let asked = self.ask_each([request]).pop();
         async move {
             match asked {
@@ -156,7 +164,7 @@ impl<S: Server> Lane<S> {
     pub fn ask_all(
         &self,
         requests: Vec<Request>,
-    ) -> impl Future<Output = Vec<Result<Reply, StorageError>>> + Send + use<S> {
+    ) -> impl Future<Output = Vec<Result<Reply, StorageError>>> + MaybeSend + use<S> {
         let mut batch = Batch::new(requests.iter().map(Request::key));
         let open = batch.open(requests);
         let asked = join_all(self.ask_each(open.into_iter().map(|(_, request)| request)));
@@ -168,20 +176,11 @@ impl<S: Server> Lane<S> {
 
     fn ask_each(&self, requests: impl IntoIterator<Item = Request>) -> Vec<hub::Asked> {
         let asked = self.hub.ask(requests, self.timer.now());
-        self.keep_running();
+        #[cfg(feature = "io")]
+        if let Some(thread) = &self.thread {
+            thread.keep_running(&self.server, &self.hub, self.connections);
+        }
         asked
-    }
-
-    fn keep_running(&self) {
-        let Some(thread) = &self.thread else { return };
-        let mut running = thread.lock().unwrap_or_else(PoisonError::into_inner);
-        if running.as_mut().is_some_and(|over| over.try_recv().is_ok()) {
-            return;
-        }
-        match thread::start(self.server.clone(), self.hub.clone(), self.connections) {
-            Ok(over) => *running = Some(over),
-            Err(error) => self.hub.answer_all(&StorageError::transient(error)),
-        }
     }
 
     /// How busy it is.

@@ -11,7 +11,7 @@ pub mod batch;
 pub mod encoding;
 pub mod error;
 pub mod fence;
-#[cfg(feature = "io")]
+#[cfg(feature = "lane")]
 pub mod lane;
 #[cfg(feature = "io")]
 pub mod listener;

@@ -17,11 +17,15 @@ use serde_json::Value;
 use tempfile::TempDir;
 use ureq::http::{HeaderName, HeaderValue};
 
+mod browser;
 mod bucket;
+mod files;
 mod proxy;
 mod socket;
 
+pub use browser::Browser;
 pub use bucket::{Bucket, SECRET};
+pub use files::Files;
 pub use proxy::{Event, Proxy};
 pub use socket::Socket;
 
@@ -109,6 +113,13 @@ pub const BUCKET: Worker = Worker {
     modules: &["wasm/examples/bucket/build/index.js", "wasm/examples/bucket/build/index_bg.wasm"],
     classes: &[],
     scheduled: true,
+};
+
+/// A Worker with the npm package.
+pub const PACKAGED: Worker = Worker {
+    modules: &["tests/edge/npm/build/worker.js", "tests/edge/npm/build/lessor_bg.wasm"],
+    classes: &[],
+    scheduled: false,
 };
 
 /// Renewals in plain JavaScript, to compare with.

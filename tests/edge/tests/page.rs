@@ -2,18 +2,12 @@
 //! page shows, and has a deadline.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
-use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
 use base64::prelude::*;
-use lessor_edge_tests::{ADMIN, CANDIDATE, READER, Setting, TEAM, Workerd};
+use lessor_edge_tests::{ADMIN, Browser, CANDIDATE, READER, Setting, TEAM, Workerd, call};
 use serde_json::{Value, json};
-use tempfile::TempDir;
-
-/// How long the page may take for anything.
-const DEADLINE: Duration = Duration::from_secs(20);
 
 /// What would run if it were taken for markup.
 const MARKUP: &str = "<img src=x onerror=\"window.ran = 1\">";
@@ -32,149 +26,13 @@ const HELP: &str = "
     const seen = (selector) => document.querySelector(selector).checkVisibility();
 ";
 
-/// Chromium with the page in it, led over the WebDriver protocol.
-struct Browser {
-    chromedriver: Child,
-    /// Nothing more is read from it, but whoever writes into a closed pipe is ended.
-    _said: BufReader<ChildStdout>,
-    /// Of the session, once there is one.
-    url: String,
-    _profile: TempDir,
+fn open(workerd: &Workerd) -> Browser {
+    Browser::open(&workerd.url()).help(HELP)
 }
 
-/// A chromedriver, what it says, and the port on which it listens. It ends itself if another program takes that port while
-/// it begins: then there is another try.
-fn chromedriver() -> (Child, BufReader<ChildStdout>, u16) {
-    let mut complaints = String::new();
-    for _ in 0..5 {
-        let mut chromedriver = Command::new("chromedriver")
-            .arg("--port=0")
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap_or_else(|error| panic!("chromedriver: {error}; `tests/run edge` installs it"));
-        let mut said = BufReader::new(chromedriver.stdout.take().unwrap());
-        for line in said.by_ref().lines().map_while(Result::ok) {
-            let port = line.split_once("successfully on port ").map(|(_, port)| port.trim_end_matches('.').parse());
-            if let Some(Ok(port)) = port {
-                return (chromedriver, said, port);
-            }
-            complaints += &line;
-            complaints.push('\n');
-        }
-        chromedriver.wait().unwrap();
-    }
-    panic!("chromedriver does not listen: {complaints}");
-}
-
-impl Browser {
-    fn open(workerd: &Workerd) -> Self {
-        let (chromedriver, said, port) = chromedriver();
-        let url = format!("http://127.0.0.1:{port}");
-        let mut browser = Self { chromedriver, _said: said, url, _profile: tempfile::tempdir().unwrap() };
-        let profile = format!("--user-data-dir={}", browser._profile.path().display());
-        let session = browser.command(
-            "/session",
-            &json!({"capabilities": {"alwaysMatch": {
-                "goog:chromeOptions": {"args": ["--headless=new", "--no-sandbox", "--disable-dev-shm-usage", profile]},
-                "goog:loggingPrefs": {"browser": "ALL"},
-                "timeouts": {"script": DEADLINE.as_millis()},
-            }}}),
-        );
-        browser.url = format!("{}/session/{}", browser.url, session["sessionId"].as_str().unwrap());
-        browser.command("/url", &json!({"url": workerd.url()}));
-        browser
-    }
-
-    fn command(&self, path: &str, body: &Value) -> Value {
-        self.try_command(path, body).unwrap_or_else(|error| panic!("{path} {body}: {error}"))
-    }
-
-    fn try_command(&self, path: &str, body: &Value) -> Result<Value, Value> {
-        let request = agent().post(format!("{}{path}", self.url)).content_type("application/json");
-        let mut answer: Value =
-            serde_json::from_str(&request.send(body.to_string()).unwrap().body_mut().read_to_string().unwrap())
-                .unwrap();
-        let value = answer["value"].take();
-        if value["error"].is_string() { Err(value) } else { Ok(value) }
-    }
-
-    /// What a script returns.
-    fn run(&self, script: &str) -> Value {
-        self.command("/execute/sync", &json!({"script": format!("{HELP}{script}"), "args": []}))
-    }
-
-    /// Waits until an expression is true.
-    #[track_caller]
-    fn wait(&self, condition: &str) {
-        let script = format!(
-            "{HELP}
-            const done = arguments[0];
-            const look = () => {{
-                try {{
-                    if ({condition}) return done();
-                }} catch {{}}
-                setTimeout(look, 20);
-            }};
-            look();"
-        );
-        if let Err(error) = self.try_command("/execute/async", &json!({"script": script, "args": []})) {
-            let page = self.run("return document.documentElement.innerText");
-            panic!("{condition}: {}\nthe page:\n{}", error["message"], page.as_str().unwrap_or_default());
-        }
-    }
-
-    fn element(&self, selector: &str) -> String {
-        let found = self.command("/element", &json!({"using": "css selector", "value": selector}));
-        format!("/element/{}", found["element-6066-11e4-a52e-4f735466cecf"].as_str().unwrap())
-    }
-
-    fn enter(&self, selector: &str, text: &str) {
-        self.command(&format!("{}/value", self.element(selector)), &json!({"text": text}));
-    }
-
-    fn click(&self, selector: &str) {
-        self.command(&format!("{}/click", self.element(selector)), &json!({}));
-    }
-
-    fn sign_in(&self, token: &str) {
-        self.enter("[type=password]", token);
-        self.click("form button");
-    }
-
-    fn devtools(&self, command: &str, parameters: &Value) -> Value {
-        self.command("/goog/cdp/execute", &json!({"cmd": command, "params": parameters}))
-    }
-
-    fn resize(&self, width: u32, height: u32) {
-        let size = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": false});
-        self.devtools("Emulation.setDeviceMetricsOverride", &size);
-        self.wait(&format!("innerWidth === {width}"));
-    }
-
-    /// What the browser complained of since it was last asked.
-    fn complaints(&self) -> Vec<String> {
-        let log = self.command("/se/log", &json!({"type": "browser"}));
-        let entries = log.as_array().unwrap().iter();
-        entries.map(|entry| entry["message"].as_str().unwrap_or_default().to_owned()).collect()
-    }
-}
-
-/// Chromium ends with the session.
-impl Drop for Browser {
-    fn drop(&mut self) {
-        if self.url.contains("/session/") {
-            let _ = agent().delete(&self.url).call();
-        }
-        let _ = self.chromedriver.kill();
-        let _ = self.chromedriver.wait();
-    }
-}
-
-fn agent() -> ureq::Agent {
-    let patience = Some(2 * DEADLINE);
-    ureq::Agent::config_builder().http_status_as_error(false).proxy(None).timeout_global(patience).build().new_agent()
+fn sign_in(browser: &Browser, token: &str) {
+    browser.enter("[type=password]", token);
+    browser.click("form button");
 }
 
 fn pause(ms: u64) {
@@ -232,9 +90,8 @@ impl Candidate<'_> {
 fn the_page_is_served_under_a_strict_policy() {
     let workerd = Workerd::start(&Setting::default());
     let policy = || {
-        let mut response = agent().get(workerd.url()).call().unwrap();
-        let policy = response.headers()["content-security-policy"].to_str().unwrap().to_owned();
-        let page = response.body_mut().read_to_string().unwrap();
+        let answer = call(&workerd.url(), "GET", "/", None, None);
+        let (policy, page) = (answer.header("content-security-policy").unwrap().to_owned(), answer.text);
         let nonce = policy.split("'nonce-").nth(1).unwrap().split('\'').next().unwrap().to_owned();
         assert!(nonce.len() >= 22, "{nonce}");
         assert_eq!(page.matches(&format!("nonce=\"{nonce}\"")).count(), 2, "the script and the style carry it");
@@ -251,8 +108,8 @@ fn the_page_is_served_under_a_strict_policy() {
 #[test]
 fn shows_a_hand_over_as_it_happens() {
     let workerd = Workerd::start(&Setting::default());
-    let browser = Browser::open(&workerd);
-    browser.sign_in(READER);
+    let browser = open(&workerd);
+    sign_in(&browser, READER);
     browser.wait("says('live') && seen('ul + p')");
 
     let [a, b] = ["node-a", "node-b"].map(|id| Candidate { workerd: &workerd, key: "jobs/nightly", id });
@@ -325,8 +182,8 @@ fn comes_back_after_the_service() {
     tokens.as_array_mut().unwrap().push(json!({"token": token, "role": "read"}));
     let mut workerd = Workerd::start(&Setting { tokens: Some(tokens.to_string()), ..setting });
     Candidate { workerd: &workerd, key: "k", id: "node-a" }.acquire(60_000, None);
-    let browser = Browser::open(&workerd);
-    browser.sign_in(token);
+    let browser = open(&workerd);
+    sign_in(&browser, token);
     browser.wait("says('live') && shows('k', 'node-a', 'term 1')");
     let note = "window.states = [];
         new MutationObserver(() => states.push(said().textContent)).observe(said(), { childList: true });";
@@ -360,7 +217,7 @@ fn comes_back_after_the_service() {
 fn asks_whether_the_service_is_there() {
     let workerd = Workerd::start(&Setting::default());
     Candidate { workerd: &workerd, key: "k", id: "node-a" }.acquire(60_000, None);
-    let browser = Browser::open(&workerd);
+    let browser = open(&workerd);
     browser.run(
         "const { send } = WebSocket.prototype;
         window.sent = [];
@@ -373,7 +230,7 @@ fn asks_whether_the_service_is_there() {
         window.later = 0;
         performance.now = () => now() + later;",
     );
-    browser.sign_in(READER);
+    sign_in(&browser, READER);
     browser.wait("says('live') && shows('k', 'node-a', ' s of 60 s left')");
     // What is told twice and late is no news.
     let late = json!({"change": {
@@ -408,10 +265,10 @@ fn shows_each_token_its_keys() {
     for key in ["team-a/x", "team-a/y", "other"] {
         Candidate { workerd: &workerd, key, id: "node-a" }.acquire(60_000, None);
     }
-    let browser = Browser::open(&workerd);
+    let browser = open(&workerd);
     assert_eq!(browser.run("return [seen('form'), seen('section')]"), json!([true, false]));
     for wrong in ["no-such-token-0123456789", "t\u{f6}ken", "t\u{43e}ken"] {
-        browser.sign_in(wrong);
+        sign_in(&browser, wrong);
         browser.wait("says('Not signed in: ') && seen('form')");
         assert_eq!(browser.run("return sessionStorage.length"), json!(0));
         browser.run("said().textContent = ''");
@@ -420,7 +277,7 @@ fn shows_each_token_its_keys() {
     assert!(refusals.iter().all(|complaint| complaint.contains("401")), "{refusals:?}");
 
     let keys = "[...document.querySelectorAll('h2')].map((key) => key.textContent).join()";
-    browser.sign_in(TEAM);
+    sign_in(&browser, TEAM);
     browser.wait(&format!("says('live') && {keys} === 'team-a/x,team-a/y'"));
     Candidate { workerd: &workerd, key: "other", id: "node-a" }.release();
     Candidate { workerd: &workerd, key: "team-a/a", id: "node-a" }.acquire(60_000, None);
@@ -446,7 +303,7 @@ fn shows_each_token_its_keys() {
 #[test]
 fn has_its_picture_taken() {
     let workerd = Workerd::start(&Setting::default());
-    let browser = Browser::open(&workerd);
+    let browser = open(&workerd);
     browser.resize(1100, 960);
     let candidate = |key, id| Candidate { workerd: &workerd, key, id };
     let long = "a-key-without-any-place-to-break-it/".repeat(7);
@@ -466,7 +323,7 @@ fn has_its_picture_taken() {
     candidate("cron/nightly-report", "node-2").acquire(60_000, None);
     let gone = candidate("tenants/acme/compaction", "node-1");
     gone.acquire(30_000, None);
-    browser.sign_in(READER);
+    sign_in(&browser, READER);
     browser.wait("says('live') && document.querySelectorAll('li').length === 6");
     browser
         .wait("[...document.querySelectorAll('[role=img]')].every((picture) => picture.ariaLabel.startsWith('term'))");

@@ -1,26 +1,21 @@
-//! What runs on a thread of its own while somebody subscribes.
+//! What runs by itself while somebody subscribes.
 
 use core::convert::Infallible;
 use core::pin::{Pin, pin};
-use core::task::{Context, Poll, ready};
+use core::task::{Context, Poll};
 use core::time::Duration;
 use std::sync::Arc;
-use std::thread;
 
-use async_io::Timer;
-use async_tungstenite::tungstenite::Message;
-use async_tungstenite::tungstenite::protocol::frame::Utf8Bytes;
+use futures::StreamExt;
 use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
-use futures::future::poll_fn;
-use futures::{Stream, StreamExt};
+use futures::future::{Either, poll_fn, select};
 use lessor::Key;
 use lessor_kit::backoff::Backoff;
-use lessor_kit::timeout::within;
 
 use super::Shared;
-use super::connect::{Socket, connect};
 use super::follow::Follow;
 use super::trouble::Trouble;
+use crate::platform::{Sleep, Socket, Text, connect, sleep, spawn};
 
 /// How long a good-bye may take.
 const GOODBYE: Duration = Duration::from_secs(1);
@@ -43,18 +38,17 @@ impl Default for Rhythm {
     }
 }
 
-/// Starts the thread, if there is one to be had: where to tell it of new subscriptions.
+/// Starts it, if that is possible: where to tell it of new subscriptions.
 ///
 /// It ends when nobody subscribes any more, or when the sender is gone.
 pub(super) fn start(shared: Arc<Shared>) -> Option<UnboundedSender<Key>> {
     let (subscribed, subscriptions) = unbounded();
     let backoff = shared.rhythm.backoff.clone();
     let task = Task { shared, subscriptions, follow: Follow::default(), backoff };
-    let run = move || {
-        let Err(Over) = async_io::block_on(task.run());
+    let run = async move || {
+        let Err(Over) = task.run().await;
     };
-    thread::Builder::new().name("lessor-watch".into()).spawn(run).ok()?;
-    Some(subscribed)
+    spawn(run).then_some(subscribed)
 }
 
 struct Task {
@@ -72,7 +66,12 @@ enum Happened {
     /// Somebody subscribed.
     Subscribed,
     Heartbeat,
-    Said(Utf8Bytes),
+    Heard(Heard),
+}
+
+/// What comes from the service.
+pub(crate) enum Heard {
+    Text(Text),
     /// A sign of life, and nothing else.
     Alive,
     Lost,
@@ -88,7 +87,7 @@ impl Task {
                 self.backoff.lengthen();
             }
             let random = getrandom::u32().unwrap_or(u32::MAX);
-            let pause = Timer::after(self.backoff.pause(random));
+            let pause = sleep(self.backoff.pause(random));
             self.meanwhile(pause).await?;
         }
     }
@@ -109,16 +108,14 @@ impl Task {
         };
         let ended = self.converse(&mut socket).await;
         if ended.is_err() {
-            // It is over, whether it was said or not.
-            let _ = within(GOODBYE, socket.close(None)).await;
+            let _ = select(pin!(socket.close()), sleep(GOODBYE)).await;
         }
         ended
     }
 
     async fn converse(&mut self, socket: &mut Socket) -> Result<Trouble, Over> {
-        let Rhythm { heartbeat, silence: limit, .. } = self.shared.rhythm;
-        let mut heartbeat = Timer::interval(heartbeat);
-        let mut silence = Timer::after(limit);
+        let Rhythm { heartbeat: beat, silence: limit, .. } = self.shared.rhythm;
+        let (mut heartbeat, mut silence) = (sleep(beat), sleep(limit));
         self.follow.connected();
         self.shared.subscribers.connected();
         loop {
@@ -130,6 +127,7 @@ impl Task {
             match self.next(socket, &mut heartbeat, &mut silence).await? {
                 Happened::Subscribed => {}
                 Happened::Heartbeat => {
+                    heartbeat = sleep(beat);
                     self.look()?;
                     // It has lasted for a while.
                     self.backoff.reset();
@@ -137,14 +135,14 @@ impl Task {
                         return Ok(Trouble::Passing);
                     }
                 }
-                Happened::Said(text) => {
-                    silence.set_after(limit);
+                Happened::Heard(Heard::Text(text)) => {
+                    silence = sleep(limit);
                     if let Some(key) = self.follow.hear(&text) {
                         self.shared.subscribers.wake(&key);
                     }
                 }
-                Happened::Alive => silence.set_after(limit),
-                Happened::Lost => return Ok(Trouble::Passing),
+                Happened::Heard(Heard::Alive) => silence = sleep(limit),
+                Happened::Heard(Heard::Lost) => return Ok(Trouble::Passing),
             }
         }
     }
@@ -152,31 +150,27 @@ impl Task {
     /// Whether it could be sent.
     async fn send(&mut self, socket: &mut Socket, text: String) -> Result<bool, Over> {
         let limit = self.shared.place.timeout;
-        let sent = self.meanwhile(within(limit, socket.send(Message::text(text)))).await?;
-        Ok(matches!(sent, Ok(Ok(()))))
+        let sent = async { matches!(select(pin!(socket.send(text)), sleep(limit)).await, Either::Left((true, _))) };
+        self.meanwhile(sent).await
     }
 
     async fn next(
         &mut self,
         socket: &mut Socket,
-        heartbeat: &mut Timer,
-        silence: &mut Timer,
+        heartbeat: &mut Sleep,
+        silence: &mut Sleep,
     ) -> Result<Happened, Over> {
         poll_fn(|cx| {
             if let Poll::Ready(subscribed) = self.poll_subscriptions(cx) {
                 return Poll::Ready(subscribed.map(|()| Happened::Subscribed));
             }
             if Pin::new(&mut *silence).poll(cx).is_ready() {
-                return Poll::Ready(Ok(Happened::Lost));
+                return Poll::Ready(Ok(Happened::Heard(Heard::Lost)));
             }
-            if heartbeat.poll_next_unpin(cx).is_ready() {
+            if Pin::new(&mut *heartbeat).poll(cx).is_ready() {
                 return Poll::Ready(Ok(Happened::Heartbeat));
             }
-            Poll::Ready(Ok(match ready!(Pin::new(&mut *socket).poll_next(cx)) {
-                Some(Ok(Message::Text(text))) => Happened::Said(text),
-                Some(Ok(_)) => Happened::Alive,
-                Some(Err(_)) | None => Happened::Lost,
-            }))
+            socket.poll_heard(cx).map(|heard| Ok(Happened::Heard(heard)))
         })
         .await
     }

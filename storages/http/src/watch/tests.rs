@@ -16,11 +16,10 @@ use lessor::{Key, Wakeups};
 use lessor_kit::backoff::Backoff;
 use lessor_kit::timeout::within;
 
-use super::connect::connect;
-use super::place::connector;
 use super::task::Rhythm;
 use super::trouble::Trouble;
-use super::{Place, Watch, upgrade};
+use super::{Place, Watch};
+use crate::platform::{connect, connector, upgrade};
 
 /// What has to happen happens within this time.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -49,8 +48,7 @@ impl Service {
     }
 
     fn place(&self) -> Place {
-        Place::new(&format!("http://127.0.0.1:{}", self.port).parse().unwrap(), "Bearer t0ken".into(), PATIENCE)
-            .unwrap()
+        Place::new(&format!("http://127.0.0.1:{}", self.port).parse().unwrap(), "t0ken", PATIENCE).unwrap()
     }
 
     fn stream(&self) -> TcpStream {
@@ -268,7 +266,7 @@ fn tls() {
             .unwrap();
     let server = Arc::new(server);
     let url = format!("https://localhost:{}", service.port).parse().unwrap();
-    let place = Place::new(&url, "Bearer t0ken".into(), PATIENCE).unwrap();
+    let mut place = Place::new(&url, "t0ken", PATIENCE).unwrap();
     let accepted = |stream| StreamOwned::new(ServerConnection::new(server.clone()).unwrap(), stream);
 
     thread::scope(|scope| {
@@ -280,7 +278,8 @@ fn tls() {
 
     let mut roots = RootCertStore::empty();
     roots.add(certificate).unwrap();
-    let watch = Watch::with(Place { tls: connector(roots), ..place }, rhythm(NEVER, NEVER));
+    place.tls = connector(roots);
+    let watch = Watch::with(place, rhythm(NEVER, NEVER));
     let mut wakeups = watch.subscribe(&key("a"));
     let mut peer = Peer::accept(accepted(service.stream()));
     peer.serve(1, "a", "null");

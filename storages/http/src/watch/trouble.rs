@@ -1,11 +1,10 @@
 //! Why there is no connection.
 
 use core::fmt;
-use std::io;
 
 /// Whether the next try may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Trouble {
+pub(crate) enum Trouble {
     /// It may work the next time.
     Passing,
     /// Somebody has to change something first: the token, say.
@@ -22,12 +21,5 @@ impl fmt::Display for Trouble {
                 "the server at the url refuses the WebSocket: the url, the token, its certificate, or a proxy"
             }
         })
-    }
-}
-
-/// Names and certificates that do not fit stay so until somebody changes something.
-impl From<io::Error> for Trouble {
-    fn from(error: io::Error) -> Self {
-        if error.kind() == io::ErrorKind::InvalidData { Self::Lasting } else { Self::Passing }
     }
 }

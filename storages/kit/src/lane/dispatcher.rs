@@ -1,7 +1,7 @@
 //! The loop of a lane: opens connections, sends what is next, hands out answers.
 
 use core::future::pending;
-use core::pin::{Pin, pin};
+use core::pin::pin;
 use core::task::{Context, Poll};
 use core::time::Duration;
 use std::sync::Arc;
@@ -12,6 +12,7 @@ use lessor::storage::{ErrorKind, Reply, Request};
 use lessor::time::AnyTimer;
 use lessor::{Instant, Key, StorageError, Timer};
 
+use super::boxed::BoxFuture;
 use super::hub::{Answered, Hub};
 use super::queue::{Asker, Id, Member, Queue, Tracks};
 use super::server::{Answer, Broken, Flight, Server};
@@ -34,7 +35,7 @@ const LOCK_SHARE: u32 = 2;
 /// The same where there is no other connection, and everybody waits meanwhile.
 const LOCK_SHARE_OF_ONLY: u32 = 20;
 
-type Opening<S> = Pin<Box<dyn Future<Output = Result<<S as Server>::Connection, StorageError>> + Send>>;
+type Opening<S> = BoxFuture<Result<<S as Server>::Connection, StorageError>>;
 
 pub(super) struct Dispatcher<S: Server> {
     server: Arc<S>,

@@ -10,6 +10,7 @@ use core::pin::Pin;
 use core::task::{Context, Poll, Waker};
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::thread;
 
 use futures::future::poll_fn;
 use lessor::storage::{Refusals, Reply, Request};
@@ -238,5 +239,15 @@ impl Future for Asked {
 impl Drop for Asked {
     fn drop(&mut self) {
         self.hub.cancel(self.id);
+    }
+}
+
+/// Nobody is left waiting, whatever has ended the dispatcher.
+pub(super) struct End(pub(super) Arc<Hub>);
+
+impl Drop for End {
+    fn drop(&mut self) {
+        let problem = if thread::panicking() { "the storage's own thread has panicked" } else { "the storage is gone" };
+        self.0.answer_all(&StorageError::transient(problem));
     }
 }

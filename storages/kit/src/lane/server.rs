@@ -3,16 +3,16 @@
 use core::time::Duration;
 
 use lessor::StorageError;
-use lessor::storage::{Reply, Request};
+use lessor::storage::{MaybeSend, MaybeSendSync, Reply, Request};
 
 use crate::row::Reading;
 
 /// The part of a [`Lane`](super::Lane) that knows the server: how to connect, and how to ask it for many keys at once.
 ///
 /// Its methods run on the lane's thread. An `async fn` will do.
-pub trait Server: Send + Sync + 'static {
+pub trait Server: MaybeSendSync + 'static {
     /// An open connection. Dropping it closes it, also in the middle of a [`send`](Self::send).
-    type Connection: Send;
+    type Connection: MaybeSend;
 
     /// What the thread is called.
     const THREAD: &'static str;
@@ -20,7 +20,7 @@ pub trait Server: Send + Sync + 'static {
     /// Opens a connection, and prepares on it whatever can be prepared: nobody's request waits in vain because of this.
     ///
     /// The lane gives it [some time](super::CONNECT_PATIENCE), and tries again after a pause where it fails.
-    fn connect(&self) -> impl Future<Output = Result<Self::Connection, StorageError>> + Send;
+    fn connect(&self) -> impl Future<Output = Result<Self::Connection, StorageError>> + MaybeSend;
 
     /// Asks for everything in the flight at once, and answers each request in its place.
     ///
@@ -29,7 +29,7 @@ pub trait Server: Send + Sync + 'static {
         &self,
         connection: &mut Self::Connection,
         flight: &Flight,
-    ) -> impl Future<Output = Result<Vec<Answer>, Broken>> + Send;
+    ) -> impl Future<Output = Result<Vec<Answer>, Broken>> + MaybeSend;
 
     /// For how long the server may go on with a flight whose connection was closed: mostly until its limit for locks.
     ///
@@ -44,7 +44,7 @@ pub trait Server: Send + Sync + 'static {
     }
 
     /// Sends that, if a connection is free. What fails is not repeated.
-    fn send_hints(&self, connection: &mut Self::Connection) -> impl Future<Output = Result<(), Broken>> + Send {
+    fn send_hints(&self, connection: &mut Self::Connection) -> impl Future<Output = Result<(), Broken>> + MaybeSend {
         let _ = connection;
         async { Ok(()) }
     }
@@ -64,7 +64,7 @@ pub struct Flight {
 /// What came of one request of a flight.
 #[derive(Debug)]
 #[non_exhaustive]
-#[expect(clippy::large_enum_variant, reason = "nearly all are the large one")]
+#[cfg_attr(target_pointer_width = "64", expect(clippy::large_enum_variant, reason = "nearly all are the large one"))]
 pub enum Answer {
     /// It was answered, or failed.
     #[non_exhaustive]

@@ -3,6 +3,7 @@
 use core::pin::Pin;
 use core::task::{Context, Waker};
 use core::time::Duration;
+use std::sync::Mutex;
 
 use lessor::storage::{Claim, Session};
 use lessor::{Id, Key, ManualTimer};

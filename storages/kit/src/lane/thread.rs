@@ -2,7 +2,7 @@
 
 use core::convert::Infallible;
 use core::time::Duration;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::{io, thread};
 
 use futures::channel::oneshot;
@@ -10,7 +10,7 @@ use lessor::time::AnyTimer;
 use lessor::{Instant, StorageError, SystemTimer, Timer};
 
 use super::dispatcher::Dispatcher;
-use super::hub::Hub;
+use super::hub::{End, Hub};
 use super::server::Server;
 
 /// The system's clock, and a sleep on the reactor that the thread runs.
@@ -28,12 +28,27 @@ impl Timer for ThreadTimer {
     }
 }
 
+/// Sees to it that there is a thread while somebody asks.
+///
+/// Cancelled when the thread is over. `None`: there was none.
+#[derive(Default)]
+pub(super) struct Keeper(Mutex<Option<oneshot::Receiver<Infallible>>>);
+
+impl Keeper {
+    pub(super) fn keep_running<S: Server>(&self, server: &Arc<S>, hub: &Arc<Hub>, tracks: usize) {
+        let mut running = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if running.as_mut().is_some_and(|over| over.try_recv().is_ok()) {
+            return;
+        }
+        match start(server.clone(), hub.clone(), tracks) {
+            Ok(over) => *running = Some(over),
+            Err(error) => hub.answer_all(&StorageError::transient(error)),
+        }
+    }
+}
+
 /// Runs the dispatcher until the hub is closed. What is answered is cancelled when the thread is over.
-pub(super) fn start<S: Server>(
-    server: Arc<S>,
-    hub: Arc<Hub>,
-    tracks: usize,
-) -> io::Result<oneshot::Receiver<Infallible>> {
+fn start<S: Server>(server: Arc<S>, hub: Arc<Hub>, tracks: usize) -> io::Result<oneshot::Receiver<Infallible>> {
     let (running, over) = oneshot::channel();
     let run = move || {
         // Dropped last to first: whoever asks once it has heard of the end finds that there is no thread.
@@ -44,14 +59,4 @@ pub(super) fn start<S: Server>(
     };
     thread::Builder::new().name(S::THREAD.into()).spawn(run)?;
     Ok(over)
-}
-
-/// Nobody is left waiting, whatever has ended the dispatcher.
-pub(super) struct End(pub(super) Arc<Hub>);
-
-impl Drop for End {
-    fn drop(&mut self) {
-        let problem = if thread::panicking() { "the storage's own thread has panicked" } else { "the storage is gone" };
-        self.0.answer_all(&StorageError::transient(problem));
-    }
 }

@@ -1,11 +1,11 @@
 //! One connection of a lane, and what is on it.
 
-use core::pin::Pin;
 use core::time::Duration;
 use std::sync::Arc;
 
 use lessor::{Instant, Key};
 
+use super::boxed::BoxFuture;
 use super::order::{Class, USUAL_PATIENCE};
 use super::queue::{Asker, Departure, Id, Member};
 use super::server::{Answer, Broken, Flight, Server};
@@ -39,7 +39,7 @@ pub(super) struct Busy<S: Server> {
     pub(super) is_silent: bool,
 }
 
-pub(super) type Landing<S> = Pin<Box<dyn Future<Output = Landed<S>> + Send>>;
+pub(super) type Landing<S> = BoxFuture<Landed<S>>;
 
 /// Who and what is in flight.
 #[derive(Debug)]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use futures_rustls::TlsConnector;
 use futures_rustls::rustls::crypto::{CryptoProvider, ring};
 use futures_rustls::rustls::{ClientConfig, RootCertStore};
-use ureq::http::Uri;
+use http::Uri;
 use webpki_roots::TLS_SERVER_ROOTS;
 
 /// Where to connect to.
@@ -20,21 +20,21 @@ pub(crate) struct Place {
     /// The whole header: a secret.
     pub(super) authorization: String,
     /// `None`: without TLS, on the machine itself.
-    pub(super) tls: Option<TlsConnector>,
+    pub(crate) tls: Option<TlsConnector>,
     /// How long the making of a connection may take, and a message.
-    pub(super) timeout: Duration,
+    pub(crate) timeout: Duration,
 }
 
 impl Place {
     /// The service at this URL, which was checked. `None` if a TLS library that the program brought cannot be used.
-    pub(crate) fn new(url: &Uri, authorization: String, timeout: Duration) -> Option<Self> {
+    pub(crate) fn new(url: &Uri, token: &str, timeout: Duration) -> Option<Self> {
         let secure = url.scheme_str() != Some("http");
         Some(Self {
             host: url.host()?.trim_start_matches('[').trim_end_matches(']').to_string(),
             port: url.port_u16().unwrap_or(if secure { 443 } else { 80 }),
             authority: url.authority()?.to_string(),
             path: format!("{}/v1/watch", url.path().trim_end_matches('/')),
-            authorization,
+            authorization: format!("Bearer {token}"),
             tls: if secure { Some(connector(roots())?) } else { None },
             timeout,
         })
@@ -47,7 +47,7 @@ fn roots() -> RootCertStore {
 }
 
 /// The cryptography that the requests use: what the program has installed, else ring.
-pub(super) fn connector(roots: RootCertStore) -> Option<TlsConnector> {
+pub(crate) fn connector(roots: RootCertStore) -> Option<TlsConnector> {
     let provider = CryptoProvider::get_default().cloned().unwrap_or_else(|| Arc::new(ring::default_provider()));
     let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().ok()?;
     Some(TlsConnector::from(Arc::new(config.with_root_certificates(roots).with_no_client_auth())))
@@ -65,7 +65,7 @@ mod tests {
             ("http://127.0.0.1:8787/", false, "127.0.0.1", 8787, "127.0.0.1:8787", "/v1/watch"),
             ("http://[::1]", false, "::1", 80, "[::1]", "/v1/watch"),
         ] {
-            let place = Place::new(&url.parse().unwrap(), "Bearer t".into(), Duration::MAX).unwrap();
+            let place = Place::new(&url.parse().unwrap(), "t", Duration::MAX).unwrap();
             assert_eq!(
                 (place.tls.is_some(), &*place.host, place.port, &*place.authority, &*place.path),
                 (secure, host, port, authority, path)

@@ -8,9 +8,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 
+use super::USER_AGENT;
 use super::place::Place;
-use super::trouble::Trouble;
-use crate::USER_AGENT;
+use crate::watch::Trouble;
 
 /// What every server adds to a client's nonce.
 const GUID: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
@@ -30,7 +30,7 @@ pub(super) fn request(place: &Place, key: &str) -> String {
 }
 
 /// What a server makes of a key.
-pub(super) fn answer(key: &str) -> String {
+pub(crate) fn answer(key: &str) -> String {
     STANDARD.encode(digest(&SHA1_FOR_LEGACY_USE_ONLY, format!("{key}{GUID}").as_bytes()))
 }
 

@@ -12,8 +12,9 @@ use futures_rustls::pki_types::ServerName;
 use lessor_kit::timeout::within;
 
 use super::place::Place;
-use super::trouble::Trouble;
+use super::socket::{Duplex, Socket};
 use super::upgrade;
+use crate::watch::Trouble;
 
 /// The longest head of an answer, in bytes.
 const HEAD: usize = 16 * 1024;
@@ -21,14 +22,8 @@ const HEAD: usize = 16 * 1024;
 /// The longest message, in bytes. A lease with its value has less than a tenth of that.
 const MESSAGE: usize = 512 * 1024;
 
-pub(super) type Socket = WebSocketStream<Box<dyn Duplex>>;
-
-pub(super) trait Duplex: AsyncRead + AsyncWrite + Unpin {}
-
-impl<S: AsyncRead + AsyncWrite + Unpin> Duplex for S {}
-
 /// A new connection.
-pub(super) async fn connect(place: &Place) -> Result<Socket, Trouble> {
+pub(crate) async fn connect(place: &Place) -> Result<Socket, Trouble> {
     within(place.timeout, open(place)).await.unwrap_or(Err(Trouble::Passing))
 }
 
@@ -47,7 +42,7 @@ async fn open(place: &Place) -> Result<Socket, Trouble> {
         .write_buffer_size(0)
         .max_message_size(Some(MESSAGE))
         .max_frame_size(Some(MESSAGE));
-    Ok(WebSocketStream::from_partially_read(stream, early, Role::Client, Some(config)).await)
+    Ok(Socket(WebSocketStream::from_partially_read(stream, early, Role::Client, Some(config)).await))
 }
 
 /// To the first of the host's addresses that answers, each with its share of the time.

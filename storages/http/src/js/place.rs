@@ -1,0 +1,35 @@
+//! Where the service's socket is.
+
+use core::time::Duration;
+
+use http::Uri;
+
+use super::global::has_sockets;
+
+/// Where to connect to.
+pub(crate) struct Place {
+    pub(super) url: String,
+    /// The name of a sub-protocol that has the token in it: a socket of JavaScript sends no headers.
+    pub(super) secret: String,
+    /// How long the making of a connection may take, and a message.
+    pub(crate) timeout: Duration,
+}
+
+impl Place {
+    /// The service at this URL, which was checked. `None` where there are no sockets.
+    pub(crate) fn new(url: &Uri, token: &str, timeout: Duration) -> Option<Self> {
+        let scheme = if url.scheme_str() == Some("http") { "ws" } else { "wss" };
+        let (authority, path) = (url.authority()?, url.path().trim_end_matches('/'));
+        has_sockets().then(|| Self {
+            url: format!("{scheme}://{authority}{path}/v1/watch"),
+            secret: format!("lessor.bearer.{}", escaped(token)),
+            timeout,
+        })
+    }
+}
+
+/// With nothing but what the name of a sub-protocol may have, percent-encoded.
+fn escaped(token: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    token.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+}

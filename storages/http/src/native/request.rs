@@ -1,0 +1,153 @@
+//! Requests over HTTP: each on a thread of the `blocking` crate.
+
+use core::time::Duration;
+use std::io;
+
+use http::Uri;
+use lessor::StorageError;
+use lessor::storage::ErrorKind;
+use lessor_kit::error::AdapterError;
+
+use super::USER_AGENT;
+use crate::answer::{Answer, Failed, LONGEST, no_service};
+
+/// Where the service is, and how it knows that it may serve.
+#[derive(Clone)]
+pub(crate) struct Http {
+    agent: ureq::Agent,
+    /// Without a slash at its end.
+    url: String,
+    /// The whole header: a secret.
+    authorization: String,
+}
+
+impl Http {
+    /// The service at this URL, which was checked; `local`: on this machine.
+    pub(crate) fn new(url: &Uri, local: bool, token: &str, timeout: Duration) -> Self {
+        let config = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .timeout_global(Some(timeout))
+            .user_agent(USER_AGENT);
+        // A proxy has no way to what is on this machine.
+        let config = if local { config.proxy(None) } else { config };
+        let url = url.to_string().trim_end_matches('/').to_owned();
+        Self { agent: config.build().new_agent(), url, authorization: format!("Bearer {token}") }
+    }
+
+    /// Sends a body of JSON there; or asks for what is there.
+    pub(crate) async fn send(&self, path: &'static str, body: Option<String>) -> Result<Answer, Failed> {
+        let http = self.clone();
+        blocking::unblock(move || http.ask(path, body).map_err(unsent)).await
+    }
+
+    fn ask(&self, path: &str, body: Option<String>) -> Result<Answer, ureq::Error> {
+        let (url, authorization) = (format!("{}{path}", self.url), &self.authorization);
+        let mut response = match body {
+            Some(body) => {
+                let post = self.agent.post(url).header("authorization", authorization);
+                post.content_type("application/json").send(body)?
+            }
+            None => self.agent.get(url).header("authorization", authorization).call()?,
+        };
+        let body = response.body_mut().with_config().limit(LONGEST as u64).read_to_vec()?;
+        let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let (kind, location) = (header("content-type").to_owned(), header("location").to_owned());
+        Ok(Answer { status: response.status().as_u16(), kind, location, body })
+    }
+}
+
+fn unsent(error: ureq::Error) -> Failed {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, InvalidData, UnexpectedEof};
+    match error {
+        ureq::Error::BadUri(_) | ureq::Error::Http(_) | ureq::Error::Tls(_) => {
+            Failed::Other(StorageError::permanent(error))
+        }
+        // What TLS does not like about the other side.
+        ureq::Error::Io(error) if error.kind() == InvalidData => Failed::Other(untrusted(&error).into()),
+        ureq::Error::Protocol(error) => {
+            let message = format!("what is no HTTP ({error}): check the url and its port");
+            Failed::Other(no_service("protocol", &message, ErrorKind::Permanent))
+        }
+        ureq::Error::Io(error)
+            if matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof) =>
+        {
+            Failed::Broken(StorageError::transient(error))
+        }
+        error => Failed::Other(StorageError::transient(error)),
+    }
+}
+
+fn untrusted(error: &io::Error) -> AdapterError {
+    let problem = "no secure connection to the server at the url can be made";
+    let remedy = "check the host and the port, and give the service a certificate for that host by an authority that Mozilla \
+                  trusts: there are no others here";
+    AdapterError::wrong_setup("TLS", error.to_string(), problem, remedy)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+    use std::sync::Arc;
+    use std::thread;
+
+    use futures::executor::block_on;
+    use futures_rustls::rustls::pki_types::PrivateKeyDer;
+    use futures_rustls::rustls::{ServerConfig, ServerConnection, StreamOwned};
+    use lessor::Storage;
+
+    use crate::HttpStorage;
+
+    /// Asks a server that answers one request with this, by TLS if it has a certificate for that.
+    fn asked(answer: &'static [u8], certified: Option<Arc<ServerConfig>>) -> StorageError {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let scheme = if certified.is_some() { "https" } else { "http" };
+        let url = format!("{scheme}://localhost:{}", listener.local_addr().unwrap().port());
+        let server = thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            if let Some(config) = certified {
+                let mut tls = StreamOwned::new(ServerConnection::new(config).unwrap(), stream);
+                let _ = tls.read(&mut [0; 4096]);
+            } else {
+                let _ = stream.read(&mut [0; 4096]);
+                let _ = stream.write_all(answer);
+            }
+        });
+        let storage = HttpStorage::new(url, "t0ken").unwrap();
+        let error = block_on(storage.check()).unwrap_err();
+        server.join().unwrap();
+        assert!(!error.to_string().contains("t0ken"), "{error}");
+        error
+    }
+
+    /// Somebody has to act, and is told what to look at.
+    #[test]
+    fn wrong_servers() {
+        let rcgen::CertifiedKey { cert, signing_key } =
+            rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let provider = Arc::new(futures_rustls::rustls::crypto::ring::default_provider());
+        let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+        let key = PrivateKeyDer::Pkcs8(signing_key.serialize_der().into());
+        let config = config.with_no_client_auth().with_single_cert(vec![cert.der().clone()], key).unwrap();
+        for (error, says) in [
+            (asked(b"", Some(Arc::new(config))), "by an authority that Mozilla trusts"),
+            (asked(b"SSH-2.0-OpenSSH_9.9\r\n\r\n", None), "what is no HTTP"),
+            (
+                asked(b"HTTP/1.1 301 Moved\r\nlocation: https://h/v1\r\ncontent-length: 0\r\n\r\n", None),
+                "elsewhere, at https://h: if that is right, make it the url (301)",
+            ),
+            (
+                asked(b"HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: 6\r\n\r\n<html>", None),
+                "text/html that no lease service answers",
+            ),
+        ] {
+            assert_eq!(error.kind(), ErrorKind::Permanent, "{error}");
+            assert!(AdapterError::of(&error).is_some() && error.to_string().contains(says), "{error}");
+        }
+        // A connection that ends early may be longer the next time.
+        let error = asked(b"HTTP/1.1 200 OK\r\ncontent-length: 600\r\n\r\n<html>", None);
+        assert_eq!(error.kind(), ErrorKind::Transient, "{error}");
+    }
+}

@@ -1,0 +1,185 @@
+// Leases in a lease service.
+
+import { failed, invalid } from "./errors.js";
+import { Storage } from "./storage.js";
+import { Watch } from "./watch.js";
+import { problem } from "./wire.js";
+
+/** What the service takes of a batch: requests, bytes, keys of its lists together. */
+const MOST = 256;
+const LONGEST = 512 * 1024;
+const LISTED = 1000;
+/** How many batches are under way at a time: what waits meanwhile travels together. */
+const FLIGHTS = 2;
+/** The longest answer that is read, in bytes: a page of 1,000 keys that are all as long as can be. */
+const LONGEST_ANSWER = 16 * 1024 * 1024;
+
+const ENCODER = new TextEncoder();
+
+function place(given) {
+  // What stands before an @ is a secret, misplaced, and what a parameter holds may be one.
+  const shown = String(given).replace(/^.*@/, "..@").replace(/=.*$/, "");
+  const refused = (allowed) => invalid(`url "${shown}" is not allowed: ${allowed}`);
+  if (!URL.canParse(given)) throw refused("https://HOST");
+  const url = new URL(given);
+  if (url.username || url.password) throw refused("https://HOST without an @: the secret is the token");
+  if (url.search || url.hash) throw refused("https://HOST/PATH without a query");
+  const local = /^(localhost|127(\.\d+){3}|\[::1\])$/.test(url.hostname);
+  if (url.protocol === "http:" && !local) throw refused("https://; plain http, which shows the token to everybody, is for this machine only");
+  if (url.protocol !== "https:" && url.protocol !== "http:") throw refused("https://HOST, or on this machine http://HOST");
+  return url.origin + url.pathname.replace(/\/+$/, "");
+}
+
+export class HttpStorage extends Storage {
+  #url;
+  #authorization;
+  #timeoutMs;
+  #waiting = [];
+  #flights = 0;
+
+  constructor(url, { token, timeoutMs = 30_000, wakeups = true, ...unknown } = {}) {
+    super();
+    const [name] = Object.keys(unknown);
+    if (name !== undefined) throw invalid(`unknown field \`${name}\`, expected one of \`token\`, \`timeoutMs\`, \`wakeups\``);
+    this.#url = place(url);
+    if (token === undefined) throw invalid("token is missing");
+    if (!/^[!-~]+$/.test(token)) throw invalid("token is not allowed: one or more visible ASCII characters without spaces");
+    if (!(timeoutMs > 0)) throw invalid(`timeoutMs ${timeoutMs} is not allowed: more than zero`);
+    this.#authorization = `Bearer ${token}`;
+    this.#timeoutMs = timeoutMs;
+    if (wakeups && globalThis.WebSocket) {
+      const watch = new Watch(`${this.#url.replace(/^http/, "ws")}/v1/watch`, token, timeoutMs);
+      this.subscribe = (key, wake) => watch.subscribe(key, wake);
+      this.tellsAll = true;
+    }
+  }
+
+  async check() {
+    const { role } = await this.#ask("/v1");
+    if (role !== "candidate" && role !== "admin") {
+      const needed = `the token's role is ${JSON.stringify(role)}, needed is "candidate" or "admin"`;
+      throw failed({ message: `the user lacks a right: ${needed}`, transient: false });
+    }
+  }
+
+  call(request, { signal } = {}) {
+    const [{ key, term, limit }] = Object.values(request);
+    const text = JSON.stringify(request);
+    // Asked a second time, it might take the next one's lease.
+    const once = request.revoke !== undefined && term === undefined;
+    const pages = request.list ? Math.min(Math.max(limit ?? 100, 1), LISTED) : 0;
+    return new Promise((done, refused) => {
+      this.#waiting.push({ key, text, bytes: ENCODER.encode(text).length + 1, pages, once, signal, done, refused });
+      // With whatever else is asked now.
+      queueMicrotask(() => this.#depart());
+    });
+  }
+
+  #depart() {
+    while (this.#flights < FLIGHTS && this.#waiting.length > 0) {
+      const [flight, left, keys] = [[], [], new Set()];
+      let [bytes, pages] = [2, 0];
+      for (const asked of this.#waiting) {
+        if (asked.signal?.aborted) {
+          asked.refused(failed(asked.signal.reason));
+          continue;
+        }
+        const fits = bytes + asked.bytes <= LONGEST && pages + asked.pages <= LISTED && flight.length < MOST && !keys.has(asked.key);
+        if (flight.length > 0 && !fits) {
+          left.push(asked);
+          continue;
+        }
+        bytes += asked.bytes;
+        pages += asked.pages;
+        if (asked.key !== undefined) keys.add(asked.key);
+        flight.push(asked);
+      }
+      this.#waiting = left;
+      if (flight.length > 0) void this.#fly(flight);
+    }
+  }
+
+  async #fly(flight) {
+    this.#flights++;
+    try {
+      const replies = await this.#ask("/v1/batch", `[${flight.map(({ text }) => text)}]`, !flight.some(({ once }) => once));
+      if (!Array.isArray(replies) || replies.length !== flight.length) {
+        throw failed({ message: "the service's answer does not fit what it was asked" });
+      }
+      flight.forEach(({ done, refused }, place) => {
+        const reply = replies[place];
+        if (reply.failed) refused(problem(reply.failed));
+        else done(reply);
+      });
+    } catch (error) {
+      for (const { refused } of flight) refused(error);
+    } finally {
+      this.#flights--;
+      this.#depart();
+    }
+  }
+
+  /** Sends a body there, or asks for what is there: what is answered. */
+  async #ask(path, body, again = true) {
+    const headers = { authorization: this.#authorization };
+    if (body !== undefined) headers["content-type"] = "application/json";
+    // Nothing else: Workers refuse options that they do not know.
+    const options = { method: body === undefined ? "GET" : "POST", headers, body, redirect: "manual", signal: AbortSignal.timeout(this.#timeoutMs) };
+    let response, answer;
+    try {
+      response = await fetch(this.#url + path, options);
+      answer = await read(response);
+    } catch (error) {
+      // The connection was closed while it was idle, perhaps.
+      if (again && error.name === "TypeError") return this.#ask(path, body, false);
+      throw unsent(error, this.#timeoutMs);
+    }
+    try {
+      const told = JSON.parse(answer);
+      if (response.status === 200 && typeof told === "object") return told;
+      if (response.status !== 200 && typeof told.type === "string") throw problem(told);
+    } catch (error) {
+      if (error.name === "StorageError") throw error;
+    }
+    throw strange(response);
+  }
+}
+
+/** The body, which is not endless. */
+async function read(response) {
+  const decoder = new TextDecoder();
+  let [text, length] = ["", 0];
+  for (const reader = response.body?.getReader(); reader; ) {
+    const { done, value } = await reader.read();
+    if (done) break;
+    length += value.byteLength;
+    if (length > LONGEST_ANSWER) {
+      await reader.cancel();
+      return "";
+    }
+    text += decoder.decode(value, { stream: true });
+  }
+  return text + decoder.decode();
+}
+
+function unsent(error, timeoutMs) {
+  if (error.name === "TimeoutError") return failed({ message: `no answer within ${timeoutMs} ms` });
+  const cause = error.cause?.message ? `: ${error.cause.message}` : "";
+  // Only pages have to be allowed.
+  const origin = globalThis.origin?.startsWith("http") ? ` (the service's LESSOR_ORIGINS has to name ${globalThis.origin})` : "";
+  return failed({ message: `the service was not reached: ${error.message}${cause}${origin}` });
+}
+
+/** Something in between has answered, or there is no lease service at this URL. */
+function strange({ status, headers }) {
+  const said = (message, transient) => failed({ message: `the server at the url says: ${message} (${status})`, transient });
+  if (status === 0 || (status >= 300 && status < 400)) {
+    // A page hears no more of it.
+    const location = headers.get("location")?.replace(/[?#].*$/, "").replace(/\/v1(\/batch)?$/, "");
+    const elsewhere = location && !location.includes("@") ? `, at ${location.slice(0, 200)}` : "";
+    return said(`the service is elsewhere${elsewhere}: if that is right, make it the url`, false);
+  }
+  const kind = headers.get("content-type")?.split(";")[0] || "nothing";
+  const lasting = status < 300 || [400, 401, 403, 404, 405, 413, 415].includes(status);
+  return said(`${kind} that no lease service answers: check the url, and what is between here and there`, !lasting);
+}
