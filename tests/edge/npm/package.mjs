@@ -183,6 +183,126 @@ export async function campaigns({ Candidate, MemoryStorage, Storage }) {
   await fails("a strange one", "StorageError", 'has answered {"yes":1}, which is no reply', () => strange.get("k"));
 }
 
+/** Work and storages that do what nobody should. */
+export async function endures({ Candidate, MemoryStorage, Storage }) {
+  const storage = new MemoryStorage();
+  const candidate = (key, settings) => new Candidate(storage, { key, retryIntervalMs: 50, ...settings });
+
+  // Thrown is thrown, whatever it is; and nobody leads without its work.
+  const failing = candidate("nothing");
+  const thrown = await failing.lead(() => Promise.reject()).then(() => "nothing was thrown", (error) => error);
+  expect("what was thrown", [thrown, failing.status().running], [undefined, false]);
+
+  // A thread that stood still for longer than the term: work is not begun in what is over, and what it says of that is no failure.
+  const slow = candidate("slow", { ttlMs: 4_000 });
+  const begun = [];
+  await slow.lead((leadership) => {
+    begun.push([leadership.term, leadership.isValid()]);
+    if (begun.length === 3) return "stop";
+    const until = performance.now() + 3_700;
+    while (performance.now() < until);
+    if (begun.length === 2) throw new Error(`it is over: ${leadership.isValid()}`);
+    return { againMs: 1 };
+  });
+  expect("where it was begun", begun, [
+    [1, true],
+    [2, true],
+    [3, true],
+  ]);
+  const { term } = await candidate("late").elected();
+  expect("others", term, 1);
+
+  // Who waits no more leaves nothing behind.
+  const [leader, follower] = [candidate("wait"), candidate("wait")];
+  const led = await Promise.race([leader, follower].map(async (one) => (await one.elected(), one)));
+  const other = led === leader ? follower : leader;
+  await fails("who has never waited", "RangeError", "gone", () => other.elected({ signal: AbortSignal.abort(new RangeError("gone")) }));
+  await fails("who waited a while", "TimeoutError", "", () => other.elected({ signal: AbortSignal.timeout(20) }));
+  await Promise.all([leader, follower].map((one) => one.shutdown()));
+  await fails("a value of who has stopped", "Stopped", "", () => led.setValue("v"));
+
+  // Subscriptions that throw, or wake at once.
+  const kept = new MemoryStorage();
+  const odd = {
+    call: (request) => kept.call(request),
+    subscribe(key, wake) {
+      wake();
+      return () => {
+        throw new Error("not again");
+      };
+    },
+  };
+  const over = new Candidate(odd, "k");
+  await over.elected();
+  await over.shutdown();
+
+  // What is not waited for any more is told so; the release does not wait for the renewal before it.
+  const [asked, ended] = [[], []];
+  const slowly = {
+    call(request, { signal }) {
+      const [operation] = Object.keys(request);
+      asked.push(operation);
+      signal.addEventListener("abort", () => ended.push(operation));
+      return operation === "renew" ? new Promise(() => {}) : kept.call(request);
+    },
+  };
+  const hung = new Candidate(slowly, { key: "hung", ttlMs: 4_000, renewIntervalMs: 1 });
+  await hung.elected();
+  while (!asked.includes("renew")) await new Promise((go) => setTimeout(go, 1));
+  await hung.shutdown();
+  expect("what was given up", [asked.at(-1), ended], ["release", ["renew"]]);
+
+  // Events that nobody takes any more.
+  const told = candidate("told");
+  const events = told.events();
+  const pending = events.next().then(() => events.next()).then(() => events.next());
+  await told.elected();
+  await events.return();
+  const last = await pending;
+  expect("what comes then", (await events.next()).done || last.done, true);
+  await told.shutdown();
+  await fails("a strange storage", "StorageError", "which is no reply", () => Storage.of({ call: () => ({}) }).list());
+}
+
+/** Over a service that says nothing: what nobody waits for leaves the way free. */
+export async function givesUp({ HttpStorage }) {
+  const { fetch } = globalThis;
+  const under = [];
+  globalThis.fetch = (url, { signal }) =>
+    new Promise((_, refused) => {
+      under.push(signal);
+      signal.addEventListener("abort", () => refused(signal.reason));
+    });
+  try {
+    const storage = new HttpStorage("https://h", { token: "t", wakeups: false });
+    const controllers = [1, 2, 3].map(() => new AbortController());
+    const asked = controllers.map(async ({ signal }, key) => {
+      await new Promise((go) => setTimeout(go, 10 * key));
+      return storage.call({ get: { key: String(key) } }, { signal });
+    });
+    const failed = Promise.allSettled(asked);
+    while (under.length < 2) await new Promise((go) => setTimeout(go, 1));
+    await new Promise((go) => setTimeout(go, 50));
+    expect("the third waits for its turn", under.length, 2);
+    controllers[0].abort();
+    while (under.length < 3) await new Promise((go) => setTimeout(go, 1));
+    for (const controller of controllers) controller.abort();
+    expect("each fails", (await failed).map(({ reason }) => reason.name), ["StorageError", "StorageError", "StorageError"]);
+    globalThis.fetch = async () => new Response('{"status": "up"}', { headers: { "content-type": "application/json" } });
+    await fails("another service", "StorageError", "that no lease service answers: check the url", () => storage.check());
+    await fails("another service", "StorageError", "application/json that no lease service answers", () => storage.get("k"));
+    globalThis.fetch = async () => new Response("null");
+    await fails("nothing", "StorageError", "that no lease service answers", () => storage.check());
+    globalThis.fetch = async () => Response.redirect("https://elsewhere.example.com/leases/v1?token=s3cret");
+    await fails("elsewhere", "StorageError", "at https://elsewhere.example.com/leases: if that is right, make it the url (302)", () => storage.check());
+  } finally {
+    globalThis.fetch = fetch;
+  }
+  for (const timeoutMs of [0, 1.5, "5000", Infinity]) {
+    await fails("a timeout", "InvalidSettings", "`timeoutMs` is ", () => new HttpStorage("https://h", { token: "t", timeoutMs }));
+  }
+}
+
 /** The state machine by hand, with time that does not pass by itself. */
 export function drives({ Election, judge }) {
   const election = new Election({ key: "k", id: "one", ttlMs: 10_000 }, 0);

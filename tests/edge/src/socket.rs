@@ -31,6 +31,7 @@ impl Socket {
             .append(tungstenite::http::HeaderName::from_bytes(header.as_bytes()).unwrap(), value.parse().unwrap());
         let stream = TcpStream::connect(address).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        stream.set_write_timeout(Some(Duration::from_secs(30))).unwrap();
         match tungstenite::client(request, stream) {
             Ok((socket, _)) => Ok(Self(socket)),
             Err(HandshakeError::Failure(Error::Http(answer))) => Err(answer.status().as_u16()),
@@ -46,6 +47,22 @@ impl Socket {
     /// Says this.
     pub fn say(&mut self, text: &str) {
         self.0.send(Message::text(text)).unwrap();
+    }
+
+    /// Says this, if it is still open.
+    pub fn try_say(&mut self, text: &str) {
+        // Whoever is closed while it talks hears why when it listens.
+        let _ = self.0.send(Message::text(text));
+    }
+
+    /// Says something that is no text, if it is still open.
+    pub fn try_say_bytes(&mut self, bytes: Vec<u8>) {
+        let _ = self.0.send(Message::binary(bytes));
+    }
+
+    /// Waits this long for a message, and not half a minute.
+    pub fn be_patient(&mut self, patience: Duration) {
+        self.0.get_ref().set_read_timeout(Some(patience)).unwrap();
     }
 
     /// Says something that is no text.

@@ -140,6 +140,7 @@ impl Host<'_> {
     fn runs(&self) {
         self.call("campaigns", &[]);
         self.call("drives", &[]);
+        self.call("endures", &[]);
     }
 }
 
@@ -156,6 +157,7 @@ const WAKES_NOBODY: &str = "Storage::subscribe";
 fn in_node() {
     let (workerd, node) = (service(None), Host::node());
     node.runs();
+    node.call("givesUp", &[]);
     node.keeps_the_contract("memory", "", &[UNREACHABLE]);
     node.keeps_the_contract("custom", "", &[UNREACHABLE, WAKES_NOBODY]);
     node.keeps_the_contract("http", &workerd.url(), &[]);

@@ -49,6 +49,8 @@ export class BrowserStorage extends Storage {
       transaction.oncomplete = () => done();
       transaction.onabort = () => refused(transaction.error ?? new Error("the transaction was aborted"));
     });
+    // Whoever looks hears of it by its own request.
+    over.catch(() => {});
     const store = transaction.objectStore(STORE);
     if (operation === "list") {
       const [keys, records] = await Promise.all([asked(store.getAllKeys()), asked(store.getAll())]);

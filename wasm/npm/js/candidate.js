@@ -5,32 +5,19 @@ import { checked, invalid, lost, stopped } from "./errors.js";
 import { read } from "./settings.js";
 import { shownEvent, shownStatus } from "./shown.js";
 import { ask, usable } from "./storage.js";
+import { Stream } from "./stream.js";
 import { repliedRow, requestOf } from "./wire.js";
 
 /** The longest that `setTimeout` waits. */
 const LONGEST_MS = 2 ** 31 - 1;
-/** Of the settings. */
-const DEFAULT_TTL_MS = 10_000;
-/** More than this are not kept for who does not take them. */
-const KEPT = 1024;
-
-/** What a promise says, unless the signal is aborted before. */
-function until(promise, signal) {
-  if (!signal) return promise;
-  return new Promise((done, refused) => {
-    const aborted = () => refused(signal.reason);
-    if (signal.aborted) return aborted();
-    signal.addEventListener("abort", aborted, { once: true });
-    promise.then(done, refused).finally(() => signal.removeEventListener("abort", aborted));
-  });
-}
 
 /** Whose leadership it is. */
 const reigns = new WeakMap();
 
 /** One term of a candidate, as that sees it. */
 class Reign {
-  ending = false;
+  /** Why it ends. */
+  ending;
   /** How much work is under way in it. */
   working = 0;
   #controller = new AbortController();
@@ -44,8 +31,8 @@ class Reign {
     return this.#controller.signal;
   }
 
-  end(state) {
-    this.ending = true;
+  end(reason, state) {
+    this.ending ??= reason;
     this.#controller.abort(lost(`term ${this.term} ${state}`));
   }
 }
@@ -86,29 +73,33 @@ export class Candidate {
   #storage;
   #settings;
   #reign;
-  #ends;
+  #ends = [];
   #timer;
   #goes = false;
-  #stopped = false;
+  /** Aborted when it has stopped. */
+  #over = new AbortController();
   #serial = 1;
   /** The request that is under way. */
   #flight;
   /** Who waits for a change. */
-  #waiting = [];
+  #waiting = new Set();
   #streams = new Set();
 
   constructor(storage, settings) {
     this.#storage = usable(storage);
     this.#settings = read(settings);
     const { keys, row } = this.#settings;
-    // Before the first claim: a release right after it must not be missed.
-    const wake = () => this.#tell("wakeup");
-    this.#ends = keys.map((key) => this.#storage.subscribe?.(key, wake)).filter((end) => typeof end === "function");
-    const told = this.#ends.length > 0 && this.#storage.tellsAll === true;
     try {
+      // Before the first claim: a release right after it must not be missed. What comes before there is anything to wake wakes nobody.
+      const wake = () => this.#core && this.#tell("wakeup");
+      for (const key of keys) {
+        const end = this.#storage.subscribe?.(key, wake);
+        if (typeof end === "function") this.#ends.push(end);
+      }
+      const told = this.#ends.length > 0 && this.#storage.tellsAll === true;
       this.#core = checked(() => new ElectionCore(row, now_ms(), told, true));
     } catch (error) {
-      for (const end of this.#ends) end();
+      this.#unsubscribe();
       throw error;
     }
     // Whoever has made it may listen first.
@@ -141,7 +132,7 @@ export class Candidate {
   }
 
   async elected({ signal } = {}) {
-    return until(this.#when(() => this.leadership()), signal);
+    return this.#when(() => this.leadership(), signal);
   }
 
   async lead(work, { signal } = {}) {
@@ -149,74 +140,57 @@ export class Candidate {
     if (signal?.aborted) stop();
     signal?.addEventListener("abort", stop, { once: true });
     try {
-      for (let leadership; !this.#stopped; ) {
-        leadership ??= await this.elected();
-        const then = await this.#work(work, leadership);
-        leadership = await this.#after(then, leadership);
+      for (let leadership; ; ) {
+        leadership ??= await this.#unlessStopped(() => this.leadership());
+        if (!leadership) return;
+        leadership = await this.#after(await this.#work(work, leadership), leadership);
       }
-    } catch (error) {
-      if (error.name === "Stopped" && this.#stopped) return;
-      // Nobody would do the work.
-      await this.shutdown();
-      throw error;
     } finally {
       signal?.removeEventListener("abort", stop);
+      // Nobody would do the work.
+      await this.shutdown();
     }
   }
 
   async resign(successor) {
     if (successor !== undefined && typeof successor !== "string") throw invalid(`a successor is named by its id, and not by ${typeof successor}`);
     checked(() => this.#tell("resign", successor));
-    await this.#when(() => !this.#core.is_handing_over(), true);
+    await this.#unlessStopped(() => !this.#core.is_handing_over());
   }
 
   async shutdown() {
     this.#tell("stop");
-    await this.#when(() => this.#stopped, true);
+    await this.#unlessStopped(() => false);
   }
 
   async setValue(value) {
     if (value !== undefined && typeof value !== "string") throw invalid(`a value is a text, and not ${typeof value}`);
+    if (this.#stopped) throw stopped();
     const serial = ++this.#serial;
     checked(() => this.#core.set_value(now_ms(), value, serial));
     this.#go();
-    // Who does not lead publishes it with the next claim.
-    await this.#when(() => this.#core.has_stored(serial) || !this.isLeader(), true);
+    // Who holds no term publishes it with the next claim.
+    await this.#when(() => this.#core.has_stored(serial) || !(this.status().timeLeftMs > 0));
   }
 
   events() {
-    const stream = { events: [], wake: () => {} };
-    const { leader } = this.status();
-    if (leader) stream.events.push({ type: "leader-changed", leader });
-    const leadership = this.leadership();
-    if (leadership) {
-      const { term, slot } = leadership;
-      stream.events.push({ type: "elected", term, slot: slot ?? null, timeLeftMs: leadership.remainingMs() });
-    }
-    if (this.#stopped) stream.events.push({ type: "stopped" });
-    this.#streams.add(stream);
-    return this.#stream(stream);
-  }
-
-  async *#stream(stream) {
-    try {
-      for (;;) {
-        while (stream.events.length === 0) await new Promise((wake) => (stream.wake = wake));
-        const event = stream.events.shift();
-        yield event;
-        if (event.type === "stopped") return;
-      }
-    } finally {
-      this.#streams.delete(stream);
-    }
+    const stream = new Stream(() => this.#streams.delete(stream));
+    const { leader, term, slot, timeLeftMs, jeopardy } = this.status();
+    stream.push({ type: "leader-changed", leader });
+    if (term !== null) stream.push({ type: "elected", term, slot, timeLeftMs });
+    if (jeopardy) stream.push({ type: "jeopardy", term, timeLeftMs });
+    if (term !== null && this.#reign?.ending) stream.push({ type: "ending", term, reason: this.#reign.ending });
+    if (this.#stopped) stream.push({ type: "stopped" });
+    else this.#streams.add(stream);
+    return stream;
   }
 
   [Symbol.asyncDispose ?? Symbol.for("Symbol.asyncDispose")]() {
     return this.shutdown();
   }
 
-  #ttlMs() {
-    return this.#settings.ttlMs ?? DEFAULT_TTL_MS;
+  get #stopped() {
+    return this.#over.signal.aborted;
   }
 
   #leadership(reign) {
@@ -228,8 +202,8 @@ export class Candidate {
 
   #remainingMs(reign) {
     if (reign !== this.#reign || this.#stopped) return 0;
-    const [, term, , left] = this.#core.status(now_ms());
-    return term === reign.term ? (left ?? 0) : 0;
+    const { term, timeLeftMs } = this.status();
+    return term === reign.term ? (timeLeftMs ?? 0) : 0;
   }
 
   // === work ===
@@ -237,13 +211,16 @@ export class Candidate {
   /** What the work of one term answers. */
   async #work(work, leadership) {
     const reign = reigns.get(leadership);
-    if (reign.ending) return "next-term";
+    const isOver = () => reign.ending || !leadership.isValid();
+    // A timer that rings late must not let it begin.
+    this.#tell("timeout");
+    if (isOver()) return "next-term";
     reign.working++;
     try {
       return then(await work(leadership));
     } catch (error) {
-      // It was told to end: what it says of that is no failure.
-      if (reign.ending) return "next-term";
+      // It was told to end, or saw it first: what it says of that is no failure.
+      if (isOver()) return "next-term";
       throw error;
     } finally {
       reign.working--;
@@ -255,14 +232,14 @@ export class Candidate {
   async #after(then, leadership) {
     const { signal } = leadership;
     if (then === "stop") await this.shutdown();
-    else if (then === "next-term") await new Promise((ended) => (signal.aborted ? ended() : signal.addEventListener("abort", ended, { once: true })));
+    else if (then === "next-term") await pause(Infinity, signal);
     else if (then.againMs !== undefined) {
       await pause(Math.max(then.againMs, 1), signal);
-      return signal.aborted ? undefined : leadership;
+      if (!signal.aborted) return leadership;
     } else {
       // If its term has ended meanwhile there is nothing to hand over.
       if (leadership.isValid()) await this.resign();
-      await pause(this.#ttlMs() / 20);
+      await pause(this.#settings.resignedMs, this.#over.signal);
     }
     return undefined;
   }
@@ -270,16 +247,39 @@ export class Candidate {
   // === the driver ===
 
   /** When this is so: what it answers. It is looked at again whenever something has changed. */
-  async #when(look, alsoStopped = false) {
+  async #when(look, signal) {
     for (;;) {
+      signal?.throwIfAborted();
       const found = look();
       if (found) return found;
-      if (this.#stopped) {
-        if (alsoStopped) return undefined;
-        throw stopped();
-      }
-      await new Promise((changed) => this.#waiting.push(changed));
+      if (this.#stopped) throw stopped();
+      await this.#changed(signal);
     }
+  }
+
+  /** The same; nothing, if it never will be. */
+  async #unlessStopped(look) {
+    for (;;) {
+      if (this.#stopped) return undefined;
+      const found = look();
+      if (found) return found;
+      await this.#changed();
+    }
+  }
+
+  #changed(signal) {
+    return new Promise((changed, refused) => {
+      const aborted = () => {
+        this.#waiting.delete(wake);
+        refused(signal.reason);
+      };
+      const wake = () => {
+        signal?.removeEventListener("abort", aborted);
+        changed();
+      };
+      this.#waiting.add(wake);
+      signal?.addEventListener("abort", aborted, { once: true });
+    });
   }
 
   #tell(kind, what) {
@@ -298,7 +298,7 @@ export class Candidate {
       for (let waits = false; !waits; ) {
         const output = this.#core.poll(now_ms());
         if (output[0] === "event") this.#happened(output);
-        else if (output[0] === "request") this.#send(output[1], requestOf(output[2]));
+        else if (output[0] === "request") void this.#send(output[1], requestOf(output[2]));
         else {
           waits = true;
           if (output[0] === "timeout") this.#sleep(output[1]);
@@ -308,11 +308,10 @@ export class Candidate {
     } finally {
       this.#goes = false;
     }
-    if (this.#flight && !this.#core.waits_for(this.#flight.number)) {
-      this.#flight.abort();
-      this.#flight = undefined;
-    }
-    for (const changed of this.#waiting.splice(0)) changed();
+    if (this.#flight && !this.#core.waits_for(this.#flight.number)) this.#giveUp();
+    const waiting = [...this.#waiting];
+    this.#waiting.clear();
+    for (const wake of waiting) wake();
   }
 
   #sleep(atMs) {
@@ -321,20 +320,39 @@ export class Candidate {
   }
 
   #stop() {
-    this.#stopped = true;
-    this.#reign?.end("has ended");
-    for (const end of this.#ends) end();
+    this.#over.abort();
+    this.#reign?.end("stopped", "has ended");
+    this.#unsubscribe();
+  }
+
+  #unsubscribe() {
+    for (const end of this.#ends.splice(0)) {
+      try {
+        end();
+      } catch {
+        // Its storage may call what nobody listens to.
+      }
+    }
+  }
+
+  /** The request under way is not waited for any more. */
+  #giveUp() {
+    this.#flight.controller.abort();
+    this.#flight = undefined;
   }
 
   async #send(number, request) {
+    if (this.#flight) this.#giveUp();
     const controller = new AbortController();
-    this.#flight = { number, abort: () => controller.abort() };
+    const flight = { number, controller };
+    this.#flight = flight;
     try {
       const row = repliedRow(await ask(this.#storage, request, { signal: controller.signal }));
       if (!this.#stopped) this.#core.replied(now_ms(), number, row);
     } catch (error) {
       if (!this.#stopped) this.#core.failed(now_ms(), number, error.message, error.transient);
     }
+    if (this.#flight === flight) this.#flight = undefined;
     this.#go();
   }
 
@@ -342,26 +360,26 @@ export class Candidate {
     const event = shownEvent(output);
     if (event.type === "elected") this.#reign = new Reign(event.term, event.slot);
     if (event.type === "ending" && this.#reign?.term === event.term) {
-      this.#reign.end("is ending: a hand-over has begun");
+      this.#reign.end(event.reason, "is ending: a hand-over has begun");
       if (this.#reign.working === 0) this.#core.handle(now_ms(), "drained", event.term);
     }
-    if (event.type === "lost" && this.#reign?.term === event.term) this.#reign.end(`has ended: ${event.reason}`);
-    for (const stream of this.#streams) push(stream, event);
+    if (event.type === "lost" && this.#reign?.term === event.term) this.#reign.end(event.reason, `has ended: ${event.reason}`);
+    for (const stream of this.#streams) stream.push(event);
   }
 }
 
 /** So many ms, or less if the signal is aborted. */
 function pause(ms, signal) {
   return new Promise((over) => {
-    if (signal?.aborted) return over();
+    if (signal.aborted || ms <= 0) return over();
     let timer;
     const end = () => {
       clearTimeout(timer);
-      signal?.removeEventListener("abort", end);
+      signal.removeEventListener("abort", end);
       over();
     };
-    timer = setTimeout(end, Math.min(ms, LONGEST_MS));
-    signal?.addEventListener("abort", end);
+    if (ms < Infinity) timer = setTimeout(end, Math.min(ms, LONGEST_MS));
+    signal.addEventListener("abort", end);
   });
 }
 
@@ -371,18 +389,4 @@ function then(answer) {
   if (typeof answer === "object" && (answer.againMs >= 0 || typeof answer.failed === "string")) return answer;
   const allowed = 'nothing, "next-term", "resign", "stop", { againMs: number } and { failed: string }';
   throw invalid(`the work has answered ${JSON.stringify(answer)}, allowed are ${allowed}`);
-}
-
-/** Of renewals that follow each other only the newest is kept; of more than fits the oldest are counted. */
-function push(stream, event) {
-  const { events } = stream;
-  const last = events.at(-1);
-  if (event.type === "renewed" && last?.type === "renewed" && last.term === event.term) events.pop();
-  events.push(event);
-  if (events.length > KEPT) {
-    const [oldest] = events.splice(0, 2);
-    const missed = oldest.type === "missed" ? oldest.count : 1;
-    events.unshift({ type: "missed", count: missed + 1 });
-  }
-  stream.wake();
 }

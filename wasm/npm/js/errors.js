@@ -8,15 +8,23 @@ export const stopped = () => named("Stopped", "the candidate was shut down");
 
 export const lost = (message) => named("LeadershipLost", message);
 
-/** Whatever a storage has thrown; it is transient, unless it says that it is not. */
-export const failed = (cause) =>
-  cause?.name === "StorageError" ? cause : named("StorageError", cause?.message ?? String(cause), { transient: cause?.transient !== false, cause });
+/** Those that were made here. */
+const known = new WeakSet();
+
+/** Whatever a storage has thrown. It is transient, unless it says that it is not. */
+export function failed(cause) {
+  if (known.has(cause)) return cause;
+  const error = named("StorageError", String(cause?.message ?? cause), { transient: cause?.transient !== false });
+  if (cause instanceof Error) error.cause = cause;
+  known.add(error);
+  return error;
+}
 
 /** What Rust says does not fit. */
 export function checked(act) {
   try {
     return act();
   } catch (error) {
-    throw error.name === "Error" ? invalid(error.message) : error;
+    throw error?.name === "Error" ? invalid(error.message) : error;
   }
 }

@@ -3,7 +3,7 @@
 import { failed, invalid } from "./errors.js";
 import { Storage } from "./storage.js";
 import { Watch } from "./watch.js";
-import { problem } from "./wire.js";
+import { problem, whole } from "./wire.js";
 
 /** What the service takes of a batch: requests, bytes, keys of its lists together. */
 const MOST = 256;
@@ -44,7 +44,7 @@ export class HttpStorage extends Storage {
     this.#url = place(url);
     if (token === undefined) throw invalid("token is missing");
     if (!/^[!-~]+$/.test(token)) throw invalid("token is not allowed: one or more visible ASCII characters without spaces");
-    if (!(timeoutMs > 0)) throw invalid(`timeoutMs ${timeoutMs} is not allowed: more than zero`);
+    whole({ timeoutMs }, "timeoutMs", true, 1, 2 ** 31 - 1);
     this.#authorization = `Bearer ${token}`;
     this.#timeoutMs = timeoutMs;
     if (wakeups && globalThis.WebSocket) {
@@ -55,7 +55,7 @@ export class HttpStorage extends Storage {
   }
 
   async check() {
-    const { role } = await this.#ask("/v1");
+    const { role } = await this.#ask("/v1", undefined, ({ role }) => typeof role === "string");
     if (role !== "candidate" && role !== "admin") {
       const needed = `the token's role is ${JSON.stringify(role)}, needed is "candidate" or "admin"`;
       throw failed({ message: `the user lacks a right: ${needed}`, transient: false });
@@ -101,11 +101,16 @@ export class HttpStorage extends Storage {
 
   async #fly(flight) {
     this.#flights++;
+    // Once nobody waits for any of it, the way is free for others.
+    const given = new AbortController();
+    let waiting = flight.length;
+    const gone = () => --waiting === 0 && given.abort();
+    for (const { signal } of flight) signal?.addEventListener("abort", gone, { once: true });
     try {
-      const replies = await this.#ask("/v1/batch", `[${flight.map(({ text }) => text)}]`, !flight.some(({ once }) => once));
-      if (!Array.isArray(replies) || replies.length !== flight.length) {
-        throw failed({ message: "the service's answer does not fit what it was asked" });
-      }
+      const body = `[${flight.map(({ text }) => text)}]`;
+      const once = flight.some(({ once }) => once);
+      const replies = await this.#ask("/v1/batch", body, Array.isArray, given.signal, once);
+      if (replies.length !== flight.length) throw failed({ message: "the service's answer does not fit what it was asked" });
       flight.forEach(({ done, refused }, place) => {
         const reply = replies[place];
         if (reply.failed) refused(problem(reply.failed));
@@ -114,35 +119,55 @@ export class HttpStorage extends Storage {
     } catch (error) {
       for (const { refused } of flight) refused(error);
     } finally {
+      for (const { signal } of flight) signal?.removeEventListener("abort", gone);
       this.#flights--;
       this.#depart();
     }
   }
 
-  /** Sends a body there, or asks for what is there: what is answered. */
-  async #ask(path, body, again = true) {
+  /** Sends a body there, or asks for what is there: what is answered, if that fits. */
+  async #ask(path, body, fits, signal, once = false) {
     const headers = { authorization: this.#authorization };
     if (body !== undefined) headers["content-type"] = "application/json";
+    const controller = new AbortController();
+    const end = () => controller.abort();
+    let late = false;
+    const timer = setTimeout(() => {
+      late = true;
+      end();
+    }, this.#timeoutMs);
+    signal?.addEventListener("abort", end, { once: true });
     // Nothing else: Workers refuse options that they do not know.
-    const options = { method: body === undefined ? "GET" : "POST", headers, body, redirect: "manual", signal: AbortSignal.timeout(this.#timeoutMs) };
-    let response, answer;
+    const options = { method: body === undefined ? "GET" : "POST", headers, body, redirect: "manual", signal: controller.signal };
+    const send = async () => {
+      const response = await fetch(this.#url + path, options);
+      return [response, await read(response)];
+    };
     try {
-      response = await fetch(this.#url + path, options);
-      answer = await read(response);
-    } catch (error) {
       // The connection was closed while it was idle, perhaps.
-      if (again && error.name === "TypeError") return this.#ask(path, body, false);
-      throw unsent(error, this.#timeoutMs);
-    }
-    try {
-      const told = JSON.parse(answer);
-      if (response.status === 200 && typeof told === "object") return told;
-      if (response.status !== 200 && typeof told.type === "string") throw problem(told);
+      const again = (error) => (once || controller.signal.aborted ? Promise.reject(error) : send());
+      return told(await send().catch(again), fits);
     } catch (error) {
-      if (error.name === "StorageError") throw error;
+      if (late) throw failed({ message: `no answer within ${this.#timeoutMs} ms` });
+      throw unsent(error);
+    } finally {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", end);
     }
-    throw strange(response);
   }
+}
+
+/** The answer; or what the service says when it refuses, or who else has answered. */
+function told([response, text], fits) {
+  let answer = null;
+  try {
+    answer = JSON.parse(text);
+  } catch {
+    // Whoever has said that is no lease service.
+  }
+  if (answer !== null && response.status === 200 && fits(answer)) return answer;
+  if (answer !== null && response.status !== 200 && typeof answer.type === "string") throw problem(answer);
+  throw strange(response);
 }
 
 /** The body, which is not endless. */
@@ -162,8 +187,8 @@ async function read(response) {
   return text + decoder.decode();
 }
 
-function unsent(error, timeoutMs) {
-  if (error.name === "TimeoutError") return failed({ message: `no answer within ${timeoutMs} ms` });
+function unsent(error) {
+  if (error.name === "StorageError") return error;
   const cause = error.cause?.message ? `: ${error.cause.message}` : "";
   // Only pages have to be allowed.
   const origin = globalThis.origin?.startsWith("http") ? ` (the service's LESSOR_ORIGINS has to name ${globalThis.origin})` : "";

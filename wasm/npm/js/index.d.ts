@@ -38,25 +38,25 @@ export interface Settings {
   renewIntervalMs?: number;
   /** The longest that a follower waits before it asks again. Default: a fifth of the ttl, or all of it where the storage tells of everything. */
   retryIntervalMs?: number;
-  /** How long one request may take before it counts as failed. */
+  /** How long one request may take before it counts as failed. Default: a fifth of the ttl. */
   requestTimeoutMs?: number;
   /** By how much a leader stops before its lease ends in the storage. Default: a tenth of the ttl. */
   marginMs?: number;
-  /** How long the end of a term waits for work of `lead`. */
+  /** How long the end of a term waits for work of `lead`. Default: the ttl. */
   drainTimeoutMs?: number;
-  /** For how long a candidate that resigned lets others lead. */
+  /** For how long a candidate that resigned lets others lead. Default: twice the retry interval, if that is set, or two fifths of the ttl. */
   coolOffMs?: number;
-  /** How long a term is held at least, even if its leader resigns or stops. */
+  /** How long a term is held at least, even if its leader resigns or stops. Default 0. */
   minHoldMs?: number;
-  /** How long a follower waits beyond the end of another's expired lease. */
+  /** How long a follower waits beyond the end of another's expired lease. Default 0. */
   takeoverDelayMs?: number;
-  /** For how long the key has to be free before this candidate claims it: others go first. */
+  /** For how long the key has to be free before this candidate claims it: others go first. Default: its rank times the cool-off. */
   claimDelayMs?: number;
-  /** Whether a follower judges an expired lease by its own clock too. */
+  /** Whether a follower judges an expired lease by its own clock too. Default false. */
   takeoverGuard?: boolean;
   /** After how many failed renewals in a row a leader steps down. Default: when its time is over. */
   fallBackAfter?: number;
-  /** 0 goes first; those of a higher rank leave the key to lower ones, as long as there are any. */
+  /** 0 goes first; those of a higher rank leave the key to lower ones, as long as there are any. Default 0. */
   rank?: number;
   /** How many may lead at once, in slots 0 to count - 1. All candidates of the key say the same. */
   slots?: number;
@@ -186,6 +186,8 @@ export class Candidate {
    * Does this work whenever the candidate leads, until it is stopped. When a hand-over begins, or the term ends, the leadership's signal is aborted;
    * the lease is released when the work has ended, or after the drain timeout. What the work answers says what comes {@link Then | then}.
    *
+   * Let the work answer `"resign"` or `"stop"` rather than call {@link resign} or {@link shutdown} itself: those wait for its end.
+   *
    * Work that does not end when its signal is aborted goes on beside the next leader's, and is not begun again before it has ended.
    *
    * An error that the work throws is thrown here, once the candidate has handed over and stopped: nobody would do the work. What it throws when its
@@ -202,10 +204,14 @@ export class Candidate {
   resign(successor?: string): Promise<void>;
   /** Stops for good: ends the term and releases the lease. */
   shutdown(): Promise<void>;
-  /** Publishes a value with the lease, now and in terms to come. */
+  /**
+   * Publishes a value with the lease, now and in terms to come. Waits, while it leads, until the storage has it or the term has ended.
+   *
+   * @throws Stopped
+   */
   setValue(value: string | undefined): Promise<void>;
   /** What happens from now on, beginning with the present state. */
-  events(): AsyncGenerator<Event, void, void>;
+  events(): AsyncIterableIterator<Event>;
   [Symbol.asyncDispose](): Promise<void>;
 }
 

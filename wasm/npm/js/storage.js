@@ -35,6 +35,7 @@ export class Storage {
   async list({ prefix, start, limit } = {}) {
     const reply = await ask(this, { list: { prefix, start, limit } });
     if (reply?.failed) throw problem(reply.failed);
+    if (!Array.isArray(reply?.listed?.keys)) repliedRow(reply?.listed);
     const keys = reply.listed.keys.map(({ key, lease }) => ({ key, lease: shownLease(repliedRow({ lease })[4]) ?? undefined }));
     return reply.listed.next === null ? { keys } : { keys, next: reply.listed.next };
   }

@@ -46,8 +46,10 @@ export class Watch {
     return () => {
       end();
       // A program may come to its end.
-      if (this.#subscribers.keys().next().done) this.#close();
-      else this.#say();
+      if (this.#subscribers.keys().next().done) {
+        this.#close();
+        this.#turns.clear();
+      } else this.#say();
     };
   }
 
@@ -138,7 +140,7 @@ export class Watch {
     this.#heard = performance.now();
     let told;
     try {
-      told = JSON.parse(data);
+      told = JSON.parse(data) ?? {};
     } catch {
       // An answer to a ping.
       return;
@@ -146,7 +148,7 @@ export class Watch {
     const seen = told.state ?? told.change;
     if (seen) return this.#see(seen);
     if (told.failed) this.#failed(told.failed);
-    else if ((told.watched ?? told.unwatched)?.number === this.#asked?.number) this.#done();
+    else if (this.#asked && (told.watched ?? told.unwatched)?.number === this.#asked.number) this.#done();
     this.#say();
   }
 

@@ -16,7 +16,7 @@ use crate::wire;
 
 #[wasm_bindgen]
 extern "C" {
-    /// As `js/rows.js` makes it.
+    /// As the tests of the package make it.
     pub type Rows;
 
     #[wasm_bindgen(method)]

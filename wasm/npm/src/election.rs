@@ -173,6 +173,9 @@ impl ElectionCore {
 
     /// Role, term, slot, ms that are left of it, jeopardy, leader, ms since the last success, failures, last error, ms by which it is late.
     pub fn status(&mut self, now_ms: f64) -> Array {
+        let due = self.election.status().due;
+        // What has ended by now has ended, whether anybody has stepped since or not.
+        self.election.handle_input(instant(now_ms), Input::Timeout);
         let status = self.election.status();
         let now = instant(now_ms).max(status.at);
         let since = |then: Instant| ms(now.saturating_duration_since(then));
@@ -193,7 +196,7 @@ impl ElectionCore {
             number(status.last_success.map(since)),
             status.failures.into(),
             text(status.last_error.map(|error| error.to_string()).as_deref()),
-            since(status.due).into(),
+            since(due).into(),
         ])
     }
 }
