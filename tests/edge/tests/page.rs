@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use base64::prelude::*;
-use lessor_edge_tests::{ADMIN, Browser, CANDIDATE, READER, Setting, TEAM, Workerd, call};
+use lessor_edge_tests::{ADMIN, Browser, CANDIDATE, READER, Setting, TEAM, Workerd, call, root};
 use serde_json::{Value, json};
 
 /// What would run if it were taken for markup.
@@ -172,6 +172,123 @@ fn shows_a_hand_over_as_it_happens() {
     assert!(complaints.contains("Content Security Policy"), "{complaints}");
 }
 
+/// What an operator does: finds what is wrong among many keys, looks at its past, and takes it from its holder.
+#[test]
+fn an_operator_finds_and_takes() {
+    let workerd = Workerd::start(&Setting::default());
+    let names: Vec<_> = (0..200).map(|key| format!("job/{key:03}")).collect();
+    let many: Vec<_> = names.iter().map(|key| Candidate { workerd: &workerd, key, id: "node-a" }).collect();
+    for one in &many {
+        one.acquire(60_000, Some(&format!("value of {}", one.key)));
+    }
+    many[150].release();
+    let browser = open(&workerd);
+    sign_in(&browser, ADMIN);
+    browser.wait("says('live') && document.querySelectorAll('li').length === 200");
+
+    // By key, whether it is in sight or not; by who leads, or what is published.
+    browser.enter("[type=search]", "VALUE of job/17");
+    browser.wait("[...document.querySelectorAll('li')].filter((item) => !item.hidden).length === 10");
+    browser.run("const search = document.querySelector('[type=search]'); search.value = ''; search.oninput()");
+    let first = |what: &str| format!("document.querySelector('li h2').textContent === '{what}'");
+    browser.wait(&first("job/000"));
+
+    // What nobody leads comes first, and says so in words.
+    let order = |by: &str| {
+        browser.run(&format!(
+            "const order = document.querySelector('[name=order]'); order.value = '{by}'; order.onchange()"
+        ));
+    };
+    browser.run("row('job/150').scrollIntoView()");
+    browser.wait("row('job/150').changes.length === 2");
+    order("problems");
+    browser.run("scrollTo(0, 0)");
+    browser.wait(&format!("{} && shows('job/150', 'nobody leads')", first("job/150")));
+    many[77].release();
+    order("changes");
+    browser.wait(&first("job/077"));
+    order("key");
+    browser.wait(&first("job/000"));
+
+    // Its past, in the reader's own time.
+    browser.run("row('job/150').querySelector('details').open = true");
+    browser.wait("row('job/150').querySelectorAll('tbody tr').length === 2");
+    let cells = browser.run("return [...row('job/150').querySelectorAll('tbody tr')].map((row) => [...row.cells].slice(1).map((cell) => cell.textContent))");
+    assert_eq!(cells, json!([["1", "released", "node-a"], ["1", "granted", "node-a"]]));
+    let zone = browser.run("return Intl.DateTimeFormat().resolvedOptions().timeZone");
+    browser.wait(&format!("document.querySelector('nav small').textContent.endsWith('times of ' + {zone})"));
+
+    // It is asked first; and nothing is taken that was not meant.
+    let button = "row('job/001').querySelector('details button')";
+    browser.run(&format!("row('job/001').scrollIntoView(); row('job/001').querySelector('details').open = true"));
+    browser.wait(&format!("{button}.checkVisibility()"));
+    browser.run(&format!("{button}.click()"));
+    browser.wait("document.querySelector('dialog').open && seen('dialog h2')");
+    let asked = browser.run("return document.querySelector('dialog h2').textContent");
+    assert_eq!(asked, "Take job/001 from node-a, in term 1?");
+    browser.click("dialog menu button");
+    browser.wait("!document.querySelector('dialog').open");
+    assert!(browser.run("return shows('job/001', 'node-a', 'term 1')") == true);
+    browser.run(&format!("{button}.click()"));
+    browser.click("dialog [value=revoke]");
+    browser.wait("shows('job/001', 'nobody', 'term 2', 'revoked, free in ')");
+    // At once, from a holder that is gone.
+    browser.run(&format!(
+        "row('job/002').querySelector('details').open = true; row('job/002').querySelector('details button').click()"
+    ));
+    browser.click("dialog [value=now]");
+    browser.click("dialog [value=revoke]");
+    browser.wait("shows('job/002', 'nobody', 'term 2', 'revoked ')");
+    // Of a term that is over.
+    browser.run("row('job/003').querySelector('details').open = true; row('job/003').lease.term = 7; row('job/003').querySelector('details button').click()");
+    browser.click("dialog [value=revoke]");
+    browser.wait("document.querySelector('[role=alert]').textContent.startsWith('job/003 was not revoked: it is in other hands')");
+    assert_eq!(browser.complaints(), Vec::<String>::new());
+
+    // Who may not, is not offered it.
+    browser.run("sessionStorage.clear()");
+    browser.command("/refresh", &json!({}));
+    sign_in(&browser, READER);
+    browser.wait("says('live') && shows('job/000', 'node-a')");
+    browser.run("row('job/000').querySelector('details').open = true");
+    browser.wait("row('job/000').querySelectorAll('tbody tr').length === 1");
+    assert_eq!(browser.run("return row('job/000').querySelector('details button').checkVisibility()"), false);
+}
+
+/// What axe finds: nothing, in all that the page shows.
+#[test]
+fn is_accessible() {
+    let axe = fs::read_to_string(root().join("tests/edge/node_modules/axe-core/axe.min.js"))
+        .expect("`tests/run edge` installs it");
+    let workerd = Workerd::start(&Setting::default());
+    let browser = open(&workerd);
+    let check = |what: &str| {
+        browser.run(&format!("{axe}; return true"));
+        let found = browser.run("return window.axe.run(document, { resultTypes: ['violations'] }).then(({ violations }) => violations.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)]))");
+        assert_eq!(found, json!([]), "{what}");
+    };
+    check("signed out");
+    for key in ["a", "b"] {
+        Candidate { workerd: &workerd, key, id: "node-a" }.acquire(60_000, Some("here"));
+    }
+    Candidate { workerd: &workerd, key: "b", id: "node-a" }.release();
+    sign_in(&browser, ADMIN);
+    browser.wait("says('live') && shows('a', 'node-a') && shows('b', 'nobody leads')");
+    browser.run("row('a').querySelector('details').open = true");
+    browser.wait("row('a').querySelectorAll('tbody tr').length === 1");
+    for scheme in ["light", "dark"] {
+        let features = json!({"features": [{"name": "prefers-color-scheme", "value": scheme}]});
+        browser.devtools("Emulation.setEmulatedMedia", &features);
+        check(scheme);
+        browser.resize(360, 700);
+        check("narrow");
+        browser.run("row('a').querySelector('details button').click()");
+        check("the dialog");
+        browser.run("document.querySelector('dialog').close()");
+        browser.resize(1200, 800);
+    }
+}
+
 /// The service goes away and comes back: so does the page, and what it shows is what is.
 #[test]
 fn comes_back_after_the_service() {
@@ -276,7 +393,7 @@ fn shows_each_token_its_keys() {
     let refusals = browser.complaints();
     assert!(refusals.iter().all(|complaint| complaint.contains("401")), "{refusals:?}");
 
-    let keys = "[...document.querySelectorAll('h2')].map((key) => key.textContent).join()";
+    let keys = "[...document.querySelectorAll('li h2')].map((key) => key.textContent).join()";
     sign_in(&browser, TEAM);
     browser.wait(&format!("says('live') && {keys} === 'team-a/x,team-a/y'"));
     Candidate { workerd: &workerd, key: "other", id: "node-a" }.release();
@@ -323,6 +440,8 @@ fn has_its_picture_taken() {
     candidate("cron/nightly-report", "node-2").acquire(60_000, None);
     let gone = candidate("tenants/acme/compaction", "node-1");
     gone.acquire(30_000, None);
+    // All of them in sight: only then is it asked for their past.
+    browser.resize(1100, 2000);
     sign_in(&browser, READER);
     browser.wait("says('live') && document.querySelectorAll('li').length === 6");
     browser
