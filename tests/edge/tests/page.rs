@@ -220,7 +220,7 @@ fn an_operator_finds_and_takes() {
 
     // It is asked first; and nothing is taken that was not meant.
     let button = "row('job/001').querySelector('details button')";
-    browser.run(&format!("row('job/001').scrollIntoView(); row('job/001').querySelector('details').open = true"));
+    browser.run("row('job/001').scrollIntoView(); row('job/001').querySelector('details').open = true");
     browser.wait(&format!("{button}.checkVisibility()"));
     browser.run(&format!("{button}.click()"));
     browser.wait("document.querySelector('dialog').open && seen('dialog h2')");
@@ -233,9 +233,9 @@ fn an_operator_finds_and_takes() {
     browser.click("dialog [value=revoke]");
     browser.wait("shows('job/001', 'nobody', 'term 2', 'revoked, free in ')");
     // At once, from a holder that is gone.
-    browser.run(&format!(
-        "row('job/002').querySelector('details').open = true; row('job/002').querySelector('details button').click()"
-    ));
+    browser.run(
+        "row('job/002').querySelector('details').open = true; row('job/002').querySelector('details button').click()",
+    );
     browser.click("dialog [value=now]");
     browser.click("dialog [value=revoke]");
     browser.wait("shows('job/002', 'nobody', 'term 2', 'revoked ')");
