@@ -10,7 +10,7 @@ use core::time::Duration;
 use std::cell::RefCell;
 use std::rc::{Rc, Weak};
 
-use lessor::{BuildError, Builder, Leadership, Lost, Term, Ticket};
+use lessor::{BuildError, Builder, Key, Leadership, Lost, Term, Ticket, Timer};
 use serde::{Deserialize, Serialize};
 use wasm_bindgen::{JsCast, JsValue};
 use worker::worker_sys::DurableObjectState;
@@ -37,6 +37,12 @@ pub struct Lead {
     pub term: Term,
     /// How long it lasts from when it was asked for, in ms. The candidate may be asked again.
     pub time_left_ms: u64,
+}
+
+impl Lead {
+    fn of(term: Term, time_left: Duration) -> Self {
+        Self { term, time_left_ms: u64::try_from(time_left.as_millis()).unwrap_or(u64::MAX) }
+    }
 }
 
 /// The campaign of a Durable Object: each of its events does a step, and its alarm comes when the next one is due.
@@ -89,6 +95,8 @@ pub struct Campaign {
     binding: &'static str,
     builder: Builder,
     awake: RefCell<Weak<Awake>>,
+    /// Of what, once it was awake.
+    key: RefCell<Option<Key>>,
     progress: Progress,
 }
 
@@ -112,7 +120,15 @@ impl Campaign {
     pub fn new(state: &State, env: &Env, binding: &'static str, builder: Builder) -> Self {
         let raw: &JsValue = state.as_raw().as_ref();
         let state = State::from(raw.clone().unchecked_into::<DurableObjectState>());
-        Self { state, env: env.clone(), binding, builder, awake: RefCell::default(), progress: Progress::default() }
+        Self {
+            state,
+            env: env.clone(),
+            binding,
+            builder,
+            awake: RefCell::default(),
+            key: RefCell::default(),
+            progress: Progress::default(),
+        }
     }
 
     /// What the alarm does: a step; if that leads, the job, with steps while it lasts; and the next alarm.
@@ -193,7 +209,8 @@ impl Campaign {
         self.state.storage().delete_alarm().await
     }
 
-    /// Whether this candidate leads: asks the storage, and hands the leadership on for the time that is left.
+    /// Whether this candidate leads: asks the storage if it does not know, and hands the leadership on for the time that is left. Where
+    /// it leads, and sleeps, nothing is written or asked.
     ///
     /// # Errors
     /// As [`run`](Self::run).
@@ -201,6 +218,9 @@ impl Campaign {
     /// # Cancel safety
     /// The candidate sleeps.
     pub async fn lead(&self) -> Result<Option<Lead>> {
+        if let Some(lead) = self.asleep()? {
+            return Ok(Some(lead));
+        }
         let awake = self.wake()?;
         if awake.candidate.leadership().is_none() {
             let wake_in = awake.step().await;
@@ -208,10 +228,8 @@ impl Campaign {
             self.arm(wake_in, true).await?;
         }
         // Looked at anew: whatever was awaited, the deadline counts.
-        Ok(awake.candidate.leadership().filter(Leadership::is_valid).map(|leadership| Lead {
-            term: leadership.term(),
-            time_left_ms: u64::try_from(leadership.remaining().as_millis()).unwrap_or(u64::MAX),
-        }))
+        let leadership = awake.candidate.leadership().filter(Leadership::is_valid);
+        Ok(leadership.map(|leadership| Lead::of(leadership.term(), leadership.remaining())))
     }
 
     /// Sets the alarm if there is none, or if it should have come a minute ago and was lost: a watchdog for a cron trigger, and what starts
@@ -229,6 +247,19 @@ impl Campaign {
             storage.set_alarm(Duration::from_millis(1)).await?;
         }
         Ok(())
+    }
+
+    /// The leadership that its ticket tells of. Reads the object's storage as whoever wakes: an instance that was superseded hears of it.
+    fn asleep(&self) -> Result<Option<Lead>> {
+        let found = Tickets::of(&self.state)?.found()?;
+        if self.awake.borrow().strong_count() > 0 {
+            return Ok(None);
+        }
+        let of_this = |ticket: &Ticket| self.key.borrow().as_ref() == Some(ticket.key());
+        let Some(ticket) = found.flatten().filter(of_this) else { return Ok(None) };
+        let Some((term, until)) = ticket.led().zip(ticket.reign_until()) else { return Ok(None) };
+        let time_left = until.saturating_duration_since(WorkerTimer::new().now());
+        Ok((!time_left.is_zero()).then(|| Lead::of(term, time_left)))
     }
 
     /// An event begins. Reads the object's storage in any case: if another instance has taken over, that fails.
@@ -252,6 +283,7 @@ impl Campaign {
         if left {
             tickets.delete()?;
         }
+        *self.key.borrow_mut() = Some(candidate.key().clone());
         let awake = Rc::new(Awake::new(candidate, driver, storage, tickets));
         *self.awake.borrow_mut() = Rc::downgrade(&awake);
         Ok(awake)

@@ -80,6 +80,30 @@ fn asking_does_not_postpone_the_alarm() {
     });
 }
 
+/// To ask a leader that sleeps is to look: nothing is written for it.
+#[test]
+fn asking_a_leader_writes_nothing() {
+    let workerd = Workerd::start(&Setting::of(TESTS));
+    // For a minute, in which nothing is renewed.
+    get(&workerd, "/patient/start");
+    let term = || get(&workerd, "/patient/lead")["term"].as_u64();
+    until("it leads", || term());
+    get(&workerd, "/patient/die");
+    until("its alarm is over", || get(&workerd, "/patient/alarm").is_null().then_some(()));
+    let before = get(&workerd, "/patient/changes");
+    assert!(before.as_f64().unwrap() > 0.0, "it has written: {before}");
+    let left = || get(&workerd, "/patient/lead")["time_left_ms"].as_f64().unwrap();
+    let first = left();
+    assert_eq!((0..5).map(|_| term()).collect::<Vec<_>>(), [Some(1); 5]);
+    assert!(left() <= first, "nor is it made longer");
+    assert_eq!(get(&workerd, "/patient/changes"), before);
+    // It goes on where it was.
+    get(&workerd, "/patient/revive");
+    get(&workerd, "/patient/start");
+    until("it is renewed", || (left() > first).then_some(()));
+    assert_eq!(term(), Some(1));
+}
+
 /// A time of a schedule is led for once, however often it comes.
 #[test]
 fn a_schedule_is_led_for_once() {

@@ -4,6 +4,7 @@
 #![allow(clippy::missing_panics_doc, reason = "that is what it is for")]
 
 use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use lessor::storage::conformance::{self, Harness};
@@ -168,6 +169,12 @@ impl DurableObject for Candidate {
             (Some("lead"), _) => Response::from_json(&self.campaign.lead().await?),
             (Some("resign"), _) => Response::from_json(&self.campaign.resign().await?),
             (Some("stop"), _) => Response::from_json(&self.campaign.stop().await?),
+            // How many rows were written since this instance began.
+            (Some("changes"), _) => {
+                let rows = self.state.storage().sql().exec("SELECT total_changes() AS changes", None)?;
+                let row: BTreeMap<String, f64> = rows.to_array()?.pop().unwrap_or_default();
+                Response::from_json(&row.get("changes"))
+            }
             (Some("alarm"), _) => Response::from_json(&self.state.storage().get_alarm().await?),
             (Some("die"), _) => {
                 self.state.storage().put("dead", true).await?;
