@@ -87,7 +87,7 @@ fn asking_a_leader_writes_nothing() {
     // For a minute, in which nothing is renewed.
     get(&workerd, "/patient/start");
     let term = || get(&workerd, "/patient/lead")["term"].as_u64();
-    until("it leads", || term());
+    until("it leads", term);
     get(&workerd, "/patient/die");
     until("its alarm is over", || get(&workerd, "/patient/alarm").is_null().then_some(()));
     let before = get(&workerd, "/patient/changes");
