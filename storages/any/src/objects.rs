@@ -16,6 +16,9 @@ use crate::parameters::{self, OBJECTS};
 /// Longer than any candidate waits.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// Shorter than any store keeps a connection that is idle: what is sent while it is closed gets no answer.
+const IDLE: Duration = Duration::from_secs(4);
+
 /// What a URL says.
 #[derive(Debug, PartialEq, Eq)]
 struct Parts {
@@ -73,7 +76,7 @@ pub(crate) fn named(url: &str) -> Result<ObjectStorage, OpenError> {
 }
 
 fn client(plain: bool) -> ClientOptions {
-    ClientOptions::new().with_allow_http(plain).with_timeout(PATIENCE)
+    ClientOptions::new().with_allow_http(plain).with_timeout(PATIENCE).with_pool_idle_timeout(IDLE)
 }
 
 fn parts(url: &str) -> Result<Parts, OpenError> {

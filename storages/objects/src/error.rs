@@ -33,6 +33,11 @@ pub(crate) fn explain(error: StoreError) -> StorageError {
     }
 }
 
+/// That nobody said anything: the connection failed.
+pub(crate) fn unanswered(error: &StoreError) -> bool {
+    matches!(error, StoreError::Generic { .. }) && Said::by(error).code.is_none()
+}
+
 /// A store that cannot write on a condition.
 pub(crate) fn unconditional(found: &dyn fmt::Display) -> AdapterError {
     AdapterError::wrong_setup(

@@ -57,6 +57,12 @@
 //! Stores of [`object_store`] try again by themselves, ten times within three minutes by default. That is too patient for a
 //! candidate, which gives up by itself and asks again: it does no harm to leases, but answers come late, and a revoke whose first
 //! answer was lost is told that there was nothing to revoke. `with_retry(RetryConfig { max_retries: 0, ..Default::default() })` is right.
+//! (What is read on a connection that failed is read once more on another.)
+//!
+//! # Idle connections
+//! Clients keep idle connections for 90 s, some stores for a few seconds. A request that is sent while its connection is being closed gets no
+//! answer; a candidate asks again after its retry interval. `ClientOptions::new().with_pool_idle_timeout(Duration::from_secs(4))` avoids
+//! that, and makes a new connection for each renewal if those are farther apart.
 //!
 //! # The objects
 //! One for each key, called like it; each byte but letters, digits, `_` and `-` is `=` and two hexadecimal digits: `lessor/jobs=2Fnightly`. What is

@@ -11,7 +11,7 @@ use lessor::{Key, StorageError, async_trait};
 use lessor_kit::runtime::within;
 use object_store::{Error as StoreError, ObjectStore, ObjectStoreExt, PutMode, PutOptions};
 
-use crate::error::{explain, unconditional};
+use crate::error::{explain, unanswered, unconditional};
 use crate::name::Names;
 use crate::revision::Revision;
 
@@ -83,12 +83,17 @@ impl Objects {
 /// By clients whose connections are tasks of tokio: to be polled within it.
 impl Objects {
     async fn get(&self, key: &Key) -> Result<Option<Stored<Revision>>, StorageError> {
-        let read = async {
+        let read = async || {
             let object = self.store.get(&self.names.of(key)).await?;
             let revision = Revision::new(object.meta.e_tag.clone(), object.meta.version.clone());
             Ok(Stored::new(object.bytes().await?.into(), revision))
         };
-        match read.await {
+        let mut result = read().await;
+        // On an idle connection that the store is closing just now, a request gets no answer. (A write that got none is read first.)
+        if result.as_ref().is_err_and(unanswered) {
+            result = read().await;
+        }
+        match result {
             Ok(stored) => Ok(Some(stored)),
             Err(StoreError::NotFound { .. }) => Ok(None),
             Err(error) => Err(explain(error)),

@@ -1,6 +1,7 @@
 //! Containers of Azure's blobs for the tests.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use lessor_objects::object_store::azure::{AzureAccessKey, AzureAuthorizer, AzureCredential, MicrosoftAzureBuilder};
 use lessor_objects::object_store::client::{HttpConnector, HttpRequest, HttpRequestBody, ReqwestConnector};
@@ -9,6 +10,9 @@ use lessor_servers::azurite;
 
 use crate::support::provide;
 
+/// It closes connections after five idle seconds.
+const IDLE: Duration = Duration::from_secs(2);
+
 /// A container of this server of Azure's blobs. It is made if there is none.
 pub(crate) fn container(server: &azurite::Server, name: &str) -> Arc<dyn ObjectStore> {
     provide();
@@ -16,9 +20,9 @@ pub(crate) fn container(server: &azurite::Server, name: &str) -> Arc<dyn ObjectS
         .with_endpoint(server.endpoint())
         .with_account(azurite::ACCOUNT)
         .with_access_key(azurite::KEY)
-        .with_allow_http(true)
         .with_container_name(name)
         .with_retry(RetryConfig { max_retries: 0, ..RetryConfig::default() })
+        .with_client_options(ClientOptions::new().with_allow_http(true).with_pool_idle_timeout(IDLE))
         .build();
     let mut make = HttpRequest::new(HttpRequestBody::empty());
     *make.method_mut() = "PUT".parse().expect("a method");

@@ -11,6 +11,7 @@ use lessor_objects::object_store::{ObjectStoreExt, path::Path};
 use lessor_objects::{AdapterError, ObjectStorage};
 use lessor_servers::seaweed::Server;
 
+use crate::spy::{Ignores, Spy};
 use crate::support::store;
 
 #[test]
@@ -30,6 +31,20 @@ fn nobody_listens() {
     let port = lessor_servers::free_port();
     let error = block_on(ObjectStorage::new(store(port, "leases")).check()).unwrap_err();
     assert!(error.kind() == ErrorKind::Transient && error.to_string().contains(&port.to_string()), "{error}");
+}
+
+/// As when a store closes an idle connection just when something is asked on it.
+#[test]
+fn a_read_without_an_answer_is_asked_once_more() {
+    let spy = Spy::new(Ignores::None);
+    let (storage, key) = (ObjectStorage::new(spy.clone()), Key::new("k").unwrap());
+    spy.reset(1);
+    assert_eq!(block_on(storage.get(&key)), Ok(None));
+    assert_eq!(spy.asked(), ["get lessor/k"; 2]);
+    spy.reset(2);
+    let error = block_on(storage.get(&key)).unwrap_err();
+    assert!(error.kind() == ErrorKind::Transient && error.to_string().contains("reset"), "{error}");
+    assert_eq!(spy.asked(), ["get lessor/k"; 2]);
 }
 
 #[test]

@@ -1,15 +1,15 @@
-//! A store that counts what it is asked, and may take conditions for decoration.
+//! A store that counts what it is asked, may take conditions for decoration, and may not answer.
 
-use std::fmt;
-use std::mem;
+use std::io::ErrorKind::ConnectionReset;
 use std::sync::{Arc, Mutex};
+use std::{fmt, io, mem};
 
 use futures::stream::BoxStream;
 use lessor::async_trait;
 use lessor_objects::object_store::memory::InMemory;
 use lessor_objects::object_store::path::Path;
 use lessor_objects::object_store::{
-    CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, PutMode,
+    CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, PutMode,
     PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
 };
 
@@ -27,6 +27,8 @@ pub(crate) struct Spy {
     store: InMemory,
     ignores: Ignores,
     asked: Mutex<Vec<String>>,
+    /// How many reads get no answer, from now on.
+    silent: Mutex<usize>,
 }
 
 impl Spy {
@@ -37,6 +39,11 @@ impl Spy {
     /// What it was asked since that was asked last: `put` or `get`, and the name.
     pub(crate) fn asked(&self) -> Vec<String> {
         mem::take(&mut self.asked.lock().unwrap())
+    }
+
+    /// The connections of as many reads are reset.
+    pub(crate) fn reset(&self, reads: usize) {
+        *self.silent.lock().unwrap() = reads;
     }
 
     fn note(&self, verb: &str, path: &Path) {
@@ -67,6 +74,13 @@ impl ObjectStore for Spy {
 
     async fn get_opts(&self, path: &Path, options: GetOptions) -> Result<GetResult> {
         self.note("get", path);
+        {
+            let mut silent = self.silent.lock().unwrap();
+            if *silent > 0 {
+                *silent -= 1;
+                return Err(Error::Generic { store: "Spy", source: io::Error::from(ConnectionReset).into() });
+            }
+        }
         self.store.get_opts(path, options).await
     }
 
