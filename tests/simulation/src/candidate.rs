@@ -7,6 +7,7 @@ use lessor::{Builder, Candidate, Driver, Group, GroupBuilder, Id, Instant, Sprea
 
 use crate::clock::Nanos;
 use crate::handle::Handle;
+use crate::maybe_send::MaybeSend;
 use crate::message::{Ask, Told};
 use crate::plan::{self, Kind, Protocol, nanos};
 use crate::port::Port;
@@ -84,7 +85,7 @@ impl Place {
         self.sim.world().processes[self.process].incarnation != self.incarnation
     }
 
-    fn call(&self, seats: Vec<usize>, ask: Ask) -> impl Future<Output = Told> + Send + 'static {
+    fn call(&self, seats: Vec<usize>, ask: Ask) -> impl Future<Output = Told> + MaybeSend + 'static {
         self.sim.call(self.process, self.incarnation, seats, ask)
     }
 
@@ -129,7 +130,7 @@ impl Place {
         Port { sim: self.sim.clone(), process: self.process, incarnation: self.incarnation }
     }
 
-    fn entropy(&self) -> impl FnMut() -> u64 + Send + 'static {
+    fn entropy(&self) -> impl FnMut() -> u64 + MaybeSend + 'static {
         let (sim, number) = (self.sim.clone(), self.seat);
         move || sim.world().seats[number].entropy.draw()
     }
@@ -151,7 +152,7 @@ impl Place {
         self.sim.look(self.seat);
     }
 
-    fn spawn(&self, seats: Vec<usize>, work: impl Future<Output = ()> + Send + 'static) {
+    fn spawn(&self, seats: Vec<usize>, work: impl Future<Output = ()> + MaybeSend + 'static) {
         if !self.is_dead() {
             self.sim.spawn(self.process, seats, work);
         }

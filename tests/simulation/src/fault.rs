@@ -290,7 +290,10 @@ impl Sim {
                 world.processes[process].clock.step(now, by);
                 world.fault_noted(Some(process), "clock steps", now);
             }
-            Kind::WallStep { process, by } => world.processes[process].wall.step(now, by),
+            Kind::WallStep { process, by } => {
+                world.processes[process].wall.step(now, by);
+                world.fault_noted(Some(process), "time of day steps", now);
+            }
             Kind::StorageDown(down) => {
                 world.store.down = Some((down, until));
                 if down != Down::Stalls {

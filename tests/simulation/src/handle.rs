@@ -8,6 +8,7 @@ use futures::{FutureExt, Stream};
 use lessor::election::Election;
 use lessor::{Candidate, Event, Events, Id, Timer};
 
+use crate::maybe_send::BoxAnswer;
 use crate::reference::Clocks;
 use crate::sim::lock;
 use crate::timer::SimTimer;
@@ -27,7 +28,7 @@ pub(crate) enum Handle {
         timer: SimTimer,
         resign: Resigns,
     },
-    Reference(Box<dyn Fn(Clocks) -> bool + Send>, SimTimer),
+    Reference(BoxAnswer<Clocks, bool>, SimTimer),
 }
 
 impl Handle {

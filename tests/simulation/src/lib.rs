@@ -8,6 +8,7 @@
 //! `seat`, `team`, `rendezvous` and `view` (what a process that shares its keys knows), `timer`; `message`, `network`, `store`, `cells` (registers, and the handles of those who judge by them), `trouble`, `operator`; `candidate` (the shipped code as it is used) and `reference` (the
 //! protocols of others); `fault`; `invariant` (what must hold); `run`, `many`, `report`. `trace` and `timeline` make
 //! pictures.
+#![cfg_attr(target_family = "wasm", allow(clippy::arc_with_non_send_sync, reason = "natively they are both"))]
 
 mod candidate;
 mod cells;
@@ -18,6 +19,7 @@ mod handle;
 mod hint;
 mod invariant;
 mod many;
+mod maybe_send;
 mod message;
 mod network;
 mod operator;
@@ -42,6 +44,7 @@ mod trouble;
 mod view;
 
 pub use many::{Summary, many};
+pub use maybe_send::MaybeSend;
 pub use outcome::{Broken, Outcome};
 pub use plan::{Misuse, Plan, Protocol};
 pub use run::run;

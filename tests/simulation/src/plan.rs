@@ -11,6 +11,7 @@ use lessor::Config;
 use crate::clock::{MILLISECOND, Nanos};
 use crate::random::Random;
 
+mod chosen;
 mod faults;
 mod groups;
 mod patience;

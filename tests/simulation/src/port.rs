@@ -22,7 +22,8 @@ impl Port {
     }
 }
 
-#[async_trait]
+#[cfg_attr(not(target_family = "wasm"), async_trait)]
+#[cfg_attr(target_family = "wasm", async_trait(?Send))]
 impl Storage for Port {
     async fn call(&self, request: Request) -> Result<Reply, StorageError> {
         let seat = self.seat_of(request.key());

@@ -51,13 +51,13 @@ impl Random {
 
     /// From `low` to `high`, small values as likely as large ones on a logarithmic scale.
     pub fn scale(&mut self, low: Duration, high: Duration) -> Duration {
-        let (low, high) = (low.as_secs_f64().ln(), high.as_secs_f64().ln());
-        Duration::from_secs_f64((low + (high - low) * self.fraction()).exp())
+        let (low, high) = (libm::log(low.as_secs_f64()), libm::log(high.as_secs_f64()));
+        Duration::from_secs_f64(libm::exp(low + (high - low) * self.fraction()))
     }
 
     /// With this mean, as between events that know nothing of each other.
     pub fn exponential(&mut self, mean: Duration) -> Duration {
-        mean.mul_f64(-(1.0 - self.fraction()).ln())
+        mean.mul_f64(-libm::log(1.0 - self.fraction()))
     }
 
     /// One of these.

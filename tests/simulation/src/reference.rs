@@ -3,6 +3,7 @@
 use std::fmt::Debug;
 use std::time::Duration;
 
+use crate::maybe_send::MaybeSend;
 use crate::random::Random;
 
 pub mod client_go;
@@ -39,15 +40,15 @@ pub enum Todo<Q> {
 }
 
 /// One participant in a protocol, and what the storage does for it. No I/O, no clock of its own.
-pub trait Reference: Send + 'static {
+pub trait Reference: MaybeSend + 'static {
     /// What to call the protocol.
     const NAME: &'static str;
     /// What goes to the storage.
-    type Request: Clone + Debug + Send + 'static;
+    type Request: Clone + Debug + MaybeSend + 'static;
     /// What comes back.
-    type Answer: Clone + Debug + Send + 'static;
+    type Answer: Clone + Debug + MaybeSend + 'static;
     /// What the storage keeps for a key.
-    type Row: Clone + Debug + PartialEq + Send + 'static;
+    type Row: Clone + Debug + PartialEq + MaybeSend + 'static;
 
     /// A participant with its defaults, just started. `id` is nobody else's, also not of an earlier start.
     fn start(id: u64, random: Random, clocks: Clocks) -> Self;

@@ -12,7 +12,7 @@ mod svg;
 #[cfg(test)]
 mod tests;
 
-use scene::{Scene, Weight};
+pub use scene::{Applied, Broken, Call, Fault, Hold, Overlap, Reign, Scene, Weight, Wrote};
 use svg::Svg;
 
 /// What to draw.

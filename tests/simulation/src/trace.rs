@@ -58,8 +58,9 @@ pub enum What {
     Replied { call: u64 },
     /// Something is wrong with a candidate, or with the storage if `None`, until then. (A clock that steps: at once.)
     Fault { candidate: Option<usize>, fault: &'static str, until: Duration },
-    /// A write of this candidate reached the resource, which accepted or refused it.
-    Wrote { candidate: usize, term: u64, accepted: bool },
+    /// A write of this candidate reached the resource, which accepted or refused it. `stale`: a write of a later reign was
+    /// accepted before.
+    Wrote { candidate: usize, term: u64, accepted: bool, stale: bool },
     /// A promise was broken.
     Broken { rule: &'static str, text: String },
 }

@@ -14,6 +14,7 @@ use lessor::{Event, Id, Instant, Key, Storage, StorageError, Term, Timer, Value,
 use super::{Place, at};
 use crate::clock::Nanos;
 use crate::handle::{Handle, Resigns};
+use crate::maybe_send::BoxFuture;
 use crate::message::{Ask, Told};
 use crate::plan::{Faults, nanos};
 use crate::sim::lock;
@@ -92,7 +93,7 @@ impl Desk {
 
 struct Batch {
     parts: Vec<(usize, RequestId)>,
-    call: Pin<Box<dyn Future<Output = Told> + Send>>,
+    call: BoxFuture<Told>,
 }
 
 struct Loop {

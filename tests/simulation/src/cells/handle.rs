@@ -111,7 +111,8 @@ impl World {
     }
 }
 
-#[async_trait]
+#[cfg_attr(not(target_family = "wasm"), async_trait)]
+#[cfg_attr(target_family = "wasm", async_trait(?Send))]
 impl Registers for Handle {
     type Revision = Revision;
 

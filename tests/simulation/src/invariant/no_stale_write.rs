@@ -14,14 +14,13 @@ impl World {
     /// A write reaches the resource.
     pub(crate) fn write(&mut self, seat: usize, key: usize, term: u64) {
         let accepted = self.admits(key, term);
-        self.note(|| What::Wrote { candidate: seat, term, accepted }, [11, term, u64::from(accepted)]);
+        let (reign, newest) = if accepted { self.accept(key, term) } else { (0, 0) };
+        let stale = !accepted || reign < newest;
+        self.note(|| What::Wrote { candidate: seat, term, accepted, stale }, [11, term, u64::from(accepted)]);
         if !accepted {
             self.tally.counts.refused_writes += 1;
             self.reach(Situation::StaleWriteRefused);
-            return;
-        }
-        let (reign, newest) = self.accept(key, term);
-        if reign < newest {
+        } else if stale {
             self.tally.counts.stale_writes += 1;
             let name = self.name(seat);
             let text =

@@ -11,6 +11,7 @@ use lessor::{Storage, StorageError};
 
 use super::Call;
 use crate::cells::Handle;
+use crate::maybe_send::{BoxFuture, MaybeSend};
 use crate::message::{Ask, Told};
 use crate::sim::Sim;
 
@@ -22,7 +23,7 @@ impl Sim {
         incarnation: u32,
         seats: Vec<usize>,
         ask: Ask,
-    ) -> impl Future<Output = Told> + Send + 'static {
+    ) -> impl Future<Output = Told> + MaybeSend + 'static {
         let by = By::Process;
         Calling { sim: self.clone(), process, incarnation, by, begin: Some((seats, ask)), call: None, registers: None }
     }
@@ -63,7 +64,7 @@ struct Calling {
     begin: Option<(Vec<usize>, Ask)>,
     call: Option<usize>,
     /// Over registers: what goes on until there is an answer.
-    registers: Option<Pin<Box<dyn Future<Output = Told> + Send>>>,
+    registers: Option<BoxFuture<Told>>,
 }
 
 impl Calling {

@@ -108,38 +108,75 @@ impl Faults {
         (self.revokes, self.lists) = (0.0, 0.0);
     }
 
+    /// What is on, by its name.
     pub(super) fn named(&self) -> [(&'static str, bool); 30] {
+        let mut faults = self.clone();
+        // Of those who do not resign, none does in favour of another.
+        faults.transfers *= f64::from(u8::from(self.resigns > 0.0));
+        faults.switches().map(|(name, switch)| (name, switch.is_on()))
+    }
+
+    /// Leaves one out. What befalls all others is drawn apart from it, and stays as it was.
+    pub(super) fn turn_off(&mut self, name: &str) {
+        for (_, switch) in self.switches().into_iter().filter(|(known, _)| *known == name) {
+            switch.turn_off();
+        }
+    }
+
+    fn switches(&mut self) -> [(&'static str, Switch<'_>); 30] {
         [
-            ("slow", self.slow),
-            ("very late", self.very_late > 0.0),
-            ("lost", self.lost > 0.0),
-            ("doubled", self.doubled > 0.0),
-            ("refused", self.refused > 0.0),
-            ("cut off", self.cut > 0.0),
-            ("paused", self.paused > 0.0),
-            ("stalled", self.stalled > 0.0),
-            ("starved", self.starved > 0.0),
-            ("suspended", self.suspended > 0.0),
-            ("frozen", self.frozen > 0.0),
-            ("crashed", self.crashed > 0.0),
-            ("clock rates", self.clock_rates),
-            ("clock steps", self.clock_steps > 0.0),
-            ("storage down", self.storage_down > 0.0),
-            ("storage steps back", self.storage_steps_back > 0.0),
-            ("storage steps forward", self.storage_steps_forward > 0.0),
-            ("storage forgets", self.storage_forgets > 0.0),
-            ("wake-ups", self.wakes),
-            ("resigns", self.resigns > 0.0),
-            ("transfers", self.resigns > 0.0 && self.transfers > 0.0),
-            ("values", self.values > 0.0),
-            ("shutdowns", self.shutdowns > 0.0),
-            ("evictions", self.evictions > 0.0),
-            ("batches in part", self.batches_in_part > 0.0),
-            ("revokes", self.revokes > 0.0),
-            ("lists", self.lists > 0.0),
-            ("shared answers", self.shared),
-            ("one key fails", self.key_fails > 0.0),
-            ("busy", self.busy > 0.0),
+            ("slow", Switch::Is(&mut self.slow)),
+            ("very late", Switch::Often(&mut self.very_late)),
+            ("lost", Switch::Often(&mut self.lost)),
+            ("doubled", Switch::Often(&mut self.doubled)),
+            ("refused", Switch::Often(&mut self.refused)),
+            ("cut off", Switch::Often(&mut self.cut)),
+            ("paused", Switch::Often(&mut self.paused)),
+            ("stalled", Switch::Often(&mut self.stalled)),
+            ("starved", Switch::Often(&mut self.starved)),
+            ("suspended", Switch::Often(&mut self.suspended)),
+            ("frozen", Switch::Often(&mut self.frozen)),
+            ("crashed", Switch::Often(&mut self.crashed)),
+            ("clock rates", Switch::Is(&mut self.clock_rates)),
+            ("clock steps", Switch::Often(&mut self.clock_steps)),
+            ("storage down", Switch::Often(&mut self.storage_down)),
+            ("storage steps back", Switch::Often(&mut self.storage_steps_back)),
+            ("storage steps forward", Switch::Often(&mut self.storage_steps_forward)),
+            ("storage forgets", Switch::Often(&mut self.storage_forgets)),
+            ("wake-ups", Switch::Is(&mut self.wakes)),
+            ("resigns", Switch::Often(&mut self.resigns)),
+            ("transfers", Switch::Often(&mut self.transfers)),
+            ("values", Switch::Often(&mut self.values)),
+            ("shutdowns", Switch::Often(&mut self.shutdowns)),
+            ("evictions", Switch::Often(&mut self.evictions)),
+            ("batches in part", Switch::Often(&mut self.batches_in_part)),
+            ("revokes", Switch::Often(&mut self.revokes)),
+            ("lists", Switch::Often(&mut self.lists)),
+            ("shared answers", Switch::Is(&mut self.shared)),
+            ("one key fails", Switch::Often(&mut self.key_fails)),
+            ("busy", Switch::Often(&mut self.busy)),
         ]
+    }
+}
+
+/// A fault that can be left out.
+enum Switch<'a> {
+    Is(&'a mut bool),
+    Often(&'a mut f64),
+}
+
+impl Switch<'_> {
+    fn is_on(&self) -> bool {
+        match self {
+            Self::Is(on) => **on,
+            Self::Often(often) => **often > 0.0,
+        }
+    }
+
+    fn turn_off(self) {
+        match self {
+            Self::Is(on) => *on = false,
+            Self::Often(often) => *often = 0.0,
+        }
     }
 }

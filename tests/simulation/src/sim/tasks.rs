@@ -2,7 +2,6 @@
 
 use std::collections::VecDeque;
 use std::future::Future;
-use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Wake, Waker};
@@ -10,13 +9,14 @@ use std::time::Duration;
 
 use super::{Event, Sim, World, lock};
 use crate::clock::Nanos;
+use crate::maybe_send::{BoxFuture, MaybeSend};
 use crate::plan::nanos;
 use crate::reached::Situation;
 
 /// How deep polls may nest: a poll that stalls lets the others go on inside of it.
 const DEEPEST: usize = 2;
 
-type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
+type Work = BoxFuture<()>;
 
 pub(super) struct Task {
     work: Option<Work>,
@@ -53,7 +53,12 @@ impl Wake for Flag {
 }
 impl Sim {
     /// A task of a process. It ends with the process.
-    pub(crate) fn spawn(&self, process: usize, seats: Vec<usize>, work: impl Future<Output = ()> + Send + 'static) {
+    pub(crate) fn spawn(
+        &self,
+        process: usize,
+        seats: Vec<usize>,
+        work: impl Future<Output = ()> + MaybeSend + 'static,
+    ) {
         let mut world = self.world();
         let task = world.tasks.len();
         let flag = Arc::new(Flag { task, queued: AtomicBool::new(false), ready: self.ready.clone() });

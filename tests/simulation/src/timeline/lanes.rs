@@ -124,7 +124,7 @@ impl<'a> Picture<'a> {
         // Only where it changes.
         let mut labelled = 0;
         let mut row = svg::Row::default();
-        for Wrote { lane, term, at, accepted } in &self.scene.writes {
+        for Wrote { lane, term, at, accepted, .. } in &self.scene.writes {
             let (x, y, (fill, line, _)) = (self.window.x(*at), place.wire, colour(*lane));
             let word = if *accepted { "accepted" } else { "refused" };
             let tip =

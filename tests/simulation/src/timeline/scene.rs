@@ -8,75 +8,99 @@ use crate::trace::{Trace, What};
 
 /// All of it. Lanes are counted among those of the key.
 #[derive(Debug, Default)]
-pub(super) struct Scene<'a> {
-    pub(super) lanes: Vec<&'a str>,
-    pub(super) reigns: Vec<Reign>,
-    pub(super) overlaps: Vec<Overlap>,
-    pub(super) holds: Vec<Hold>,
-    pub(super) calls: Vec<Call>,
-    pub(super) faults: Vec<Fault>,
-    pub(super) writes: Vec<Wrote>,
-    pub(super) broken: Vec<Broken<'a>>,
+pub struct Scene<'a> {
+    /// The names of its candidates.
+    pub lanes: Vec<&'a str>,
+    /// Who answered that it leads, and when.
+    pub reigns: Vec<Reign>,
+    /// When more than one did.
+    pub overlaps: Vec<Overlap>,
+    /// What the storage said.
+    pub holds: Vec<Hold>,
+    /// What was asked.
+    pub calls: Vec<Call>,
+    /// What was wrong.
+    pub faults: Vec<Fault>,
+    /// What reached the resource.
+    pub writes: Vec<Wrote>,
+    /// The promises that were broken.
+    pub broken: Vec<Broken<'a>>,
     /// The longest that was ever promised.
-    pub(super) lease: Duration,
+    pub lease: Duration,
     /// When the last thing happened.
-    pub(super) end: Duration,
+    pub end: Duration,
 }
 
 /// From one answer of a candidate that it leads to the next that it does not; `None`: there was none.
 #[derive(Debug)]
-pub(super) struct Reign {
-    pub(super) lane: usize,
-    pub(super) term: u64,
-    pub(super) from: Duration,
-    pub(super) until: Option<Duration>,
+pub struct Reign {
+    /// Whose it is.
+    pub lane: usize,
+    /// In which term (0: the protocol has none).
+    pub term: u64,
+    /// Since when.
+    pub from: Duration,
+    /// Until when.
+    pub until: Option<Duration>,
 }
 
 /// More than one candidate leads.
 #[derive(Debug)]
-pub(super) struct Overlap {
-    pub(super) leaders: usize,
-    pub(super) from: Duration,
-    pub(super) until: Option<Duration>,
+pub struct Overlap {
+    /// How many, at most.
+    pub leaders: usize,
+    /// Since when.
+    pub from: Duration,
+    /// Until when.
+    pub until: Option<Duration>,
 }
 
 /// What the storage says, renewals included.
 #[derive(Debug)]
-pub(super) struct Hold {
+pub struct Hold {
     /// `None`: nobody's.
-    pub(super) lane: Option<usize>,
-    pub(super) term: u64,
-    pub(super) from: Duration,
+    pub lane: Option<usize>,
+    /// In which term (0: the protocol has none).
+    pub term: u64,
+    /// Since when.
+    pub from: Duration,
     /// When something else was written.
-    pub(super) replaced: Option<Duration>,
+    pub replaced: Option<Duration>,
     /// Whether that was the lease of another.
-    pub(super) robbed: bool,
+    pub robbed: bool,
     /// Until when it was promised at last.
-    pub(super) lease: Duration,
+    pub lease: Duration,
 }
 
 impl Hold {
     /// When it was over, one way or the other.
-    pub(super) fn over(&self) -> Duration {
+    pub fn over(&self) -> Duration {
         self.replaced.map_or(self.lease, |at| at.min(self.lease))
     }
 }
 
 /// A request and what became of it.
 #[derive(Debug)]
-pub(super) struct Call {
-    pub(super) lane: usize,
-    pub(super) operation: &'static str,
-    pub(super) sent: Duration,
-    pub(super) applied: Vec<Applied>,
-    pub(super) replied: Option<Duration>,
-    pub(super) lost: bool,
-    pub(super) weight: Weight,
+pub struct Call {
+    /// Whose it is.
+    pub lane: usize,
+    /// What.
+    pub operation: &'static str,
+    /// When.
+    pub sent: Duration,
+    /// Each time that the storage did it.
+    pub applied: Vec<Applied>,
+    /// When its candidate heard of it.
+    pub replied: Option<Duration>,
+    /// Whether the request was lost on the way.
+    pub lost: bool,
+    /// How much it matters.
+    pub weight: Weight,
 }
 
 /// How much a call matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Weight {
+pub enum Weight {
     /// Somebody who does not lead asked, and nothing came of it.
     Poll,
     /// A leader did, or a lease was extended.
@@ -85,23 +109,26 @@ pub(super) enum Weight {
     Change,
 }
 
+/// The storage did what was asked.
 #[derive(Debug)]
-pub(super) struct Applied {
-    pub(super) at: Duration,
+pub struct Applied {
+    /// When.
+    pub at: Duration,
     /// Of each part of a batch.
-    pub(super) answers: Vec<&'static str>,
-    pub(super) reply_lost: bool,
+    pub answers: Vec<&'static str>,
+    /// Whether the reply was lost on the way.
+    pub reply_lost: bool,
 }
 
 impl Call {
     /// The application whose reply arrived, if it was one: an error does not come from the storage.
-    pub(super) fn answered(&self) -> Option<&Applied> {
+    pub fn answered(&self) -> Option<&Applied> {
         let replied = self.replied?;
         self.applied.iter().find(|applied| applied.at <= replied && !applied.reply_lost)
     }
 
     /// The last moment of it.
-    pub(super) fn over(&self) -> Duration {
+    pub fn over(&self) -> Duration {
         let applied = self.applied.iter().map(|applied| applied.at);
         applied.chain(self.replied).fold(self.sent, Duration::max)
     }
@@ -109,30 +136,46 @@ impl Call {
 
 /// Of a candidate, or of the storage.
 #[derive(Debug)]
-pub(super) struct Fault {
-    pub(super) lane: Option<usize>,
-    pub(super) name: &'static str,
-    pub(super) from: Duration,
-    pub(super) until: Duration,
+pub struct Fault {
+    /// Whose it is.
+    pub lane: Option<usize>,
+    /// What.
+    pub name: &'static str,
+    /// Since when.
+    pub from: Duration,
+    /// Until when.
+    pub until: Duration,
 }
 
+/// A write at the resource.
 #[derive(Debug)]
-pub(super) struct Wrote {
-    pub(super) lane: usize,
-    pub(super) term: u64,
-    pub(super) at: Duration,
-    pub(super) accepted: bool,
+pub struct Wrote {
+    /// Whose it is.
+    pub lane: usize,
+    /// In which term (0: the protocol has none).
+    pub term: u64,
+    /// When.
+    pub at: Duration,
+    /// Whether the resource took it.
+    pub accepted: bool,
+    /// Whether it had taken one of a later reign before.
+    pub stale: bool,
 }
 
+/// A broken promise.
 #[derive(Debug)]
-pub(super) struct Broken<'a> {
-    pub(super) rule: &'static str,
-    pub(super) text: &'a str,
-    pub(super) at: Duration,
+pub struct Broken<'a> {
+    /// Which.
+    pub rule: &'static str,
+    /// How.
+    pub text: &'a str,
+    /// When.
+    pub at: Duration,
 }
 
 impl<'a> Scene<'a> {
-    pub(super) fn new(trace: &'a Trace, key: usize) -> Self {
+    /// What a trace has of this key.
+    pub fn new(trace: &'a Trace, key: usize) -> Self {
         let mut lane_of = Vec::new();
         let mut scene = Self::default();
         for candidate in &trace.candidates {
@@ -208,9 +251,9 @@ impl<'a> Scene<'a> {
                         scene.faults.push(Fault { lane, name: fault, from: at, until: *until });
                     }
                 }
-                What::Wrote { candidate, term, accepted } => {
+                What::Wrote { candidate, term, accepted, stale } => {
                     if let Some(lane) = lane_of(*candidate) {
-                        scene.writes.push(Wrote { lane, term: *term, at, accepted: *accepted });
+                        scene.writes.push(Wrote { lane, term: *term, at, accepted: *accepted, stale: *stale });
                     }
                 }
                 What::Broken { rule, text } => scene.broken.push(Broken { rule, text, at }),

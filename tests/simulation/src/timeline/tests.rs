@@ -51,7 +51,7 @@ fn two_leaders(ends_at_once: bool) -> Trace {
     for step in 0..6 {
         let at = story.call(1.2 + f64::from(step), 0.03, 0, "renew", "extended");
         story.holds(at, Some(0), 6, at + 3.0);
-        story.at(at + 0.4, What::Wrote { candidate: 0, term: 6, accepted: true });
+        story.at(at + 0.4, What::Wrote { candidate: 0, term: 6, accepted: true, stale: false });
     }
     for step in 0..16 {
         let (at, lane) = (0.7 + f64::from(step) * 0.55, 1 + step as usize % 2);
@@ -79,11 +79,11 @@ fn two_leaders(ends_at_once: bool) -> Trace {
     story.at(8.9, What::Applied { call, answer: "granted" });
     story.at(9.0, What::Replied { call });
     story.at(9.0, What::Leads { candidate: 2, term: 7 });
-    story.at(9.3, What::Wrote { candidate: 2, term: 7, accepted: true });
+    story.at(9.3, What::Wrote { candidate: 2, term: 7, accepted: true, stale: false });
     let text = "p2 in term 7 leads while p0 in term 6 still does".to_owned();
     story.at(9.0, What::Broken { rule: "one leader", text });
     if !ends_at_once {
-        story.at(9.5, What::Wrote { candidate: 0, term: 6, accepted: false });
+        story.at(9.5, What::Wrote { candidate: 0, term: 6, accepted: false, stale: true });
         story.at(9.6, What::Follows { candidate: 0 });
         story.at(9.9, What::Replied { call: 99 });
     }
@@ -121,7 +121,7 @@ fn dense() -> Trace {
         for renewal in 1..8 {
             let at = story.call(from + f64::from(renewal) * 1.3, 0.02, lane, "renew", "extended");
             story.holds(at, Some(lane), term, at + 4.0);
-            story.at(at + 0.3, What::Wrote { candidate: lane, term, accepted: true });
+            story.at(at + 0.3, What::Wrote { candidate: lane, term, accepted: true, stale: false });
         }
         story.at(from + 12.4, What::Follows { candidate: lane });
     }
@@ -190,7 +190,7 @@ fn hostile_text_is_escaped() {
     story.call(0.5, 0.1, 0, HOSTILE, HOSTILE);
     story.holds(0.6, Some(0), 1, 2.0);
     story.at(0.7, What::Leads { candidate: 0, term: 1 });
-    story.at(0.8, What::Wrote { candidate: 0, term: 1, accepted: false });
+    story.at(0.8, What::Wrote { candidate: 0, term: 1, accepted: false, stale: true });
     story.at(0.9, What::Fault { candidate: Some(0), fault: HOSTILE, until: s(1.5) });
     story.at(0.9, What::Fault { candidate: None, fault: HOSTILE, until: s(0.9) });
     story.at(1.9, What::Broken { rule: HOSTILE, text: HOSTILE.to_owned() });
@@ -321,7 +321,7 @@ fn the_key_is_the_one_that_the_violation_is_about() {
         let svg = draw(&story.told(), &Options::default());
         svg.split("key k").nth(1).unwrap()[..1].to_owned()
     };
-    let wrote = |candidate| What::Wrote { candidate, term: 1, accepted: true };
+    let wrote = |candidate| What::Wrote { candidate, term: 1, accepted: true, stale: false };
     let batch = || What::Sent { call: 1, candidate: 0, operation: "batch" };
     assert_eq!(key("nobody leads k1 after all", wrote(0)), "1", "named");
     assert_eq!(key("nobody leads k5", wrote(3)), "1", "there is no such key, but something was just done");
