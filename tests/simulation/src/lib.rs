@@ -6,8 +6,8 @@
 //!
 //! Read in this order: `random` and `clock`; `plan` (what a seed means); `sim` (true time and who is in it), `process`,
 //! `seat`, `team`, `rendezvous` and `view` (what a process that shares its keys knows), `timer`; `message`, `network`, `store`, `cells` (registers, and the handles of those who judge by them), `trouble`, `operator`; `candidate` (the shipped code as it is used) and `reference` (the
-//! protocols of others); `fault`; `invariant` (what must hold); `run`, `many`, `report`. `trace` and `timeline` make
-//! pictures.
+//! protocols of others); `fault`; `invariant` (what must hold); `run`, `many`, `report`. `trace`, `story` and `timeline` make
+//! texts and pictures.
 #![cfg_attr(target_family = "wasm", allow(clippy::arc_with_non_send_sync, reason = "natively they are both"))]
 
 mod candidate;
@@ -36,6 +36,7 @@ mod run;
 mod seat;
 mod sim;
 mod store;
+pub mod story;
 mod team;
 pub mod timeline;
 mod timer;

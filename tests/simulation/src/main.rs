@@ -9,7 +9,8 @@ use std::thread;
 use std::time::Duration;
 
 use lessor_simulation::counts::Counts;
-use lessor_simulation::timeline::{self, Options};
+use lessor_simulation::story::Story;
+use lessor_simulation::timeline::{self, Options, Scene};
 use lessor_simulation::{Misuse, Outcome, Plan, Protocol, Summary, many, report, run};
 use lexopt::prelude::*;
 
@@ -120,6 +121,13 @@ fn replay(args: &Args) -> Result<ExitCode, Box<dyn Error>> {
     println!("{} s, fingerprint {:016x}", outcome.counts.simulated.as_secs(), outcome.fingerprint);
     if outcome.counts.overlaps > 0 {
         println!("two led {} times, for {:?} altogether", outcome.counts.overlaps, outcome.counts.overlapped);
+    }
+    // Elsewhere a key may have more leaders than one: in slots, and after a revoke.
+    if args.defaults {
+        let scene = Scene::new(&outcome.trace, 0);
+        for told in Story::new(args.protocol, &scene).breaks() {
+            println!("{:>12.6} {}. {}", told.from.as_secs_f64(), told.head, told.text);
+        }
     }
     Ok(match outcome.broken {
         Some(broken) => {

@@ -60,8 +60,8 @@ impl Tally {
         }
     }
 
-    /// One more, or one less, answers that it leads. An end may be found a while after.
-    pub(crate) fn count(&mut self, now: Nanos, row: usize, more: bool) {
+    /// One more, or one less, answers that it leads. An end may be found a while after. Answers the time from which that counts.
+    pub(crate) fn count(&mut self, now: Nanos, row: usize, more: bool) -> Nanos {
         let (answering, since) = self.answering[row];
         let now = now.max(since);
         let lasted = Duration::from_nanos(now - since);
@@ -76,6 +76,7 @@ impl Tally {
         }
         let answering = if more { answering + 1 } else { answering.saturating_sub(1) };
         self.answering[row] = (answering, now);
+        now
     }
 
     pub(crate) fn is_led(&self, row: usize) -> bool {

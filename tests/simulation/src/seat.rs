@@ -361,7 +361,8 @@ impl Sim {
         let world = &mut *world;
         let process = &world.processes[number];
         let answers = process.answers(world.now);
-        for state in world.seats.iter_mut().filter(|seat| seat.process == number) {
+        let mut changes = Vec::new();
+        for (candidate, state) in world.seats.iter_mut().enumerate().filter(|(_, seat)| seat.process == number) {
             let after = (answers && state.leads).then_some(state.row);
             let before = std::mem::replace(&mut state.answering, after);
             if before == after {
@@ -370,11 +371,14 @@ impl Sim {
             if let Some(row) = before {
                 // A reign ends by itself when its clock says so, whenever that is found.
                 let ended = if after.is_some() { world.now } else { process.clock.when(state.deadline).min(world.now) };
-                world.tally.count(ended, row, false);
+                changes.push((world.tally.count(ended, row, false), candidate, false));
             }
             if let Some(row) = after {
-                world.tally.count(world.now, row, true);
+                changes.push((world.tally.count(world.now, row, true), candidate, true));
             }
+        }
+        for (at, candidate, leads) in changes {
+            world.record(at, What::Answers { candidate, leads });
         }
     }
 }

@@ -255,7 +255,13 @@ impl World {
     pub(crate) fn note_at(&mut self, at: Nanos, what: impl FnOnce() -> What, fingerprint: [u64; 3]) {
         self.tally.mix(self.now, fingerprint);
         if self.tracing {
-            let what = what();
+            self.record(at, what());
+        }
+    }
+
+    /// Takes down for people what follows from the rest.
+    pub(crate) fn record(&mut self, at: Nanos, what: What) {
+        if self.tracing {
             self.trace.entries.push(Entry { at: Duration::from_nanos(at), what });
         }
     }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::story::seconds;
 use crate::trace::Trace;
 
 mod frame;
@@ -12,7 +13,7 @@ mod svg;
 #[cfg(test)]
 mod tests;
 
-pub use scene::{Applied, Broken, Call, Fault, Hold, Overlap, Reign, Scene, Weight, Wrote};
+pub use scene::{Applied, Broken, Call, Clash, Fault, Hold, Overlap, Reign, Scene, Weight, Wrote};
 use svg::Svg;
 
 /// What to draw.
@@ -118,10 +119,6 @@ const COLOURS: [(&str, &str, &str); 7] = [
 
 fn colour(lane: usize) -> (&'static str, &'static str, &'static str) {
     COLOURS[lane % COLOURS.len()]
-}
-
-fn seconds(at: Duration) -> String {
-    format!("{:.3} s", at.as_secs_f64())
 }
 
 fn in_term(term: u64) -> String {

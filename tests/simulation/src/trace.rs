@@ -39,6 +39,8 @@ pub enum What {
     Leads { candidate: usize, term: u64 },
     /// From now on it answers that it does not.
     Follows { candidate: usize },
+    /// From now on it can be asked, and answers that it leads; or no more: while it stands still nobody asks it.
+    Answers { candidate: usize, leads: bool },
     /// The storage wrote a record: from now on this candidate (`None`: nobody) holds the key in this term, until then
     /// unless something is written before.
     Holds { key: usize, candidate: Option<usize>, term: u64, until: Duration },

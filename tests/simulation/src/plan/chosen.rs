@@ -4,9 +4,12 @@
 
 use std::time::Duration;
 
-use super::{Participant, Plan};
+use super::{Faults, Participant, Plan};
 
 impl Plan {
+    /// The names of all faults.
+    pub const FAULTS: [&'static str; 30] = Faults::NAMES;
+
     /// The names of the faults that there are in this run.
     pub fn faults(&self) -> Vec<&'static str> {
         self.faults.named().into_iter().filter(|(_, on)| *on).map(|(name, _)| name).collect()

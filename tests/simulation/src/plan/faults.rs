@@ -113,48 +113,83 @@ impl Faults {
         let mut faults = self.clone();
         // Of those who do not resign, none does in favour of another.
         faults.transfers *= f64::from(u8::from(self.resigns > 0.0));
-        faults.switches().map(|(name, switch)| (name, switch.is_on()))
+        let mut names = Self::NAMES.into_iter();
+        faults.switches().map(|switch| (names.next().unwrap_or_default(), switch.is_on()))
     }
 
     /// Leaves one out. What befalls all others is drawn apart from it, and stays as it was.
     pub(super) fn turn_off(&mut self, name: &str) {
-        for (_, switch) in self.switches().into_iter().filter(|(known, _)| *known == name) {
-            switch.turn_off();
-        }
+        let named = Self::NAMES.into_iter().zip(self.switches());
+        named.filter(|(known, _)| *known == name).for_each(|(_, switch)| switch.turn_off());
     }
 
-    fn switches(&mut self) -> [(&'static str, Switch<'_>); 30] {
+    /// As they are named to people.
+    pub(super) const NAMES: [&'static str; 30] = [
+        "slow",
+        "very late",
+        "lost",
+        "doubled",
+        "refused",
+        "cut off",
+        "paused",
+        "stalled",
+        "starved",
+        "suspended",
+        "frozen",
+        "crashed",
+        "clock rates",
+        "clock steps",
+        "storage down",
+        "storage steps back",
+        "storage steps forward",
+        "storage forgets",
+        "wake-ups",
+        "resigns",
+        "transfers",
+        "values",
+        "shutdowns",
+        "evictions",
+        "batches in part",
+        "revokes",
+        "lists",
+        "shared answers",
+        "one key fails",
+        "busy",
+    ];
+
+    /// In the order of their names.
+    fn switches(&mut self) -> [Switch<'_>; 30] {
         [
-            ("slow", Switch::Is(&mut self.slow)),
-            ("very late", Switch::Often(&mut self.very_late)),
-            ("lost", Switch::Often(&mut self.lost)),
-            ("doubled", Switch::Often(&mut self.doubled)),
-            ("refused", Switch::Often(&mut self.refused)),
-            ("cut off", Switch::Often(&mut self.cut)),
-            ("paused", Switch::Often(&mut self.paused)),
-            ("stalled", Switch::Often(&mut self.stalled)),
-            ("starved", Switch::Often(&mut self.starved)),
-            ("suspended", Switch::Often(&mut self.suspended)),
-            ("frozen", Switch::Often(&mut self.frozen)),
-            ("crashed", Switch::Often(&mut self.crashed)),
-            ("clock rates", Switch::Is(&mut self.clock_rates)),
-            ("clock steps", Switch::Often(&mut self.clock_steps)),
-            ("storage down", Switch::Often(&mut self.storage_down)),
-            ("storage steps back", Switch::Often(&mut self.storage_steps_back)),
-            ("storage steps forward", Switch::Often(&mut self.storage_steps_forward)),
-            ("storage forgets", Switch::Often(&mut self.storage_forgets)),
-            ("wake-ups", Switch::Is(&mut self.wakes)),
-            ("resigns", Switch::Often(&mut self.resigns)),
-            ("transfers", Switch::Often(&mut self.transfers)),
-            ("values", Switch::Often(&mut self.values)),
-            ("shutdowns", Switch::Often(&mut self.shutdowns)),
-            ("evictions", Switch::Often(&mut self.evictions)),
-            ("batches in part", Switch::Often(&mut self.batches_in_part)),
-            ("revokes", Switch::Often(&mut self.revokes)),
-            ("lists", Switch::Often(&mut self.lists)),
-            ("shared answers", Switch::Is(&mut self.shared)),
-            ("one key fails", Switch::Often(&mut self.key_fails)),
-            ("busy", Switch::Often(&mut self.busy)),
+            Switch::Is(&mut self.slow),
+            Switch::Often(&mut self.very_late),
+            Switch::Often(&mut self.lost),
+            Switch::Often(&mut self.doubled),
+            Switch::Often(&mut self.refused),
+            Switch::Often(&mut self.cut),
+            Switch::Often(&mut self.paused),
+            Switch::Often(&mut self.stalled),
+            Switch::Often(&mut self.starved),
+            Switch::Often(&mut self.suspended),
+            Switch::Often(&mut self.frozen),
+            Switch::Often(&mut self.crashed),
+            Switch::Is(&mut self.clock_rates),
+            Switch::Often(&mut self.clock_steps),
+            Switch::Often(&mut self.storage_down),
+            Switch::Often(&mut self.storage_steps_back),
+            Switch::Often(&mut self.storage_steps_forward),
+            Switch::Often(&mut self.storage_forgets),
+            Switch::Is(&mut self.wakes),
+            Switch::Often(&mut self.resigns),
+            Switch::Often(&mut self.transfers),
+            Switch::Often(&mut self.values),
+            Switch::Often(&mut self.shutdowns),
+            Switch::Often(&mut self.evictions),
+            Switch::Often(&mut self.batches_in_part),
+            Switch::Often(&mut self.revokes),
+            Switch::Often(&mut self.lists),
+            Switch::Is(&mut self.shared),
+            Switch::Often(&mut self.key_fails),
+            Switch::Often(&mut self.busy),
         ]
     }
 }

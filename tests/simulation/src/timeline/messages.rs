@@ -1,7 +1,8 @@
 //! What went between the candidates and the storage.
 
 use super::scene::{Applied, Call, Weight};
-use super::{FAINT, INK, LEFT, Picture, RIGHT, colour, seconds, svg};
+use super::{FAINT, INK, LEFT, Picture, RIGHT, colour, svg};
+use crate::story::told;
 
 /// With more polls than this in a picture their lines would hide everything else.
 const MANY_POLLS: usize = 60;
@@ -16,7 +17,7 @@ impl Picture<'_> {
         let usual = if usual > MANY_RENEWALS { (0.45, 0.7) } else { (0.7, 1.0) };
         calls.sort_by_key(|call| call.weight);
         for call in calls {
-            let tip = self.tip(call);
+            let tip = told(self.scene.lanes[call.lane], call);
             if call.weight == Weight::Poll && polls > MANY_POLLS {
                 let (x, y) = (self.window.x(call.sent), self.lanes[call.lane].wire);
                 let line = colour(call.lane).1;
@@ -105,26 +106,6 @@ impl Picture<'_> {
             ),
             tip,
         );
-    }
-
-    fn tip(&self, call: &Call) -> String {
-        let mut tip = format!("{}: {}, sent at {}", self.scene.lanes[call.lane], call.operation, seconds(call.sent));
-        for Applied { at, answers, reply_lost } in &call.applied {
-            tip += &format!("; applied at {}: {}", seconds(*at), answers.join(", "));
-            if *reply_lost {
-                tip += ", the reply was lost";
-            }
-        }
-        if call.lost {
-            tip += "; the request was lost";
-        }
-        if let Some(at) = call.replied {
-            let what = if call.answered().is_some() { "replied" } else { "failed" };
-            tip += &format!("; {what} at {}", seconds(at));
-        } else if !call.lost && call.applied.iter().all(|applied| !applied.reply_lost) {
-            tip += "; no reply";
-        }
-        tip
     }
 
     /// What was asked and answered, where there is room; what matters most comes first.

@@ -15,6 +15,8 @@ pub struct Scene<'a> {
     pub reigns: Vec<Reign>,
     /// When more than one did.
     pub overlaps: Vec<Overlap>,
+    /// When more than one did that could be asked.
+    pub clashes: Vec<Clash>,
     /// What the storage said.
     pub holds: Vec<Hold>,
     /// What was asked.
@@ -49,6 +51,17 @@ pub struct Reign {
 pub struct Overlap {
     /// How many, at most.
     pub leaders: usize,
+    /// Since when.
+    pub from: Duration,
+    /// Until when.
+    pub until: Option<Duration>,
+}
+
+/// More than one candidate leads and does not stand still: what they do gets in each other's way.
+#[derive(Debug)]
+pub struct Clash {
+    /// All who took part in it.
+    pub lanes: Vec<usize>,
     /// Since when.
     pub from: Duration,
     /// Until when.
@@ -191,7 +204,7 @@ impl<'a> Scene<'a> {
             lanes.iter().position(|lane| lane == name)
         };
         let mut calls = BTreeMap::new();
-        let mut applied = None;
+        let (mut applied, mut answering) = (None, Vec::new());
         for entry in &trace.entries {
             let at = entry.at;
             scene.end = scene.end.max(at);
@@ -204,6 +217,13 @@ impl<'a> Scene<'a> {
                 What::Follows { candidate } => {
                     if let Some(lane) = lane_of(*candidate) {
                         scene.leads(lane, None, at);
+                    }
+                }
+                What::Answers { candidate, leads } => {
+                    if let Some(lane) = lane_of(*candidate) {
+                        answering.retain(|other| *other != lane);
+                        answering.extend(leads.then_some(lane));
+                        scene.clash(&answering, at);
                     }
                 }
                 What::Holds { key: of, candidate, term, until } if *of == key => {
@@ -295,6 +315,23 @@ impl<'a> Scene<'a> {
         }
     }
 
+    /// These answer that they lead.
+    fn clash(&mut self, answering: &[usize], at: Duration) {
+        match self.clashes.last_mut().filter(|clash| clash.until.is_none()) {
+            Some(clash) if answering.len() > 1 => {
+                let new: Vec<_> = answering.iter().filter(|lane| !clash.lanes.contains(lane)).collect();
+                clash.lanes.extend(new);
+            }
+            // One begins in the moment in which the other ends: that is none.
+            Some(clash) if clash.from == at => _ = self.clashes.pop(),
+            Some(clash) => clash.until = Some(at),
+            None if answering.len() > 1 => {
+                self.clashes.push(Clash { lanes: answering.to_vec(), from: at, until: None });
+            }
+            None => {}
+        }
+    }
+
     /// Whether the key changes hands.
     fn holds(&mut self, lane: Option<usize>, term: u64, at: Duration, until: Duration) -> bool {
         self.lease = self.lease.max(until.saturating_sub(at));
@@ -360,7 +397,11 @@ pub(super) fn key_concerned(trace: &Trace) -> Option<usize> {
             }
             What::Wrote { candidate, .. } => (key_of(candidate), false),
             What::Holds { key, .. } | What::Revoked { key } => (Some(key), false),
-            What::Place { .. } | What::Asked { .. } | What::Fault { .. } | What::Broken { .. } => continue,
+            What::Answers { .. }
+            | What::Place { .. }
+            | What::Asked { .. }
+            | What::Fault { .. }
+            | What::Broken { .. } => continue,
         };
         last = key.or(last);
         doing = key.filter(|_| entry.at == at && !batch);
