@@ -58,6 +58,7 @@ fn answer(mut stream: TcpStream, find: impl Fn(&str) -> Option<Vec<u8>>, page: &
     let (status, body) = found.map_or_else(|| ("404 Not Found", Vec::new()), |body| ("200 OK", body));
     let kind = match path.rsplit('.').next() {
         Some("js" | "mjs") => "text/javascript",
+        Some("css") => "text/css",
         Some("wasm") => "application/wasm",
         _ => "text/html; charset=utf-8",
     };

@@ -131,6 +131,8 @@ function set(change) {
   lanes.show(run);
   list.show(run);
   named("next").disabled = !run.breaks.length;
+  // Nothing moves away below it where one comes.
+  find("#now").classList.toggle("may-break", run.breaks.length > 0);
   go("at" in change ? Number(state.at) * 1000 : kept);
   if (!play.isRunning()) rest();
 }

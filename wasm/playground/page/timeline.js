@@ -71,7 +71,7 @@ export function timeline(svg, caption) {
     // What is wrong at the moment is said beside the name.
     names = [...run.lanes, "storage"].map((name, lane) => {
       const y = lane < count() ? laneTop(lane) + 12 : storageTop() + 59;
-      const back = draw(svg, "rect", { class: `ground ${lane % 2 ? "odd" : ""}`, x: 2, y: y - 10, height: 12, "fill-opacity": 0.85 });
+      const back = draw(svg, "rect", { class: `ground ${lane % 2 ? "odd" : ""}`, x: 2, y: y - 10, height: 12, "fill-opacity": 0.95 });
       const text = draw(svg, "text", { class: "name", x: 6, y }, "");
       return { name, of: lane < count() ? lane : null, text, back, shown: "" };
     });
@@ -218,7 +218,7 @@ export function timeline(svg, caption) {
       const words = [one.of === null ? "storage: who holds the key" : one.name, ...new Set(faults)].join(" · ");
       if (one.shown === words) continue;
       one.shown = one.text.textContent = words;
-      one.back.setAttribute("width", words.length * 7 + 10);
+      one.back.setAttribute("width", words.length * 7.6 + 12);
     }
     for (const { text, from, until, words, wide } of sticky) {
       const begin = Math.max(x(from) + 5, 6 - shift);
