@@ -64,7 +64,7 @@ fn a_link_shows_the_break_and_that_lessor_has_none() {
     browser.click("[value=less]");
     let breaks = browser.run(
         "const seen = [];
-        for (let turn = 0; turn < 6; turn++) { named('next').click(); seen.push(said().split(/, for|\\./)[0]); }
+        for (let turn = 0; turn < 6; turn++) { named('next').click(); seen.push(find('#now strong').textContent.split(',')[0]); }
         return seen",
     );
     let heads: Vec<_> = breaks.as_array().unwrap().iter().map(|head| head.as_str().unwrap()).collect();

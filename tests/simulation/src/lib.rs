@@ -4,7 +4,7 @@
 //! `Record`, across a network that delays, loses, doubles and reorders; processes pause, crash and come back. A seed
 //! draws who takes part and what goes wrong, and is the whole run: the same seed shows the same run again.
 //!
-//! Read in this order: `random` and `clock`; `plan` (what a seed means); `sim` (true time and who is in it), `process`,
+//! Read in this order: `maybe_send`, `random` and `clock`; `plan` (what a seed means); `sim` (true time and who is in it), `process`,
 //! `seat`, `team`, `rendezvous` and `view` (what a process that shares its keys knows), `timer`; `message`, `network`, `store`, `cells` (registers, and the handles of those who judge by them), `trouble`, `operator`; `candidate` (the shipped code as it is used) and `reference` (the
 //! protocols of others); `fault`; `invariant` (what must hold); `run`, `many`, `report`. `trace`, `story` and `timeline` make
 //! texts and pictures.

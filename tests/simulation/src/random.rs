@@ -65,3 +65,18 @@ impl Random {
         of[self.between(0, of.len() as u64) as usize]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Draws in which a logarithm that is right but for its last bit gives another nanosecond.
+    #[test]
+    fn a_draw_is_the_same_everywhere() {
+        let draws = |number| Random::stream(0, "portable", number);
+        let exponential = draws(1_290_481).exponential(Duration::from_secs(100));
+        assert_eq!(exponential, Duration::from_nanos(163_097_261_187));
+        let scale = draws(16_037_427).scale(Duration::from_millis(100), Duration::from_secs(40));
+        assert_eq!(scale, Duration::from_nanos(22_516_957_475));
+    }
+}

@@ -16,6 +16,9 @@ const form = find("form");
 // For so long it is told of what was over at once.
 const AFTERGLOW = 1500;
 
+// Nobody can ask who stands still.
+const STILL = ["paused", "suspended", "frozen", "stalled"];
+
 let state = read();
 let runs;
 let run;
@@ -66,15 +69,14 @@ function rest() {
 function leaders() {
   const leading = run.reigns.filter(([, , from, until]) => from <= moment && moment < (until ?? Infinity));
   const word = state.protocol === "lessor" ? "term" : "reign";
-  const stopped = (lane) => run.wrong.find(([of, name, from, until]) => of === lane && STILL.includes(name) && from <= moment && moment < until);
+  const stands = ([, name, from, until]) => STILL.includes(name) && from <= moment && moment < until;
+  const stopped = (lane) => run.wrong.find((fault) => fault[0] === lane && stands(fault));
   const each = leading.map(([lane, term]) => {
     const fault = stopped(lane);
     return `${run.lanes[lane]} ${fault ? `is ${fault[1]} and believes to lead` : "leads"}, ${word} ${term}`;
   });
   return each.length ? `${each.join("; ")}.` : "Nobody leads.";
 }
-
-const STILL = ["paused", "suspended", "frozen", "stalled"];
 
 /** What is wrong with it now, or was at once a moment ago. */
 function breakAt({ breaks }) {
@@ -93,7 +95,7 @@ function tell() {
     if (one) {
       const strong = document.createElement("strong");
       strong.textContent = head;
-      said.append(strong, one[3]);
+      said.append(strong, " ", one[3]);
     }
   }
   const before = run.breaks.filter(([from]) => from <= moment).length;
@@ -110,7 +112,8 @@ function set(change) {
   try {
     const same = runs && ["seed", "candidates", "without"].every((name) => wanted[name] === state[name]);
     runs = same ? runs : runsOf(wanted);
-    if (!runs[wanted.protocol]) throw new Error(`protocol is '${wanted.protocol}', allowed are ${Object.keys(runs).join(", ")}`);
+    const known = Object.keys(runs).join(", ");
+    if (!runs[wanted.protocol]) throw new Error(`protocol is '${wanted.protocol}', allowed are ${known}`);
     if (!(Number(wanted.at) >= 0)) throw new Error(`at is '${wanted.at}', allowed are seconds from 0 on`);
   } catch (error) {
     alert.textContent = `This cannot be shown: ${error.message}.`;

@@ -1,7 +1,8 @@
 // The lanes, as far as time has come: what is drawn is cut off at the present moment, so that it grows by itself.
 
-import { draw, tip } from "./svg.js";
+import { BOLT, legend, patterns } from "./legend.js";
 import { seconds } from "./runs.js";
+import { draw, tip } from "./svg.js";
 
 const LANE = 46;
 const STORAGE = 64;
@@ -14,27 +15,10 @@ const HEAD = 0.8;
 // So much is drawn ahead and behind, of what is seen: it is not to be drawn anew all the time.
 const SPARE = 1;
 
-// What is at once, what stands still, what is not there, what is not reached.
+// Who is not there. Whoever else is not well stands still, lags, or is not reached.
 const GONE = ["crashed", "dead"];
-const BOLT = "M4 0L0 8H3L2 14L8 5H4.5L6 0Z";
 
-/** Patterns, once for the whole page. */
-function patterns(svg) {
-  const defs = draw(svg, "defs", {});
-  const pattern = (id, wide, high, turn = "") =>
-    draw(defs, "pattern", { id, width: wide, height: high, patternUnits: "userSpaceOnUse", patternTransform: turn });
-  const stopped = pattern("stopped", 7, 7, "rotate(45)");
-  draw(stopped, "rect", { class: "hatched", width: 7, height: 7 });
-  draw(stopped, "path", { class: "hatch", d: "M0 0V7" });
-  const cut = pattern("cut", 8, 6);
-  draw(cut, "rect", { class: "hatched", width: 8, height: 6 });
-  draw(cut, "path", { class: "hatch", d: "M0 3H5" });
-  const alarm = pattern("alarm", 10, 10, "rotate(-45)");
-  draw(alarm, "rect", { class: "alarmed", width: 10, height: 10 });
-  draw(alarm, "path", { class: "alarm", d: "M0 0V10" });
-}
-
-/** Draws into this. `look` is what one run is. */
+/** Draws into this; what its signs mean goes into the caption. */
 export function timeline(svg, caption) {
   let run;
   let moment = 0;
@@ -58,7 +42,7 @@ export function timeline(svg, caption) {
     svg.replaceChildren();
     patterns(svg);
     for (let lane = 0; lane <= count() + 1; lane++) {
-      const [y, high] = lane < count() ? [laneTop(lane), LANE] : lane === count() ? [storageTop(), STORAGE] : [resourceTop(), RESOURCE];
+      const [y, high] = [[laneTop(lane), LANE], [storageTop(), STORAGE], [resourceTop(), RESOURCE]][Math.max(0, lane - count() + 1)];
       draw(svg, "rect", { class: `ground ${lane % 2 ? "odd" : ""}`, x: 0, y, width, height: high });
       draw(svg, "path", { class: "rule", d: `M0 ${y}H${width}` });
       if (lane < count()) draw(svg, "path", { class: "middle", d: `M0 ${y + 23}H${width}` });
@@ -97,7 +81,8 @@ export function timeline(svg, caption) {
       const who = lane === null ? "storage" : run.lanes[lane];
       const about = `${who}: ${name} at ${seconds(from)}${until > from ? `, for ${seconds(until - from)}` : ""}`;
       if (until > from) {
-        const kind = GONE.includes(name) ? { class: "fault gone" } : { class: "fault", fill: name.startsWith("cut") || lane === null ? "url(#cut)" : "url(#stopped)" };
+        const fill = name.startsWith("cut") || lane === null ? "url(#cut)" : "url(#stopped)";
+        const kind = GONE.includes(name) ? { class: "fault gone" } : { class: "fault", fill };
         const wide = Math.max(2, (until - from) * scale());
         tip(draw(world, "rect", { ...kind, x: x(from), y: y + 1, width: wide, height: high - 2 }), about);
       } else {
@@ -173,7 +158,9 @@ export function timeline(svg, caption) {
     for (const [, start, end] of run.clashes) {
       const last = end ?? run.end;
       const wide = Math.max(3, (last - start) * scale());
-      if (seen(start, last)) draw(world, "rect", { class: "clash", fill: "url(#alarm)", x: x(start), y: TOP, width: wide, height: bottom() - TOP });
+      if (!seen(start, last)) continue;
+      const band = { class: "clash", fill: "url(#alarm)", x: x(start), y: TOP, width: wide, height: bottom() - TOP };
+      draw(world, "rect", band);
     }
     calls(seen);
     for (const [lane, term, start, over, lease, robbed] of run.holds) {
@@ -194,7 +181,8 @@ export function timeline(svg, caption) {
         const own = run.reigns.filter(([of, , from, until]) => of === lane && from <= last && (until ?? run.end) >= start);
         for (const [, , from, until] of own) {
           const [left, right] = [Math.max(from, start), Math.min(until ?? run.end, last)];
-          draw(world, "rect", { class: "guilty", x: x(left), y: laneTop(lane) + 12, width: Math.max(2, (right - left) * scale()), height: BAR + 4 });
+          const wide = Math.max(2, (right - left) * scale());
+          draw(world, "rect", { class: "guilty", x: x(left), y: laneTop(lane) + 12, width: wide, height: BAR + 4 });
         }
       }
     }
@@ -214,8 +202,9 @@ export function timeline(svg, caption) {
     world.setAttribute("transform", `translate(${shift} 0)`);
     head.setAttribute("transform", `translate(${here} 0)`);
     for (const one of names) {
-      const faults = run.wrong.filter(([of, , from, until]) => of === one.of && from <= moment && moment < until).map(([, name]) => name);
-      const words = [one.of === null ? "storage: who holds the key" : one.name, ...new Set(faults)].join(" · ");
+      const now = run.wrong.filter(([of, , from, until]) => of === one.of && from <= moment && moment < until);
+      const title = one.of === null ? "storage: who holds the key" : one.name;
+      const words = [title, ...new Set(now.map(([, name]) => name))].join(" · ");
       if (one.shown === words) continue;
       one.shown = one.text.textContent = words;
       one.back.setAttribute("width", words.length * 7.6 + 12);
@@ -243,28 +232,6 @@ export function timeline(svg, caption) {
     }
   }
 
-  function legend() {
-    const entry = (text, ...parts) => {
-      const item = document.createElement("span");
-      const icon = draw(item, "svg", { viewBox: "0 0 26 16", "aria-hidden": "true" });
-      for (const [name, attributes] of parts) draw(icon, name, attributes);
-      item.append(text);
-      caption.append(item);
-    };
-    const box = { y: 2, width: 26, height: 12, rx: 2 };
-    entry("answers that it leads", ["rect", { ...box, class: "lane0 reign" }]);
-    entry("the storage's holder", ["rect", { ...box, class: "lane0 hold" }]);
-    entry("stands still or lags", ["rect", { ...box, class: "fault", fill: "url(#stopped)" }]);
-    entry("not reached", ["rect", { ...box, class: "fault", fill: "url(#cut)" }]);
-    entry("not there", ["rect", { ...box, class: "fault gone" }]);
-    entry("a clock steps", ["path", { class: "bolt", d: BOLT, transform: "translate(9 1)" }]);
-    entry("request, reply", ["path", { class: "lane0 call change", d: "M4 0L10 14" }], ["path", { class: "lane0 call change reply", d: "M10 14L18 0" }]);
-    entry("lost", ["path", { class: "cross", d: "M9 4l8 8m0 -8l-8 8" }]);
-    entry("write: accepted, refused", ["circle", { class: "lane0 write", cx: 6, cy: 8, r: 5 }], ["circle", { class: "lane0 write refused", cx: 20, cy: 8, r: 5 }], ["path", { class: "cross", d: "M17 5l6 6m0 -6l-6 6" }]);
-    entry("stale, and accepted", ["circle", { class: "write stale", cx: 13, cy: 8, r: 6 }]);
-    entry("two lead at once", ["rect", { ...box, class: "clash", fill: "url(#alarm)" }]);
-  }
-
   function measure() {
     const wide = Math.max(280, Math.round(svg.getBoundingClientRect().width));
     if (wide === width && names) return;
@@ -275,7 +242,7 @@ export function timeline(svg, caption) {
     paint();
   }
 
-  legend();
+  legend(caption);
   // What changes its height in answer is told in the next frame.
   new ResizeObserver(() => requestAnimationFrame(measure)).observe(svg.parentElement);
 
