@@ -85,6 +85,8 @@ pub(crate) struct Seat {
     /// The term in which it has a key that was moved to it, until it knows.
     pub(crate) moved_in: Option<u64>,
     pub(crate) reference_id: u64,
+    /// Of a reference protocol, the reign in which the storage gave it the key last.
+    pub(crate) granted: u64,
 }
 
 impl Seat {
@@ -125,6 +127,7 @@ impl Seat {
             moving: None,
             moved_in: None,
             reference_id: 0,
+            granted: 0,
         }
     }
 
@@ -247,8 +250,8 @@ impl World {
     /// What a candidate was found to answer. Answers what it was before.
     pub(crate) fn set_leads(&mut self, seat: usize, leads: bool) -> bool {
         if leads && !self.seats[seat].leads && self.plan.protocol != Protocol::Lessor {
-            // It has no terms: its reigns are counted for it.
-            self.seats[seat].term = self.checks.next_reign(self.seats[seat].key);
+            // It has no terms: those that the storage gave it the key in are counted for it. A late reply makes nobody the newest.
+            self.seats[seat].term = self.seats[seat].granted;
             self.tally.counts.elections += 1;
         }
         let state = &mut self.seats[seat];

@@ -21,7 +21,8 @@ pub(super) async fn take_part<R: Travels>(place: Place) {
         let mut world = place.sim.world();
         let start = u64::from(world.processes[place.process].incarnation);
         let id = start << 32 | (place.seat as u64 + 1);
-        world.seats[place.seat].reference_id = id;
+        let seat = &mut world.seats[place.seat];
+        (seat.reference_id, seat.granted) = (id, 0);
         id
     };
     let participant = Arc::new(Mutex::new(R::start(id, random, timer.clocks())));

@@ -10,7 +10,7 @@ use crate::sim::World;
 const RULE: &str = "terms grow";
 
 impl Checks {
-    /// The number of a reign that has none of its own.
+    /// The number of a reign that has none of its own: the storage gave the key to another.
     pub(crate) fn next_reign(&mut self, key: usize) -> u64 {
         self.reigns[key] += 1;
         self.reigns[key]

@@ -80,6 +80,12 @@ impl World {
         let key = self.seats[self.calls[call].seats[0]].key;
         let (holder, lasts) = R::holder(&row);
         let candidate = holder.and_then(|id| self.seats.iter().position(|seat| seat.reference_id == id));
+        if holder != before.and_then(|row| R::holder(&row).0) {
+            let reign = self.checks.next_reign(key);
+            if let Some(seat) = candidate {
+                self.seats[seat].granted = reign;
+            }
+        }
         let until = Duration::from_nanos(self.now) + lasts;
         self.note(|| What::Holds { key, candidate, term: 0, until }, [6, key as u64, holder.unwrap_or(0)]);
     }

@@ -110,3 +110,15 @@ fn tells_each_break_that_is_counted() {
     }
     assert!(all.0 > 20 && all.1 > 100, "{all:?}");
 }
+
+/// A reply that comes late makes nobody the newest leader: who has the key since then writes nothing stale.
+#[test]
+fn who_has_the_key_writes_nothing_stale() {
+    let outcome = run(Plan::with_defaults(71, Protocol::ClientGo), true);
+    let scene = Scene::new(&outcome.trace, 0);
+    // p0 was paused with the reply to its claim under way, and believes it when it wakes. p1 has had the key for a while.
+    let reign = scene.reigns.iter().find(|reign| reign.lane == 0 && reign.from > s(71.0)).expect("it leads");
+    assert!(reign.until.is_some_and(|until| until < s(72.0)), "{reign:?}");
+    let stale = scene.writes.iter().filter(|write| write.stale).map(|write| (write.lane, write.at.as_secs()));
+    assert_eq!(stale.collect::<Vec<_>>(), [(0, 78), (1, 354)]);
+}
