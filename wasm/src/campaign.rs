@@ -2,6 +2,8 @@
 
 mod awake;
 mod scheduled;
+#[cfg(feature = "script")]
+mod script;
 mod tickets;
 
 use core::fmt;
@@ -19,8 +21,11 @@ use worker::{Env, Error, Result, State};
 use awake::Awake;
 use scheduled::Progress;
 pub use scheduled::Scheduled;
+#[cfg(feature = "script")]
+pub use script::CampaignCore;
 use tickets::Tickets;
 
+use crate::route::Layout;
 use crate::storage::DurableObjectStorage;
 use crate::timer::WorkerTimer;
 
@@ -32,6 +37,7 @@ const LOST_MS: u64 = 60_000;
 
 /// Leadership that is handed on: to a handler of requests, of queued messages, of a schedule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Lead {
     /// Send it along with every write.
     pub term: Term,
@@ -92,7 +98,8 @@ impl Lead {
 pub struct Campaign {
     state: State,
     env: Env,
-    binding: &'static str,
+    binding: String,
+    layout: Layout,
     builder: Builder,
     awake: RefCell<Weak<Awake>>,
     /// Of what, once it was awake.
@@ -117,18 +124,25 @@ pub fn config() -> lessor::Config {
 impl Campaign {
     /// For the object of this state, over the `LeaseObject`s of this binding. Nothing is checked before the first event.
     #[must_use]
-    pub fn new(state: &State, env: &Env, binding: &'static str, builder: Builder) -> Self {
+    pub fn new(state: &State, env: &Env, binding: impl Into<String>, builder: Builder) -> Self {
         let raw: &JsValue = state.as_raw().as_ref();
         let state = State::from(raw.clone().unchecked_into::<DurableObjectState>());
         Self {
             state,
             env: env.clone(),
-            binding,
+            binding: binding.into(),
+            layout: Layout::PerKey,
             builder,
             awake: RefCell::default(),
             key: RefCell::default(),
             progress: Progress::default(),
         }
+    }
+
+    /// Over objects that leases are spread over like this: as the service's variable `LESSOR_SHARDS` says.
+    #[must_use]
+    pub fn layout(self, layout: Layout) -> Self {
+        Self { layout, ..self }
     }
 
     /// What the alarm does: a step; if that leads, the job, with steps while it lasts; and the next alarm.
@@ -271,7 +285,7 @@ impl Campaign {
         }
         let (left, ticket) = (found.is_some(), found.flatten().map(Ticket::continuing));
         let builder = ticket.into_iter().fold(self.builder.clone(), Builder::resume);
-        let storage = DurableObjectStorage::new(self.env.durable_object(self.binding)?);
+        let storage = DurableObjectStorage::new(self.env.durable_object(&self.binding)?).layout(self.layout);
         let built = builder.build_with(storage.clone(), WorkerTimer::new(), entropy()?);
         let (candidate, driver) = built.map_err(|error: BuildError| Error::RustError(error.to_string()))?;
         let config = driver.config();
