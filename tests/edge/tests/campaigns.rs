@@ -313,6 +313,20 @@ fn work_is_told_to_end() {
     assert_eq!(get(&workerd, "/busy/ends"), json!([["LeadershipLost", false]]));
 }
 
+/// An alarm that is set is a row written: one a step, and not one before the job and another one after it.
+#[test]
+fn an_alarm_is_set_once() {
+    let workerd = Workerd::start(&Setting::of(FAULTY));
+    get(&workerd, "/a/start");
+    // One to begin with, and one more after the first job, which is a long one: meanwhile there were steps. (Looked at between two alarms.)
+    until("ten alarms, each set once", || {
+        let alarms = get(&workerd, "/a/alarms");
+        let [came, set] = ["came", "set"].map(|name| alarms[name].as_u64().unwrap());
+        assert!(set <= came + 2, "{alarms}");
+        (came >= 10 && set == came + 2).then_some(())
+    });
+}
+
 /// What does not fit is said by whatever is asked for.
 #[test]
 fn settings_that_do_not_fit() {

@@ -10,6 +10,18 @@ export const candidate = (rust) =>
     /** Why work was told to end, and whether its leadership was over by then. */
     #ends = [];
 
+    /** How often the alarm came, and how often it was set. */
+    #alarms = { came: 0, set: 0 };
+
+    constructor(ctx, env) {
+      super(ctx, env);
+      const set = ctx.storage.setAlarm.bind(ctx.storage);
+      ctx.storage.setAlarm = (...args) => {
+        this.#alarms.set++;
+        return set(...args);
+      };
+    }
+
     get #id() {
       return this.ctx.id.name;
     }
@@ -43,6 +55,7 @@ export const candidate = (rust) =>
     }
 
     async alarm() {
+      this.#alarms.came++;
       if (!(await this.ctx.storage.get("dead"))) await super.alarm();
     }
 
@@ -76,6 +89,8 @@ export const candidate = (rust) =>
           return storage.sql.exec("SELECT total_changes() AS changes").one().changes;
         case "alarm":
           return storage.getAlarm();
+        case "alarms":
+          return this.#alarms;
         case "die":
           return storage.put("dead", true);
         case "revive":
