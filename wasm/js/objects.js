@@ -55,26 +55,28 @@ function places(most) {
   };
 }
 
+/** What an event answers that waits inside of Rust. When a panic, of whatever, takes the module down it fails at once instead of never ending. */
+export async function guard(answer) {
+  let fail;
+  const failure = new Promise((_, reject) => (fail = reject));
+  underWay.add(fail);
+  try {
+    return await Promise.race([answer(), failure]);
+  } catch (error) {
+    trapped(error);
+    throw error;
+  } finally {
+    underWay.delete(fail);
+  }
+}
+
 /**
- * A class of Durable Objects that is written in Rust and waits inside of it, such as a candidate: when a panic, of
- * whatever, takes the module down its events fail at once instead of never ending. The platform then calls an alarm again.
+ * A class of Durable Objects that is written in Rust and waits inside of it, such as a candidate: each of its events is guarded. The platform calls an
+ * alarm that failed again.
  *
  * @param {object} Class as worker-build exports it
  */
 export function guarded(Class) {
-  const guard = async (answer) => {
-    let fail;
-    const failure = new Promise((_, reject) => (fail = reject));
-    underWay.add(fail);
-    try {
-      return await Promise.race([answer(), failure]);
-    } catch (error) {
-      trapped(error);
-      throw error;
-    } finally {
-      underWay.delete(fail);
-    }
-  };
   return class extends DurableObject {
     #rust;
 

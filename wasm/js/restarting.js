@@ -6,7 +6,7 @@ const stopped = (error) =>
 
 /**
  * Classes of a module. When it has started anew their objects are made anew, of what they were made of, before they are used again: what they
- * know has to be in the storage.
+ * know has to be in the storage. What waits inside of it then waits for ever: see `guard` of `objects.js`.
  *
  * @param {object} module as `wasm/module` makes it
  * @param {string[]} names of the classes
@@ -14,17 +14,22 @@ const stopped = (error) =>
 export function restarting(module, names) {
   let life = 0;
 
+  const restart = () => {
+    module.__wbg_reset_state();
+    life++;
+  };
+
   const act = (call) => {
     try {
       return call();
     } catch (error) {
-      if (stopped(error)) {
-        module.__wbg_reset_state();
-        life++;
-      }
+      if (stopped(error)) restart();
       throw error;
     }
   };
+
+  // Where something waited inside of it, it stops when that goes on, and nobody called.
+  addEventListener("error", ({ error }) => error instanceof WebAssembly.RuntimeError && restart());
 
   const living = (Class) =>
     class {

@@ -2,12 +2,14 @@
 
 mod awake;
 mod scheduled;
+#[cfg(feature = "script")]
+mod script;
 mod tickets;
 
 use core::fmt;
 use core::future::Future;
 use core::time::Duration;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
 
 use lessor::{BuildError, Builder, Key, Leadership, Lost, Term, Ticket, Timer};
@@ -19,8 +21,11 @@ use worker::{Env, Error, Result, State};
 use awake::Awake;
 use scheduled::Progress;
 pub use scheduled::Scheduled;
+#[cfg(feature = "script")]
+pub use script::CampaignCore;
 use tickets::Tickets;
 
+use crate::route::Layout;
 use crate::storage::DurableObjectStorage;
 use crate::timer::WorkerTimer;
 
@@ -32,6 +37,7 @@ const LOST_MS: u64 = 60_000;
 
 /// Leadership that is handed on: to a handler of requests, of queued messages, of a schedule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Lead {
     /// Send it along with every write.
     pub term: Term,
@@ -92,9 +98,12 @@ impl Lead {
 pub struct Campaign {
     state: State,
     env: Env,
-    binding: &'static str,
+    binding: String,
+    layout: Layout,
     builder: Builder,
     awake: RefCell<Weak<Awake>>,
+    /// When the alarm comes, in ms, if it was this instance that set it and it has not come.
+    alarm_ms: Cell<Option<u64>>,
     /// Of what, once it was awake.
     key: RefCell<Option<Key>>,
     progress: Progress,
@@ -117,18 +126,26 @@ pub fn config() -> lessor::Config {
 impl Campaign {
     /// For the object of this state, over the `LeaseObject`s of this binding. Nothing is checked before the first event.
     #[must_use]
-    pub fn new(state: &State, env: &Env, binding: &'static str, builder: Builder) -> Self {
+    pub fn new(state: &State, env: &Env, binding: impl Into<String>, builder: Builder) -> Self {
         let raw: &JsValue = state.as_raw().as_ref();
         let state = State::from(raw.clone().unchecked_into::<DurableObjectState>());
         Self {
             state,
             env: env.clone(),
-            binding,
+            binding: binding.into(),
+            layout: Layout::PerKey,
             builder,
             awake: RefCell::default(),
+            alarm_ms: Cell::default(),
             key: RefCell::default(),
             progress: Progress::default(),
         }
+    }
+
+    /// Over objects that leases are spread over like this: as the service's variable `LESSOR_SHARDS` says.
+    #[must_use]
+    pub fn layout(self, layout: Layout) -> Self {
+        Self { layout, ..self }
     }
 
     /// What the alarm does: a step; if that leads, the job, with steps while it lasts; and the next alarm.
@@ -145,26 +162,28 @@ impl Campaign {
         &self,
         job: impl FnOnce(Leadership) -> J,
     ) -> Result<Option<core::result::Result<J::Output, Lost>>> {
-        let (awake, wake_in) = self.begin().await?;
+        let (awake, due) = self.begin().await?;
         let Some(leadership) = awake.candidate.leadership() else { return Ok(None) };
-        let (outcome, wake_in) = awake.meanwhile(leadership.run(job(leadership.clone())), wake_in).await;
-        self.arm(wake_in, false).await?;
+        let (outcome, due) = awake.meanwhile(leadership.run(job(leadership.clone())), due).await;
+        self.arm(due, false).await?;
         Ok(Some(outcome))
     }
 
     /// An alarm has come: does a step, and sets the next one.
-    async fn begin(&self) -> Result<(Rc<Awake>, Option<Duration>)> {
+    async fn begin(&self) -> Result<(Rc<Awake>, Option<Due>)> {
+        self.alarm_ms.set(None);
         let awake = match self.wake() {
             Ok(awake) => awake,
             Err(error) => {
                 // The platform tries an alarm that failed a few times, and then never again.
-                self.arm(Some(AFTER_FAILURE), true).await?;
+                self.arm(Some(Due::within(AFTER_FAILURE)), true).await?;
                 return Err(error);
             }
         };
-        let wake_in = awake.step().await;
-        self.arm(wake_in, false).await?;
-        Ok((awake, wake_in))
+        // Before the job, which may take the module down.
+        let due = awake.step().await;
+        self.arm(due, false).await?;
+        Ok((awake, due))
     }
 
     /// Hands over: a job that is under way is dropped, the lease is released, and others may lead for the cool-off. Whether this candidate led.
@@ -177,16 +196,13 @@ impl Campaign {
     pub async fn resign(&self) -> Result<bool> {
         let awake = self.wake()?;
         // What it knows may be old: the storage has the last word.
-        let wake_in = awake.step().await;
+        let mut due = awake.step().await;
         let leads = awake.candidate.leadership().is_some();
-        let wake_in = if leads {
+        if leads {
             // An error says that there is no driver any more, and then there is no term either.
-            let (_, wake_in) = awake.meanwhile(awake.candidate.resign(), Some(Duration::ZERO)).await;
-            wake_in
-        } else {
-            wake_in
-        };
-        self.arm(wake_in, false).await?;
+            (_, due) = awake.meanwhile(awake.candidate.resign(), Some(Due::within(Duration::ZERO))).await;
+        }
+        self.arm(due, false).await?;
         Ok(leads)
     }
 
@@ -201,12 +217,12 @@ impl Campaign {
     pub async fn stop(&self) -> Result<()> {
         // Who never was a candidate does not become one for this.
         if Tickets::of(&self.state)?.found()?.is_none() && self.awake.borrow().strong_count() == 0 {
-            return self.state.storage().delete_alarm().await;
+            return self.delete_alarm().await;
         }
         let awake = self.wake()?;
         let _ = awake.step().await;
-        let _ = awake.meanwhile(awake.candidate.shutdown(), Some(Duration::ZERO)).await;
-        self.state.storage().delete_alarm().await
+        let _ = awake.meanwhile(awake.candidate.shutdown(), Some(Due::within(Duration::ZERO))).await;
+        self.delete_alarm().await
     }
 
     /// Whether this candidate leads: asks the storage if it does not know, and hands the leadership on for the time that is left. Where
@@ -223,9 +239,9 @@ impl Campaign {
         }
         let awake = self.wake()?;
         if awake.candidate.leadership().is_none() {
-            let wake_in = awake.step().await;
+            let due = awake.step().await;
             // However often it is asked: the alarm comes when it was to come.
-            self.arm(wake_in, true).await?;
+            self.arm(due, true).await?;
         }
         // Looked at anew: whatever was awaited, the deadline counts.
         let leadership = awake.candidate.leadership().filter(Leadership::is_valid);
@@ -244,6 +260,7 @@ impl Campaign {
         let storage = self.state.storage();
         let due_ms = storage.get_alarm().await?.and_then(|due_ms| u64::try_from(due_ms).ok());
         if due_ms.is_none_or(|due_ms| due_ms.saturating_add(LOST_MS) < now_ms()) {
+            self.alarm_ms.set(None);
             storage.set_alarm(Duration::from_millis(1)).await?;
         }
         Ok(())
@@ -271,7 +288,7 @@ impl Campaign {
         }
         let (left, ticket) = (found.is_some(), found.flatten().map(Ticket::continuing));
         let builder = ticket.into_iter().fold(self.builder.clone(), Builder::resume);
-        let storage = DurableObjectStorage::new(self.env.durable_object(self.binding)?);
+        let storage = DurableObjectStorage::new(self.env.durable_object(&self.binding)?).layout(self.layout);
         let built = builder.build_with(storage.clone(), WorkerTimer::new(), entropy()?);
         let (candidate, driver) = built.map_err(|error: BuildError| Error::RustError(error.to_string()))?;
         let config = driver.config();
@@ -289,18 +306,40 @@ impl Campaign {
         Ok(awake)
     }
 
-    /// Sets the alarm; or leaves it, if it comes earlier.
-    async fn arm(&self, wake_in: Option<Duration>, earlier_wins: bool) -> Result<()> {
-        let Some(wake_in) = wake_in else { return Ok(()) };
-        let wake_in = u64::try_from(wake_in.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX);
+    /// Sets the alarm; or leaves it, if it comes earlier. Where it comes at that time anyway nothing is written.
+    async fn arm(&self, due: Option<Due>, earlier_wins: bool) -> Result<()> {
+        let Some(Due(due_ms)) = due.filter(|Due(due_ms)| self.alarm_ms.get() != Some(*due_ms)) else { return Ok(()) };
         let storage = self.state.storage();
         if earlier_wins {
-            let at = u64::try_from(storage.get_alarm().await?.unwrap_or(i64::MAX)).unwrap_or_default();
-            if at <= now_ms().saturating_add(wake_in) {
+            let at_ms = u64::try_from(storage.get_alarm().await?.unwrap_or(i64::MAX)).unwrap_or_default();
+            if at_ms <= due_ms {
                 return Ok(());
             }
         }
-        storage.set_alarm(Duration::from_millis(wake_in)).await
+        // An alarm for this very moment can be lost.
+        storage.set_alarm(Duration::from_millis(due_ms.saturating_sub(now_ms()).max(1))).await?;
+        self.alarm_ms.set(Some(due_ms));
+        Ok(())
+    }
+
+    async fn delete_alarm(&self) -> Result<()> {
+        self.alarm_ms.set(None);
+        self.state.storage().delete_alarm().await
+    }
+}
+
+/// When the next step is due, in ms since 1970.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Due(u64);
+
+impl Due {
+    fn within(wait: Duration) -> Self {
+        let wait_ms = u64::try_from(wait.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX);
+        Self(now_ms().saturating_add(wait_ms))
+    }
+
+    fn left(self) -> Duration {
+        Duration::from_millis(self.0.saturating_sub(now_ms()))
     }
 }
 

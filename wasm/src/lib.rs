@@ -16,7 +16,9 @@
 
 #[cfg(all(feature = "worker", target_family = "wasm"))]
 mod campaign;
+#[cfg(any(feature = "service", all(feature = "worker", target_family = "wasm")))]
 mod errand;
+#[cfg(any(feature = "service", all(feature = "worker", target_family = "wasm")))]
 mod json;
 #[cfg(any(test, all(feature = "worker", target_family = "wasm")))]
 mod object_name;
@@ -25,6 +27,7 @@ mod r2;
 mod route;
 #[cfg(feature = "worker")]
 mod schedule;
+#[cfg(any(feature = "service", all(feature = "worker", target_family = "wasm")))]
 mod sql;
 #[cfg(all(feature = "worker", target_family = "wasm"))]
 mod storage;
@@ -64,5 +67,11 @@ pub use {
     timer::WorkerTimer,
 };
 
+// What the scripts of the npm package call: no Rust is to.
+#[cfg(all(feature = "script", target_family = "wasm"))]
+#[doc(hidden)]
+pub use campaign::CampaignCore;
+
 #[cfg(feature = "service")]
+#[doc(hidden)]
 pub use {front::Front, leases::Leases, sql::Sql, watchers::Watchers};

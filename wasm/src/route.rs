@@ -7,6 +7,7 @@ use lessor::Key;
 /// How keys are spread over objects. Fixed from the first request on: another layout finds other, empty objects, and
 /// with them a second leader.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Layout {
     /// An object for each key: it is made near whoever asks first, and no key waits for another.
     #[default]
@@ -49,6 +50,7 @@ impl Layout {
     }
 }
 
+#[cfg(any(test, feature = "service", all(feature = "worker", target_family = "wasm")))]
 impl Layout {
     /// What is asked of each object, from what has its name: in order, objects as they occur.
     ///

@@ -81,6 +81,24 @@ impl Browser {
         self.try_command(path, body).unwrap_or_else(|error| panic!("{path} {body}: {error}"))
     }
 
+    /// Opens this page in another tab, and goes there: what it is called.
+    pub fn open_tab(&self, url: &str) -> String {
+        let tab = self.command("/window/new", &json!({"type": "tab"}))["handle"].as_str().unwrap().to_owned();
+        self.go_to(&tab);
+        self.command("/url", &json!({"url": url}));
+        tab
+    }
+
+    /// Goes to a tab that is open.
+    pub fn go_to(&self, tab: &str) {
+        self.command("/window", &json!({"handle": tab}));
+    }
+
+    /// Closes the tab, as a user does.
+    pub fn close_tab(&self) {
+        agent().delete(format!("{}/window", self.url)).call().unwrap();
+    }
+
     fn try_command(&self, path: &str, body: &Value) -> Result<Value, Value> {
         let request = agent().post(format!("{}{path}", self.url)).content_type("application/json");
         let mut answer: Value =

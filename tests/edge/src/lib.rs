@@ -22,12 +22,14 @@ mod bucket;
 mod files;
 mod proxy;
 mod socket;
+mod wrangler;
 
 pub use browser::Browser;
 pub use bucket::{Bucket, SECRET};
 pub use files::Files;
 pub use proxy::{Event, Proxy};
 pub use socket::Socket;
+pub use wrangler::{Dev, wrangler};
 
 /// A token that may do everything.
 pub const ADMIN: &str = "admin-token-for-tests-0123456789";
@@ -81,18 +83,20 @@ pub const TESTS: Worker = Worker {
     scheduled: false,
 };
 
-/// The service with faults that can be planted, by a module that is made as its own.
+/// The same by a module that is made as the service's own, with candidates in JavaScript.
 pub const FAULTY: Worker = Worker {
     modules: &[
         "tests/edge/worker/own/worker.js",
+        "tests/edge/worker/own/candidate.js",
         "tests/edge/worker/planted.js",
+        "wasm/js/campaign.js",
         "wasm/js/objects.js",
         "wasm/js/restarting.js",
         "wasm/js/service.js",
         "tests/edge/worker/own/build/module.js",
         "tests/edge/worker/own/build/module_bg.wasm",
     ],
-    classes: &[("LEASES", "LeaseObject"), ("WATCH", "WatchObject")],
+    classes: &[("LEASES", "LeaseObject"), ("WATCH", "WatchObject"), ("CANDIDATES", "Candidate")],
     scheduled: false,
 };
 

@@ -5,7 +5,7 @@ use std::thread;
 use std::time::Duration;
 
 use lessor::{SystemTimer, Timer};
-use lessor_edge_tests::{ADMIN, CANDIDATE, FAULTY, Setting, TESTS, Worker, Workerd, until};
+use lessor_edge_tests::{ADMIN, CANDIDATE, FAULTY, Setting, TESTS, Worker, Workerd};
 
 fn claim(key: &str, session: u32) -> (String, String) {
     let body = format!("{{\"id\": \"a\", \"session\": \"{session:032x}\", \"ttl_ms\": 60000}}");
@@ -78,32 +78,6 @@ fn a_fault_in_a_batch() {
     let answer = workerd.call("POST", "/v1/batch", Some(CANDIDATE), Some(&batch)).json();
     assert_eq!((&answer[0]["lease"], &answer[2]["lease"]), (&serde_json::Value::Null, &serde_json::Value::Null));
     assert_eq!(answer[1]["failed"]["status"], 500);
-}
-
-/// A job that is under way when the module goes down fails at once, and its alarm comes again.
-#[test]
-fn a_campaign_outlives_a_fault() {
-    let workerd = Workerd::start(&Setting::of(TESTS));
-    let get = |path: &str| workerd.call("GET", path, None, None);
-    get("/busy/start");
-    // It leads, and its job has no end.
-    let lead = || get("/busy/lead").json()["term"].as_u64();
-    assert_eq!(until("it leads", lead), 1);
-    let panic = || {
-        let (path, body) = claim("fault/panic", 9);
-        workerd.call("POST", &path, Some(CANDIDATE), Some(&body)).status
-    };
-    assert_eq!(panic(), 500);
-    // The old session is gone with the module: the lease of it runs out, then the same candidate leads anew, by its alarm.
-    let holder = || {
-        let lease = workerd.call("GET", "/v1/keys/campaign", Some(ADMIN), None).json()["lease"].clone();
-        (lease["term"].as_u64(), lease["time_left_ms"].as_u64())
-    };
-    until("a term of its own", || Some(holder()).filter(|(term, left)| *term == Some(2) && *left > Some(0)));
-    // And a candidate's own panic is heard at once.
-    let began = SystemTimer::new().now();
-    assert_eq!(get("/busy/panic").status, 500);
-    assert!(SystemTimer::new().now().saturating_duration_since(began) < Duration::from_millis(1500));
 }
 
 /// An object with too much to do: 503, and when to come back.

@@ -8,6 +8,7 @@ use futures::future::{Either, join, select};
 use futures::lock::Mutex;
 use lessor::{Candidate, Driver, Role, Timer};
 
+use super::Due;
 use super::tickets::Tickets;
 use crate::storage::DurableObjectStorage;
 use crate::timer::WorkerTimer;
@@ -29,42 +30,38 @@ impl Awake {
         Self { candidate, storage, driver: Mutex::new(Some(driver)), tickets }
     }
 
-    /// Does a step: in how long the next one is due.
-    pub(super) async fn step(&self) -> Option<Duration> {
+    /// Does a step: when the next one is due.
+    pub(super) async fn step(&self) -> Option<Due> {
         // There is one until this is dropped.
         let mut driver = self.driver.lock().await;
         let driver = driver.as_mut()?;
         let step = driver.step().await;
         // How often it has failed before is forgotten between events: it is not asked in haste.
         let least = if step.status.failures > 0 { driver.config().retry_interval / 2 } else { Duration::ZERO };
-        step.wake_in.map(|wake_in| wake_in.max(least))
+        step.wake_in.map(|wake_in| Due::within(wake_in.max(least)))
     }
 
-    /// Does this, and steps meanwhile: in how long the next one is due then.
-    pub(super) async fn meanwhile<F: Future>(
-        &self,
-        what: F,
-        wake_in: Option<Duration>,
-    ) -> (F::Output, Option<Duration>) {
+    /// Does this, and steps meanwhile: when the next one is due then.
+    pub(super) async fn meanwhile<F: Future>(&self, what: F, due: Option<Due>) -> (F::Output, Option<Due>) {
         let (done, over) = oneshot::channel::<()>();
         let work = async {
             let outcome = what.await;
             drop(done);
             outcome
         };
-        join(work, self.steps(wake_in, over)).await
+        join(work, self.steps(due, over)).await
     }
 
     /// Goes on with steps until it is over, and ends between two of them: else the next instance gets no ticket.
-    async fn steps(&self, mut wake_in: Option<Duration>, mut over: oneshot::Receiver<()>) -> Option<Duration> {
-        while let Some(pause) = wake_in {
-            match select(WorkerTimer::new().sleep(pause), over).await {
+    async fn steps(&self, mut due: Option<Due>, mut over: oneshot::Receiver<()>) -> Option<Due> {
+        while let Some(next) = due {
+            match select(WorkerTimer::new().sleep(next.left()), over).await {
                 Either::Left(((), rest)) => over = rest,
                 Either::Right(_) => break,
             }
-            wake_in = self.step().await;
+            due = self.step().await;
         }
-        wake_in
+        due
     }
 }
 

@@ -1,14 +1,13 @@
 //! A campaign whose job has a schedule.
 
 use core::future::Future;
-use core::time::Duration;
 use std::cell::{Cell, RefCell};
 
 use lessor::{Leadership, Lost, Term};
 use worker::{Error, Result};
 
 use super::awake::Awake;
-use super::{Campaign, Lead, now_ms};
+use super::{Campaign, Due, Lead, now_ms};
 use crate::schedule::{Schedule, check_name};
 
 /// How long a job that failed waits: twice as long each time, up to the longest.
@@ -84,12 +83,11 @@ impl Progress {
         schedule.due(done_ms, now_ms).filter(|_| self.failing.get().again_ms <= now_ms)
     }
 
-    /// In how long there is something to do again: at the next time of the schedule, or when a job that failed is tried again.
-    fn next_in(&self, schedule: &Schedule) -> Option<Duration> {
+    /// When there is something to do again: at the next time of the schedule, or when a job that failed is tried again.
+    fn next(&self, schedule: &Schedule) -> Option<Due> {
         let now_ms = now_ms();
         let again_ms = Some(self.failing.get().again_ms).filter(|again_ms| *again_ms > now_ms);
-        let next_ms = again_ms.into_iter().chain(schedule.next(now_ms)).min()?;
-        Some(Duration::from_millis(next_ms - now_ms))
+        again_ms.into_iter().chain(schedule.next(now_ms)).min().map(Due)
     }
 }
 
@@ -115,12 +113,12 @@ impl Campaign {
     where
         J: Future<Output = core::result::Result<(), E>>,
     {
-        let (awake, wake_in) = self.begin().await?;
+        let (awake, due) = self.begin().await?;
         let Some(leadership) = awake.candidate.leadership() else { return Ok(Scheduled::Following) };
-        let due = leadership.run(self.do_due(&awake, schedule, &leadership, &mut job));
-        let (outcome, wake_in) = awake.meanwhile(due, wake_in).await;
-        let next_in = self.progress.next_in(schedule).filter(|_| outcome.is_ok());
-        self.arm(wake_in.map(|wake_in| wake_in.min(next_in.unwrap_or(wake_in))), false).await?;
+        let work = leadership.run(self.do_due(&awake, schedule, &leadership, &mut job));
+        let (outcome, due) = awake.meanwhile(work, due).await;
+        let next = self.progress.next(schedule).filter(|_| outcome.is_ok());
+        self.arm(due.map(|due| due.min(next.unwrap_or(due))), false).await?;
         outcome.unwrap_or_else(|lost| Ok(Scheduled::Lost(lost)))
     }
 
