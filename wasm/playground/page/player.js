@@ -15,7 +15,9 @@ export function player({ at, go, next, stop, speed, end, changed }) {
   function frame(now) {
     if (!running) return;
     const until = Math.min(stop(), end());
-    const step = still.matches ? next() - at() : Math.min(now - last, 100) * speed();
+    // The time of a frame may be before the press that began it.
+    const passed = Math.max(0, Math.min(now - last, 100));
+    const step = still.matches ? next() - at() : passed * speed();
     last = now;
     const moment = Math.min(at() + step, until);
     go(moment);
