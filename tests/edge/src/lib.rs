@@ -53,9 +53,11 @@ pub struct Worker {
 pub const SERVICE: Worker = Worker {
     modules: &[
         "wasm/worker.js",
+        "wasm/js/body.js",
         "wasm/js/objects.js",
         "wasm/js/restarting.js",
         "wasm/js/service.js",
+        "wasm/js/tokens.js",
         "wasm/page.html",
         "wasm/build/module.js",
         "wasm/build/module_bg.wasm",
@@ -72,8 +74,10 @@ pub const TESTS: Worker = Worker {
     modules: &[
         "tests/edge/worker/worker.js",
         "tests/edge/worker/planted.js",
+        "wasm/js/body.js",
         "wasm/js/objects.js",
         "wasm/js/service.js",
+        "wasm/js/tokens.js",
         "tests/edge/worker/build/index.js",
         "tests/edge/worker/build/index_bg.wasm",
     ],
@@ -86,9 +90,11 @@ pub const FAULTY: Worker = Worker {
     modules: &[
         "tests/edge/worker/own/worker.js",
         "tests/edge/worker/planted.js",
+        "wasm/js/body.js",
         "wasm/js/objects.js",
         "wasm/js/restarting.js",
         "wasm/js/service.js",
+        "wasm/js/tokens.js",
         "tests/edge/worker/own/build/module.js",
         "tests/edge/worker/own/build/module_bg.wasm",
     ],
