@@ -4,28 +4,13 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use lessor_wire::Problem;
-use serde::Deserialize;
 use subtle::ConstantTimeEq;
 
 use crate::budget::Budget;
-use crate::caller::{Caller, Fingerprint, Limits, Role, fingerprint, short, too_many};
+use crate::caller::{Caller, Fingerprint, Written, fingerprint, short, too_many};
 use crate::json;
 use crate::problem::Kind;
 use crate::signed::{Signed, Unverified};
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Written {
-    token: String,
-    role: Role,
-    #[serde(default)]
-    prefixes: Option<Vec<String>>,
-    /// What is counted for it is counted under this name: it outlives a change of the token.
-    #[serde(default)]
-    name: Option<String>,
-    #[serde(default)]
-    limits: Limits,
-}
 
 /// The shortest token that is taken: 128 bits in base 64 are 22 characters.
 const SHORTEST: usize = 20;
@@ -144,13 +129,12 @@ impl Token {
     }
 
     fn of(written: Written) -> Result<Self, String> {
-        let Written { token, role, prefixes, name, limits } = written;
+        let token = written.token.as_deref().unwrap_or_default();
         if token.len() < SHORTEST {
             return Err(format!("a token has less than {SHORTEST} characters"));
         }
-        let fingerprint = fingerprint(&token);
-        let name = name.unwrap_or_else(|| short(&fingerprint));
-        let caller = Caller::new(name, role, prefixes, limits)?;
+        let fingerprint = fingerprint(token);
+        let caller = written.caller(|| short(&fingerprint))?;
         Ok(Self { fingerprint, caller, requests: Cell::new(Budget::new()) })
     }
 }
@@ -190,7 +174,7 @@ mod tests {
     use lessor::Key;
 
     use super::*;
-    use crate::caller::Owner;
+    use crate::caller::{Limits, Owner, Role};
 
     const SECRET: &str = r#"[
         {"token": "reader-0123456789-abcdef", "role": "read"},
@@ -251,7 +235,7 @@ mod tests {
             }
         }
         let error = Tokens::read(&[SECRET.into()], Some("[{}]")).unwrap_err();
-        assert_eq!(error, "LESSOR_ISSUERS: number 1: missing field `issuer`");
+        assert_eq!(error, "LESSOR_ISSUERS: number 1.issuer: a string is needed that is not empty");
     }
 
     /// The name outlives the token; without one it is the token's own.

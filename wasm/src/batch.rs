@@ -131,7 +131,13 @@ mod tests {
     }
 
     fn batch(role: Role, requests: Vec<Request>) -> Result<Batch, Problem> {
-        let caller = Caller::new("n".into(), role, Some(vec!["a".into()]), Limits::default()).unwrap();
+        let caller = Caller {
+            name: "n".into(),
+            role,
+            prefixes: Some(vec!["a".into()]),
+            limits: Limits::default(),
+            ends_ms: None,
+        };
         let requests = requests.into_iter().map(|request| Ok(request.try_into().unwrap())).collect();
         Batch::of(&caller, requests, Ttl::default(), Layout::PerKey)
     }

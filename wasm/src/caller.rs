@@ -78,24 +78,39 @@ pub(crate) fn short(fingerprint: &Fingerprint) -> String {
     fingerprint.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
-impl Caller {
-    /// Of what the settings say.
-    pub(crate) fn new(
-        name: String,
-        role: Role,
-        prefixes: Option<Vec<String>>,
-        limits: Limits,
-    ) -> Result<Self, &'static str> {
+/// What the settings say of a caller.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Written {
+    /// Of those who have one.
+    #[serde(default)]
+    pub(crate) token: Option<String>,
+    role: Role,
+    #[serde(default)]
+    prefixes: Option<Vec<String>>,
+    /// What is counted for it is counted under this name: it outlives a change of the token.
+    #[serde(default)]
+    pub(crate) name: Option<String>,
+    #[serde(default)]
+    limits: Limits,
+}
+
+impl Written {
+    pub(crate) fn caller(self, name: impl FnOnce() -> String) -> Result<Caller, &'static str> {
+        let Self { role, prefixes, limits, .. } = self;
         if prefixes.iter().flatten().any(|prefix| prefix.contains(['\t', '\n'])) {
             return Err("a prefix has a tab or a line feed, which no key has");
         }
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+        let name = self.name.unwrap_or_else(name);
         if !(1..=64).contains(&name.len()) || !name.bytes().all(plain) {
             return Err("a name is not 1 to 64 letters, digits, dots, hyphens and underscores");
         }
-        Ok(Self { name, role, prefixes, limits, ends_ms: None })
+        Ok(Caller { name, role, prefixes, limits, ends_ms: None })
     }
+}
 
+impl Caller {
     /// Which keys it may see: `*`, or the prefixes between two `=`, divided by tabs. No key contains one. (As the value of a
     /// header, whose ends are trimmed.)
     fn keys(&self) -> String {
@@ -208,7 +223,8 @@ mod tests {
     fn who_looks() {
         for prefixes in [None, Some(vec![]), Some(vec!["".to_owned()]), Some(vec!["a b/".to_owned(), "*".to_owned()])] {
             let limits = Limits { messages: 7, lookups: 8, ..Limits::default() };
-            let mut caller = Caller::new("n".into(), Role::Admin, prefixes.clone(), limits).unwrap();
+            let (role, prefixes) = (Role::Admin, prefixes.clone());
+            let mut caller = Caller { name: "n".into(), role, prefixes: prefixes.clone(), limits, ends_ms: None };
             let looker = Looker { name: "n".into(), messages: 7, lookups: 8, prefixes };
             for ends_ms in [None, Some(1_800_000_000_000)] {
                 caller.ends_ms = ends_ms;

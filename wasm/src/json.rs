@@ -112,11 +112,11 @@ impl fmt::Display for Unread {
 impl core::error::Error for Unread {}
 
 impl Unread {
-    fn because(what: impl Into<String>) -> Self {
+    pub(crate) fn because(what: impl Into<String>) -> Self {
         Self { path: Vec::new(), what: what.into() }
     }
 
-    fn within(mut self, field: &str) -> Self {
+    pub(crate) fn within(mut self, field: &str) -> Self {
         self.path.push(field.to_owned());
         self
     }
@@ -149,6 +149,29 @@ impl de::Error for Unread {
 /// What nobody has a type for.
 #[cfg(feature = "service")]
 impl Json {
+    /// The items, if it is a list.
+    pub(crate) fn list(self) -> Result<Vec<Self>, Unread> {
+        match self {
+            Self::List(items) => Ok(items),
+            other => Err(other.unfit(&"an array")),
+        }
+    }
+
+    /// Takes the field of this name.
+    pub(crate) fn take(&mut self, name: &str) -> Option<Self> {
+        let Self::Object(fields) = self else { return None };
+        let place = fields.iter().position(|(found, _)| found == name)?;
+        Some(fields.swap_remove(place).1)
+    }
+
+    /// Takes the field of this name, a text. Nothing that is needed is empty.
+    pub(crate) fn take_text(&mut self, name: &'static str) -> Result<String, Unread> {
+        match self.take(name) {
+            Some(Self::Text(text)) if !text.is_empty() => Ok(text),
+            _ => Err(Unread::because("a string is needed that is not empty").within(name)),
+        }
+    }
+
     /// The field of this name: the last one, if there are many.
     pub(crate) fn get(&self, name: &str) -> Option<&Self> {
         let Self::Object(fields) = self else { return None };

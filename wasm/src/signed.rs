@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::budget::{Budget, Ledger};
 use crate::caller::{Caller, Fingerprint, fingerprint};
 use crate::issuers::Issuer;
-use crate::json::{self, Json};
+use crate::json::{self, Json, Unread};
 use crate::problem::Kind;
 
 /// The longest token, in bytes.
@@ -54,7 +54,7 @@ fn refused(why: &str) -> Problem {
 }
 
 impl Signed {
-    pub(crate) fn read(setting: Option<&str>) -> Result<Self, String> {
+    pub(crate) fn read(setting: Option<&str>) -> Result<Self, Unread> {
         let issuers = setting.map_or(Ok(Vec::new()), Issuer::read)?;
         Ok(Self { issuers, known: RefCell::default(), used: RefCell::new(Ledger::new()) })
     }
@@ -88,8 +88,8 @@ impl Signed {
             known.retain(|(_, caller)| caller.ends_ms.is_some_and(|ends_ms| now_ms < ends_ms as f64));
         }
         if known.len() >= KNOWN {
-            let first = known.iter().enumerate().min_by_key(|(_, (_, caller))| caller.ends_ms).map(|(place, _)| place);
-            first.map(|place| known.remove(place));
+            // Each is verified once more, when it is used again.
+            known.clear();
         }
         let fingerprint = fingerprint(token);
         match known.binary_search_by(|(known, _)| known.cmp(&fingerprint)) {
