@@ -135,8 +135,10 @@ pub(crate) fn pairs() -> &'static [Pair; 3] {
 }
 
 /// How a server of keys answers.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) enum Way {
+    /// With what this says at the time.
+    Fresh(Arc<dyn Fn() -> String + Send + Sync>),
     /// With this status and body.
     Answer(u16, String),
     /// Once this has passed.
@@ -178,6 +180,7 @@ impl KeyServer {
         let way = self.way.lock().unwrap().clone();
         let (status, body, told) = match way {
             Way::Answer(status, body) => (status, body, usize::MAX),
+            Way::Fresh(body) => (200, body(), usize::MAX),
             Way::Slow(pause, body) => {
                 lessor_edge_tests::pause(pause);
                 (200, body, usize::MAX)

@@ -1,5 +1,6 @@
 //! Signed tokens in real workerd: which are believed, for how long, whose keys, and what those who present others can do.
 
+mod clients;
 mod issuer;
 
 use std::sync::atomic::{AtomicBool, Ordering};
