@@ -11,6 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use lessor_edge_tests::{CANDIDATE, READER, REFERENCE, SERVICE, Setting, Worker, Workerd};
+use serde_json::json;
 use tungstenite::client::IntoClientRequest;
 use tungstenite::{Message, WebSocket};
 
@@ -19,10 +20,15 @@ const CONNECTIONS: usize = 8;
 const WARM_UP: Duration = Duration::from_secs(2);
 const MEASURED: Duration = Duration::from_secs(3);
 
+#[path = "../tests/tokens/issuer.rs"]
+#[allow(dead_code, reason = "tests need more of it")]
+mod issuer;
+
 /// A connection that is kept, with one request that is sent again and again.
 struct Client {
     stream: TcpStream,
-    request: Vec<u8>,
+    /// What stands before the token, and after it.
+    request: [String; 2],
     answer: Vec<u8>,
 }
 
@@ -32,15 +38,18 @@ impl Client {
         let stream = TcpStream::connect(&address).expect("it listens");
         stream.set_nodelay(true).expect("a socket");
         let length = body.len();
-        let request = format!(
-            "POST {path} HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {CANDIDATE}\r\n\
-             Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
-        );
-        Self { stream, request: request.into_bytes(), answer: vec![0; 4096] }
+        let head = format!("POST {path} HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer ");
+        let rest = format!("\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}");
+        Self { stream, request: [head, rest], answer: vec![0; 4096] }
     }
 
     fn call(&mut self, says: &str) {
-        self.stream.write_all(&self.request).expect("it is sent");
+        self.call_with(CANDIDATE, says);
+    }
+
+    fn call_with(&mut self, token: &str, says: &str) {
+        let [head, rest] = &self.request;
+        self.stream.write_all(format!("{head}{token}{rest}").as_bytes()).expect("it is sent");
         let mut filled = 0;
         loop {
             let count = self.stream.read(&mut self.answer[filled..]).expect("an answer");
@@ -61,9 +70,9 @@ impl Client {
 
 const CLAIM: &str = "{\"id\": \"a\", \"session\": \"000102030405060708090a0b0c0d0e0f\", \"ttl_ms\": 3600000}";
 
-/// Renewals a second, and µs of the server's CPU for each.
-fn renewals(worker: Worker) -> (f64, f64) {
-    let workerd = Workerd::start(&Setting::of(worker));
+/// Renewals a second, and µs of the server's CPU for each, with tokens that this gives.
+fn renewals(setting: &Setting, token: impl Fn() -> String + Sync) -> (f64, f64) {
+    let workerd = Workerd::start(setting);
     Client::new(&workerd, "/v1/keys/k/acquire", CLAIM).call("granted");
     let renewal = CLAIM.replace('}', ", \"term\": 1}");
     let (counted, over) = (AtomicU64::new(0), AtomicBool::new(false));
@@ -72,7 +81,7 @@ fn renewals(worker: Worker) -> (f64, f64) {
             scope.spawn(|| {
                 let mut client = Client::new(&workerd, "/v1/keys/k/renew", &renewal);
                 while !over.load(Ordering::Relaxed) {
-                    client.call("extended");
+                    client.call_with(&token(), "extended");
                     counted.fetch_add(1, Ordering::Relaxed);
                 }
             });
@@ -83,6 +92,42 @@ fn renewals(worker: Worker) -> (f64, f64) {
         let (took, count, cpu) = (began.elapsed(), counted.load(Ordering::Relaxed) - count, workerd.cpu() - cpu);
         over.store(true, Ordering::Relaxed);
         (count as f64 / took.as_secs_f64(), cpu.as_secs_f64() * 1e6 / count as f64)
+    })
+}
+
+/// Tokens by which a renewal is asked for: their name, and the key of signed ones, of which each is either used once or always.
+const TOKENS: [(&str, Option<usize>, bool); 4] = [
+    ("a secret", None, false),
+    ("a signed token that is known", Some(1), false),
+    ("a new one each time, ES256", Some(1), true),
+    ("a new one each time, RS256", Some(0), true),
+];
+
+/// The cost of a renewal by what says who asks.
+fn renewals_by((_, pair, anew): (&str, Option<usize>, bool)) -> (f64, f64) {
+    let keys: Vec<_> = issuer::pairs().iter().map(|pair| pair.public(pair.alg())).collect();
+    let subjects = json!([{"subject": "*", "role": "candidate", "name": "n", "limits": {"requests": u32::MAX}}]);
+    let mut setting = Setting::default();
+    let issuers = json!([{"issuer": "i", "audience": "a", "jwks": {"keys": keys}, "subjects": subjects}]);
+    setting.vars.push(("LESSOR_ISSUERS", issuers.to_string()));
+    setting.tokens =
+        Some(json!([{"token": CANDIDATE, "role": "candidate", "limits": {"requests": u32::MAX}}]).to_string());
+    let Some(pair) = pair.map(|pair| &issuer::pairs()[pair]) else {
+        return renewals(&setting, || CANDIDATE.to_owned());
+    };
+    let token = |number| {
+        pair.sign(
+            pair.alg(),
+            &json!({"iss": "i", "aud": "a", "sub": "s", "exp": issuer::now_s() + 600.0, "jti": number}),
+        )
+    };
+    // Before it is measured: to sign is not for the service to do.
+    let tokens: Vec<_> = (0..if anew { 12_000 } else { 1 }).map(token).collect();
+    let next = AtomicU64::new(0);
+    renewals(&setting, || {
+        let number = next.fetch_add(1, Ordering::Relaxed) as usize;
+        assert!(!anew || number < 2 * tokens.len(), "there are too few");
+        tokens[number % tokens.len()].clone()
     })
 }
 
@@ -136,7 +181,7 @@ fn main() {
     let mut notices = Vec::new();
     for _ in 0..RUNS {
         for (worker, (rates, cpus, starts)) in [SERVICE, REFERENCE].into_iter().zip(&mut rows) {
-            let (rate, cpu) = renewals(worker);
+            let (rate, cpu) = renewals(&Setting::of(worker), || CANDIDATE.to_owned());
             rates.push(rate);
             cpus.push(cpu);
             starts.push(first_answer(worker));
@@ -151,5 +196,20 @@ fn main() {
         let _ = writeln!(table, "| {name} | {ours:.0} | {plain:.0} | {:.2} |", ours / plain);
     }
     let _ = writeln!(table, "| release to a watcher's notice, ms | {:.1} | | |", median(notices));
+    println!("{table}");
+
+    let mut rows = TOKENS.map(|_| (Vec::new(), Vec::new()));
+    for _ in 0..RUNS {
+        for (kind, (rates, cpus)) in TOKENS.into_iter().zip(&mut rows) {
+            let (rate, cpu) = renewals_by(kind);
+            rates.push(rate);
+            cpus.push(cpu);
+        }
+    }
+    let mut table = String::from("| a renewal with | a second | CPU, µs | ratio |\n|---|---|---|---|\n");
+    let rows = rows.map(|(rates, cpus)| (median(rates), median(cpus)));
+    for ((name, ..), (rate, cpu)) in TOKENS.iter().zip(rows) {
+        let _ = writeln!(table, "| {name} | {rate:.0} | {cpu:.0} | {:.2} |", cpu / rows[0].1);
+    }
     println!("{table}");
 }

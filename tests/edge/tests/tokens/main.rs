@@ -313,6 +313,46 @@ fn key_servers_that_fail() {
     assert_eq!(server.asked() - before, 1);
 }
 
+/// Keys are asked for anew by themselves; those of an issuer that does not answer are used for a day; what it takes back is not. The times are shorter here.
+#[test]
+fn keys_grow_old() {
+    let (old, new) = (Pair::ec(), Pair::ed());
+    let server = KeyServer::start(&[old.public("old")]);
+    let start = |fresh, lasting| {
+        let mut setting = setting(&issuers(json!({"jwks_uri": server.uri()})));
+        setting.changed = vec![
+            ("FRESH_MS = 600_000", fresh),
+            ("LASTING_MS = 86_400_000", lasting),
+            ("PAUSE_MS = 3_000", "PAUSE_MS = 100"),
+        ];
+        Workerd::start(&setting)
+    };
+    let by = |workerd: &Workerd, pair: &Pair, kid: &str| {
+        about(workerd, &pair.sign(kid, &claims(json!({"jti": now_s()})))).status
+    };
+
+    let workerd = start("FRESH_MS = 200", "LASTING_MS = 86_400_000");
+    assert_eq!(by(&workerd, &old, "old"), 200);
+    for way in [Way::Hang, Way::Answer(500, String::new()), Way::Answer(200, "{}".into())] {
+        let asked = server.asked();
+        server.answers(way);
+        until("it was asked anew, and in vain", || {
+            assert_eq!(by(&workerd, &old, "old"), 200, "the old keys do");
+            (server.asked() > asked).then_some(())
+        });
+        assert_eq!(by(&workerd, &old, "old"), 200);
+    }
+    server.answers(set_of(&[new.public("new")]));
+    until("the old key is taken back", || (by(&workerd, &old, "old") == 401).then_some(()));
+    assert_eq!(by(&workerd, &new, "new"), 200);
+
+    let workerd = start("FRESH_MS = 200", "LASTING_MS = 1_500");
+    assert_eq!(by(&workerd, &new, "new"), 200);
+    server.answers(Way::Answer(500, String::new()));
+    assert_eq!(by(&workerd, &new, "new"), 200);
+    until("they are too old", || (by(&workerd, &new, "new") == 503).then_some(()));
+}
+
 /// A socket ends with its token, and not before.
 #[test]
 fn sockets_end() {
