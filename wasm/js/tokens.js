@@ -15,8 +15,8 @@ const SHORTEST = 2048;
 /** As WebCrypto names what tokens name so, and what kind of key is for it. */
 const WAYS = {
   RS256: { kty: "RSA", name: "RSASSA-PKCS1-v1_5", hash: "SHA-256" },
-  ES256: { kty: "EC", name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" },
-  EdDSA: { kty: "OKP", name: "Ed25519" },
+  ES256: { kty: "EC", crv: "P-256", name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" },
+  EdDSA: { kty: "OKP", crv: "Ed25519", name: "Ed25519" },
 };
 
 const ENCODER = new TextEncoder();
@@ -65,7 +65,8 @@ class Issuer {
   /** The key of this name; without a name the only one of its kind. */
   async #find(way, alg, kid) {
     if (this.#uri && Date.now() - this.#cameMs > LASTING_MS) this.#keys = [];
-    const fits = (key) => key?.kty === way.kty && (key.alg ?? alg) === alg && (key.use ?? "sig") === "sig" && (kid === null || key.kid === kid);
+    const isFor = (key) => key?.kty === way.kty && key.crv === way.crv && (key.alg ?? alg) === alg && (key.use ?? "sig") === "sig";
+    const fits = (key) => isFor(key) && (kid === null || key.kid === kid);
     const found = this.#keys.filter(fits);
     const [key] = found;
     if (!key || (kid === null && found.length > 1)) return undefined;

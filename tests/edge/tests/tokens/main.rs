@@ -82,6 +82,11 @@ fn good_tokens() {
             assert_eq!(heard.last().unwrap()["watched"]["number"], 1, "{header}: {heard:?}");
         }
     }
+    for pair in pairs() {
+        // There is one key of its kind.
+        let nameless = pair.sign_parts(&json!({"alg": pair.alg()}).to_string(), &claims(json!({})).to_string());
+        assert_eq!(about(&workerd, &nameless).status, 200);
+    }
     let of_request = pairs()[1].sign("ES256", &claims(json!({"sub": "repo:acme/app:pull_request"})));
     assert_eq!(about(&workerd, &of_request).json()["role"], "read", "the first rule that fits");
 }
@@ -111,7 +116,22 @@ fn bad_tokens() {
     let [rsa, ec, ed] = pairs();
     let good = claims(json!({})).to_string();
     let (other, (short, by_short)) = (Pair::ec(), short_rsa("short", &good));
-    let keys = [rsa.public("rsa"), ec.public("ec"), ed.public("ed"), short];
+    // Keys that are for something else.
+    let for_else = |pair: &Pair, kid: &str, field: &str, value: &str| {
+        let mut key = pair.public(kid);
+        key[field] = value.into();
+        key
+    };
+    let keys = [
+        rsa.public("rsa"),
+        ec.public("ec"),
+        ed.public("ed"),
+        short,
+        for_else(rsa, "ps", "alg", "PS256"),
+        for_else(ec, "enc", "use", "enc"),
+        for_else(ec, "curve", "crv", "P-384"),
+        other.public("other"),
+    ];
     let workerd = Workerd::start(&setting(&issuers(json!({"jwks": {"keys": keys}}))));
     assert_eq!(about(&workerd, &ec.sign("ec", &claims(json!({})))).status, 200);
 
@@ -136,6 +156,10 @@ fn bad_tokens() {
         (401, "signature is not right", format!("{}.", parts.join("."))),
         (401, "signature is not right", format!("{}.A", parts.join("."))),
         (401, "key is not known", by_short),
+        (401, "key is not known", rsa.sign("ps", &claims(json!({})))),
+        (401, "key is not known", ec.sign("enc", &claims(json!({})))),
+        (401, "key is not known", ec.sign("curve", &claims(json!({})))),
+        (401, "key is not known", ec.sign_parts(r#"{"alg": "ES256"}"#, &good)),
         (401, "key is not known", ec.sign("nobodys", &claims(json!({})))),
         (401, "not known here", ec.sign_parts(r#"{"alg": "ES256", "kid": "ec", "crit": ["exp"]}"#, &good)),
         (401, "not known here", ec.sign_parts(r#"{"alg": "ES256", "kid": 7}"#, &good)),
@@ -198,6 +222,8 @@ fn pages_of_others_have_no_assertion() {
         "who has a token says so"
     );
     assert_eq!(ask(&[("authorization", "Bearer nobodys"), assertion]), 401, "and is asked for that one");
+    let nobodys = ("sec-websocket-protocol", "lessor.v1, lessor.bearer.nobodys");
+    assert_eq!(ask(&[nobodys, assertion]), 401, "nor is a socket another's");
 }
 
 /// A service whose settings say what cannot be meant serves nobody, whoever has a token.
