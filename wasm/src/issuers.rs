@@ -229,6 +229,7 @@ mod tests {
             (r#"{"sub": "repo:acme/app:ref:other"}"#, Some("app")),
             (r#"{"sub": "repo:acme/app"}"#, None),
             (r#"{"sub": "repo:acme/app2:ref:main"}"#, None),
+            (r#"{"sub": "evil:repo:acme/app:ref:main"}"#, None),
             (r#"{"sub": ["repo:acme/app:x"]}"#, None),
             (r#"{"sub": "REPO:acme/app:x"}"#, None),
             ("{}", None),
