@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use lessor::{Builder, Candidate, Storage, StorageError};
+use lessor::{Builder, Candidate, Key, Storage, StorageError};
 use lessor_edge_tests::{Workerd, root, until};
 use lessor_http::{AdapterError, HttpStorage};
 use serde_json::{Value, json};
@@ -60,6 +60,16 @@ fn a_term_outlives_many_tokens() {
     let next = block_on(follower.elected()).unwrap();
     assert_eq!(next.term().get(), leadership.term().get() + 1);
     block_on(follower.shutdown()).unwrap();
+}
+
+/// Each socket has a token of its own, also where nothing else is asked.
+#[test]
+fn sockets_come_again() {
+    let pair = Arc::new(Pair::ec());
+    let workerd = service(&pair);
+    let (storage, asked) = storage(&workerd, &pair, 1.0);
+    let _wakeups = storage.subscribe(&Key::new("app/led").unwrap());
+    until("it is connected again and again", || (asked.load(Ordering::SeqCst) > 3).then_some(()));
 }
 
 /// As Kubernetes has it: a file that somebody else writes anew.
