@@ -11,6 +11,8 @@ const LONGEST_MS = 60_000;
 /** The most characters of a message: a thousand keys. */
 const LONGEST = 512 * 1024;
 const SOCKETS = 10_000;
+/** The code with which a socket is closed whose token has ended. */
+const EXPIRED = 4401;
 /** How many messages of a socket may wait for the one that is under way. */
 const WAITING = 16;
 /** How many leases are looked up at a time, for all sockets and lists together. */
@@ -70,6 +72,38 @@ export async function guard(answer) {
   }
 }
 
+/** The alarm of an object. */
+class Alarm {
+  #ctx;
+  /** For when it is set, by what this instance knows. */
+  #dueMs = null;
+
+  constructor(ctx) {
+    this.#ctx = ctx;
+    ctx.blockConcurrencyWhile(async () => {
+      this.#dueMs = await ctx.storage.getAlarm();
+    });
+  }
+
+  rang() {
+    this.#dueMs = null;
+  }
+
+  /** The earliest wins. Later is no hurry: the alarm looks again, and a renewal need not write it anew. */
+  wakeAt(due) {
+    const now = Date.now();
+    // One that is long overdue was lost.
+    const set = this.#dueMs !== null && this.#dueMs > now - LONGEST_MS;
+    if (due === undefined || (set && this.#dueMs <= due)) return;
+    // An alarm for this very moment can be lost.
+    this.#dueMs = Math.max(due, now + 1);
+    this.#ctx.waitUntil(this.#ctx.storage.setAlarm(this.#dueMs));
+  }
+}
+
+/** When the token of who looks ends; 0: never by itself. */
+const endOf = (looker) => Number(looker.split(" ", 5)[4]);
+
 /**
  * A class of Durable Objects that is written in Rust and waits inside of it, such as a candidate: each of its events is guarded. The platform calls an
  * alarm that failed again.
@@ -114,8 +148,7 @@ export function objects(rust) {
   /** Holds the leases of one key, or of a shard of keys. Reached only through a binding: it trusts who asks. */
   class LeaseObject extends DurableObject {
     #leases;
-    /** When the alarm is set, by what this instance knows. */
-    #alarm = null;
+    #alarm;
     /** The telling that is under way. */
     #telling;
     #failures = 0;
@@ -123,9 +156,7 @@ export function objects(rust) {
     constructor(ctx, env) {
       super(ctx, env);
       this.#open();
-      ctx.blockConcurrencyWhile(async () => {
-        this.#alarm = await ctx.storage.getAlarm();
-      });
+      this.#alarm = new Alarm(ctx);
     }
 
     #open() {
@@ -165,7 +196,7 @@ export function objects(rust) {
         due = Math.min(due ?? Infinity, Date.now() + TELL_AGAIN_MS);
         this.ctx.waitUntil(this.#tell());
       }
-      this.#wakeAt(due);
+      this.#alarm.wakeAt(due);
       return { answers };
     }
 
@@ -177,26 +208,15 @@ export function objects(rust) {
 
     /** Tells and tidies. No lease ends by it: each is judged by the clock when it is asked for. */
     async alarm() {
-      this.#alarm = null;
+      this.#alarm.rang();
       try {
-        this.#wakeAt(call(() => this.#leases.tidy(Date.now())));
+        this.#alarm.wakeAt(call(() => this.#leases.tidy(Date.now())));
       } catch (error) {
         // Thrown on, it would be tried six times and then never again.
         console.error("alarm", error);
-        this.#wakeAt(Date.now() + LONGEST_MS);
+        this.#alarm.wakeAt(Date.now() + LONGEST_MS);
       }
       await this.#tell();
-    }
-
-    /** The earliest wins. Later is no hurry: the alarm looks again, and a renewal need not write it anew. */
-    #wakeAt(due) {
-      const now = Date.now();
-      // One that is long overdue was lost.
-      const set = this.#alarm !== null && this.#alarm > now - LONGEST_MS;
-      if (due === undefined || (set && this.#alarm <= due)) return;
-      // An alarm for this very moment can be lost.
-      this.#alarm = Math.max(due, now + 1);
-      this.ctx.waitUntil(this.ctx.storage.setAlarm(this.#alarm));
     }
 
     /** Tells those who watch of all that is news, until there is none. */
@@ -220,7 +240,7 @@ export function objects(rust) {
         console.error("tell", error);
         // Not all at once who failed at once.
         const pause = Math.min(TELL_AGAIN_MS * 2 ** this.#failures++, LONGEST_MS);
-        this.#wakeAt(Date.now() + pause * (0.5 + Math.random() / 2));
+        this.#alarm.wakeAt(Date.now() + pause * (0.5 + Math.random() / 2));
       } finally {
         this.#telling = undefined;
       }
@@ -233,9 +253,11 @@ export function objects(rust) {
     /** Of sockets with messages: how many there are, and the last of them. */
     #lines = new Map();
     #lookups = places(LOOKUPS);
+    #alarm;
 
     constructor(ctx, env) {
       super(ctx, env);
+      this.#alarm = new Alarm(ctx);
       this.#watchers = call(() => new rust.Watchers(ctx.storage.sql, env.LESSOR_SHARDS));
       // After a restart the sockets are gone, and what they watched is not.
       const sockets = ctx.getWebSockets().map((socket) => socket.deserializeAttachment()?.id);
@@ -273,6 +295,7 @@ export function objects(rust) {
       const [client, server] = Object.values(new WebSocketPair());
       const id = crypto.randomUUID();
       server.serializeAttachment({ id, looker });
+      this.#alarm.wakeAt(endOf(looker) || undefined);
       this.ctx.acceptWebSocket(server, [id, of]);
       const offered = (request.headers.get("sec-websocket-protocol") ?? "").split(",").map((name) => name.trim());
       const headers = offered.includes("lessor.v1") ? { "sec-websocket-protocol": "lessor.v1" } : {};
@@ -298,10 +321,28 @@ export function objects(rust) {
       return heard;
     }
 
+    /** Ends the sockets whose tokens have ended. */
+    alarm() {
+      this.#alarm.rang();
+      for (const socket of this.ctx.getWebSockets()) {
+        const { id, looker } = socket.deserializeAttachment();
+        if (!this.#outlived(socket, id, looker)) this.#alarm.wakeAt(endOf(looker) || undefined);
+      }
+    }
+
+    /** Whether it has outlived its token: then it ends. */
+    #outlived(socket, id, looker) {
+      const end = endOf(looker);
+      if (end === 0 || Date.now() < end) return false;
+      call(() => this.#watchers.forget(id));
+      socket.close(EXPIRED, "the token has expired");
+      return true;
+    }
+
     async #hear(socket, id, looker, message) {
       const isOpen = () => socket.readyState === WebSocket.OPEN;
       // What it said before it was closed.
-      if (!isOpen()) return;
+      if (!isOpen() || this.#outlived(socket, id, looker)) return;
       try {
         const text = typeof message === "string" && message.length <= LONGEST ? message : "";
         const [answer, partial, ...asks] = call(() => this.#watchers.hear(Date.now(), id, looker, text));

@@ -1,14 +1,11 @@
 // The handler of requests to the service: reads them, asks the objects, answers. What it may do it is told by Rust.
 
+import { read } from "./body.js";
 import { WATCH } from "./objects.js";
+import { issuers } from "./tokens.js";
 
-/** The longest body that is read, in bytes; and the longest that is read before it is known who asks. */
-const BODY = 512 * 1024;
+/** The longest body that is read before it is known who asks. */
 const SHORT = 16 * 1024;
-
-const STRICT = { fatal: true, ignoreBOM: true };
-/** For whole texts. Made once: making it takes time. */
-const DECODER = new TextDecoder("utf-8", STRICT);
 
 const ALWAYS = { "cache-control": "no-store", "x-content-type-options": "nosniff" };
 /** Made once, too. */
@@ -28,26 +25,29 @@ const PREFLIGHT = {
  */
 export function service(rust, page) {
   let front;
+  let signers = [];
   let shared;
 
   const open = (env) => {
     front = new rust.Front(
       env.LESSOR_TOKENS,
       env.LESSOR_TOKENS_NEXT,
+      env.LESSOR_ISSUERS,
       env.LESSOR_MIN_TTL_MS,
       env.LESSOR_MAX_TTL_MS,
       env.LESSOR_SHARDS,
     );
     const complaint = front.complaint();
     if (complaint) console.error(`the service serves nothing: ${complaint}`);
+    else if (env.LESSOR_ISSUERS) signers = issuers(env.LESSOR_ISSUERS);
   };
 
   return {
-    async fetch(request, env) {
+    async fetch(request, env, ctx) {
       const served = async () => {
         try {
           if (!front) open(env);
-          return await serve(front, request, env, page);
+          return await serve(front, signers, request, env, ctx, page);
         } catch (error) {
           console.error(error);
           return answer(["answer", ...problemOf(error)]);
@@ -85,27 +85,38 @@ function sharing(setting = "") {
   };
 }
 
-async function serve(front, request, env, page) {
+async function serve(front, signers, request, env, ctx, page) {
   const { method, headers } = request;
   const url = request.url.slice(request.url.indexOf("/", 8));
   const header = (name) => headers.get(name) ?? "";
-  let [body, tooLong] = ["", ""];
-  const auth = header("authorization");
-  // What is long, or may be, is not read for everybody.
-  const length = headers.get("content-length");
-  if (method === "POST" && ((length !== null && length <= SHORT) || front.knows(auth))) {
-    try {
-      body = await read(request);
-      if (body === undefined) tooLong = "too long";
-    } catch {
-      // No text; and no JSON.
-      body = "\ufffd";
-    }
-  }
   // Only where they matter: each look costs.
   const [protocols, upgrade] = method === "GET" ? [header("sec-websocket-protocol"), header("upgrade")] : ["", ""];
   const type = method === "POST" ? header("content-type") : "";
-  const plan = front.admit(Date.now(), `${method}\n${url}\n${auth}\n${protocols}\n${upgrade}\n${type}\n${tooLong}\n${body}`).split("\n");
+  const auth = header("authorization") || asserted(request, protocols);
+  // What is long, or may be, is not read for everybody.
+  const length = headers.get("content-length");
+  let unread = method === "POST";
+  let [body, tooLong] = ["", ""];
+  let plan;
+  for (let round = 0; plan === undefined; round++) {
+    if (unread && ((length !== null && length <= SHORT) || front.knows(Date.now(), auth))) {
+      unread = false;
+      try {
+        body = await read(request);
+        if (body === undefined) tooLong = "too long";
+      } catch {
+        // No text; and no JSON.
+        body = "\ufffd";
+      }
+    }
+    plan = front.admit(Date.now(), `${method}\n${url}\n${auth}\n${protocols}\n${upgrade}\n${type}\n${tooLong}\n${body}`).split("\n");
+    if (plan[0] !== "verify") break;
+    // A token that was verified is known for as long as there is room.
+    if (round > 0) throw new Error("overloaded: too many tokens");
+    const refusal = await refused(front, signers, JSON.parse(plan[1]), plan[2], ctx);
+    if (refusal) return answer(refusal);
+    plan = undefined;
+  }
   switch (plan[0]) {
     case "answer":
       return answer(plan);
@@ -152,6 +163,25 @@ async function serve(front, request, env, page) {
   }
 }
 
+/**
+ * The token that Cloudflare Access adds to what it lets through. A browser sends along by itself what Access knows it by, whichever page has it do so:
+ * pages of others are let in by a token of their own only.
+ */
+function asserted({ headers, url }, protocols) {
+  if (protocols.includes("lessor.bearer.")) return "";
+  const token = headers.get("cf-access-jwt-assertion");
+  const origin = token && headers.get("origin");
+  return token && (origin === null || origin === new URL(url).origin) ? `Bearer ${token}` : "";
+}
+
+/** Has the signature of a token verified, and tells Rust that it was; or the answer. */
+async function refused(front, signers, how, token, ctx) {
+  const problem = await signers[how.issuer].refuses(how, token, ctx);
+  if (!problem) return front.verified(Date.now(), token)?.split("\n");
+  const [status, type, detail] = problem;
+  return ["answer", String(status), JSON.stringify({ type, status, detail })];
+}
+
 /** The answers of an object; or nothing, and what went wrong. */
 async function ask(env, name, errand, payload, owner) {
   try {
@@ -185,22 +215,6 @@ function problemOf(error) {
   return overloaded
     ? ["503", '{"type":"overloaded","status":503,"detail":"the object is overloaded"}']
     : ["500", '{"type":"failed","status":500,"detail":"the object failed"}'];
-}
-
-/** The body; nothing if it is too long; throws if it is no text. */
-async function read(request) {
-  const length = request.headers.get("content-length");
-  if (length !== null && length <= BODY) return DECODER.decode(await request.arrayBuffer());
-  const decoder = new TextDecoder("utf-8", STRICT);
-  let text = "";
-  let bytes = 0;
-  // What is a little too long is read to its end, or the client would be cut off before it hears why.
-  for await (const chunk of request.body ?? []) {
-    bytes += chunk.byteLength;
-    if (bytes > 16 * BODY) break;
-    if (bytes <= BODY) text += decoder.decode(chunk, { stream: true });
-  }
-  return bytes <= BODY ? text + decoder.decode() : undefined;
 }
 
 /** A problem; and in how many seconds to ask again, if that is known. */

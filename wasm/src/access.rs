@@ -1,98 +1,54 @@
-//! Who may do what: bearer tokens from secrets.
+//! Which token a request was given: one of the secrets, or a signed one.
 
 use std::cell::Cell;
+use std::rc::Rc;
 
-use lessor::Key;
 use lessor_wire::Problem;
-use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use crate::budget::Budget;
+use crate::caller::{Caller, Fingerprint, Written, fingerprint, short, too_many};
 use crate::json;
 use crate::problem::Kind;
-
-/// What a token is good for. Each role may also do what those before it may.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Role {
-    /// Look.
-    Read,
-    /// Campaign.
-    Candidate,
-    /// Take a lease away, list all keys.
-    Admin,
-}
-
-impl Role {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Read => "read",
-            Self::Candidate => "candidate",
-            Self::Admin => "admin",
-        }
-    }
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Written {
-    token: String,
-    role: Role,
-    #[serde(default)]
-    prefixes: Option<Vec<String>>,
-    /// What is counted for it is counted under this name: it outlives a change of the token.
-    #[serde(default)]
-    name: Option<String>,
-    #[serde(default)]
-    limits: Limits,
-}
-
-/// How much is done for a token. All of it in a minute, unless it says otherwise.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct Limits {
-    /// Requests over HTTP, those of a batch each by itself; in each process of the platform that serves it.
-    pub(crate) requests: u32,
-    /// Sockets that are open at a time.
-    pub(crate) sockets: u32,
-    /// Messages on its sockets.
-    pub(crate) messages: u32,
-    /// Leases that are looked up for lists and for those who begin to watch.
-    pub(crate) lookups: u32,
-    /// Keys that were used for the first time with it, ever.
-    pub(crate) keys: u32,
-    /// By how much the `after` of a claim may be above the newest term.
-    pub(crate) ahead: u64,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self { requests: 60_000, sockets: 1_000, messages: 6_000, lookups: 10_000, keys: 10_000, ahead: 1_000_000 }
-    }
-}
+use crate::signed::{Signed, Unverified};
 
 /// The shortest token that is taken: 128 bits in base 64 are 22 characters.
 const SHORTEST: usize = 20;
 
 pub(crate) struct Token {
-    digest: [u8; 32],
-    pub(crate) caller: Caller,
+    fingerprint: Fingerprint,
+    caller: Caller,
     requests: Cell<Budget>,
 }
 
-/// Who asks.
-#[derive(Clone, Debug, Serialize)]
-pub(crate) struct Caller {
-    pub(crate) name: String,
-    pub(crate) role: Role,
-    /// `None`: all keys.
-    pub(crate) prefixes: Option<Vec<String>>,
-    pub(crate) limits: Limits,
+/// The tokens that are valid now.
+#[derive(Debug)]
+pub(crate) struct Tokens {
+    tokens: Vec<Token>,
+    signed: Signed,
 }
 
-/// The tokens that are valid now.
-pub(crate) struct Tokens(Vec<Token>);
+/// Whose it is, and not which token.
+impl core::fmt::Debug for Token {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_tuple("Token").field(&self.caller).finish()
+    }
+}
+
+/// What is known of a token that was given.
+#[derive(Debug)]
+pub(crate) enum Given<'a> {
+    Known(Asker<'a>),
+    /// It is another's: its signature has to be verified before it is believed.
+    Unverified(Unverified<'a>),
+}
+
+/// Whoever asks, and where that is counted.
+#[derive(Debug)]
+pub(crate) enum Asker<'a> {
+    Token(&'a Token),
+    Subject(Rc<Caller>, &'a Signed),
+}
 
 /// What browsers, which cannot set headers on a socket, put before a percent-encoded token among the sub-protocols.
 const PROTOCOL: &str = "lessor.bearer.";
@@ -117,176 +73,108 @@ pub(crate) fn percent_decoded(text: &str) -> Option<String> {
 
 impl Tokens {
     /// From the texts of the secrets, each a JSON array: there may be two, so that tokens can be changed one side after
-    /// the other. Without any token nothing is served; what is wrong is for the owner's log, not for whoever asks.
-    pub(crate) fn read(secrets: &[String]) -> Result<Self, String> {
-        let mut tokens = Vec::new();
-        for secret in secrets {
-            // An error may repeat what stands there, and that may be a token.
-            let written: Vec<Written> =
-                json::read(secret).map_err(|error| format!("they are not as they should be{}", error.place()))?;
-            for token in written {
-                tokens.push(Token::of(token)?);
-            }
+    /// the other. Without any token or issuer nothing is served; what is wrong is for the owner's log, not for whoever asks.
+    pub(crate) fn read(secrets: &[String], issuers: Option<&str>) -> Result<Self, String> {
+        let signed = Signed::read(issuers).map_err(|error| format!("LESSOR_ISSUERS: {error}"))?;
+        let tokens = Token::read(secrets).map_err(|error| format!("LESSOR_TOKENS: {error}"))?;
+        if tokens.is_empty() && signed.is_empty() {
+            return Err("LESSOR_TOKENS: there are no tokens, and LESSOR_ISSUERS names nobody".into());
         }
-        if tokens.is_empty() { Err("there are no tokens".into()) } else { Ok(Self(tokens)) }
+        Ok(Self { tokens, signed })
     }
 
-    /// The token that was given. Takes the same time for every token.
-    pub(crate) fn given(&self, authorization: Option<&str>) -> Result<&Token, Problem> {
+    /// The token that was given. Takes the same time for every token of the secrets.
+    pub(crate) fn given<'a>(&'a self, authorization: Option<&'a str>, now_ms: f64) -> Result<Given<'a>, Problem> {
         let given = authorization
             .and_then(|value| value.split_once(' '))
             .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
         let Some((_, given)) = given else {
             return Err(Kind::Unauthenticated.because("a bearer token is needed"));
         };
-        let digest: [u8; 32] = Sha256::digest(given.trim().as_bytes()).into();
+        let given = given.trim();
+        let fingerprint = fingerprint(given);
         let mut found = None;
-        for token in &self.0 {
-            if bool::from(token.digest.ct_eq(&digest)) {
+        for token in &self.tokens {
+            if bool::from(token.fingerprint.ct_eq(&fingerprint)) {
                 found = Some(token);
             }
         }
-        found.ok_or_else(|| Kind::Unauthenticated.because("the bearer token is not valid"))
+        if let Some(token) = found {
+            return Ok(Given::Known(Asker::Token(token)));
+        }
+        if let Some(caller) = self.signed.known(&fingerprint, now_ms) {
+            return Ok(Given::Known(Asker::Subject(caller, &self.signed)));
+        }
+        self.signed.unverified(given, now_ms).map(Given::Unverified)
+    }
+
+    /// Takes a signed token whose signature was verified.
+    pub(crate) fn verified(&self, token: &str, now_ms: f64) -> Result<(), Problem> {
+        self.signed.verified(token, now_ms)
     }
 }
 
 impl Token {
+    fn read(secrets: &[String]) -> Result<Vec<Self>, String> {
+        let mut tokens = Vec::new();
+        for secret in secrets {
+            // An error may repeat what stands there, and that may be a token.
+            let written: Vec<Written> =
+                json::read(secret).map_err(|error| format!("they are not as they should be{}", error.place()))?;
+            for token in written {
+                tokens.push(Self::of(token)?);
+            }
+        }
+        Ok(tokens)
+    }
+
     fn of(written: Written) -> Result<Self, String> {
-        let Written { token, role, prefixes, name, limits } = written;
+        let token = written.token.as_deref().unwrap_or_default();
         if token.len() < SHORTEST {
             return Err(format!("a token has less than {SHORTEST} characters"));
         }
-        if prefixes.iter().flatten().any(|prefix| prefix.contains(['\t', '\n'])) {
-            return Err("a prefix has a tab or a line feed, which no key has".into());
+        let fingerprint = fingerprint(token);
+        let caller = written.caller(|| short(&fingerprint))?;
+        Ok(Self { fingerprint, caller, requests: Cell::new(Budget::new()) })
+    }
+}
+
+impl Given<'_> {
+    pub(crate) fn is_known(&self) -> bool {
+        matches!(self, Self::Known(_))
+    }
+}
+
+impl Asker<'_> {
+    pub(crate) fn caller(&self) -> &Caller {
+        match self {
+            Self::Token(token) => &token.caller,
+            Self::Subject(caller, _) => caller,
         }
-        let digest: [u8; 32] = Sha256::digest(token.as_bytes()).into();
-        let is_name = |name: &String| {
-            let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
-            (1..=64).contains(&name.len()) && name.bytes().all(plain)
-        };
-        let name = match name {
-            Some(name) if is_name(&name) => name,
-            Some(_) => return Err("a name is not 1 to 64 letters, digits, dots, hyphens and underscores".into()),
-            None => digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect(),
-        };
-        let caller = Caller { name, role, prefixes, limits };
-        Ok(Self { digest, caller, requests: Cell::new(Budget::new()) })
     }
 
     /// Counts so many requests.
     pub(crate) fn spend(&self, count: usize, now_ms: f64) -> Result<(), Problem> {
-        let mut requests = self.requests.get();
-        let spent = requests.spend(u32::try_from(count).unwrap_or(u32::MAX), self.caller.limits.requests, now_ms);
-        self.requests.set(requests);
-        spent.map_err(|wait_ms| too_many("requests", self.caller.limits.requests, wait_ms))
-    }
-}
-
-/// The budget is used up, for so long.
-pub(crate) fn too_many(what: &str, a_minute: u32, wait_ms: u64) -> Problem {
-    let detail = format!("the token's {what} are used up: {a_minute} a minute");
-    let mut problem = Kind::TooMany.because(detail);
-    problem.retry_after_ms = Some(wait_ms);
-    problem
-}
-
-impl Caller {
-    /// Which keys it may see: `*`, or the prefixes between two `=`, divided by tabs. No key contains one. (As the value of a
-    /// header, whose ends are trimmed.)
-    fn keys(&self) -> String {
-        let Some(prefixes) = &self.prefixes else { return "*".into() };
-        let mut keys = String::from("=\t");
-        for prefix in prefixes {
-            keys.push_str(prefix);
-            keys.push('\t');
-        }
-        keys + "="
-    }
-
-    /// Who looks, for a [`Looker`].
-    pub(crate) fn looking(&self) -> String {
-        let Limits { sockets, messages, lookups, .. } = self.limits;
-        format!("{} {sockets} {messages} {lookups} {}", self.name, self.keys())
-    }
-
-    /// Whose keys are counted, for an [`Owner`].
-    pub(crate) fn owner(&self) -> String {
-        let Limits { keys, ahead, .. } = self.limits;
-        format!("{} {keys} {ahead}", self.name)
-    }
-
-    /// Whether it may do what takes this role, on this key.
-    pub(crate) fn may(&self, role: Role, key: &Key) -> Result<(), Problem> {
-        self.may_within(role, key.as_str())
-    }
-
-    /// Whether it may do what takes this role, on all keys that begin so.
-    pub(crate) fn may_within(&self, role: Role, prefix: &str) -> Result<(), Problem> {
-        if self.role < role {
-            let (has, needs) = (self.role.name(), role.name());
-            return Err(Kind::Forbidden.because(format!("the token's role is {has}, needed is {needs}")));
-        }
-        may_see(self.prefixes.as_deref(), prefix)
-    }
-}
-
-fn may_see(prefixes: Option<&[String]>, prefix: &str) -> Result<(), Problem> {
-    if prefixes.is_none_or(|prefixes| prefixes.iter().any(|allowed| prefix.starts_with(allowed.as_str()))) {
-        return Ok(());
-    }
-    Err(Kind::Forbidden.because("the token is not for this key"))
-}
-
-/// Who claims keys, and how many. Over a binding that is nobody, and nothing is counted.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Owner<'a> {
-    pub(crate) name: &'a str,
-    pub(crate) keys: Option<u64>,
-    pub(crate) ahead: Option<u64>,
-}
-
-impl<'a> Owner<'a> {
-    /// As [`Caller::owner`] wrote it.
-    pub(crate) fn read(text: &'a str) -> Self {
-        let mut parts = text.split(' ');
-        let name = parts.next().unwrap_or_default();
-        let mut number = || parts.next()?.parse().ok();
-        Self { name, keys: number(), ahead: number() }
-    }
-}
-
-/// Who may look, at which keys, and how much.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Looker {
-    pub(crate) name: String,
-    pub(crate) messages: u32,
-    pub(crate) lookups: u32,
-    prefixes: Option<Vec<String>>,
-}
-
-impl Looker {
-    /// As [`Caller::looking`] wrote it. What is no such text may look at nothing.
-    pub(crate) fn read(text: &str) -> Self {
-        let mut parts = text.splitn(5, ' ');
-        let mut part = || parts.next().unwrap_or_default();
-        let (name, _sockets) = (part().to_owned(), part());
-        let mut number = || part().parse().unwrap_or(0);
-        let (messages, lookups) = (number(), number());
-        let keys = part();
-        let mut prefixes: Vec<_> = keys.split('\t').skip(1).map(str::to_owned).collect();
-        prefixes.pop();
-        Self { name, messages, lookups, prefixes: (keys != "*").then_some(prefixes) }
-    }
-
-    /// Whether it may look at all keys that begin so.
-    pub(crate) fn may_within(&self, prefix: &str) -> Result<(), Problem> {
-        may_see(self.prefixes.as_deref(), prefix)
+        let (count, most) = (u32::try_from(count).unwrap_or(u32::MAX), self.caller().limits.requests);
+        let spent = match self {
+            Self::Token(token) => {
+                let mut requests = token.requests.get();
+                let spent = requests.spend(count, most, now_ms);
+                token.requests.set(requests);
+                spent
+            }
+            Self::Subject(caller, signed) => signed.used(&caller.name, now_ms, |used| used.spend(count, most, now_ms)),
+        };
+        spent.map_err(|wait_ms| too_many("requests", most, wait_ms))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use lessor::Key;
+
     use super::*;
+    use crate::caller::{Limits, Owner, Role};
 
     const SECRET: &str = r#"[
         {"token": "reader-0123456789-abcdef", "role": "read"},
@@ -294,7 +182,14 @@ mod tests {
     ]"#;
 
     fn tokens() -> Tokens {
-        Tokens::read(&[SECRET.into()]).expect("they are valid")
+        Tokens::read(&[SECRET.into()], None).expect("they are valid")
+    }
+
+    fn asker<'a>(tokens: &'a Tokens, authorization: &'a str) -> Asker<'a> {
+        match tokens.given(Some(authorization), 0.0) {
+            Ok(Given::Known(asker)) => asker,
+            other => panic!("{other:?}"),
+        }
     }
 
     fn status<T>(result: Result<T, Problem>) -> u16 {
@@ -304,8 +199,8 @@ mod tests {
     #[test]
     fn a_token_says_who_asks() {
         let tokens = tokens();
-        assert_eq!(tokens.given(Some("Bearer reader-0123456789-abcdef")).unwrap().caller.role, Role::Read);
-        assert_eq!(tokens.given(Some("bearer worker-0123456789-abcdef")).unwrap().caller.role, Role::Candidate);
+        assert_eq!(asker(&tokens, "Bearer reader-0123456789-abcdef").caller().role, Role::Read);
+        assert_eq!(asker(&tokens, "bearer worker-0123456789-abcdef").caller().role, Role::Candidate);
         for bad in [
             None,
             Some(""),
@@ -313,8 +208,9 @@ mod tests {
             Some("Bearer "),
             Some("Basic reader-0123456789-abcdef"),
             Some("Bearer reader"),
+            Some("Bearer e30.e30.AAAA"),
         ] {
-            assert_eq!(status(tokens.given(bad)), 401, "{bad:?}");
+            assert_eq!(status(tokens.given(bad, 0.0)), 401, "{bad:?}");
         }
     }
 
@@ -322,8 +218,9 @@ mod tests {
     fn roles_and_prefixes_limit() {
         let [a, b] = ["team-a/x", "team-c/x"].map(|key| Key::new(key).unwrap());
         let tokens = tokens();
-        let reader = &tokens.given(Some("Bearer reader-0123456789-abcdef")).unwrap().caller;
-        let worker = &tokens.given(Some("Bearer worker-0123456789-abcdef")).unwrap().caller;
+        let [reader, worker] = ["reader", "worker"].map(|name| format!("Bearer {name}-0123456789-abcdef"));
+        let (reader, worker) = (asker(&tokens, &reader), asker(&tokens, &worker));
+        let (reader, worker) = (reader.caller(), worker.caller());
         assert_eq!([status(reader.may(Role::Read, &b)), status(reader.may(Role::Candidate, &b))], [200, 403]);
         assert_eq!([status(worker.may(Role::Candidate, &a)), status(worker.may(Role::Read, &b))], [200, 403]);
         assert_eq!(status(worker.may(Role::Admin, &a)), 403);
@@ -333,28 +230,21 @@ mod tests {
     fn without_tokens_nothing_is_served() {
         for secrets in [vec![], vec!["[]"], vec!["{}"], vec![SECRET, "[{\"token\": \"short\", \"role\": \"admin\"}]"]] {
             let secrets: Vec<_> = secrets.into_iter().map(String::from).collect();
-            assert!(Tokens::read(&secrets).is_err(), "{secrets:?}");
+            for issuers in [None, Some("[]")] {
+                assert!(Tokens::read(&secrets, issuers).unwrap_err().starts_with("LESSOR_TOKENS: "), "{secrets:?}");
+            }
         }
-    }
-
-    /// What a caller may see, and how much, survives the way to the sockets.
-    #[test]
-    fn who_looks() {
-        for prefixes in [None, Some(vec![]), Some(vec!["".to_owned()]), Some(vec!["a b/".to_owned(), "*".to_owned()])] {
-            let limits = Limits { messages: 7, lookups: 8, ..Limits::default() };
-            let caller = Caller { name: "n".into(), role: Role::Admin, prefixes: prefixes.clone(), limits };
-            let looker = Looker { name: "n".into(), messages: 7, lookups: 8, prefixes };
-            assert_eq!(Looker::read(caller.looking().trim()), looker);
-        }
-        assert!(Looker::read("").may_within("a").is_err());
+        let error = Tokens::read(&[SECRET.into()], Some("[{}]")).unwrap_err();
+        assert_eq!(error, "LESSOR_ISSUERS: number 1.issuer: a string is needed that is not empty");
     }
 
     /// The name outlives the token; without one it is the token's own.
     #[test]
     fn names_and_limits() {
-        let read =
-            |more: &str| Tokens::read(&[format!(r#"[{{"token": "reader-0123456789-abcdef", "role": "read"{more}}}]"#)]);
-        let caller = |more| read(more).map(|tokens| tokens.0.into_iter().next().unwrap().caller);
+        let read = |more: &str| {
+            Tokens::read(&[format!(r#"[{{"token": "reader-0123456789-abcdef", "role": "read"{more}}}]"#)], None)
+        };
+        let caller = |more| read(more).map(|tokens| tokens.tokens.into_iter().next().unwrap().caller);
         assert_eq!(caller("").unwrap().name.len(), 16);
         assert_eq!(caller("").unwrap().limits, Limits::default());
         let named = caller(r#", "name": "ci", "limits": {"keys": 3}"#).unwrap();
@@ -370,11 +260,11 @@ mod tests {
     #[test]
     fn requests_are_counted() {
         let tokens = tokens();
-        let token = tokens.given(Some("Bearer reader-0123456789-abcdef")).unwrap();
-        assert!(token.spend(60_000, 1e12).is_ok());
-        let problem = token.spend(1, 1e12).unwrap_err();
+        let asker = asker(&tokens, "Bearer reader-0123456789-abcdef");
+        assert!(asker.spend(60_000, 1e12).is_ok());
+        let problem = asker.spend(1, 1e12).unwrap_err();
         assert_eq!((problem.status, problem.retry_after_ms), (429, Some(1)));
-        assert!(token.spend(1, 1e12 + 1.0).is_ok());
+        assert!(asker.spend(1, 1e12 + 1.0).is_ok());
     }
 
     /// A browser's socket carries the token among its sub-protocols.

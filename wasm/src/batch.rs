@@ -5,7 +5,7 @@ use lessor::storage::Request;
 use lessor_wire::{Problem, WireList, WireRequest};
 use serde::Serialize;
 
-use crate::access::{Caller, Role};
+use crate::caller::{Caller, Role};
 use crate::json::Unread;
 use crate::limits::{ASKS, LISTED, Ttl};
 use crate::problem::Kind;
@@ -124,14 +124,20 @@ mod tests {
     use lessor::storage::{Claim, Get, List, Release, Revoke, Session};
     use lessor::{Id, Key};
 
-    use crate::access::Limits;
+    use crate::caller::Limits;
 
     fn key(name: &str) -> Key {
         Key::new(name).unwrap()
     }
 
     fn batch(role: Role, requests: Vec<Request>) -> Result<Batch, Problem> {
-        let caller = Caller { name: "n".into(), role, prefixes: Some(vec!["a".into()]), limits: Limits::default() };
+        let caller = Caller {
+            name: "n".into(),
+            role,
+            prefixes: Some(vec!["a".into()]),
+            limits: Limits::default(),
+            ends_ms: None,
+        };
         let requests = requests.into_iter().map(|request| Ok(request.try_into().unwrap())).collect();
         Batch::of(&caller, requests, Ttl::default(), Layout::PerKey)
     }

@@ -1,4 +1,4 @@
-//! Budgets: how much is done for a token within a minute.
+//! Budgets: how much is done for a caller within a minute.
 
 /// So much a minute, all at once if need be; what was used comes back evenly.
 #[derive(Clone, Copy, Debug)]
@@ -6,13 +6,15 @@ pub(crate) struct Budget {
     used: f64,
     /// By the clock of whoever counts, which may step.
     at_ms: f64,
+    /// When all of it is there again.
+    whole_ms: f64,
 }
 
 const MINUTE_MS: f64 = 60_000.0;
 
 impl Budget {
     pub(crate) const fn new() -> Self {
-        Self { used: 0.0, at_ms: 0.0 }
+        Self { used: 0.0, at_ms: 0.0, whole_ms: 0.0 }
     }
 
     /// Uses so much of this many a minute.
@@ -33,7 +35,40 @@ impl Budget {
             return Err((missing / all * MINUTE_MS).ceil() as u64);
         }
         self.used += f64::from(count);
+        self.whole_ms = now_ms + self.used / all * MINUTE_MS;
         Ok(())
+    }
+
+    /// Whether it is as good as a new one.
+    fn is_whole(&self, now_ms: f64) -> bool {
+        now_ms >= self.whole_ms
+    }
+}
+
+/// Budgets of callers, by their names.
+#[derive(Debug)]
+pub(crate) struct Ledger<const N: usize>(Vec<(String, [Budget; N])>);
+
+/// So many names are kept before it is looked which of them nothing is known of any more.
+const NAMES: usize = 1_000;
+
+impl<const N: usize> Ledger<N> {
+    pub(crate) const fn new() -> Self {
+        Self(Vec::new())
+    }
+
+    /// Does this with the budgets of this name.
+    pub(crate) fn spend<T>(&mut self, name: &str, now_ms: f64, spend: impl FnOnce(&mut [Budget; N]) -> T) -> T {
+        if let Some((_, budgets)) = self.0.iter_mut().find(|(known, _)| known == name) {
+            return spend(budgets);
+        }
+        if self.0.len() >= NAMES {
+            self.0.retain(|(_, budgets)| budgets.iter().any(|budget| !budget.is_whole(now_ms)));
+        }
+        let mut budgets = [Budget::new(); N];
+        let spent = spend(&mut budgets);
+        self.0.push((name.to_owned(), budgets));
+        spent
     }
 }
 
@@ -79,6 +114,20 @@ mod tests {
         assert_eq!(budget.spend(60, 60, 1e12), Ok(()));
         assert_eq!(budget.spend(1, 60, 1e12 - 1e9), Err(1_000));
         assert_eq!(budget.spend(1, 60, 1e12 - 1e9 + 1_000.0), Ok(()));
+    }
+
+    /// Names that come and go are forgotten, but nobody's debts.
+    #[test]
+    fn names() {
+        let mut ledger = Ledger::<2>::new();
+        assert_eq!(ledger.spend("debtor", 1e12, |[_, budget]| budget.spend(180, 60, 1e12)), Ok(()));
+        for number in 0..10_000 {
+            let now_ms = 1e12 + f64::from(number) * 10.0;
+            assert_eq!(ledger.spend(&number.to_string(), now_ms, |[budget, _]| budget.spend(1, 60, now_ms)), Ok(()));
+        }
+        assert!(ledger.0.len() < 2 * NAMES, "{} names", ledger.0.len());
+        let later_ms = 1e12 + 100_000.0;
+        assert!(ledger.spend("debtor", later_ms, |[_, budget]| budget.spend(1, 60, later_ms)).is_err());
     }
 
     #[test]

@@ -7,8 +7,9 @@ use lessor_wire::{Problem, WireList, WireRequest};
 use serde::Serialize;
 use wasm_bindgen::prelude::*;
 
-use crate::access::{Caller, Role, Tokens, percent_decoded, token_of};
+use crate::access::{Given, Tokens, percent_decoded, token_of};
 use crate::batch::{Batch, wire};
+use crate::caller::{Caller, Role};
 use crate::errand::{ASK, FORGET, HISTORY};
 use crate::json;
 use crate::limits::{BODY, Ttl};
@@ -47,6 +48,8 @@ impl<'a> Asked<'a> {
 pub(crate) enum Plan {
     /// Show the status page.
     Page,
+    /// Have the signature of this token verified, in this way, and ask again.
+    Verify(String, String),
     /// Say this, and how keys are spread over objects.
     About(String),
     /// Ask the object of this name one thing, for this owner of keys: the answer is its answer.
@@ -68,6 +71,9 @@ struct About<'a> {
     version: u32,
     #[serde(flatten)]
     caller: &'a Caller,
+    /// Until the token ends, if it does by itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    time_left_ms: Option<u64>,
     min_ttl_ms: u64,
     max_ttl_ms: u64,
 }
@@ -85,9 +91,14 @@ impl Settings {
             return expect(asked, "GET").map(|()| Plan::Page);
         }
         let of_socket = asked.protocols.and_then(token_of);
-        let token = self.tokens.given(asked.authorization.or(of_socket.as_deref()))?;
-        token.spend(1, now_ms)?;
-        let caller = &token.caller;
+        let asker = match self.tokens.given(asked.authorization.or(of_socket.as_deref()), now_ms)? {
+            Given::Known(asker) => asker,
+            Given::Unverified(unverified) => {
+                return written(&unverified).map(|how| Plan::Verify(how, unverified.token.to_owned()));
+            }
+        };
+        asker.spend(1, now_ms)?;
+        let caller = asker.caller();
         let mut parts = path.split('/');
         if (parts.next(), parts.next()) != (Some(""), Some("v1")) {
             return Err(Kind::NotFound.because("the API is under /v1"));
@@ -96,12 +107,14 @@ impl Settings {
             (None | Some(""), None, None, None) => {
                 expect(asked, "GET")?;
                 let Ttl { min_ms, max_ms } = self.ttl;
-                written(&About { version: 1, caller, min_ttl_ms: min_ms, max_ttl_ms: max_ms }).map(Plan::About)
+                let time_left_ms = caller.ends_ms.map(|ends_ms| ends_ms.saturating_sub(now_ms as u64));
+                let about = About { version: 1, caller, time_left_ms, min_ttl_ms: min_ms, max_ttl_ms: max_ms };
+                written(&about).map(Plan::About)
             }
             (Some("batch"), None, None, None) => {
                 expect(asked, "POST")?;
                 let requests = json::read_each::<WireRequest>(body(asked)?).map_err(unfit)?;
-                token.spend(requests.len().saturating_sub(1), now_ms)?;
+                asker.spend(requests.len().saturating_sub(1), now_ms)?;
                 let batch = Batch::of(caller, requests, self.ttl, self.layout)?;
                 Ok(Plan::Ask(batch, caller.owner()))
             }
@@ -198,6 +211,7 @@ impl Front {
     pub fn new(
         tokens: Option<String>,
         tokens_next: Option<String>,
+        issuers: Option<String>,
         min_ttl_ms: Option<String>,
         max_ttl_ms: Option<String>,
         shards: Option<String>,
@@ -205,7 +219,7 @@ impl Front {
         let secrets: Vec<_> = [tokens, tokens_next].into_iter().flatten().collect();
         let settings = || {
             Ok(Settings {
-                tokens: Tokens::read(&secrets).map_err(|error| format!("LESSOR_TOKENS: {error}"))?,
+                tokens: Tokens::read(&secrets, issuers.as_deref())?,
                 ttl: Ttl::read(min_ttl_ms.as_deref(), max_ttl_ms.as_deref())?,
                 layout: Layout::read(shards.as_deref())?,
             })
@@ -219,10 +233,19 @@ impl Front {
         self.0.as_ref().err().cloned()
     }
 
-    /// Whether somebody has this token.
+    /// Whether somebody has this token, as far as is known without verifying it.
     #[must_use]
-    pub fn knows(&self, authorization: &str) -> bool {
-        self.0.as_ref().is_ok_and(|settings| settings.tokens.given(Some(authorization)).is_ok())
+    pub fn knows(&self, now_ms: f64, authorization: &str) -> bool {
+        let settings = self.0.as_ref().ok();
+        let given = settings.and_then(|settings| settings.tokens.given(Some(authorization), now_ms).ok());
+        given.is_some_and(|given| given.is_known())
+    }
+
+    /// Takes a token whose signature was verified, as a plan of [`admit`](Self::admit) said: nothing, or a refusal as that has it.
+    #[must_use]
+    pub fn verified(&self, now_ms: f64, token: &str) -> Option<String> {
+        let settings = self.0.as_ref().ok()?;
+        settings.tokens.verified(token, now_ms).err().map(|problem| refusal(&problem))
     }
 
     /// What to do about a request: lines, the first of them a word.
@@ -238,6 +261,7 @@ impl Front {
         match plan {
             Err(problem) => refusal(&problem),
             Ok(Plan::Page) => "page".to_owned(),
+            Ok(Plan::Verify(how, token)) => format!("verify\n{how}\n{token}"),
             Ok(Plan::About(about)) => format!("about\n{about}"),
             Ok(Plan::Watch(looker)) => format!("watch\n{looker}"),
             Ok(Plan::List(Listing { list, after }, looker)) => {

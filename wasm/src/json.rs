@@ -22,16 +22,16 @@ mod native;
 mod script;
 
 #[cfg(not(target_family = "wasm"))]
-use native::parse;
+pub(crate) use native::parse;
 #[cfg(target_family = "wasm")]
-use script::parse;
+pub(crate) use script::parse;
 
 /// How deep lists and objects may lie in each other: deeper than anything that is read here.
 const DEEPEST: u32 = 8;
 
 /// What a text of JSON says.
 #[derive(Debug)]
-enum Json {
+pub(crate) enum Json {
     Null,
     Bool(bool),
     Number(f64),
@@ -112,11 +112,11 @@ impl fmt::Display for Unread {
 impl core::error::Error for Unread {}
 
 impl Unread {
-    fn because(what: impl Into<String>) -> Self {
+    pub(crate) fn because(what: impl Into<String>) -> Self {
         Self { path: Vec::new(), what: what.into() }
     }
 
-    fn within(mut self, field: &str) -> Self {
+    pub(crate) fn within(mut self, field: &str) -> Self {
         self.path.push(field.to_owned());
         self
     }
@@ -143,6 +143,55 @@ impl de::Error for Unread {
 
     fn invalid_value(unexpected: Unexpected<'_>, expected: &dyn Expected) -> Self {
         Self::invalid_type(unexpected, expected)
+    }
+}
+
+/// What nobody has a type for.
+#[cfg(feature = "service")]
+impl Json {
+    /// The items, if it is a list.
+    pub(crate) fn list(self) -> Result<Vec<Self>, Unread> {
+        match self {
+            Self::List(items) => Ok(items),
+            other => Err(other.unfit(&"an array")),
+        }
+    }
+
+    /// Takes the field of this name.
+    pub(crate) fn take(&mut self, name: &str) -> Option<Self> {
+        let Self::Object(fields) = self else { return None };
+        let place = fields.iter().position(|(found, _)| found == name)?;
+        Some(fields.swap_remove(place).1)
+    }
+
+    /// Takes the field of this name, a text. Nothing that is needed is empty.
+    pub(crate) fn take_text(&mut self, name: &'static str) -> Result<String, Unread> {
+        match self.take(name) {
+            Some(Self::Text(text)) if !text.is_empty() => Ok(text),
+            _ => Err(Unread::because("a string is needed that is not empty").within(name)),
+        }
+    }
+
+    /// The field of this name: the last one, if there are many.
+    pub(crate) fn get(&self, name: &str) -> Option<&Self> {
+        let Self::Object(fields) = self else { return None };
+        fields.iter().rev().find(|(found, _)| found == name).map(|(_, value)| value)
+    }
+
+    pub(crate) fn text(&self) -> Option<&str> {
+        if let Self::Text(text) = self { Some(text) } else { None }
+    }
+
+    pub(crate) fn number(&self) -> Option<f64> {
+        if let Self::Number(number) = self { Some(*number) } else { None }
+    }
+
+    /// Whether it is this text, or a list that has it.
+    pub(crate) fn says(&self, text: &str) -> bool {
+        match self {
+            Self::List(items) => items.iter().any(|item| item.text() == Some(text)),
+            other => other.text() == Some(text),
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use lessor_wire::{Problem, WireReply, WireRequest};
 use serde::Serialize;
 use wasm_bindgen::prelude::*;
 
-use crate::access::Owner;
+use crate::caller::Owner;
 use crate::errand::{ASK, FORGET, HISTORY, MARK};
 use crate::json;
 use crate::problem::Kind;

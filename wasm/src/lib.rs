@@ -4,7 +4,8 @@
 //! answers. What waits is JavaScript and decides nothing (`js/`): the classes of the Durable Objects and the handler of
 //! requests. So a trap in Rust is thrown to its one caller at once, and nothing else was under way inside of it.
 //!
-//! Read in this order: `sql`, `json`, `route` (which object holds a key), `problem`, `budget`, `access`, `limits`, `table` (the records
+//! Read in this order: `sql`, `json`, `route` (which object holds a key), `problem`, `budget`, `caller`, `issuers` (whose signed tokens
+//! are taken), `signed`, `access`, `limits`, `table` (the records
 //! as rows), `leases` (what a `LeaseObject` decides), `listing`, `batch`, `front` (the HTTP API), `watchers` (what a
 //! `WatchObject` decides); for a Worker of your own `timer`, `storage` (Durable Objects as a `Storage`), `object_name` and `r2` (a
 //! bucket as a `Storage`), `schedule` (when a job is due), `campaign` (a candidate that is a Durable Object).
@@ -41,7 +42,11 @@ mod batch;
 #[cfg(feature = "service")]
 mod budget;
 #[cfg(feature = "service")]
+mod caller;
+#[cfg(feature = "service")]
 mod front;
+#[cfg(feature = "service")]
+mod issuers;
 #[cfg(feature = "service")]
 mod leases;
 #[cfg(feature = "service")]
@@ -50,6 +55,8 @@ mod limits;
 mod listing;
 #[cfg(feature = "service")]
 mod problem;
+#[cfg(feature = "service")]
+mod signed;
 #[cfg(feature = "service")]
 mod table;
 #[cfg(feature = "service")]

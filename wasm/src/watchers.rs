@@ -9,8 +9,8 @@ use lessor_wire::{Problem, WireList, WireRequest};
 use serde::{Deserialize, Serialize};
 use wasm_bindgen::prelude::*;
 
-use crate::access::{Looker, Owner, too_many};
-use crate::budget::Budget;
+use crate::budget::{Budget, Ledger};
+use crate::caller::{Looker, Owner, too_many};
 use crate::json;
 use crate::limits::{STATES, WATCHED};
 use crate::problem::Kind;
@@ -67,21 +67,14 @@ struct Failure {
     number: Option<u64>,
 }
 
-/// What a token has used.
-#[derive(Clone, Copy, Debug)]
-struct Used {
-    messages: Budget,
-    lookups: Budget,
-}
-
 /// Who watches what. The answers are for `objects.js`.
 #[wasm_bindgen]
 #[derive(Debug)]
 pub struct Watchers {
     sql: Sql,
     layout: Layout,
-    /// By the names of tokens, which are few.
-    used: RefCell<Vec<(String, Used)>>,
+    /// Messages and lookups.
+    used: RefCell<Ledger<2>>,
 }
 
 #[wasm_bindgen]
@@ -94,7 +87,7 @@ impl Watchers {
     pub fn new(sql: Sql, shards: Option<String>) -> Result<Self> {
         sql.run(TABLES, Vec::new())?;
         let layout = Layout::read(shards.as_deref()).map_err(exception)?;
-        Ok(Self { sql, layout, used: RefCell::default() })
+        Ok(Self { sql, layout, used: RefCell::new(Ledger::new()) })
     }
 
     /// How keys are spread over objects.
@@ -244,8 +237,8 @@ impl Watchers {
     /// A message that may be acted upon.
     fn understood(&self, looker: &Looker, text: &str, now_ms: f64) -> core::result::Result<Heard, Failure> {
         let failure = |number| move |problem| Failure { problem, number };
-        let spend = |used: &mut Used| used.messages.spend(1, looker.messages, now_ms);
-        self.spend(looker, spend)
+        let spend = |[messages, _]: &mut [Budget; 2]| messages.spend(1, looker.messages, now_ms);
+        self.spend(looker, now_ms, spend)
             .map_err(|wait_ms| too_many("messages", looker.messages, wait_ms))
             .map_err(failure(None))?;
         let unfit = |error| Kind::Invalid.because(format!("the message is not as it should be: {error}"));
@@ -258,19 +251,12 @@ impl Watchers {
     /// Counts so many leases that are asked for.
     fn look_up(&self, looker: &Looker, count: usize, now_ms: f64) -> core::result::Result<(), Problem> {
         let count = u32::try_from(count).unwrap_or(u32::MAX);
-        self.spend(looker, |used| used.lookups.spend(count, looker.lookups, now_ms))
+        self.spend(looker, now_ms, |[_, lookups]| lookups.spend(count, looker.lookups, now_ms))
             .map_err(|wait_ms| too_many("lookups", looker.lookups, wait_ms))
     }
 
-    fn spend<T>(&self, looker: &Looker, spend: impl FnOnce(&mut Used) -> T) -> T {
-        let mut used = self.used.borrow_mut();
-        if let Some((_, used)) = used.iter_mut().find(|(name, _)| *name == looker.name) {
-            return spend(used);
-        }
-        let mut new = Used { messages: Budget::new(), lookups: Budget::new() };
-        let spent = spend(&mut new);
-        used.push((looker.name.clone(), new));
-        spent
+    fn spend<T>(&self, looker: &Looker, now_ms: f64, spend: impl FnOnce(&mut [Budget; 2]) -> T) -> T {
+        self.used.borrow_mut().spend(&looker.name, now_ms, spend)
     }
 
     fn watch(&self, socket: &str, patterns: Patterns, looker: &Looker, now_ms: f64) -> Result<Array> {

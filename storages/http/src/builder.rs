@@ -1,15 +1,19 @@
 //! How a storage is to be made.
 
+use core::error::Error;
 use core::fmt;
 use core::net::IpAddr;
 use core::time::Duration;
+use std::sync::Arc;
 
 use http::Uri;
+use lessor::storage::{MaybeSend, MaybeSendSync};
 use lessor_kit::error::AdapterError;
 
-use crate::platform::{Http, Place};
+use crate::platform::{Boxed, Http, Place};
 use crate::service::Service;
 use crate::storage::HttpStorage;
+use crate::token::{Source, Token};
 use crate::watch::Watch;
 
 /// How an [`HttpStorage`] is to be made.
@@ -30,7 +34,7 @@ use crate::watch::Watch;
 #[must_use = "a builder does nothing until it makes a storage"]
 pub struct HttpBuilder {
     url: String,
-    token: Option<String>,
+    token: Option<Source>,
     timeout: Duration,
     connections: usize,
     wakeups: bool,
@@ -45,7 +49,60 @@ impl HttpBuilder {
     ///
     /// There is no default.
     pub fn token(self, token: impl Into<String>) -> Self {
-        Self { token: Some(token.into()), ..self }
+        Self { token: Some(Source::Fixed(token.into())), ..self }
+    }
+
+    /// Tokens that are had from this closure: for those that end by themselves, and those that somebody changes.
+    ///
+    /// It is called for the first request, whenever the service refuses the last token (401), and for each socket; never twice at a
+    /// time, and for as long as the [timeout](Self::timeout) at most. So let it answer with the token of the moment, which may be one that it
+    /// has kept. What is refused with one token is asked once more with the next; an error is one of the request that wants the
+    /// token, and passes. For a token that is [`token`](Self::token) the last call of the two counts.
+    ///
+    /// ```
+    /// use lessor_http::HttpStorage;
+    ///
+    /// let storage = HttpStorage::builder("https://leases.example.com")
+    ///     .token_from(async || std::env::var("LESSOR_TOKEN"))
+    ///     .build()?;
+    /// # let _ = storage;
+    /// # Ok::<(), lessor_http::AdapterError>(())
+    /// ```
+    pub fn token_from<F, T, E>(self, source: F) -> Self
+    where
+        F: Fn() -> T + MaybeSendSync + 'static,
+        T: Future<Output = Result<String, E>> + MaybeSend + 'static,
+        E: Into<Box<dyn Error + Send + Sync>>,
+    {
+        let ask = move || -> Boxed<_> {
+            let asked = source();
+            Box::pin(async move { asked.await.map_err(Into::into) })
+        };
+        Self { token: Some(Source::Asked(Arc::new(ask))), ..self }
+    }
+
+    /// The token in this file, which somebody changes: a token of a service account that Kubernetes projects, say. It is read when
+    /// [`token_from`](Self::token_from) would ask; spaces and line feeds around it do not matter. There is none on WebAssembly.
+    ///
+    /// ```no_run
+    /// use lessor_http::HttpStorage;
+    ///
+    /// let storage = HttpStorage::builder("https://leases.example.com")
+    ///     .token_file("/var/run/secrets/lessor/token")
+    ///     .build()?;
+    /// # let _ = storage;
+    /// # Ok::<(), lessor_http::AdapterError>(())
+    /// ```
+    #[cfg(not(all(target_family = "wasm", target_os = "unknown")))]
+    pub fn token_file(self, path: impl Into<std::path::PathBuf>) -> Self {
+        let path: Arc<std::path::Path> = path.into().into();
+        self.token_from(move || {
+            let path = path.clone();
+            blocking::unblock(move || match std::fs::read_to_string(&path) {
+                Ok(text) => Ok(text.trim().to_owned()),
+                Err(error) => Err(format!("{}: {error}", path.display())),
+            })
+        })
     }
 
     /// How long a request may take, connecting included. Default 30 s; has to be more than zero.
@@ -80,15 +137,15 @@ impl HttpBuilder {
     pub fn build(self) -> Result<HttpStorage, AdapterError> {
         let url = self.url.trim_end_matches('/');
         let (uri, local) = checked(url)?;
-        let token = self.token.ok_or(AdapterError::missing("token"))?;
-        if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err(AdapterError::invalid_secret("token", "one or more visible ASCII characters without spaces"));
-        }
+        let source = self.token.ok_or(AdapterError::missing("token"))?;
         if self.timeout.is_zero() {
             return Err(AdapterError::invalid("timeout", "0 s", "more than zero"));
         }
-        let place = if self.wakeups { Place::new(&uri, &token, self.timeout) } else { None };
-        let service = Service(Http::new(&uri, local, &token, self.timeout));
+        let token = Token::new(source, self.timeout)?;
+        #[cfg_attr(target_family = "wasm", expect(clippy::arc_with_non_send_sync, reason = "there is one thread"))]
+        let token = Arc::new(token);
+        let place = if self.wakeups { Place::new(&uri, token.clone(), self.timeout) } else { None };
+        let service = Service { http: Http::new(&uri, local, self.timeout), token };
         Ok(HttpStorage::of(url, service, self.connections, place.map(Watch::new)))
     }
 }
@@ -165,7 +222,7 @@ mod tests {
             (builder.clone(), "token is missing"),
             (builder.clone().token(""), "token is not allowed: one or more visible ASCII characters without spaces"),
             (builder.clone().token("s 3"), "token is not allowed: one or more visible ASCII characters without spaces"),
-            (builder.token("t").timeout(Duration::ZERO), "timeout \"0 s\" is not allowed: more than zero"),
+            (builder.clone().token("t").timeout(Duration::ZERO), "timeout \"0 s\" is not allowed: more than zero"),
         ] {
             assert_eq!(builder.build().unwrap_err().to_string(), says);
         }

@@ -19,6 +19,9 @@ pub(crate) use fetch::Http;
 pub(crate) use place::Place;
 pub(crate) use socket::{Socket, connect};
 
+/// A future of the one thread.
+pub(crate) type Boxed<T> = futures::future::LocalBoxFuture<'static, T>;
+
 pub(crate) type Text = String;
 pub(crate) type Sleep = <JsTimer as Timer>::Sleep;
 

@@ -25,6 +25,11 @@
 //! service, which says what it answered, and a certificate that is not trusted (`WrongSetup`). Any other error of the
 //! connection is inside as it came.
 //!
+//! # Tokens
+//! A [token](HttpBuilder::token) that stays as it is, or one that is had [from a closure](HttpBuilder::token_from) or, natively, from a file: at first,
+//! for each socket, and once more when the service refuses the last one (401). The request is repeated then, so a leader keeps its term
+//! while its tokens come and go. It may be a signed one, which ends by itself: the service's socket ends with it, and is replaced.
+//!
 //! # Threads and connections
 //! Operations of all candidates over a storage and its clones wait in one line, and what waits together travels together:
 //! up to 256 operations in a request, two requests at a time ([more](HttpBuilder::connections) if you like). The
@@ -56,7 +61,7 @@
 //!
 //! # Reading the source
 //! `answer` (what an answer over HTTP means), `native` or `js` (what is needed of an operating system or of JavaScript; `platform` is the one
-//! that is there), `service` (one request), `parts` (splits a flight into requests that the service takes), `remote` (the service, as the lane
+//! that is there), `token` (which may change), `service` (one request), `parts` (splits a flight into requests that the service takes), `remote` (the service, as the lane
 //! knows it), `watch` (the socket), `storage`, `builder`.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 // A library does not panic.
@@ -72,6 +77,7 @@ mod parts;
 mod remote;
 mod service;
 mod storage;
+mod token;
 mod watch;
 
 #[cfg(all(target_family = "wasm", target_os = "unknown"))]

@@ -24,6 +24,9 @@ pub(crate) use socket::{Socket, Text};
 /// Who asks, for the service's log.
 const USER_AGENT: &str = concat!("lessor-http/", env!("CARGO_PKG_VERSION"));
 
+/// A future that may cross threads.
+pub(crate) type Boxed<T> = futures::future::BoxFuture<'static, T>;
+
 pub(crate) type Sleep = Timer;
 
 pub(crate) fn sleep(duration: Duration) -> Sleep {

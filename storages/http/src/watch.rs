@@ -41,6 +41,7 @@ impl Watch {
     }
 
     fn with(place: Place, rhythm: Rhythm) -> Self {
+        #[cfg_attr(target_family = "wasm", expect(clippy::arc_with_non_send_sync, reason = "there is one thread"))]
         Self(Arc::new(Shared { place, rhythm, subscribers: Subscribers::new(), task: Mutex::new(None) }))
     }
 

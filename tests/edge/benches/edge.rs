@@ -1,6 +1,6 @@
 //! The Worker beside a plain JavaScript one that does the same: medians of interleaved runs, as ratios.
 //!
-//! `tests/run bench` runs it. State is kept in memory, so that the disk is not what is measured.
+//! `tests/run bench` runs it; with `tokens` only what it costs to know who asks. State is kept in memory, so that the disk is not what is measured.
 #![allow(clippy::disallowed_methods, reason = "what is measured is time")]
 
 use std::fmt::Write as _;
@@ -11,6 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use lessor_edge_tests::{CANDIDATE, READER, REFERENCE, SERVICE, Setting, Worker, Workerd};
+use serde_json::json;
 use tungstenite::client::IntoClientRequest;
 use tungstenite::{Message, WebSocket};
 
@@ -19,10 +20,15 @@ const CONNECTIONS: usize = 8;
 const WARM_UP: Duration = Duration::from_secs(2);
 const MEASURED: Duration = Duration::from_secs(3);
 
+#[path = "../tests/tokens/issuer.rs"]
+#[allow(dead_code, reason = "tests need more of it")]
+mod issuer;
+
 /// A connection that is kept, with one request that is sent again and again.
 struct Client {
     stream: TcpStream,
-    request: Vec<u8>,
+    /// What stands before the token, and after it.
+    request: [String; 2],
     answer: Vec<u8>,
 }
 
@@ -32,15 +38,18 @@ impl Client {
         let stream = TcpStream::connect(&address).expect("it listens");
         stream.set_nodelay(true).expect("a socket");
         let length = body.len();
-        let request = format!(
-            "POST {path} HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {CANDIDATE}\r\n\
-             Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
-        );
-        Self { stream, request: request.into_bytes(), answer: vec![0; 4096] }
+        let head = format!("POST {path} HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer ");
+        let rest = format!("\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}");
+        Self { stream, request: [head, rest], answer: vec![0; 4096] }
     }
 
     fn call(&mut self, says: &str) {
-        self.stream.write_all(&self.request).expect("it is sent");
+        self.call_with(CANDIDATE, says);
+    }
+
+    fn call_with(&mut self, token: &str, says: &str) {
+        let [head, rest] = &self.request;
+        self.stream.write_all(format!("{head}{token}{rest}").as_bytes()).expect("it is sent");
         let mut filled = 0;
         loop {
             let count = self.stream.read(&mut self.answer[filled..]).expect("an answer");
@@ -61,9 +70,9 @@ impl Client {
 
 const CLAIM: &str = "{\"id\": \"a\", \"session\": \"000102030405060708090a0b0c0d0e0f\", \"ttl_ms\": 3600000}";
 
-/// Renewals a second, and µs of the server's CPU for each.
-fn renewals(worker: Worker) -> (f64, f64) {
-    let workerd = Workerd::start(&Setting::of(worker));
+/// Renewals a second, and µs of the server's CPU for each, with tokens that this gives.
+fn renewals(setting: &Setting, token: impl Fn() -> String + Sync) -> (f64, f64) {
+    let workerd = Workerd::start(setting);
     Client::new(&workerd, "/v1/keys/k/acquire", CLAIM).call("granted");
     let renewal = CLAIM.replace('}', ", \"term\": 1}");
     let (counted, over) = (AtomicU64::new(0), AtomicBool::new(false));
@@ -72,7 +81,7 @@ fn renewals(worker: Worker) -> (f64, f64) {
             scope.spawn(|| {
                 let mut client = Client::new(&workerd, "/v1/keys/k/renew", &renewal);
                 while !over.load(Ordering::Relaxed) {
-                    client.call("extended");
+                    client.call_with(&token(), "extended");
                     counted.fetch_add(1, Ordering::Relaxed);
                 }
             });
@@ -83,6 +92,40 @@ fn renewals(worker: Worker) -> (f64, f64) {
         let (took, count, cpu) = (began.elapsed(), counted.load(Ordering::Relaxed) - count, workerd.cpu() - cpu);
         over.store(true, Ordering::Relaxed);
         (count as f64 / took.as_secs_f64(), cpu.as_secs_f64() * 1e6 / count as f64)
+    })
+}
+
+/// By what a renewal is asked for: its name, and signed tokens, of which each has its turn. Without one it is a secret.
+fn kinds() -> [(&'static str, Vec<String>); 4] {
+    let [rsa, ec, _] = issuer::pairs();
+    let signed = |pair: &issuer::Pair, count| -> Vec<String> {
+        let ends = issuer::now_s() + 3_600.0;
+        let token =
+            |number| pair.sign(pair.alg(), &json!({"iss": "i", "aud": "a", "sub": "s", "exp": ends, "jti": number}));
+        (0..count).map(token).collect()
+    };
+    [
+        ("a secret", Vec::new()),
+        ("a signed token that is known", signed(ec, 1)),
+        // More than are known at a time.
+        ("a new one each time, ES256", signed(ec, 12_000)),
+        ("a new one each time, RS256", signed(rsa, 12_000)),
+    ]
+}
+
+/// Renewals a second, and µs of the server's CPU for each, by these tokens.
+fn renewals_by(tokens: &[String]) -> (f64, f64) {
+    let keys: Vec<_> = issuer::pairs().iter().map(|pair| pair.public(pair.alg())).collect();
+    let limits = json!({"requests": u32::MAX});
+    let subjects = json!([{"subject": "*", "role": "candidate", "name": "n", "limits": limits}]);
+    let issuers = json!([{"issuer": "i", "audience": "a", "jwks": {"keys": keys}, "subjects": subjects}]);
+    let mut setting = Setting::default();
+    setting.vars.push(("LESSOR_ISSUERS", issuers.to_string()));
+    setting.tokens = Some(json!([{"token": CANDIDATE, "role": "candidate", "limits": limits}]).to_string());
+    let next = AtomicU64::new(0);
+    renewals(&setting, || {
+        let number = next.fetch_add(1, Ordering::Relaxed) as usize % tokens.len().max(1);
+        tokens.get(number).map_or_else(|| CANDIDATE.to_owned(), Clone::clone)
     })
 }
 
@@ -132,11 +175,15 @@ fn main() {
     if !std::env::args().any(|arg| arg == "--bench") {
         return;
     }
+    if std::env::args().any(|arg| arg == "tokens") {
+        println!("{}", tokens());
+        return;
+    }
     let mut rows = [(); 2].map(|()| (Vec::new(), Vec::new(), Vec::new()));
     let mut notices = Vec::new();
     for _ in 0..RUNS {
         for (worker, (rates, cpus, starts)) in [SERVICE, REFERENCE].into_iter().zip(&mut rows) {
-            let (rate, cpu) = renewals(worker);
+            let (rate, cpu) = renewals(&Setting::of(worker), || CANDIDATE.to_owned());
             rates.push(rate);
             cpus.push(cpu);
             starts.push(first_answer(worker));
@@ -152,4 +199,25 @@ fn main() {
     }
     let _ = writeln!(table, "| release to a watcher's notice, ms | {:.1} | | |", median(notices));
     println!("{table}");
+
+    println!("{}", tokens());
+}
+
+/// What it costs to know who asks.
+fn tokens() -> String {
+    let kinds = kinds();
+    let mut rows = [(); 4].map(|()| (Vec::new(), Vec::new()));
+    for _ in 0..RUNS {
+        for ((_, tokens), (rates, cpus)) in kinds.iter().zip(&mut rows) {
+            let (rate, cpu) = renewals_by(tokens);
+            rates.push(rate);
+            cpus.push(cpu);
+        }
+    }
+    let mut table = String::from("| a renewal with | a second | CPU, µs | ratio |\n|---|---|---|---|\n");
+    let rows = rows.map(|(rates, cpus)| (median(rates), median(cpus)));
+    for ((name, _), (rate, cpu)) in kinds.iter().zip(rows) {
+        let _ = writeln!(table, "| {name} | {rate:.0} | {cpu:.0} | {:.2} |", cpu / rows[0].1);
+    }
+    table
 }

@@ -74,6 +74,46 @@ export async function checks({ HttpStorage }, url, token) {
   }
 }
 
+/** Leads until so many tokens were asked for, each from this address and good for a moment; another one follows, and leads next. */
+export async function outlivesTokens({ Candidate, HttpStorage }, url, tokens, key, count) {
+  const asked = { one: 0, two: 0 };
+  const candidate = (id) => {
+    const token = async () => {
+      asked[id]++;
+      return (await fetch(tokens)).text();
+    };
+    return new Candidate(new HttpStorage(url, { token }), { key, id, ttlMs: 4_000 });
+  };
+  const one = candidate("one");
+  const leadership = await one.elected();
+  const two = candidate("two");
+  while (asked.one < Number(count) || asked.two < Number(count) / 2) {
+    await new Promise((go) => setTimeout(go, 100));
+    expect("it leads", [leadership.isValid(), one.leadership().term], [true, leadership.term]);
+  }
+  await one.shutdown();
+  const { term } = await two.elected();
+  expect("the next term", term, leadership.term + 1);
+  await two.shutdown();
+  return asked;
+}
+
+/** What goes wrong with tokens that are asked for. */
+export async function failingTokens({ HttpStorage }, url) {
+  const check = (token, more) => new HttpStorage(url, { token, wakeups: false, ...more }).check();
+  const failing = () => {
+    throw new Error("the vault is sealed");
+  };
+  await fails("a source that fails", "StorageError", "there is no token: the vault is sealed", () => check(failing));
+  await fails("no token", "StorageError", "there is no token: token is not allowed", () => check(() => "a b"));
+  await fails("nothing", "StorageError", "there is no token: token is not allowed", () => check(() => ""));
+  await fails("silence", "StorageError", "there is no token: no answer within 50 ms", () => check(() => new Promise(() => {}), { timeoutMs: 50 }));
+  let asked = 0;
+  await fails("tokens that are refused", "StorageError", "unauthenticated (401)", () => check(() => `nobodys-${asked++}`));
+  expect("once more, and no more", asked, 2);
+  return "all of them";
+}
+
 /** Only a wake-up lets another lead before that. */
 const PATIENT = { ttlMs: 30_000, retryIntervalMs: 30_000 };
 

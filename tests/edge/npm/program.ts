@@ -6,6 +6,8 @@ import type { CustomStorage, Event, InvalidSettings, Lease, Leadership, Request,
 const settings: Settings = { key: "k", ttlMs: 15_000, slots: 2 };
 const storages: (Storage | CustomStorage)[] = [
   new HttpStorage(new URL("https://leases.example.com"), { token: "t", timeoutMs: 1000, wakeups: false }),
+  new HttpStorage("https://leases.example.com", { token: async () => "t" }),
+  new HttpStorage("https://leases.example.com", { token: () => "t" }),
   new MemoryStorage(),
   new BrowserStorage(),
 ];

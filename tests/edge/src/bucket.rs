@@ -81,7 +81,7 @@ const config :Workerd.Config = (
             credentials = Value::from(credentials),
         );
         let files = miniflares.iter().map(String::as_str).chain([gate]);
-        Self(Workerd::run(files, &config))
+        Self(Workerd::run(files, &config, &[]))
     }
 
     /// Where it is, for a [`Setting`](crate::Setting).

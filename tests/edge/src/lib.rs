@@ -55,9 +55,11 @@ pub struct Worker {
 pub const SERVICE: Worker = Worker {
     modules: &[
         "wasm/worker.js",
+        "wasm/js/body.js",
         "wasm/js/objects.js",
         "wasm/js/restarting.js",
         "wasm/js/service.js",
+        "wasm/js/tokens.js",
         "wasm/page.html",
         "wasm/build/module.js",
         "wasm/build/module_bg.wasm",
@@ -74,8 +76,10 @@ pub const TESTS: Worker = Worker {
     modules: &[
         "tests/edge/worker/worker.js",
         "tests/edge/worker/planted.js",
+        "wasm/js/body.js",
         "wasm/js/objects.js",
         "wasm/js/service.js",
+        "wasm/js/tokens.js",
         "tests/edge/worker/build/index.js",
         "tests/edge/worker/build/index_bg.wasm",
     ],
@@ -89,10 +93,12 @@ pub const FAULTY: Worker = Worker {
         "tests/edge/worker/own/worker.js",
         "tests/edge/worker/own/candidate.js",
         "tests/edge/worker/planted.js",
+        "wasm/js/body.js",
         "wasm/js/campaign.js",
         "wasm/js/objects.js",
         "wasm/js/restarting.js",
         "wasm/js/service.js",
+        "wasm/js/tokens.js",
         "tests/edge/worker/own/build/module.js",
         "tests/edge/worker/own/build/module_bg.wasm",
     ],
@@ -150,6 +156,8 @@ pub struct Setting {
     pub vars: Vec<(&'static str, String)>,
     /// The port of its [`Bucket`], if it has one: the binding `BUCKET`.
     pub bucket: Option<u16>,
+    /// What stands in its modules, and what stands there instead: for what would take a day.
+    pub changed: Vec<(&'static str, &'static str)>,
 }
 
 impl Default for Setting {
@@ -174,6 +182,7 @@ impl Setting {
             tokens: Some(format!("[{tokens}]")),
             vars: vec![("LESSOR_TOKENS_NEXT", next), ("LESSOR_MIN_TTL_MS", "100".into())],
             bucket: None,
+            changed: Vec::new(),
         }
     }
 
@@ -243,21 +252,31 @@ pub struct Workerd {
 impl Workerd {
     /// Starts one, with nothing in its storage.
     pub fn start(setting: &Setting) -> Self {
-        Self::run(setting.worker.modules.iter().copied(), &setting.config())
+        Self::run(setting.worker.modules.iter().copied(), &setting.config(), &setting.changed)
     }
 
-    /// Starts one with these files of the project.
-    fn run<'a>(files: impl IntoIterator<Item = &'a str>, config: &str) -> Self {
+    /// Starts one with these files of the project, changed so.
+    fn run<'a>(
+        files: impl IntoIterator<Item = &'a str> + Clone,
+        config: &str,
+        changed: &[(&'static str, &'static str)],
+    ) -> Self {
         // In memory where there is such a place: it is not the disk that is tested.
         let memory = Path::new("/dev/shm");
         let parent = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
         let folder = tempfile::tempdir_in(parent).expect("a temporary folder can be made");
         fs::create_dir(folder.path().join("state")).expect("a folder can be made");
-        for name in files {
+        for name in files.clone() {
             let copy = folder.path().join(name);
             fs::create_dir_all(copy.parent().expect("it is in a folder")).expect("a folder can be made");
             fs::copy(root().join(name), copy)
                 .unwrap_or_else(|error| panic!("{name}: {error}; `tests/run edge` builds it"));
+        }
+        for (before, after) in changed {
+            let has = |name: &&str| name.ends_with(".js") && read(folder.path(), name).contains(before);
+            let name = files.clone().into_iter().find(has).unwrap_or_else(|| panic!("nowhere: {before}"));
+            let text = read(folder.path(), name).replace(before, after);
+            fs::write(folder.path().join(name), text).expect("it can be changed");
         }
         fs::write(folder.path().join("config.capnp"), config).expect("the configuration can be written");
         let (child, port) = spawn(folder.path(), 0);
@@ -386,6 +405,10 @@ impl fmt::Debug for Workerd {
 /// The folder of the project.
 pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).expect("it lies deep").to_owned()
+}
+
+fn read(folder: &Path, name: &str) -> String {
+    fs::read_to_string(folder.join(name)).expect("it was copied")
 }
 
 /// The program itself, not the script around it: what is killed has to be the server.

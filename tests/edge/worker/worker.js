@@ -45,6 +45,6 @@ export default {
     if (path === "/v1-elsewhere") return elsewhere(env);
     if (!path.startsWith("/v1")) return new rusts(ctx, env).fetch(request);
     const getByName = (name) => (name === "key/fault/overload" ? { run: overloaded } : env.LEASES.getByName(name));
-    return leases.fetch(request, { ...env, LEASES: { getByName } });
+    return leases.fetch(request, { ...env, LEASES: { getByName } }, ctx);
   },
 };

@@ -2,6 +2,7 @@
 
 import { failed, invalid } from "./errors.js";
 import { Storage } from "./storage.js";
+import { Token } from "./token.js";
 import { Watch } from "./watch.js";
 import { problem, whole } from "./wire.js";
 
@@ -32,7 +33,7 @@ function place(given) {
 
 export class HttpStorage extends Storage {
   #url;
-  #authorization;
+  #token;
   #timeoutMs;
   #waiting = [];
   #flights = 0;
@@ -42,13 +43,11 @@ export class HttpStorage extends Storage {
     const [name] = Object.keys(unknown);
     if (name !== undefined) throw invalid(`unknown field \`${name}\`, expected one of \`token\`, \`timeoutMs\`, \`wakeups\``);
     this.#url = place(url);
-    if (token === undefined) throw invalid("token is missing");
-    if (!/^[!-~]+$/.test(token)) throw invalid("token is not allowed: one or more visible ASCII characters without spaces");
     whole({ timeoutMs }, "timeoutMs", true, 1, 2 ** 31 - 1);
-    this.#authorization = `Bearer ${token}`;
+    this.#token = new Token(token, timeoutMs);
     this.#timeoutMs = timeoutMs;
     if (wakeups && globalThis.WebSocket) {
-      const watch = new Watch(`${this.#url.replace(/^http/, "ws")}/v1/watch`, token, timeoutMs);
+      const watch = new Watch(`${this.#url.replace(/^http/, "ws")}/v1/watch`, this.#token, timeoutMs);
       this.subscribe = (key, wake) => watch.subscribe(key, wake);
       this.tellsAll = true;
     }
@@ -125,9 +124,16 @@ export class HttpStorage extends Storage {
     }
   }
 
-  /** Sends a body there, or asks for what is there: what is answered, if that fits. */
-  async #ask(path, body, fits, signal, once = false) {
-    const headers = { authorization: this.#authorization };
+  /** Sends a body there, or asks for what is there: what is answered, if that fits. Once more with another token, if there is one. */
+  async #ask(path, body, fits, signal, once) {
+    const token = await this.#token.get();
+    const answer = await this.#send(token, path, body, signal, once);
+    const other = answer[0].status === 401 ? await this.#token.get(token) : token;
+    return told(other === token ? answer : await this.#send(other, path, body, signal, once), fits);
+  }
+
+  async #send(token, path, body, signal, once) {
+    const headers = { authorization: `Bearer ${token}` };
     if (body !== undefined) headers["content-type"] = "application/json";
     const controller = new AbortController();
     const end = () => controller.abort();
@@ -137,6 +143,8 @@ export class HttpStorage extends Storage {
       end();
     }, this.#timeoutMs);
     signal?.addEventListener("abort", end, { once: true });
+    // While the token was waited for.
+    if (signal?.aborted) end();
     // Nothing else: Workers refuse options that they do not know.
     const options = { method: body === undefined ? "GET" : "POST", headers, body, redirect: "manual", signal: controller.signal };
     const send = async () => {
@@ -146,7 +154,7 @@ export class HttpStorage extends Storage {
     try {
       // The connection was closed while it was idle, perhaps.
       const again = (error) => (once || controller.signal.aborted ? Promise.reject(error) : send());
-      return told(await send().catch(again), fits);
+      return await send().catch(again);
     } catch (error) {
       if (late) throw failed({ message: `no answer within ${this.#timeoutMs} ms` });
       throw unsent(error);

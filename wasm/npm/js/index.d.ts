@@ -237,11 +237,12 @@ export abstract class Storage {
 export class HttpStorage extends Storage {
   /**
    * @param url `https`, or `http` on this machine
-   * @param settings `timeoutMs` of a request, default 30 s; `wakeups`, default true: over one WebSocket, where there are any (Node has them since
+   * @param settings `token`: or a function that gives the token of the moment, which may be one that it has kept: it is asked for the first request,
+   *   whenever the service refuses the last token, and for each socket. `timeoutMs` of a request, default 30 s; `wakeups`, default true: over one WebSocket, where there are any (Node has them since
    *   version 22)
    * @throws InvalidSettings
    */
-  constructor(url: string | URL, settings: { token: string; timeoutMs?: number; wakeups?: boolean });
+  constructor(url: string | URL, settings: { token: string | (() => string | Promise<string>); timeoutMs?: number; wakeups?: boolean });
 }
 
 /** Leases in memory, of this module alone: for tests. */

@@ -16,7 +16,7 @@ const escaped = (token) => token.replace(/[^A-Za-z0-9\-._~]/g, (letter) => `%${l
 
 export class Watch {
   #url;
-  #protocols;
+  #token;
   #timeoutMs;
   #subscribers = new Subscribers();
   /** Who has which key, as it was told last, on whichever socket. */
@@ -35,13 +35,13 @@ export class Watch {
 
   constructor(url, token, timeoutMs) {
     this.#url = url;
-    this.#protocols = ["lessor.v1", `lessor.bearer.${escaped(token)}`];
+    this.#token = token;
     this.#timeoutMs = timeoutMs;
   }
 
   subscribe(key, wake) {
     const end = this.#subscribers.subscribe(key, wake);
-    if (this.#socket === undefined && this.#timer === undefined) this.#connect();
+    if (this.#socket === undefined && this.#timer === undefined) void this.#connect();
     else this.#say();
     return () => {
       end();
@@ -61,7 +61,17 @@ export class Watch {
     socket?.close();
   }
 
-  #connect() {
+  async #connect() {
+    // None other is made meanwhile.
+    this.#later(this.#timeoutMs, () => this.#again());
+    const timer = this.#timer;
+    let token;
+    try {
+      token = await this.#token.newest();
+    } catch {
+      if (timer === this.#timer) this.#again();
+    }
+    if (timer !== this.#timer) return;
     this.#known.clear();
     this.#parts = [];
     this.#asked = undefined;
@@ -69,7 +79,7 @@ export class Watch {
     this.#heard = performance.now();
     let socket;
     try {
-      socket = new WebSocket(this.#url, this.#protocols);
+      socket = new WebSocket(this.#url, ["lessor.v1", `lessor.bearer.${escaped(token)}`]);
     } catch {
       return this.#again();
     }
@@ -82,7 +92,6 @@ export class Watch {
     });
     on("message", ({ data }) => this.#hear(data));
     on("close", () => this.#again());
-    this.#later(this.#timeoutMs, () => this.#again());
   }
 
   #later(ms, act) {

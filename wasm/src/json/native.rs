@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{DEEPEST, Json, Unread};
 
-pub(super) fn parse(text: &str) -> Result<Json, Unread> {
+pub(crate) fn parse(text: &str) -> Result<Json, Unread> {
     of(serde_json::from_str(text).map_err(|_| Unread::because("it is no JSON"))?, DEEPEST)
 }
 

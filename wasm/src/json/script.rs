@@ -5,7 +5,7 @@ use wasm_bindgen::{JsCast, JsValue};
 
 use super::{DEEPEST, Json, Unread};
 
-pub(super) fn parse(text: &str) -> Result<Json, Unread> {
+pub(crate) fn parse(text: &str) -> Result<Json, Unread> {
     // The exception may repeat what it was given, and that may be a secret.
     let value = JSON::parse(text).map_err(|_| Unread::because("it is no JSON"))?;
     of(value, DEEPEST)

@@ -12,13 +12,12 @@ use wasm_bindgen_futures::JsFuture;
 use super::global::{AbortController, Chunk, Response, fetch, object, origin, said};
 use super::sleep;
 use crate::answer::{Answer, Failed, LONGEST, no_service};
+use crate::token::Authorization;
 
-/// Where the service is, and how it knows that it may serve.
+/// Where the service is.
 pub(crate) struct Http {
     /// Without a slash at its end.
     url: String,
-    /// The whole header: a secret.
-    authorization: String,
     timeout: Duration,
 }
 
@@ -33,24 +32,29 @@ impl Drop for Abort {
 
 impl Http {
     /// The service at this URL, which was checked.
-    pub(crate) fn new(url: &Uri, _local: bool, token: &str, timeout: Duration) -> Self {
+    pub(crate) fn new(url: &Uri, _local: bool, timeout: Duration) -> Self {
         let url = url.to_string().trim_end_matches('/').to_owned();
-        Self { url, authorization: format!("Bearer {token}"), timeout }
+        Self { url, timeout }
     }
 
     /// Sends a body of JSON there; or asks for what is there.
-    pub(crate) async fn send(&self, path: &'static str, body: Option<String>) -> Result<Answer, Failed> {
-        let asked = Box::pin(self.ask(path, body));
+    pub(crate) async fn send(
+        &self,
+        path: &'static str,
+        authorization: Authorization,
+        body: Option<String>,
+    ) -> Result<Answer, Failed> {
+        let asked = Box::pin(self.ask(path, &authorization, body));
         match select(asked, sleep(self.timeout)).await {
             Either::Left((answered, _)) => answered,
             Either::Right(_) => Err(Failed::Other(StorageError::timed_out(self.timeout))),
         }
     }
 
-    async fn ask(&self, path: &str, body: Option<String>) -> Result<Answer, Failed> {
+    async fn ask(&self, path: &str, authorization: &str, body: Option<String>) -> Result<Answer, Failed> {
         let abort = Abort(AbortController::new());
         let url = format!("{}{path}", self.url);
-        let authorization = ("authorization", JsValue::from(&self.authorization));
+        let authorization = ("authorization", JsValue::from(authorization));
         // Nothing else: Workers refuse options that they do not know.
         let ways = [("redirect", "manual".into()), ("signal", abort.0.signal())];
         let options = match body {

@@ -1,31 +1,33 @@
 //! Where the service's socket is.
 
 use core::time::Duration;
+use std::sync::Arc;
 
 use http::Uri;
 
 use super::global::has_sockets;
+use crate::token::Token;
 
 /// Where to connect to.
 pub(crate) struct Place {
     pub(super) url: String,
-    /// The name of a sub-protocol that has the token in it: a socket of JavaScript sends no headers.
-    pub(super) secret: String,
+    pub(super) token: Arc<Token>,
     /// How long the making of a connection may take, and a message.
     pub(crate) timeout: Duration,
 }
 
 impl Place {
     /// The service at this URL, which was checked. `None` where there are no sockets.
-    pub(crate) fn new(url: &Uri, token: &str, timeout: Duration) -> Option<Self> {
+    pub(crate) fn new(url: &Uri, token: Arc<Token>, timeout: Duration) -> Option<Self> {
         let scheme = if url.scheme_str() == Some("http") { "ws" } else { "wss" };
         let (authority, path) = (url.authority()?, url.path().trim_end_matches('/'));
-        has_sockets().then(|| Self {
-            url: format!("{scheme}://{authority}{path}/v1/watch"),
-            secret: format!("lessor.bearer.{}", escaped(token)),
-            timeout,
-        })
+        has_sockets().then(|| Self { url: format!("{scheme}://{authority}{path}/v1/watch"), token, timeout })
     }
+}
+
+/// The name of a sub-protocol that has the token in it: a socket of JavaScript sends no headers.
+pub(super) fn protocol(authorization: &str) -> String {
+    format!("lessor.bearer.{}", escaped(authorization.trim_start_matches("Bearer ")))
 }
 
 /// With nothing but what the name of a sub-protocol may have, percent-encoded.

@@ -10,7 +10,7 @@ use js_sys::{Array, Reflect};
 use wasm_bindgen::prelude::*;
 
 use super::global::WebSocket;
-use super::place::Place;
+use super::place::{Place, protocol};
 use super::sleep;
 use crate::watch::{Heard, Trouble};
 
@@ -33,7 +33,8 @@ enum Event {
 
 /// A new connection.
 pub(crate) async fn connect(place: &Place) -> Result<Socket, Trouble> {
-    let protocols = Array::of2(&"lessor.v1".into(), &place.secret.as_str().into());
+    let authorization = place.token.newest().await.map_err(|_| Trouble::Passing)?;
+    let protocols = Array::of2(&"lessor.v1".into(), &protocol(&authorization).into());
     // What is no URL for a socket will be none the next time.
     let socket = WebSocket::open(&place.url, &protocols).map_err(|_| Trouble::Lasting)?;
     let mut socket = Socket::of(socket);

@@ -36,7 +36,8 @@ async fn open(place: &Place) -> Result<Socket, Trouble> {
             Box::new(tls.connect(name, stream).await?)
         }
     };
-    let early = ask(place, &mut stream).await?;
+    let authorization = place.token.newest().await.map_err(|_| Trouble::Passing)?;
+    let early = ask(place, &authorization, &mut stream).await?;
     let config = WebSocketConfig::default()
         .read_buffer_size(8 * 1024)
         .write_buffer_size(0)
@@ -66,11 +67,15 @@ async fn dial(place: &Place) -> io::Result<Async<TcpStream>> {
 }
 
 /// Asks for a WebSocket: what of it came together with the answer.
-async fn ask(place: &Place, stream: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> Result<Vec<u8>, Trouble> {
+async fn ask(
+    place: &Place,
+    authorization: &str,
+    stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
+) -> Result<Vec<u8>, Trouble> {
     let mut nonce = [0; 16];
     getrandom::fill(&mut nonce).map_err(|_| Trouble::Passing)?;
     let key = upgrade::key(nonce);
-    stream.write_all(upgrade::request(place, &key).as_bytes()).await?;
+    stream.write_all(upgrade::request(place, authorization, &key).as_bytes()).await?;
     stream.flush().await?;
     let mut read = Vec::new();
     let mut part = [0; 2048];

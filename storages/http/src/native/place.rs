@@ -9,6 +9,8 @@ use futures_rustls::rustls::{ClientConfig, RootCertStore};
 use http::Uri;
 use webpki_roots::TLS_SERVER_ROOTS;
 
+use crate::token::Token;
+
 /// Where to connect to.
 pub(crate) struct Place {
     /// An IPv6 address stands here without its brackets.
@@ -17,8 +19,7 @@ pub(crate) struct Place {
     /// As it stands in the URL.
     pub(super) authority: String,
     pub(super) path: String,
-    /// The whole header: a secret.
-    pub(super) authorization: String,
+    pub(super) token: Arc<Token>,
     /// `None`: without TLS, on the machine itself.
     pub(crate) tls: Option<TlsConnector>,
     /// How long the making of a connection may take, and a message.
@@ -27,14 +28,14 @@ pub(crate) struct Place {
 
 impl Place {
     /// The service at this URL, which was checked. `None` if a TLS library that the program brought cannot be used.
-    pub(crate) fn new(url: &Uri, token: &str, timeout: Duration) -> Option<Self> {
+    pub(crate) fn new(url: &Uri, token: Arc<Token>, timeout: Duration) -> Option<Self> {
         let secure = url.scheme_str() != Some("http");
         Some(Self {
             host: url.host()?.trim_start_matches('[').trim_end_matches(']').to_string(),
             port: url.port_u16().unwrap_or(if secure { 443 } else { 80 }),
             authority: url.authority()?.to_string(),
             path: format!("{}/v1/watch", url.path().trim_end_matches('/')),
-            authorization: format!("Bearer {token}"),
+            token,
             tls: if secure { Some(connector(roots())?) } else { None },
             timeout,
         })
@@ -56,6 +57,7 @@ pub(crate) fn connector(roots: RootCertStore) -> Option<TlsConnector> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::token::Source;
 
     #[test]
     fn from_urls() {
@@ -65,7 +67,8 @@ mod tests {
             ("http://127.0.0.1:8787/", false, "127.0.0.1", 8787, "127.0.0.1:8787", "/v1/watch"),
             ("http://[::1]", false, "::1", 80, "[::1]", "/v1/watch"),
         ] {
-            let place = Place::new(&url.parse().unwrap(), "t", Duration::MAX).unwrap();
+            let token = Token::new(Source::Fixed("t".into()), Duration::MAX).unwrap();
+            let place = Place::new(&url.parse().unwrap(), token.into(), Duration::MAX).unwrap();
             assert_eq!(
                 (place.tls.is_some(), &*place.host, place.port, &*place.authority, &*place.path),
                 (secure, host, port, authority, path)

@@ -10,20 +10,19 @@ use lessor_kit::error::AdapterError;
 
 use super::USER_AGENT;
 use crate::answer::{Answer, Failed, LONGEST, no_service};
+use crate::token::Authorization;
 
-/// Where the service is, and how it knows that it may serve.
+/// Where the service is.
 #[derive(Clone)]
 pub(crate) struct Http {
     agent: ureq::Agent,
     /// Without a slash at its end.
     url: String,
-    /// The whole header: a secret.
-    authorization: String,
 }
 
 impl Http {
     /// The service at this URL, which was checked; `local`: on this machine.
-    pub(crate) fn new(url: &Uri, local: bool, token: &str, timeout: Duration) -> Self {
+    pub(crate) fn new(url: &Uri, local: bool, timeout: Duration) -> Self {
         let config = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
@@ -32,17 +31,22 @@ impl Http {
         // A proxy has no way to what is on this machine.
         let config = if local { config.proxy(None) } else { config };
         let url = url.to_string().trim_end_matches('/').to_owned();
-        Self { agent: config.build().new_agent(), url, authorization: format!("Bearer {token}") }
+        Self { agent: config.build().new_agent(), url }
     }
 
     /// Sends a body of JSON there; or asks for what is there.
-    pub(crate) async fn send(&self, path: &'static str, body: Option<String>) -> Result<Answer, Failed> {
+    pub(crate) async fn send(
+        &self,
+        path: &'static str,
+        authorization: Authorization,
+        body: Option<String>,
+    ) -> Result<Answer, Failed> {
         let http = self.clone();
-        blocking::unblock(move || http.ask(path, body).map_err(unsent)).await
+        blocking::unblock(move || http.ask(path, &authorization, body).map_err(unsent)).await
     }
 
-    fn ask(&self, path: &str, body: Option<String>) -> Result<Answer, ureq::Error> {
-        let (url, authorization) = (format!("{}{path}", self.url), &self.authorization);
+    fn ask(&self, path: &str, authorization: &str, body: Option<String>) -> Result<Answer, ureq::Error> {
+        let url = format!("{}{path}", self.url);
         let mut response = match body {
             Some(body) => {
                 let post = self.agent.post(url).header("authorization", authorization);

@@ -20,8 +20,8 @@ pub(super) fn key(nonce: [u8; 16]) -> String {
     STANDARD.encode(nonce)
 }
 
-pub(super) fn request(place: &Place, key: &str) -> String {
-    let Place { path, authority, authorization, .. } = place;
+pub(super) fn request(place: &Place, authorization: &str, key: &str) -> String {
+    let Place { path, authority, .. } = place;
     format!(
         "GET {path} HTTP/1.1\r\nhost: {authority}\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\
          sec-websocket-version: 13\r\nsec-websocket-key: {key}\r\nauthorization: {authorization}\r\n\

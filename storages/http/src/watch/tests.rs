@@ -20,9 +20,14 @@ use super::task::Rhythm;
 use super::trouble::Trouble;
 use super::{Place, Watch};
 use crate::platform::{connect, connector, upgrade};
+use crate::token::{Source, Token};
 
 /// What has to happen happens within this time.
 const PATIENCE: Duration = Duration::from_secs(20);
+
+fn token() -> Arc<Token> {
+    Arc::new(Token::new(Source::Fixed("t0ken".into()), PATIENCE).unwrap())
+}
 
 /// Listens, and hands on who comes.
 struct Service {
@@ -48,7 +53,7 @@ impl Service {
     }
 
     fn place(&self) -> Place {
-        Place::new(&format!("http://127.0.0.1:{}", self.port).parse().unwrap(), "t0ken", PATIENCE).unwrap()
+        Place::new(&format!("http://127.0.0.1:{}", self.port).parse().unwrap(), token(), PATIENCE).unwrap()
     }
 
     fn stream(&self) -> TcpStream {
@@ -266,7 +271,7 @@ fn tls() {
             .unwrap();
     let server = Arc::new(server);
     let url = format!("https://localhost:{}", service.port).parse().unwrap();
-    let mut place = Place::new(&url, "t0ken", PATIENCE).unwrap();
+    let mut place = Place::new(&url, token(), PATIENCE).unwrap();
     let accepted = |stream| StreamOwned::new(ServerConnection::new(server.clone()).unwrap(), stream);
 
     thread::scope(|scope| {

@@ -20,6 +20,6 @@ export class WatchObject extends DurableObject {}
 /**
  * The lease service's HTTP API, with its page: a Worker's default export, or what answers its requests under `/v1` and `/`.
  *
- * Bindings: `LEASES`, `WATCH`. The secret `LESSOR_TOKENS` says who may what; without it nothing is served.
+ * Bindings: `LEASES`, `WATCH`. The secret `LESSOR_TOKENS`, or the variable `LESSOR_ISSUERS`, says who may what; without them nothing is served.
  */
-export const service: { fetch(request: Request, env: unknown): Promise<Response> };
+export const service: { fetch(request: Request, env: unknown, ctx: ExecutionContext): Promise<Response> };
