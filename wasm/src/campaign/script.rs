@@ -26,7 +26,6 @@ struct Settings {
     binding: String,
     shards: Option<NonZeroU32>,
     value: Option<String>,
-    rank: Option<u8>,
     schedule: Option<Times>,
     ttl_ms: Option<f64>,
     renew_interval_ms: Option<f64>,
@@ -118,9 +117,6 @@ impl CampaignCore {
         let value = settings.value.map(Value::new).transpose().map_err(|error| refused(error.to_string()))?;
         let layout = settings.shards.map_or(Layout::PerKey, Layout::Shards);
         let mut builder = Builder::new(key.as_str()).id(id.as_str()).config(config);
-        if let Some(rank) = settings.rank {
-            builder = builder.rank(rank);
-        }
         if let Some(value) = value {
             builder = builder.value(value.as_str());
         }

@@ -8,13 +8,15 @@
 
 import { DurableObject } from "cloudflare:workers";
 
-import type { InvalidSettings, Leadership } from "../index.js";
+import type { InvalidSettings, Leadership, Settings } from "../index.js";
 
 export type { InvalidSettings, Leadership };
 
+/** What a candidate of any kind is set by. */
+type Common = "key" | "value" | "requestTimeoutMs" | "marginMs" | "drainTimeoutMs" | "coolOffMs" | "minHoldMs";
+
 /** What a {@link Campaign} campaigns for. Durations are in milliseconds. */
-export interface CampaignSettings {
-  key: string;
+export interface CampaignSettings extends Pick<Settings, Common> {
   /** The name that others see, 1 to 128 bytes, of this object alone: its own name, say. */
   id: string;
   /** The namespace of `LeaseObject` (`lessor/cloudflare/leases`): of this Worker, or the deployed service's, by `script_name`. Default `LEASES`. */
@@ -28,21 +30,12 @@ export interface CampaignSettings {
    * Without one the work is done at every alarm of the leader, so about every `renewIntervalMs`.
    */
   schedule?: string | { cron: string; name?: string; makeUpMs?: number };
-  /** Published with the lease, at most 4,096 bytes. */
-  value?: string;
-  /** Candidates of a higher rank claim later, by as many cool-offs. 0 to 255, default 0. */
-  rank?: number;
   /** How long a lease lasts, unless it is renewed. Default 30,000; others may take over that long after a failure. */
   ttlMs?: number;
   /** Default a third of the ttl: two alarms may be late. */
   renewIntervalMs?: number;
   /** How often a follower asks. Default a third of the ttl. */
   retryIntervalMs?: number;
-  requestTimeoutMs?: number;
-  marginMs?: number;
-  drainTimeoutMs?: number;
-  coolOffMs?: number;
-  minHoldMs?: number;
 }
 
 /** Leadership that is handed on to another handler. */
