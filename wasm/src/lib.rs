@@ -68,7 +68,7 @@ pub use schedule::{InvalidSchedule, Schedule};
 
 #[cfg(all(feature = "worker", target_family = "wasm"))]
 pub use {
-    campaign::{Campaign, Lead, Scheduled, config},
+    campaign::{Campaign, CampaignGroup, Lead, Scheduled, config},
     r2::R2Storage,
     storage::DurableObjectStorage,
     timer::WorkerTimer,

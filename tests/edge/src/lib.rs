@@ -83,7 +83,7 @@ pub const TESTS: Worker = Worker {
         "tests/edge/worker/build/index.js",
         "tests/edge/worker/build/index_bg.wasm",
     ],
-    classes: &[("LEASES", "LeaseObject"), ("WATCH", "WatchObject"), ("CANDIDATES", "Candidate")],
+    classes: &[("LEASES", "LeaseObject"), ("WATCH", "WatchObject"), ("CANDIDATES", "Candidate"), ("MANY", "Many")],
     scheduled: false,
 };
 

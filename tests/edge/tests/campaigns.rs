@@ -1,9 +1,10 @@
 //! Candidates that are Durable Objects.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use lessor::{SystemTimer, Timer};
-use lessor_edge_tests::{ADMIN, CANDIDATE, FAULTY, Setting, Worker, Workerd, until};
+use lessor_edge_tests::{ADMIN, CANDIDATE, FAULTY, Setting, TESTS, Worker, Workerd, pause, until};
 use serde_json::{Value, json};
 
 fn get(workerd: &Workerd, path: &str) -> Value {
@@ -202,6 +203,21 @@ fn a_campaign_outlives_a_fault(worker: Worker) {
     assert!(SystemTimer::new().now().saturating_duration_since(began) < Duration::from_millis(1500));
 }
 
+/// Who resigns while its job is under way leaves the key to others for the cool-off, whoever asks and wakes it meanwhile.
+fn who_resigned_rests(worker: Worker) {
+    let workerd = Workerd::start(&Setting::of(worker));
+    get(&workerd, "/patient-busy/start");
+    until("it leads", || get(&workerd, "/patient-busy/lead")["term"].as_u64());
+    assert_eq!(get(&workerd, "/patient-busy/resign"), json!(true));
+    assert_eq!(get(&workerd, "/patient-busy/lead"), Value::Null, "nor does a question");
+    // While the event with the job comes to its end, too.
+    for _ in 0..20 {
+        let due_ms = get(&workerd, "/patient-busy/alarm").as_u64();
+        assert!(due_ms > Some(now_ms() + 10_000), "{due_ms:?}: it resigned for 24 s");
+        pause(Duration::from_millis(20));
+    }
+}
+
 /// As classes in Rust.
 mod in_rust {
     use lessor_edge_tests::TESTS;
@@ -249,6 +265,11 @@ mod in_rust {
     #[test]
     fn a_campaign_outlives_a_fault() {
         super::a_campaign_outlives_a_fault(TESTS);
+    }
+
+    #[test]
+    fn who_resigned_rests() {
+        super::who_resigned_rests(TESTS);
     }
 }
 
@@ -300,6 +321,11 @@ mod in_javascript {
     fn a_campaign_outlives_a_fault() {
         super::a_campaign_outlives_a_fault(FAULTY);
     }
+
+    #[test]
+    fn who_resigned_rests() {
+        super::who_resigned_rests(FAULTY);
+    }
 }
 
 /// Work hears that its term ends before anybody else leads, and why.
@@ -311,6 +337,52 @@ fn work_is_told_to_end() {
     assert_eq!(get(&workerd, "/busy/ends"), json!([]));
     assert_eq!(get(&workerd, "/busy/resign"), json!(true));
     assert_eq!(get(&workerd, "/busy/ends"), json!([["LeadershipLost", false]]));
+}
+
+/// One alarm for sixteen keys, and their tickets as one row: what an object writes for itself hardly shows in a renewal.
+#[test]
+fn many_keys_in_one_object() {
+    let mut workerd = Workerd::start(&Setting::of(TESTS));
+    get(&workerd, "/many/start");
+    let jobs = |workerd: &Workerd, times: usize| -> Option<Vec<Vec<u64>>> {
+        let jobs: BTreeMap<String, Vec<u64>> = serde_json::from_value(get(workerd, "/many/jobs")).unwrap();
+        let is_done = jobs.len() == 16 && jobs.values().all(|terms| terms.len() >= times);
+        is_done.then(|| jobs.into_values().collect())
+    };
+    let in_term_one = |jobs: Vec<Vec<u64>>| jobs.into_iter().flatten().all(|term| term == 1);
+    assert!(in_term_one(until("each has worked ten times", || jobs(&workerd, 10))));
+    let [alarms, rows] = ["alarms", "changes"].map(|what| get(&workerd, &format!("/many/{what}")).as_f64().unwrap());
+    // Two for the tickets, which are taken and left, and one for the next alarm (and the table, to begin with).
+    assert!(rows <= 3.0 * alarms + 4.0, "{rows} rows for {alarms} alarms, each with sixteen renewals");
+    let renewed = workerd.call("GET", "/v1/keys/many%2F0", Some(ADMIN), None).json()["lease"]["version"].as_f64();
+    assert!(renewed.unwrap() >= alarms - 2.0, "each alarm renews: {renewed:?} of {alarms}");
+
+    // All of them go on in their terms when the process is another one.
+    workerd.kill_and_restart();
+    assert!(in_term_one(until("each works", || jobs(&workerd, 1))));
+    // And one is handed over by itself.
+    assert_eq!(get(&workerd, "/many/resign/many/7"), json!(true));
+    assert_eq!(get(&workerd, "/many/resign/many/70"), json!(false), "it is none of these");
+    get(&workerd, "/many-others/start");
+    let lead = |of: &str, key: u32| get(&workerd, &format!("/{of}/lead/many/{key}"))["term"].as_u64();
+    until("another leads it", || lead("many-others", 7));
+    assert_eq!([lead("many", 7), lead("many", 8), lead("many-others", 8)], [None, Some(1), None]);
+    get(&workerd, "/many/stop");
+    until("all are free", || lead("many-others", 8));
+}
+
+/// A ticket of a key that is no longer campaigned for is nobody's.
+#[test]
+fn a_key_that_is_renamed() {
+    let mut setting = Setting::of(FAULTY);
+    let mut workerd = Workerd::start(&setting);
+    get(&workerd, "/patient/start");
+    until("it leads", || get(&workerd, "/patient/lead")["term"].as_u64());
+    setting.vars.push(("TEST_KEY", "renamed".into()));
+    workerd.restart_with(&setting);
+    until("it leads what is new", || get(&workerd, "/patient/lead")["term"].as_u64());
+    let lease = workerd.call("GET", "/v1/keys/renamed", Some(ADMIN), None).json()["lease"].clone();
+    assert_eq!((&lease["id"], &lease["term"]), (&json!("patient"), &json!(1)));
 }
 
 /// An alarm that is set is a row written: one a step, and not one before the job and another one after it.

@@ -25,6 +25,7 @@ export class WatchObject extends classes.WatchObject {
 }
 
 export const Candidate = guarded(rust.Candidate);
+export const Many = guarded(rust.Many);
 
 const leases = service(rust, "");
 const rusts = rust.default;

@@ -64,7 +64,9 @@ impl Progress {
         if let Some(done_ms) = known().filter(|done_ms| *done_ms >= at_ms) {
             return Ok(done_ms);
         }
-        let marked = awake.storage.mark(awake.candidate.key(), name, term, at_ms).await;
+        // A campaign has one.
+        let Some(candidate) = awake.candidates().next() else { return Ok(0) };
+        let marked = awake.storage.mark(candidate.key(), name, term, at_ms).await;
         let before_ms = marked.map_err(|error| Error::RustError(format!("schedule {name}: {error}")))?;
         let mut marks = self.marks.borrow_mut();
         marks.retain(|mark| mark.name != name);
@@ -113,12 +115,12 @@ impl Campaign {
     where
         J: Future<Output = core::result::Result<(), E>>,
     {
-        let (awake, due) = self.begin().await?;
-        let Some(leadership) = awake.candidate.leadership() else { return Ok(Scheduled::Following) };
+        let awake = self.object.begin().await?;
+        let Some(leadership) = awake.leadership() else { return Ok(Scheduled::Following) };
         let work = leadership.run(self.do_due(&awake, schedule, &leadership, &mut job));
-        let (outcome, due) = awake.meanwhile(work, due).await;
+        let (outcome, due) = awake.meanwhile(work).await;
         let next = self.progress.next(schedule).filter(|_| outcome.is_ok());
-        self.arm(due.map(|due| due.min(next.unwrap_or(due))), false).await?;
+        self.object.arm(due.map(|due| due.min(next.unwrap_or(due))), false).await?;
         outcome.unwrap_or_else(|lost| Ok(Scheduled::Lost(lost)))
     }
 
@@ -167,7 +169,7 @@ impl Campaign {
     pub async fn lead_once(&self, name: &str, scheduled_ms: u64) -> Result<Option<Lead>> {
         check_name(name)?;
         let Some(lead) = self.lead().await? else { return Ok(None) };
-        let awake = self.wake()?;
+        let awake = self.object.wake()?;
         let before_ms = self.progress.mark(&awake, name, lead.term, scheduled_ms).await?;
         Ok((before_ms < scheduled_ms).then_some(lead))
     }

@@ -195,10 +195,8 @@ impl CampaignCore {
     /// How much is left of this term, in ms. 0: it is over, or is handed over, or the event that it began in is.
     #[must_use]
     pub fn remaining_ms(&self, term: f64) -> f64 {
-        let awake = self.campaign.awake.borrow().upgrade();
-        let leadership = awake.and_then(|awake| awake.candidate.leadership());
-        let leadership = leadership.filter(|leadership| leadership.is_valid() && number(leadership.term()) == term);
-        leadership.map_or(0.0, |leadership| leadership.remaining().as_secs_f64() * 1e3)
+        let remaining = Term::new(term as u64).map(|term| self.campaign.object.remaining(term));
+        remaining.unwrap_or_default().as_secs_f64() * 1e3
     }
 }
 

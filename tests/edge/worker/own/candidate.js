@@ -32,7 +32,7 @@ export const candidate = (rust) =>
       const ttlMs = id.startsWith("patient") ? 60_000 : 2_000;
       const schedule = { cron: "* * * * * *", name: "each second", makeUpMs: 600_000 };
       const timing = { ttlMs, renewIntervalMs: 500, retryIntervalMs: 500 };
-      return { key: "campaign", id, ...timing, ...(id.startsWith("scheduled") ? { schedule } : {}) };
+      return { key: this.env.TEST_KEY ?? "campaign", id, ...timing, ...(id.startsWith("scheduled") ? { schedule } : {}) };
     }
 
     async work(leadership, scheduledMs) {

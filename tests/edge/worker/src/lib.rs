@@ -3,14 +3,14 @@
 #![allow(missing_docs, missing_debug_implementations, reason = "what the macros make has none")]
 #![allow(clippy::missing_panics_doc, reason = "that is what it is for")]
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use lessor::storage::conformance::{self, Harness};
 use lessor::storage::{Reply, Request as StorageRequest};
 use lessor::{Builder, Config, Key, Leadership, Storage, StorageError, Timer, Wakeups, async_trait};
-use lessor_worker::{Campaign, DurableObjectStorage, R2Storage, Schedule, Scheduled, WorkerTimer};
+use lessor_worker::{Campaign, CampaignGroup, DurableObjectStorage, R2Storage, Schedule, Scheduled, WorkerTimer};
 use wasm_bindgen::prelude::wasm_bindgen;
 use worker::{DurableObject, Env, Error, Request, Response, Result, State, durable_object, event};
 
@@ -32,7 +32,7 @@ impl Fault {
 
     /// A panic while something is borrowed, and after the stack has grown: what is left behind is a mess.
     pub fn mess(&self, depth: u32) -> u32 {
-        let cell = std::cell::RefCell::new(vec![depth; 100]);
+        let cell = RefCell::new(vec![depth; 100]);
         let _held = cell.borrow_mut();
         if depth == 0 { panic!("planted, deep down") } else { self.mess(depth - 1) + 1 }
     }
@@ -124,7 +124,71 @@ async fn fetch(request: Request, env: Env, _: worker::Context) -> Result<Respons
         _ => {}
     }
     let name = path.trim_start_matches('/').split('/').next().unwrap_or_default().to_owned();
-    env.durable_object("CANDIDATES")?.get_by_name(&name)?.fetch_with_request(request).await
+    let class = if name.starts_with("many") { "MANY" } else { "CANDIDATES" };
+    env.durable_object(class)?.get_by_name(&name)?.fetch_with_request(request).await
+}
+
+/// Candidates of sixteen keys in one object: `/NAME/jobs` says how many jobs each of them has done, and in which terms; `/NAME/lead/KEY`.
+#[durable_object]
+pub struct Many {
+    state: State,
+    campaigns: CampaignGroup,
+    alarms: Cell<u32>,
+    jobs: RefCell<BTreeMap<String, Vec<u64>>>,
+}
+
+// The counts are right whatever happens.
+impl std::panic::RefUnwindSafe for Many {}
+impl std::panic::UnwindSafe for Many {}
+
+impl DurableObject for Many {
+    fn new(state: State, env: Env) -> Self {
+        let id = state.id().name().unwrap_or_else(|| state.id().to_string());
+        let keys = (0..16).map(|number| format!("many/{number}"));
+        let config = brisk(Duration::from_secs(60));
+        let campaigns = CampaignGroup::new(&state, &env, "LEASES", &id, keys).config(&config);
+        Self { state, campaigns, alarms: Cell::new(0), jobs: RefCell::default() }
+    }
+
+    async fn fetch(&self, request: Request) -> Result<Response> {
+        let path = request.path();
+        let mut parts = path.trim_start_matches('/').splitn(3, '/').skip(1);
+        let (verb, key) = (parts.next(), parts.next().unwrap_or_default());
+        match verb {
+            Some("start") => Response::from_json(&self.campaigns.ensure().await?),
+            Some("lead") => Response::from_json(&self.campaigns.lead(key).await?),
+            Some("resign") => Response::from_json(&self.campaigns.resign(key).await?),
+            Some("stop") => Response::from_json(&self.campaigns.stop().await?),
+            Some("jobs") => Response::from_json(&*self.jobs.borrow()),
+            Some("alarms") => Response::from_json(&self.alarms.get()),
+            Some("changes") => Response::from_json(&changes(&self.state)?),
+            _ => Response::error("no such path", 404),
+        }
+    }
+
+    async fn alarm(&self) -> Result<Response> {
+        self.alarms.set(self.alarms.get() + 1);
+        let job = |leadership: Leadership| async move {
+            self.jobs.borrow_mut().entry(leadership.key().to_string()).or_default().push(leadership.term().get());
+        };
+        self.campaigns.run(job).await?;
+        Response::empty()
+    }
+}
+
+/// Renewed each half a second.
+fn brisk(ttl: Duration) -> Config {
+    let mut config = Config::with_ttl(ttl);
+    config.renew_interval = Duration::from_millis(500);
+    config.retry_interval = Duration::from_millis(500);
+    config
+}
+
+/// How many rows were written since this instance began.
+fn changes(state: &State) -> Result<Option<f64>> {
+    let rows = state.storage().sql().exec("SELECT total_changes() AS changes", None)?;
+    let row: BTreeMap<String, f64> = rows.to_array()?.pop().unwrap_or_default();
+    Ok(row.get("changes").copied())
 }
 
 /// A candidate whose alarm counts its jobs. `/NAME/die` makes it as if its place was gone: its alarm
@@ -146,11 +210,8 @@ impl std::panic::UnwindSafe for Candidate {}
 impl DurableObject for Candidate {
     fn new(state: State, env: Env) -> Self {
         let id = state.id().name().unwrap_or_else(|| state.id().to_string());
-        let ttl = if id.starts_with("patient") { Duration::from_secs(60) } else { Duration::from_secs(2) };
-        let mut config = Config::with_ttl(ttl);
-        config.renew_interval = Duration::from_millis(500);
-        config.retry_interval = Duration::from_millis(500);
-        let builder = Builder::new("campaign").id(id).config(config);
+        let ttl = Duration::from_secs(if id.starts_with("patient") { 60 } else { 2 });
+        let builder = Builder::new("campaign").id(id).config(brisk(ttl));
         let campaign = Campaign::new(&state, &env, "LEASES", builder);
         Self { state, campaign, jobs: Cell::new(0), failures: Cell::new(0) }
     }
@@ -169,12 +230,7 @@ impl DurableObject for Candidate {
             (Some("lead"), _) => Response::from_json(&self.campaign.lead().await?),
             (Some("resign"), _) => Response::from_json(&self.campaign.resign().await?),
             (Some("stop"), _) => Response::from_json(&self.campaign.stop().await?),
-            // How many rows were written since this instance began.
-            (Some("changes"), _) => {
-                let rows = self.state.storage().sql().exec("SELECT total_changes() AS changes", None)?;
-                let row: BTreeMap<String, f64> = rows.to_array()?.pop().unwrap_or_default();
-                Response::from_json(&row.get("changes"))
-            }
+            (Some("changes"), _) => Response::from_json(&changes(&self.state)?),
             (Some("alarm"), _) => Response::from_json(&self.state.storage().get_alarm().await?),
             (Some("die"), _) => {
                 self.state.storage().put("dead", true).await?;
