@@ -158,6 +158,12 @@ extern crate alloc;
 #[cfg(any(feature = "std", test, all(feature = "js", target_family = "wasm", target_os = "unknown")))]
 extern crate std;
 
+#[cfg(all(feature = "system", not(feature = "js"), target_family = "wasm", target_os = "unknown"))]
+compile_error!(
+    "lessor's feature `system` needs an operating system, and this target has none: take `js` instead where there is JavaScript, or neither, \
+     with a timer and randomness of your own (default-features = false)"
+);
+
 mod builder;
 mod candidacy;
 mod candidate;
