@@ -45,7 +45,7 @@ impl Lead {
 
 /// The campaign of a Durable Object: each of its events does a step, and its alarm comes when the next one is due.
 ///
-/// Between events the object is asleep, and may be gone from memory: all that is left then is a [`Ticket`] in its own
+/// Between events the object is asleep, and may be gone from memory: all that is left then is a [`Ticket`](lessor::Ticket) in its own
 /// storage, which the next event takes. So the lease outlives eviction, restart and deployment, in one term, for as
 /// long as the alarm comes in time. An instance that was superseded finds its storage closed, and leads no more.
 ///
