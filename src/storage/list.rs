@@ -2,6 +2,7 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use crate::lease::Lease;
 use crate::text::Key;
@@ -19,6 +20,9 @@ pub struct List {
     /// The most leases to show, 100 by default. Below 1 and above [`MAX_LIMIT`](Self::MAX_LIMIT) it counts as that: no
     /// error.
     pub limit: usize,
+    /// For how long the sender waits for the reply. `None`: it does not say. See
+    /// [`Request::patience`](super::Request::patience).
+    pub patience: Option<Duration>,
 }
 
 impl List {
@@ -28,7 +32,7 @@ impl List {
     /// The first 100 leases of all keys.
     #[must_use]
     pub const fn new() -> Self {
-        Self { prefix: String::new(), start: None, limit: 100 }
+        Self { prefix: String::new(), start: None, limit: 100, patience: None }
     }
 
     /// Sets [`prefix`](Self::prefix).
@@ -47,6 +51,12 @@ impl List {
     #[must_use]
     pub fn limit(self, limit: usize) -> Self {
         Self { limit, ..self }
+    }
+
+    /// Sets [`patience`](Self::patience).
+    #[must_use]
+    pub fn patience(self, patience: Duration) -> Self {
+        Self { patience: Some(patience), ..self }
     }
 
     /// How many leases a page may have: [`limit`](Self::limit), put between 1 and [`MAX_LIMIT`](Self::MAX_LIMIT).

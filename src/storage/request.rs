@@ -53,8 +53,9 @@ impl Request {
             Self::Acquire(Claim { patience, .. })
             | Self::Renew(Renewal { patience, .. })
             | Self::Release(Release { patience, .. })
-            | Self::Get(Get { patience, .. }) => *patience,
-            Self::Revoke(_) | Self::List(_) => None,
+            | Self::Get(Get { patience, .. })
+            | Self::Revoke(Revoke { patience, .. })
+            | Self::List(List { patience, .. }) => *patience,
         }
     }
 
@@ -386,13 +387,15 @@ pub struct Revoke {
     pub term: Option<Term>,
     /// The key is free at once, not when the lease would have ended. It also frees a key that was revoked before and still waits for that.
     pub now: bool,
+    /// For how long the sender waits for the reply. `None`: it does not say. See [`Request::patience`].
+    pub patience: Option<Duration>,
 }
 
 impl Revoke {
     /// The revocation of this key's lease, whoever holds it.
     #[must_use]
     pub const fn new(key: Key) -> Self {
-        Self { key, term: None, now: false }
+        Self { key, term: None, now: false, patience: None }
     }
 
     /// Sets [`term`](Self::term).
@@ -405,6 +408,12 @@ impl Revoke {
     #[must_use]
     pub fn now(self, now: bool) -> Self {
         Self { now, ..self }
+    }
+
+    /// Sets [`patience`](Self::patience).
+    #[must_use]
+    pub fn patience(self, patience: Duration) -> Self {
+        Self { patience: Some(patience), ..self }
     }
 }
 

@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use futures::StreamExt;
 use futures::future::{Either, select};
-use lessor::storage::{Acquired, Claim, Release, Renewal, Renewed, Request, Revoke, Session};
+use lessor::storage::{Acquired, Claim, Get, List, Release, Renewal, Renewed, Request, Revoke, Session};
 use lessor::{Id, Key, StorageError, SystemTimer, Term, Timer, Wakeups};
 
 /// Longer than any test.
@@ -83,6 +83,26 @@ pub fn at_once(key: &Key) -> Revoke {
 /// A batch of these.
 pub fn requests<R: Into<Request>>(some: impl IntoIterator<Item = R>) -> Vec<Request> {
     some.into_iter().map(Into::into).collect()
+}
+
+/// A batch of these, whose sender waits so long that they travel together, and none is given up, however slow the machine is.
+///
+/// # Panics
+/// If there is an operation that this does not know.
+pub fn patiently<R: Into<Request>>(some: impl IntoIterator<Item = R>) -> Vec<Request> {
+    let mut some = requests(some);
+    for request in &mut some {
+        match request {
+            Request::Acquire(Claim { patience, .. })
+            | Request::Renew(Renewal { patience, .. })
+            | Request::Release(Release { patience, .. })
+            | Request::Get(Get { patience, .. })
+            | Request::Revoke(Revoke { patience, .. })
+            | Request::List(List { patience, .. }) => *patience = Some(MINUTE),
+            other => panic!("{other:?}"),
+        }
+    }
+    some
 }
 
 /// The term that was granted.

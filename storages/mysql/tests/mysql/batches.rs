@@ -11,7 +11,8 @@ use lessor_servers::mysql::Server;
 use smol::block_on;
 
 use crate::support::{
-    HOUR, claim, granted, granted_reply, key, lasting, nobody_waits, number, release, renewal, requests, storage, term,
+    HOUR, claim, granted, granted_reply, key, lasting, nobody_waits, number, patiently, release, renewal, requests,
+    storage, term,
 };
 
 /// Every operation in one batch: the answers are in order, each key has its own, and they are one look and one
@@ -79,7 +80,7 @@ fn in_opposite_orders() {
             let acquire = async |claims: &[Claim]| {
                 let mut open = claims.to_vec();
                 while !open.is_empty() {
-                    let replies = storage.call_all(requests(open.clone())).await;
+                    let replies = storage.call_all(patiently(open.clone())).await;
                     let held = replies.into_iter().map(|reply| match reply.unwrap() {
                         Reply::Acquired(Acquired::Granted { term, .. }) => {
                             assert_eq!(term.get(), 1 + round);
@@ -92,20 +93,20 @@ fn in_opposite_orders() {
                 }
             };
             join(acquire(&claims), acquire(&reversed)).await;
-            let renewals = |claims: &[Claim]| requests(claims.iter().map(|claim| renewal(claim, term(1 + round))));
+            let renewals = |claims: &[Claim]| patiently(claims.iter().map(|claim| renewal(claim, term(1 + round))));
             let (one, other) = join(storage.call_all(renewals(&claims)), storage.call_all(renewals(&reversed))).await;
             for renewed in one.into_iter().chain(other) {
                 assert!(matches!(renewed, Ok(Reply::Renewed(Renewed::Extended { .. }))), "{renewed:?}");
             }
-            let releases = |claims: &[Claim]| requests(claims.iter().map(release));
+            let releases = |claims: &[Claim]| patiently(claims.iter().map(release));
             let (one, other) = join(storage.call_all(releases(&claims)), storage.call_all(releases(&reversed))).await;
             assert!(one.into_iter().chain(other).all(|released| released == Ok(Reply::Released)));
-            let looks = requests(claims.iter().map(|claim| Get::new(claim.key.clone())));
+            let looks = patiently(claims.iter().map(|claim| Get::new(claim.key.clone())));
             for (lease, claim) in storage.call_all(looks).await.into_iter().zip(&claims) {
                 let Reply::Got(Some(lease)) = lease.unwrap() else { panic!("{}", claim.key) };
                 assert_eq!((lease.id, lease.term.get()), (None, 1 + round), "{}", claim.key);
             }
-            let again = requests(claims.iter().map(|claim| claim.clone().after(Some(term(1 + round)))));
+            let again = patiently(claims.iter().map(|claim| claim.clone().after(Some(term(1 + round)))));
             for acquired in storage.call_all(again).await {
                 assert_eq!(granted_reply(acquired).get(), 2 + round);
             }
@@ -121,7 +122,7 @@ fn one_locked_row() {
     block_on(async {
         let (storage, pool) = storage(&server).await;
         let claims: Vec<_> = (0..KEYS).map(|number| claim(&format!("{number}"), 1)).collect();
-        for acquired in storage.call_all(requests(claims.clone())).await {
+        for acquired in storage.call_all(patiently(claims.clone())).await {
             let _ = granted_reply(acquired);
         }
         let mut other = pool.begin().await.unwrap();

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use futures::future::{join, join_all};
-use lessor::storage::{Acquired, Claim, ErrorKind, Get, Release, Renewal, Renewed, Reply, Request};
+use lessor::storage::{Acquired, Claim, ErrorKind, Get, Renewed, Reply, Request};
 use lessor::{Key, Storage, Term, Value};
 use lessor_mysql::sqlx::mysql::MySqlPool;
 use lessor_mysql::sqlx::{AssertSqlSafe, Executor};
@@ -13,35 +13,17 @@ use lessor_servers::mysql::Server;
 use smol::block_on;
 
 use crate::support::{
-    HOUR, claim, claim_for, granted_reply, key, lasting, nobody_waits, now, number, renewal, requests, run, storage,
-    term,
+    HOUR, claim, claim_for, granted_reply, key, lasting, nobody_waits, now, number, patiently, renewal, requests, run,
+    storage, term,
 };
-
-/// A flight may take an eighth of what its senders wait; longer ones are made smaller.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// So many keys, with a session of its own each.
 fn claims(count: u128) -> Vec<Claim> {
     (0..count).map(|number| claim(&format!("{number:04}"), 1 + number)).collect()
 }
 
-/// These, from somebody who waits so long that they travel as one, however slow the machine is.
-fn patiently<R: Into<Request>>(some: impl IntoIterator<Item = R>) -> Vec<Request> {
-    let mut some = requests(some);
-    for request in &mut some {
-        match request {
-            Request::Acquire(Claim { patience, .. })
-            | Request::Renew(Renewal { patience, .. })
-            | Request::Release(Release { patience, .. })
-            | Request::Get(Get { patience, .. }) => *patience = Some(PATIENCE),
-            other => panic!("{other:?}"),
-        }
-    }
-    some
-}
-
 async fn lead(storage: &MySqlStorage, claims: &[Claim]) {
-    lead_all(storage, requests(claims.to_vec())).await;
+    lead_all(storage, patiently(claims.to_vec())).await;
 }
 
 async fn lead_all(storage: &MySqlStorage, claims: Vec<Request>) {
@@ -98,7 +80,7 @@ async fn beside_locked_rows(locked: &[&str]) {
         assert_eq!(extended.len(), claims.len() - locked.len());
         nobody_waits(&pool).await;
     }
-    let looks = requests(claims.iter().map(|claim| Get::new(claim.key.clone())));
+    let looks = patiently(claims.iter().map(|claim| Get::new(claim.key.clone())));
     for (lease, claim) in storage.call_all(looks).await.into_iter().zip(&claims) {
         let Reply::Got(Some(lease)) = lease.unwrap() else { panic!("{}", claim.key) };
         assert_eq!(Some(lease.version), extended.get(&claim.key).copied().or(Some(lessor::storage::Version::new(1))));
@@ -129,9 +111,9 @@ fn an_unreadable_row_among_others() {
         lead(&storage, &claims).await;
         run(&pool, "UPDATE lessor_leases SET id = '' WHERE `key` = '0007'").await;
         run(&pool, "UPDATE lessor_leases SET ttl = -1 WHERE `key` = '0008'").await;
-        let looks = requests(claims.iter().map(|claim| Get::new(claim.key.clone())));
-        let again = requests(claims.iter().map(|claim| lasting(2 * HOUR, claim.clone())));
-        let renewals = requests(claims.iter().map(|claim| renewal(claim, Term::FIRST)));
+        let looks = patiently(claims.iter().map(|claim| Get::new(claim.key.clone())));
+        let again = patiently(claims.iter().map(|claim| lasting(2 * HOUR, claim.clone())));
+        let renewals = patiently(claims.iter().map(|claim| renewal(claim, Term::FIRST)));
         for batch in [looks, again, renewals] {
             for (answer, claim) in storage.call_all(batch).await.into_iter().zip(&claims) {
                 match claim.key.as_str() {
@@ -240,7 +222,7 @@ fn lost_ones_among_others() {
         run(&pool, "UPDATE lessor_leases SET session = x'00000000000000000000000000000099' WHERE `key` = '0003'").await;
         run(&pool, "UPDATE lessor_leases SET session = NULL, expires = 0 WHERE `key` = '0004'").await;
         run(&pool, "DELETE FROM lessor_leases WHERE `key` = '0005'").await;
-        let renewals = requests(claims.iter().map(|claim| renewal(claim, Term::FIRST)));
+        let renewals = patiently(claims.iter().map(|claim| renewal(claim, Term::FIRST)));
         for (renewed, claim) in storage.call_all(renewals).await.into_iter().zip(&claims) {
             match (claim.key.as_str(), renewed.unwrap()) {
                 ("0005", Reply::Renewed(Renewed::Lost { lease: None, .. })) => {}
@@ -277,7 +259,7 @@ fn claims_of_every_kind() {
             .await;
         let all: Vec<_> = (0..20).flat_map(|number| kinds.iter().map(move |kind| kind[number].clone())).collect();
         let mine = |name: &String| claim(name, 2).after(Some(Term::FIRST));
-        for (acquired, name) in storage.call_all(requests(all.iter().map(mine))).await.into_iter().zip(&all) {
+        for (acquired, name) in storage.call_all(patiently(all.iter().map(mine))).await.into_iter().zip(&all) {
             match (name.split(' ').next(), acquired.unwrap()) {
                 (
                     Some("new" | "released" | "expired" | "own"),
@@ -309,7 +291,7 @@ fn two_handles_on_new_keys() {
             };
             let ask = async |storage: &MySqlStorage, handle| {
                 let claims = claims(handle);
-                let acquired = storage.call_all(requests(claims.clone())).await;
+                let acquired = storage.call_all(patiently(claims.clone())).await;
                 claims.into_iter().map(|claim| claim.key).zip(acquired).collect::<BTreeMap<_, _>>()
             };
             let (ones, others) = join(ask(&one, 0), ask(&other, 1)).await;

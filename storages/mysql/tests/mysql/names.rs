@@ -7,7 +7,7 @@ use lessor_mysql::MySqlStorage;
 use lessor_servers::mysql::Server;
 use smol::block_on;
 
-use crate::support::{HOUR, cycle, granted_reply, key, number, requests, run};
+use crate::support::{HOUR, cycle, granted_reply, key, number, patiently, run};
 
 #[test]
 fn odd_names_and_texts() {
@@ -53,7 +53,7 @@ fn long_texts() {
         };
         let claims: Vec<_> = (0..=255).map(longest).collect();
         for _ in 0..2 {
-            for acquired in storage.call_all(requests(claims.clone())).await {
+            for acquired in storage.call_all(patiently(claims.clone())).await {
                 assert_eq!(granted_reply(acquired), Term::FIRST);
             }
         }

@@ -9,7 +9,7 @@ use lessor_mysql::MySqlStorage;
 use lessor_mysql::sqlx::mysql::MySqlPool;
 use lessor_mysql::sqlx::{self, AssertSqlSafe, Executor, MySql, Transaction};
 pub(crate) use lessor_servers::asking::{
-    at_once, claim_for, granted, key, lasting, now, release, renewal, requests, woken,
+    at_once, claim_for, granted, key, lasting, now, patiently, release, renewal, requests, woken,
 };
 use lessor_servers::mysql::Server;
 

@@ -5,14 +5,11 @@ use lessor::storage::{Acquired, Claim, DuplicateKey, ErrorKind, Get, List, Relea
 use lessor::{Storage, StorageExt, Term};
 use lessor_postgres::sqlx;
 use lessor_postgres::{AdapterError, PostgresStorage};
+use lessor_servers::asking::patiently;
 use lessor_servers::postgres::Server;
 use smol::block_on;
 
 use crate::{HOUR, claim, granted_in, is_extended, key, release, renewal, storage};
-
-fn all<R: Into<Request>>(requests: impl IntoIterator<Item = R>) -> Vec<Request> {
-    requests.into_iter().map(Into::into).collect()
-}
 
 /// Batches lock in the order of their keys, whatever theirs is.
 #[test]
@@ -32,23 +29,23 @@ fn batches_in_opposite_orders() {
         for round in 0..10 {
             let [term, revoked] = [1 + 3 * round, 2 + 3 * round].map(|term| Term::new(term).unwrap());
             let known = Term::new(3 * round);
-            let replies = both(all(claims.iter().map(|claim| claim.clone().after(known)))).await;
+            let replies = both(patiently(claims.iter().map(|claim| claim.clone().after(known)))).await;
             assert!(replies.iter().all(|reply| granted_in(reply) == Some(term)), "{replies:?}");
-            let replies = both(all(claims.iter().map(|claim| renewal(claim, term)))).await;
+            let replies = both(patiently(claims.iter().map(|claim| renewal(claim, term)))).await;
             assert!(replies.iter().all(is_extended), "{replies:?}");
-            let replies = both(all(claims.iter().map(release))).await;
+            let replies = both(patiently(claims.iter().map(release))).await;
             assert!(replies.iter().all(|reply| matches!(reply, Ok(Reply::Released))), "{replies:?}");
-            let replies = storage.call_all(all(claims.iter().map(|claim| Get::new(claim.key.clone())))).await;
+            let replies = storage.call_all(patiently(claims.iter().map(|claim| Get::new(claim.key.clone())))).await;
             for (reply, claim) in replies.iter().zip(&claims) {
                 let Ok(Reply::Got(Some(lease))) = reply else { panic!("{reply:?}") };
                 assert_eq!((&lease.id, lease.term), (&None, term), "{}", claim.key);
             }
             let again = claims.iter().map(|claim| claim.clone().after(Some(term)));
-            let replies = storage.call_all(all(again)).await;
+            let replies = storage.call_all(patiently(again)).await;
             assert!(replies.iter().all(|reply| granted_in(reply) == Some(revoked)), "{replies:?}");
             // Of two that revoke one does.
             let mut revoked_ids = Vec::new();
-            for reply in both(all(claims.iter().map(|claim| Revoke::new(claim.key.clone()).now(true)))).await {
+            for reply in both(patiently(claims.iter().map(|claim| Revoke::new(claim.key.clone()).now(true)))).await {
                 let Ok(Reply::Revoked(before)) = reply else { panic!("{reply:?}") };
                 revoked_ids.extend(before.map(|before| {
                     assert_eq!(before.term, revoked);
@@ -116,19 +113,19 @@ fn one_locked_row() {
     block_on(async {
         let (storage, pool) = storage(&server).await;
         let claims: Vec<_> = (0..100).map(|number| claim(&number.to_string(), 1)).collect();
-        assert!(storage.call_all(all(claims.clone())).await.iter().all(Result::is_ok));
+        assert!(storage.call_all(patiently(claims.clone())).await.iter().all(Result::is_ok));
         let mut other = pool.begin().await.unwrap();
         sqlx::query("SELECT FROM lessor_leases WHERE key = '7' FOR UPDATE").execute(&mut *other).await.unwrap();
         let some = |numbers: std::ops::Range<usize>| claims[numbers].iter().map(|claim| claim.key.clone());
-        for requests in [
-            all(claims.iter().map(|claim| renewal(claim, Term::FIRST))),
-            all::<Claim>(claims.clone()),
-            all(claims[..50].iter().map(release)),
-            all(some(0..8).chain(some(60..99)).map(|key| Revoke::new(key).now(true))),
-            all(claims.iter().map(|Claim { key, session, .. }| Release::new(key.clone(), *session))),
+        for batch in [
+            patiently(claims.iter().map(|claim| renewal(claim, Term::FIRST))),
+            patiently::<Claim>(claims.clone()),
+            patiently(claims[..50].iter().map(release)),
+            patiently(some(0..8).chain(some(60..99)).map(|key| Revoke::new(key).now(true))),
+            patiently(claims.iter().map(|Claim { key, session, .. }| Release::new(key.clone(), *session))),
         ] {
-            let keys: Vec<_> = requests.iter().map(|request| request.key().unwrap().clone()).collect();
-            for (key, reply) in keys.iter().zip(storage.call_all(requests).await) {
+            let keys: Vec<_> = batch.iter().map(|request| request.key().unwrap().clone()).collect();
+            for (key, reply) in keys.iter().zip(storage.call_all(batch).await) {
                 match reply {
                     Ok(_) => assert_ne!(key.as_str(), "7"),
                     Err(error) => {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use lessor::storage::{Get, Request};
 use lessor::{Storage, Term};
 use lessor_postgres::PostgresStorage;
+use lessor_servers::asking::patiently;
 use lessor_servers::postgres::Server;
 use smol::block_on;
 
@@ -30,7 +31,7 @@ fn a_table_grows() {
         let claims: Vec<_> = (0..MANY).map(|number| claim(&format!("{number}"), 1 + number as u128)).collect();
         let others: Vec<_> = claims.iter().map(|mine| claim(mine.key.as_str(), u128::MAX)).collect();
         let rounds = async |count: usize| {
-            let asked = |requests: Vec<Request>| storage.call_all(requests);
+            let asked = |requests: Vec<Request>| storage.call_all(patiently(requests));
             let mine = &claims[..count];
             let replies = asked(mine.iter().map(|claim| claim.clone().after(Some(Term::FIRST)).into()).collect()).await;
             assert!(replies.iter().all(|reply| granted_in(reply).is_some()), "{replies:?}");
