@@ -10,6 +10,9 @@ pub(crate) const ASK: &str = "ask";
 /// The payload is a key, as it is.
 #[cfg(feature = "service")]
 pub(crate) const HISTORY: &str = "history";
+/// The payload is a key, as it is.
+#[cfg(feature = "service")]
+pub(crate) const WAITING: &str = "waiting";
 /// The payload is a key, as it is. Nobody may hold it. What is left of it is its term.
 #[cfg(feature = "service")]
 pub(crate) const FORGET: &str = "forget";

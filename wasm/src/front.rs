@@ -10,7 +10,7 @@ use wasm_bindgen::prelude::*;
 use crate::access::{Given, Tokens, percent_decoded, token_of};
 use crate::batch::{Batch, wire};
 use crate::caller::{Caller, Role};
-use crate::errand::{ASK, FORGET, HISTORY};
+use crate::errand::{ASK, FORGET, HISTORY, WAITING};
 use crate::json;
 use crate::limits::{BODY, Ttl};
 use crate::listing::Listing;
@@ -138,16 +138,21 @@ impl Settings {
 
     fn on_key(&self, caller: &Caller, asked: Asked<'_>, key: Key, operation: Option<&str>) -> Answered<Plan> {
         let (method, role) = match operation {
-            None | Some("history") => ("GET", Role::Read),
+            None | Some("history" | "waiting") => ("GET", Role::Read),
             Some("acquire" | "renew" | "release") => ("POST", Role::Candidate),
             Some("revoke" | "forget") => ("POST", Role::Admin),
-            _ => return Err(Kind::NotFound.because("a key has acquire, renew, release, revoke, forget, history")),
+            _ => {
+                return Err(
+                    Kind::NotFound.because("a key has acquire, renew, release, revoke, forget, history, waiting")
+                );
+            }
         };
         expect(asked, method)?;
         caller.may(role, &key)?;
         let object = self.layout.object(&key);
         let request: Request = match operation {
             Some("history") => return Ok(Plan::Errand(object, HISTORY, key)),
+            Some("waiting") => return Ok(Plan::Errand(object, WAITING, key)),
             Some("forget") => return Ok(Plan::Errand(object, FORGET, key)),
             Some(operation) => json::read_about(&key, operation, body(asked)?).map_err(unfit)?.into(),
             None => Get::new(key).into(),

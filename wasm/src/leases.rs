@@ -8,12 +8,13 @@ use serde::Serialize;
 use wasm_bindgen::prelude::*;
 
 use crate::caller::Owner;
-use crate::errand::{ASK, FORGET, HISTORY, MARK};
+use crate::errand::{ASK, FORGET, HISTORY, MARK, WAITING};
 use crate::json;
 use crate::problem::Kind;
 use crate::route::Layout;
 use crate::sql::{Result, Sql, exception};
 use crate::table::{Change, Entry, News, Table};
+use crate::waiting::{Waiter, Waiting};
 
 /// The leases of one Durable Object, in its table.
 ///
@@ -23,6 +24,7 @@ use crate::table::{Change, Entry, News, Table};
 #[derive(Debug)]
 pub struct Leases {
     table: Table,
+    waiting: Waiting,
     /// How the object is called, where the platform says it.
     name: Option<String>,
     layout: Layout,
@@ -58,7 +60,7 @@ impl Leases {
     #[wasm_bindgen(constructor)]
     pub fn new(sql: Sql, name: Option<String>, shards: Option<String>) -> Result<Self> {
         let layout = Layout::read(shards.as_deref()).map_err(exception)?;
-        Ok(Self { table: Table::open(sql)?, name, layout })
+        Ok(Self { table: Table::open(sql)?, waiting: Waiting::default(), name, layout })
     }
 
     /// Does an errand: its answers, by when the alarm is due, whether there is news; and keys that are used for the first time, as long as
@@ -94,6 +96,10 @@ impl Leases {
             HISTORY => {
                 let key = Key::new(payload).map_err(exception)?;
                 answers.push(&text(&Reported::History(self.table.history(&key, now_ms)?))?);
+            }
+            WAITING => {
+                let key = Key::new(payload).map_err(exception)?;
+                answers.push(&text(&Reported::Waiting(self.waiting.of(&key, now_ms)))?);
             }
             FORGET => {
                 let key = Key::new(payload).map_err(exception)?;
@@ -147,6 +153,7 @@ impl Leases {
 #[serde(rename_all = "snake_case")]
 enum Reported {
     History(Vec<Entry>),
+    Waiting(Vec<Waiter>),
     Change(News),
     Forgotten {},
 }
@@ -181,6 +188,7 @@ impl Leases {
         }
         // It keeps what it has acknowledged: terms begin with the first.
         let verdict = Record::judge(current.as_ref(), request, now_ms, Term::FIRST);
+        self.waiting.note(request, &verdict.reply, now_ms);
         if let Some(record) = verdict.write {
             if current.as_ref().is_none_or(is_forgotten) {
                 match admission {

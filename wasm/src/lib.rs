@@ -60,6 +60,8 @@ mod signed;
 #[cfg(feature = "service")]
 mod table;
 #[cfg(feature = "service")]
+mod waiting;
+#[cfg(feature = "service")]
 mod watchers;
 
 pub use route::Layout;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use lessor::storage::conformance::{self, Harness, Power};
 use lessor::{Storage, StorageError, SystemTimer, async_trait};
-use lessor_edge_tests::{ADMIN, CANDIDATE, NEXT, READER, Setting, TEAM, Workerd};
+use lessor_edge_tests::{ADMIN, CANDIDATE, NEXT, READER, Setting, TEAM, Workerd, until};
 use lessor_http::HttpStorage;
 use serde_json::{Value, json};
 
@@ -88,6 +88,7 @@ fn who_may_do_what() {
     let operations = [
         ("GET", "", None, 1),
         ("GET", "/history", None, 1),
+        ("GET", "/waiting", None, 1),
         ("POST", "/acquire", Some(CLAIM), 2),
         ("POST", "/release", Some("{\"session\": \"000102030405060708090a0b0c0d0e0f\"}"), 2),
         ("POST", "/revoke", Some("{}"), 3),
@@ -183,6 +184,42 @@ fn a_lease_is_handed_over() {
     let who: Vec<_> = history.iter().map(|entry| (entry["change"].as_str(), entry["id"].clone())).collect();
     let first = serde_json::from_str::<Value>(CLAIM).unwrap()["id"].clone();
     assert_eq!(who, [(Some("granted"), json!("bee")), (Some("released"), first.clone()), (Some("granted"), first)]);
+}
+
+/// Who was refused waits, until granted or silent for long.
+#[test]
+fn who_waits_is_known() {
+    let workerd = Workerd::start(&Setting::default());
+    let acquire = |key: &str, id: &str, ttl_ms: u64, after: u64| {
+        let session = format!("{:032x}", id.len() + 7);
+        let claim = json!({"id": id, "session": session, "ttl_ms": ttl_ms, "after": after}).to_string();
+        workerd.call("POST", &format!("/v1/keys/{key}/acquire"), Some(CANDIDATE), Some(&claim)).json()
+    };
+    let waiting = |key: &str| {
+        let told = workerd.call("GET", &format!("/v1/keys/{key}/waiting"), Some(READER), None).json();
+        let waiting = told["waiting"].as_array().unwrap_or_else(|| panic!("{told}"));
+        assert!(
+            waiting.iter().all(|one| one["ago_ms"].as_u64().is_some() && one.as_object().unwrap().len() == 2),
+            "{told}"
+        );
+        waiting.iter().map(|one| one["id"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let none: [&str; 0] = [];
+    assert_eq!(waiting("k"), none);
+    let first = workerd.call("POST", "/v1/keys/k/acquire", Some(CANDIDATE), Some(CLAIM)).json();
+    assert_eq!(first["granted"]["term"], 1);
+    for id in ["bb", "ccc", "bb"] {
+        assert!(acquire("k", id, 60_000, 1)["refused"].is_object());
+    }
+    assert_eq!((waiting("k"), waiting("other")), (vec!["bb".to_owned(), "ccc".to_owned()], Vec::new()));
+    let release = "{\"session\": \"000102030405060708090a0b0c0d0e0f\"}";
+    workerd.call("POST", "/v1/keys/k/release", Some(CANDIDATE), Some(release));
+    assert_eq!(acquire("k", "ccc", 60_000, 1)["granted"]["term"], 2);
+    assert_eq!(waiting("k"), ["bb"]);
+    // As long as somebody who waits may be silent: twice the ttl, or twice what it was told to wait.
+    assert_eq!(acquire("brief", "bb", 100, 1)["granted"]["term"], 2);
+    assert!(acquire("brief", "ccc", 100, 2)["refused"].is_object());
+    until("nobody waits for long", || waiting("brief").is_empty().then_some(()));
 }
 
 /// An admin takes a lease away: its term is over, nobody is granted the next one before its holder has stopped by itself, unless that is
