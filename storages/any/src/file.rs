@@ -4,6 +4,8 @@ use std::borrow::Cow;
 
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 
+use lessor::StorageError;
+
 use crate::OpenError;
 use crate::parameters::{self, SQLITE};
 
@@ -53,6 +55,20 @@ pub(crate) fn named(url: &str) -> Result<Cow<'_, str>, OpenError> {
     let authority = if path.starts_with('/') { "//" } else { "" };
     let query = url.split_once('?').map_or("", |(_, query)| query).replace('#', "%23");
     Ok(format!("file:{authority}{}?{query}", utf8_percent_encode(&path, MEANT)).into())
+}
+
+/// The same one, which has to be there: SQLite would create it.
+pub(crate) fn there(name: Cow<'_, str>) -> Result<Cow<'_, str>, OpenError> {
+    if name.starts_with("file:") {
+        let has_mode =
+            name.split_once('?').is_some_and(|(_, query)| query.split('&').any(|part| part.starts_with("mode=")));
+        let sign = if name.contains('?') { '&' } else { '?' };
+        return Ok(if has_mode { name } else { format!("{name}{sign}mode=rw").into() });
+    }
+    match std::fs::metadata(&*name) {
+        Ok(_) => Ok(name),
+        Err(error) => Err(StorageError::permanent(format!("{name} cannot be opened: {error}")).into()),
+    }
 }
 
 fn before<'u>(text: &'u str, ends: &[char]) -> &'u str {

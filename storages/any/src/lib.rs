@@ -1,6 +1,6 @@
 //! Opens the storage of [lessor] that a URL names: for programs that leave the choice of storage to their operators.
 //!
-//! There is one function, [`open`]. Features say what it can open, one for each engine; none is on by default:
+//! [`open`] is what candidates need; [`connect`], [`migrate`] and [`migration_sql`] are for tools beside them. Features say what it can open, one for each engine; none is on by default:
 //!
 //! | feature | crate | |
 //! |---|---|---|
@@ -123,12 +123,96 @@ mod readme {}
     allow(rustdoc::broken_intra_doc_links, reason = "a storage that is not there is named without a link")
 )]
 pub async fn open(url: &str) -> Result<Arc<dyn Storage>, OpenError> {
+    let storage = opened(url, true).await?;
+    storage.check().await?;
+    Ok(storage)
+}
+
+/// As [`open`], but nothing is created, and nothing is asked: whether the storage can be used shows at the first call. For programs
+/// that only look.
+///
+/// # Errors
+/// [`OpenError`]: the URL is wrong, its feature is off, or there is no such SQLite file.
+///
+/// # Cancel safety
+/// A dropped call has done nothing.
+pub async fn connect(url: &str) -> Result<Arc<dyn Storage>, OpenError> {
+    opened(url, false).await
+}
+
+/// Creates what the storage needs before it can be used, if it is missing: a table, a bucket. [`open`] does it, too.
+///
+/// # Errors
+/// [`OpenError`], as [`open`] has it.
+///
+/// # Cancel safety
+/// A dropped call may have created it.
+pub async fn migrate(url: &str) -> Result<(), OpenError> {
+    opened(url, true).await.map(drop)
+}
+
+/// The SQL that [`migrate`] runs: for those who run it themselves, with rights that the program does not have. `None`: it is none, since
+/// the storage has no tables.
+///
+/// ```
+/// # #[cfg(feature = "postgres")] {
+/// let sql = lessor_any::migration_sql("postgres://user@host/database")?.unwrap();
+/// assert!(sql.contains("CREATE TABLE IF NOT EXISTS"));
+/// # }
+/// # Ok::<(), lessor_any::OpenError>(())
+/// ```
+///
+/// # Errors
+/// [`OpenError`]: the URL is wrong, or its feature is off.
+pub fn migration_sql(url: &str) -> Result<Option<String>, OpenError> {
+    match engine(url)? {
+        #[cfg(feature = "sqlite")]
+        "sqlite" => Ok(Some(lessor_sqlite::SqliteStorage::builder().migration_sql())),
+        #[cfg(feature = "postgres")]
+        "postgres" => Ok(Some(lessor_postgres::PostgresStorage::builder().migration_sql())),
+        #[cfg(feature = "mysql")]
+        "mysql" => Ok(Some(lessor_mysql::MySqlStorage::builder().migration_sql())),
+        _ => Ok(None),
+    }
+}
+
+/// The engine that a URL names, as the feature that has it is called: `"sqlite"`, `"postgres"`, and so on.
+///
+/// ```
+/// assert_eq!(lessor_any::engine("mariadb://user@host/database"), Ok("mysql"));
+/// ```
+///
+/// # Errors
+/// [`OpenError`]: the URL is wrong. Whether the feature is on is not looked at.
+pub fn engine(url: &str) -> Result<&'static str, OpenError> {
+    url::feature(url)
+}
+
+/// The lease service that a URL names, for what other storages have not, such as a key's history. `None`: the URL is another storage's.
+///
+/// # Errors
+/// [`OpenError`]: the URL is wrong.
+#[cfg(feature = "http")]
+pub fn service(url: &str) -> Result<Option<lessor_http::HttpStorage>, OpenError> {
+    if engine(url)? != "http" {
+        return Ok(None);
+    }
+    let (url, token) = url::split_token(url)?;
+    lessor_http::HttpStorage::builder(url).token(token).build().map(Some).map_err(OpenError::invalid)
+}
+
+#[allow(unused_variables, reason = "there may be no feature at all")]
+async fn opened(url: &str, migrates: bool) -> Result<Arc<dyn Storage>, OpenError> {
     match url::feature(url)? {
         #[cfg(feature = "sqlite")]
         "sqlite" => {
-            let storage = lessor_sqlite::SqliteStorage::open(&*file::named(url)?).await?;
-            storage.migrate().await?;
-            ready(storage).await
+            let name = file::named(url)?;
+            let name = if migrates { name } else { file::there(name)? };
+            let storage = lessor_sqlite::SqliteStorage::open(&*name).await?;
+            if migrates {
+                storage.migrate().await?;
+            }
+            Ok(Arc::new(storage))
         }
         #[cfg(feature = "postgres")]
         "postgres" => {
@@ -138,8 +222,10 @@ pub async fn open(url: &str) -> Result<Arc<dyn Storage>, OpenError> {
             let optional = matches!(server.get_ssl_mode(), PgSslMode::Allow | PgSslMode::Prefer);
             parameters::certificates_are_used(&parameters, optional, "sslmode=verify-full")?;
             let storage = lessor_postgres::PostgresStorage::new(server);
-            storage.migrate().await.map_err(tls::missing)?;
-            ready(storage).await
+            if migrates {
+                storage.migrate().await.map_err(tls::missing)?;
+            }
+            Ok(Arc::new(storage))
         }
         #[cfg(feature = "mysql")]
         "mysql" => {
@@ -149,46 +235,34 @@ pub async fn open(url: &str) -> Result<Arc<dyn Storage>, OpenError> {
             let optional = matches!(server.get_ssl_mode(), MySqlSslMode::Preferred);
             parameters::certificates_are_used(&parameters, optional, "ssl-mode=VERIFY_IDENTITY")?;
             let storage = lessor_mysql::MySqlStorage::new(server);
-            storage.migrate().await.map_err(tls::missing)?;
-            ready(storage).await
+            if migrates {
+                storage.migrate().await.map_err(tls::missing)?;
+            }
+            Ok(Arc::new(storage))
         }
         #[cfg(feature = "redis")]
         "redis" => {
             parameters::of(url, &parameters::REDIS)?;
             let client = lessor_redis::redis::Client::open(url).map_err(|error| tls::missing_for(url, &error))?;
-            ready(lessor_redis::RedisStorage::new(client)).await
+            Ok(Arc::new(lessor_redis::RedisStorage::new(client)))
         }
         #[cfg(feature = "etcd")]
-        "etcd" => ready(etcd::named(url)?).await,
+        "etcd" => Ok(Arc::new(etcd::named(url)?)),
         #[cfg(feature = "nats")]
         "nats" => {
             let storage = nats::named(url)?;
-            storage.migrate().await?;
-            ready(storage).await
+            if migrates {
+                storage.migrate().await?;
+            }
+            Ok(Arc::new(storage))
         }
         #[cfg(feature = "objects")]
-        "objects" => ready(objects::named(url)?).await,
+        "objects" => Ok(Arc::new(objects::named(url)?)),
         #[cfg(feature = "http")]
-        "http" => {
-            let (url, token) = url::split_token(url)?;
-            let storage = lessor_http::HttpStorage::builder(url).token(token).build().map_err(OpenError::invalid)?;
-            ready(storage).await
-        }
+        "http" => match service(url)? {
+            Some(storage) => Ok(Arc::new(storage)),
+            None => Err(OpenError::MissingFeature { feature: "http" }),
+        },
         feature => Err(OpenError::MissingFeature { feature }),
     }
-}
-
-#[cfg(any(
-    feature = "sqlite",
-    feature = "postgres",
-    feature = "mysql",
-    feature = "redis",
-    feature = "etcd",
-    feature = "nats",
-    feature = "objects",
-    feature = "http"
-))]
-async fn ready(storage: impl Storage + 'static) -> Result<Arc<dyn Storage>, OpenError> {
-    storage.check().await?;
-    Ok(Arc::new(storage))
 }

@@ -205,3 +205,34 @@ fn tls_that_is_not_compiled_in_is_named() {
         assert!(needed || !feature && matches!(error, OpenError::MissingFeature { .. }), "{error}");
     }
 }
+
+/// Who only looks creates nothing.
+#[cfg(feature = "sqlite")]
+#[test]
+fn a_look_creates_nothing() {
+    use lessor::StorageExt;
+    use lessor::storage::List;
+    use lessor_any::{connect, engine, migrate, migration_sql};
+
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("leases.db").display().to_string();
+    block_on(async {
+        for url in
+            [path.clone(), format!("sqlite:{path}"), format!("file:{path}"), format!("sqlite:{path}?cache=private")]
+        {
+            let looked = match connect(&url).await {
+                Ok(storage) => storage.list(List::new()).await.map(drop).map_err(OpenError::from),
+                Err(error) => Err(error),
+            };
+            assert!(matches!(looked, Err(OpenError::Storage(_))), "{url}: {looked:?}");
+            assert!(!std::path::Path::new(&path).exists(), "{url} was created");
+        }
+        migrate(&path).await.unwrap();
+        for url in [path.clone(), format!("file:{path}")] {
+            assert!(connect(&url).await.unwrap().list(List::new()).await.unwrap().entries.is_empty(), "{url}");
+        }
+    });
+    assert_eq!(engine(&path), Ok("sqlite"));
+    assert!(migration_sql(&path).unwrap().unwrap().contains("CREATE TABLE"));
+    assert_eq!(migration_sql("redis://localhost"), Ok(None));
+}

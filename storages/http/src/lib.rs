@@ -69,6 +69,7 @@
 
 mod answer;
 mod builder;
+mod history;
 #[cfg(all(target_family = "wasm", target_os = "unknown"))]
 mod js;
 #[cfg(not(all(target_family = "wasm", target_os = "unknown")))]
@@ -89,6 +90,7 @@ pub use lessor_kit::error::AdapterError;
 pub use lessor_kit::lane::Traffic;
 
 pub use builder::HttpBuilder;
+pub use history::{Change, ChangeKind, Waiter};
 pub use storage::HttpStorage;
 
 /// The README's code compiles and runs.

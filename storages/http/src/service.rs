@@ -1,11 +1,13 @@
 //! One request to the service.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use lessor::StorageError;
 use lessor_kit::error::AdapterError;
 use lessor_wire::WireReply;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 use crate::answer::{Answer, Failed};
 use crate::platform::Http;
@@ -29,21 +31,26 @@ const UNAUTHENTICATED: u16 = 401;
 impl Service {
     /// Sends a batch, an array of requests in JSON: as many replies.
     pub(crate) async fn batch(&self, body: String, count: usize) -> Result<Vec<WireReply>, Failed> {
-        let replies: Vec<_> = self.send("/v1/batch", Some(body)).await?.read()?;
+        let replies: Vec<_> = self.send("/v1/batch".into(), Some(body)).await?.read()?;
         if replies.len() == count { Ok(replies) } else { Err(Failed::Other(AdapterError::Unfit.into())) }
     }
 
     pub(crate) async fn about(&self) -> Result<About, StorageError> {
-        self.send("/v1", None).await.map_err(Failed::into_error)?.read()
+        self.send("/v1".into(), None).await.map_err(Failed::into_error)?.read()
+    }
+
+    /// What there is at this path.
+    pub(crate) async fn look<A: DeserializeOwned>(&self, path: String) -> Result<A, StorageError> {
+        self.send(path.into(), None).await.map_err(Failed::into_error)?.read()
     }
 
     /// Once more with another token, if there is one.
-    async fn send(&self, path: &'static str, body: Option<String>) -> Result<Answer, Failed> {
+    async fn send(&self, path: Cow<'static, str>, body: Option<String>) -> Result<Answer, Failed> {
         let given = self.token.current().await?;
         if !self.token.changes() {
             return self.http.send(path, given, body).await;
         }
-        let answer = self.http.send(path, given.clone(), body.clone()).await?;
+        let answer = self.http.send(path.clone(), given.clone(), body.clone()).await?;
         if answer.status != UNAUTHENTICATED {
             return Ok(answer);
         }

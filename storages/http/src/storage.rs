@@ -9,6 +9,7 @@ use lessor_kit::error::AdapterError;
 use lessor_kit::lane::{Lane, Traffic};
 
 use crate::builder::HttpBuilder;
+use crate::history::{self, Change, History, Waiter, Waiting};
 use crate::platform;
 use crate::remote::Remote;
 use crate::service::{About, Service};
@@ -59,6 +60,25 @@ impl HttpStorage {
         #[cfg_attr(target_family = "wasm", expect(clippy::arc_with_non_send_sync, reason = "there is one thread"))]
         let lane = Arc::new(lane);
         Self { lane, watch: watch.map(Arc::new), url: url.into() }
+    }
+
+    /// The changes of hands of a key, newest first, as far as the service keeps them: 100 at most. Nothing where nobody ever led.
+    ///
+    /// # Errors
+    /// As those of a [look](lessor::StorageExt::get).
+    pub async fn history(&self, key: &Key) -> Result<Vec<Change>, StorageError> {
+        let History { history } = self.lane.server().0.look(history::path(key, "history")).await?;
+        Ok(history.into_iter().map(Change::from).collect())
+    }
+
+    /// Who claimed the key lately and was refused, the last one first, as far as the service remembers. For people who look: nothing
+    /// can be decided by it.
+    ///
+    /// # Errors
+    /// As those of a [look](lessor::StorageExt::get).
+    pub async fn waiting(&self, key: &Key) -> Result<Vec<Waiter>, StorageError> {
+        let Waiting { waiting } = self.lane.server().0.look(history::path(key, "waiting")).await?;
+        Ok(waiting.into_iter().map(Waiter::from).collect())
     }
 
     /// How busy the way to the service is.

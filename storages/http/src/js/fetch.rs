@@ -1,6 +1,7 @@
 //! Requests over HTTP: each is a `fetch`.
 
 use core::time::Duration;
+use std::borrow::Cow;
 
 use futures::future::{Either, select};
 use http::Uri;
@@ -40,11 +41,11 @@ impl Http {
     /// Sends a body of JSON there; or asks for what is there.
     pub(crate) async fn send(
         &self,
-        path: &'static str,
+        path: Cow<'static, str>,
         authorization: Authorization,
         body: Option<String>,
     ) -> Result<Answer, Failed> {
-        let asked = Box::pin(self.ask(path, &authorization, body));
+        let asked = Box::pin(self.ask(&path, &authorization, body));
         match select(asked, sleep(self.timeout)).await {
             Either::Left((answered, _)) => answered,
             Either::Right(_) => Err(Failed::Other(StorageError::timed_out(self.timeout))),

@@ -1,6 +1,7 @@
 //! Requests over HTTP: each on a thread of the `blocking` crate.
 
 use core::time::Duration;
+use std::borrow::Cow;
 use std::io;
 
 use http::Uri;
@@ -37,12 +38,12 @@ impl Http {
     /// Sends a body of JSON there; or asks for what is there.
     pub(crate) async fn send(
         &self,
-        path: &'static str,
+        path: Cow<'static, str>,
         authorization: Authorization,
         body: Option<String>,
     ) -> Result<Answer, Failed> {
         let http = self.clone();
-        blocking::unblock(move || http.ask(path, &authorization, body).map_err(unsent)).await
+        blocking::unblock(move || http.ask(&path, &authorization, body).map_err(unsent)).await
     }
 
     fn ask(&self, path: &str, authorization: &str, body: Option<String>) -> Result<Answer, ureq::Error> {
