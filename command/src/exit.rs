@@ -5,6 +5,14 @@ use std::process::ExitCode;
 
 use crate::output::say;
 
+/// What scripts ask for is not so: nobody leads, or somebody else does.
+pub(crate) const NO: u8 = 1;
+pub(crate) const USAGE: u8 = 120;
+const STORAGE: u8 = 123;
+const FAILED: u8 = 125;
+/// As a shell has it of a program that SIGPIPE ended.
+const UNREAD: u8 = 141;
+
 /// Why a command did not do what it was asked to.
 #[derive(Debug)]
 pub(crate) enum Exit {
@@ -12,6 +20,10 @@ pub(crate) enum Exit {
     Usage(String),
     /// The storage cannot be reached or used.
     Storage(String),
+    /// What was asked for was not done, since it is not as it was said to be.
+    Refused(String),
+    /// Nobody reads what is written any more.
+    Unread,
     /// Anything else.
     Failed(String),
 }
@@ -21,17 +33,21 @@ impl Exit {
         Self::Failed(error.to_string())
     }
 
-    fn code(&self) -> u8 {
+    const fn code(&self) -> u8 {
         match self {
-            Self::Usage(_) => 120,
-            Self::Storage(_) => 123,
-            Self::Failed(_) => 125,
+            Self::Usage(_) => USAGE,
+            Self::Storage(_) => STORAGE,
+            Self::Refused(_) => NO,
+            Self::Unread => UNREAD,
+            Self::Failed(_) => FAILED,
         }
     }
 
     /// Says why, to the standard error.
     pub(crate) fn explain(self) -> ExitCode {
-        say(format_args!("lessor: {self}"));
+        if !matches!(self, Self::Unread) {
+            say(format_args!("lessor: {self}"));
+        }
         ExitCode::from(self.code())
     }
 }
@@ -40,7 +56,8 @@ impl fmt::Display for Exit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Storage(why) => write!(f, "the storage fails: {why}"),
-            Self::Usage(why) | Self::Failed(why) => f.write_str(why),
+            Self::Usage(why) | Self::Refused(why) | Self::Failed(why) => f.write_str(why),
+            Self::Unread => f.write_str("nobody reads the output"),
         }
     }
 }
@@ -49,5 +66,5 @@ impl fmt::Display for Exit {
 pub(crate) fn of_arguments(error: &clap::Error) -> ExitCode {
     // Nobody may be there to read it.
     let _ = error.print();
-    if error.use_stderr() { ExitCode::from(120) } else { ExitCode::SUCCESS }
+    if error.use_stderr() { ExitCode::from(USAGE) } else { ExitCode::SUCCESS }
 }

@@ -151,6 +151,31 @@ pub async fn migrate(url: &str) -> Result<(), OpenError> {
     opened(url, true).await.map(drop)
 }
 
+/// Says, to a storage that nobody has used yet, that nobody leads: Redis, where missing data may be lost data, does not let the first
+/// candidates wait then. Other storages need no such word, and are [migrated](migrate) only.
+///
+/// Only while all candidates are stopped: leases that are there end by it, and two may lead.
+///
+/// # Errors
+/// [`OpenError`], as [`open`] has it.
+///
+/// # Cancel safety
+/// A dropped call may have said it.
+pub async fn initialise(url: &str) -> Result<(), OpenError> {
+    match url::feature(url)? {
+        #[cfg(feature = "redis")]
+        "redis" => Ok(redis_named(url)?.initialise().await?),
+        _ => migrate(url).await,
+    }
+}
+
+#[cfg(feature = "redis")]
+fn redis_named(url: &str) -> Result<lessor_redis::RedisStorage, OpenError> {
+    parameters::of(url, &parameters::REDIS)?;
+    let client = lessor_redis::redis::Client::open(url).map_err(|error| tls::missing_for(url, &error))?;
+    Ok(lessor_redis::RedisStorage::new(client))
+}
+
 /// The SQL that [`migrate`] runs: for those who run it themselves, with rights that the program does not have. `None`: it is none, since
 /// the storage has no tables.
 ///
@@ -241,11 +266,7 @@ async fn opened(url: &str, migrates: bool) -> Result<Arc<dyn Storage>, OpenError
             Ok(Arc::new(storage))
         }
         #[cfg(feature = "redis")]
-        "redis" => {
-            parameters::of(url, &parameters::REDIS)?;
-            let client = lessor_redis::redis::Client::open(url).map_err(|error| tls::missing_for(url, &error))?;
-            Ok(Arc::new(lessor_redis::RedisStorage::new(client)))
-        }
+        "redis" => Ok(Arc::new(redis_named(url)?)),
         #[cfg(feature = "etcd")]
         "etcd" => Ok(Arc::new(etcd::named(url)?)),
         #[cfg(feature = "nats")]
