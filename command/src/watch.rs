@@ -16,7 +16,7 @@ use crate::exit::Exit;
 use crate::follow::{Change, Follower, News};
 use crate::output::{self, Output, OutputArguments, say};
 use crate::screen::Screen;
-use crate::seen::{self, Seen};
+use crate::seen::{self, Seen, State};
 use crate::storage::Asked;
 
 /// How often the screen is drawn at most.
@@ -110,14 +110,20 @@ fn news_of(key: &lessor::Key, change: Change, unseen: Option<u64>, lease: &lesso
 
 /// In words.
 fn line(News { key, change, unseen, lease }: &News) -> String {
-    let who = lease.id.as_ref().map(|_| format!(" by {}", seen::leader(lease))).unwrap_or_default();
+    let state = State::of(Some(lease));
+    let what = match (change, state) {
+        (Change::Granted, _) => format!("granted to {} in", seen::leader(lease)),
+        (Change::Seen, State::Led) => format!("led by {} in", seen::leader(lease)),
+        (Change::Seen, state) => format!("{} in", state.words()),
+        (change, _) => format!("{} in", change.words()),
+    };
+    let whose = if state == State::Expired { format!(", of {}", seen::leader(lease)) } else { String::new() };
     let unseen = match unseen {
         None | Some(0) => String::new(),
         Some(1) => " (and one term before that was not seen)".to_owned(),
         Some(count) => format!(" (and {count} terms before that were not seen)"),
     };
-    let change = if *change == Change::Seen { seen::State::of(Some(lease)).words() } else { change.words() };
-    format!("{} {change}{who} in term {}{unseen}", seen::plain(key.as_str()), lease.term)
+    format!("{} {what} term {}{whose}{unseen}", seen::plain(key.as_str()), lease.term)
 }
 
 async fn on_screen(

@@ -67,11 +67,11 @@ fn hand_overs_are_lines() {
         second.ttl = Duration::from_millis(300);
         let next = granted(smol::block_on(storage.acquire(second)));
         let line = words.line();
-        assert!(line.ends_with(&format!(" k granted by candidate 2 in term {next}")), "{line}");
+        assert!(line.ends_with(&format!(" k granted to candidate 2 in term {next}")), "{line}");
         assert_eq!(of(&objects.json()), (json!("granted"), json!("led"), json!("candidate 2")));
         // Nobody tells of an end.
         let line = words.line();
-        assert!(line.ends_with(&format!(" k expired by candidate 2 in term {next}")), "{line}");
+        assert!(line.ends_with(&format!(" k expired in term {next}, of candidate 2")), "{line}");
         assert_eq!(of(&objects.json()).0, "expired");
         // A key that was not there.
         let _ = granted(smol::block_on(storage.acquire(claim("new", 1))));
