@@ -2,9 +2,11 @@
 
 use clap::{Parser, Subcommand};
 
+#[cfg(feature = "http")]
+use crate::history;
 #[cfg(feature = "serve")]
 use crate::serve;
-use crate::{check, history, list, manual, migrate, revoke, run, status, version, watch};
+use crate::{check, list, manual, migrate, revoke, run, status, version, watch};
 
 /// Leases for people and scripts, on any storage: of many, one leads
 ///
@@ -23,6 +25,7 @@ pub(crate) enum Command {
     List(list::Arguments),
     Status(status::Arguments),
     Watch(watch::Arguments),
+    #[cfg(feature = "http")]
     History(history::Arguments),
     Resign(revoke::ResignArguments),
     Revoke(revoke::RevokeArguments),

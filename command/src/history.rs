@@ -3,21 +3,15 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use lessor::Key;
-#[cfg(feature = "http")]
-use {
-    crate::duration,
-    crate::output::{self, Output},
-    crate::seen,
-    crate::storage::{failed, not_opened},
-    lessor::{Id, Term},
-    lessor_http::ChangeKind,
-    serde::Serialize,
-};
+use lessor::{Id, Key, Term};
+use lessor_http::ChangeKind;
+use serde::Serialize;
 
+use crate::duration;
 use crate::exit::Exit;
-use crate::output::OutputArguments;
-use crate::storage::Asked;
+use crate::output::{self, Output, OutputArguments};
+use crate::seen;
+use crate::storage::{Asked, failed, not_opened};
 
 /// Show who led a key before, and who waits for it, as far as the storage keeps it: a lease service does
 #[derive(Args, Debug)]
@@ -27,19 +21,9 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     asked: Asked,
     #[command(flatten)]
-    #[cfg_attr(not(feature = "http"), expect(dead_code, reason = "there is nothing to write"))]
     output: OutputArguments,
 }
 
-#[cfg(not(feature = "http"))]
-pub(crate) async fn perform(Arguments { key, asked, .. }: Arguments) -> Result<ExitCode, Exit> {
-    let _ = (key, asked);
-    Err(Exit::Usage(
-        "history is kept by lease services, and this program was built without them (feature http)".to_owned(),
-    ))
-}
-
-#[cfg(feature = "http")]
 #[derive(Serialize)]
 struct Told<'a> {
     key: &'a Key,
@@ -47,7 +31,6 @@ struct Told<'a> {
     waiting: Vec<Waiter>,
 }
 
-#[cfg(feature = "http")]
 #[derive(Serialize)]
 struct Entry {
     at: String,
@@ -56,14 +39,12 @@ struct Entry {
     term: Term,
 }
 
-#[cfg(feature = "http")]
 #[derive(Serialize)]
 struct Waiter {
     id: Id,
     ago_ms: u64,
 }
 
-#[cfg(feature = "http")]
 pub(crate) async fn perform(Arguments { key, asked, output }: Arguments) -> Result<ExitCode, Exit> {
     let Some(service) = lessor_any::service(&asked.storage.storage).map_err(not_opened)? else {
         return Err(Exit::Usage(
@@ -101,7 +82,6 @@ pub(crate) async fn perform(Arguments { key, asked, output }: Arguments) -> Resu
     Ok(ExitCode::SUCCESS)
 }
 
-#[cfg(feature = "http")]
 const fn words(kind: ChangeKind) -> &'static str {
     match kind {
         ChangeKind::Granted => "granted",

@@ -8,6 +8,7 @@ mod check;
 mod duration;
 mod exit;
 mod follow;
+#[cfg(feature = "http")]
 mod history;
 mod list;
 mod manual;
@@ -46,6 +47,7 @@ fn perform(command: Command) -> Result<ExitCode, Exit> {
         Command::List(arguments) => alone(list::perform(arguments)),
         Command::Status(arguments) => alone(status::perform(arguments)),
         Command::Watch(arguments) => alone(watch::perform(arguments)),
+        #[cfg(feature = "http")]
         Command::History(arguments) => alone(history::perform(arguments)),
         Command::Resign(arguments) => alone(revoke::resign(arguments)),
         Command::Revoke(arguments) => alone(revoke::revoke(arguments)),
