@@ -21,7 +21,7 @@ impl Exit {
         Self::Failed(error.to_string())
     }
 
-    fn code(&self) -> u8 {
+    pub(crate) fn code(&self) -> u8 {
         match self {
             Self::Usage(_) => 120,
             Self::Storage(_) => 123,

@@ -7,6 +7,10 @@ mod arguments;
 mod exit;
 mod list;
 mod output;
+#[cfg(unix)]
+mod run;
+#[cfg(not(unix))]
+#[path = "run_absent.rs"]
 mod run;
 #[cfg(feature = "serve")]
 mod serve;
@@ -21,6 +25,10 @@ use arguments::{Arguments, Command};
 use exit::Exit;
 
 fn main() -> ExitCode {
+    #[cfg(unix)]
+    if let Some(code) = run::hold_if_asked() {
+        return code;
+    }
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => return exit::of_arguments(&error),
@@ -35,7 +43,7 @@ fn perform(arguments: Arguments) -> Result<ExitCode, Exit> {
     let runtime = |threads: &mut Builder| threads.enable_all().build().map_err(Exit::failed);
     match arguments.command {
         Command::List(arguments) => runtime(&mut Builder::new_current_thread())?.block_on(list::perform(arguments)),
-        Command::Run(arguments) => run::perform(arguments),
+        Command::Run(arguments) => run::perform(&arguments),
         #[cfg(feature = "serve")]
         Command::Serve(arguments) => runtime(&mut Builder::new_multi_thread())?.block_on(serve::perform(arguments)),
     }
