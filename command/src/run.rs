@@ -14,7 +14,7 @@
 //! group has ended.
 //!
 //! Read on in `arguments` (what can be asked for), `opening` (the storage), `campaign` (waits, runs, runs again), `command` (one run,
-//! from its start to its end), `leash` and `leash::hold` (both ends of it), `children` and `signals` (what the system tells), `hooks`, and
+//! from its start to its end), `late_wakeups`, `leash` and `leash::hold` (both ends of it), `children` and `signals` (what the system tells), `hooks`, and
 //! `outcome` (exit codes). `log`, `systemd`, `watchdog` and `metrics` tell others.
 
 mod arguments;
@@ -24,6 +24,7 @@ mod command;
 mod duration;
 mod environment;
 mod hooks;
+mod late_wakeups;
 mod leash;
 mod log;
 mod metrics;

@@ -14,13 +14,14 @@ use rustix::process::Signal;
 use super::arguments::Arguments;
 use super::children::Children;
 use super::command::{Limits, Run, Within};
+use super::leash::Leash;
 use super::log::{Level, Log};
 use super::opening::{self, passed};
 use super::outcome::Outcome;
 use super::senses::Senses;
 use super::signals::Signals;
 use super::systemd::Systemd;
-use super::{environment, hooks, metrics, watchdog};
+use super::{environment, hooks, late_wakeups, metrics, watchdog};
 use crate::exit::Exit;
 
 /// After this many failures in a row the pause does not double any more.
@@ -35,14 +36,17 @@ pub(super) async fn perform(arguments: &Arguments, log: &Log, systemd: &Arc<Syst
 async fn campaign(arguments: &Arguments, log: &Log, systemd: &Arc<Systemd>) -> Result<Outcome, Outcome> {
     let mut signals =
         Signals::catch().map_err(|error| Outcome::failed(format_args!("signals cannot be caught: {error}")))?;
-    let children =
+    let mut children =
         Children::watch().map_err(|error| Outcome::failed(format_args!("children cannot be watched: {error}")))?;
     let until = end_of_patience(arguments);
     let known = Arc::new(OnceLock::<WeakCandidate>::new());
     watchdog::start(systemd, known.clone(), arguments.ttl);
     // Before a driver runs: what it would tell sooner is lost.
     let exposed = arguments.metrics.map(metrics::Exposed::listen).transpose().map_err(Outcome::Failed)?;
+    // Its start takes about as long as a file and a claim: all at once. Whoever has to wait lets it go.
+    let leash = Leash::start(&mut children).ok();
     let storage = opening::open(arguments, until, &mut signals, log, systemd).await?;
+    let storage = late_wakeups::of(storage, &arguments.storage.storage);
     let (candidate, driver) =
         candidate(arguments, storage).map_err(|error| Outcome::Failed(Exit::Usage(error.to_string())))?;
     let _ = known.set(candidate.downgrade());
@@ -52,7 +56,7 @@ async fn campaign(arguments: &Arguments, log: &Log, systemd: &Arc<Systemd>) -> R
     let driver = tokio::spawn(driver.run());
     systemd.ready();
     let senses = Senses { children, signals, events: candidate.events() };
-    let mut campaign = Campaign { arguments, log, candidate, senses, reign: None, asked: false };
+    let mut campaign = Campaign { arguments, log, candidate, senses, leash, reign: None, asked: false };
     let outcome = campaign.lead(until).await;
     systemd.stopping();
     campaign.leave().await;
@@ -93,6 +97,8 @@ struct Campaign<'a> {
     log: &'a Log,
     candidate: Candidate,
     senses: Senses,
+    /// One that holds nothing yet.
+    leash: Option<Leash>,
     /// The one that was begun, until its end is told.
     reign: Option<Leadership>,
     /// Somebody asked for an end, through this process.
@@ -151,9 +157,14 @@ impl Campaign<'_> {
                 elected = elected => return elected,
                 signal = signals.next_end() => return Err(Outcome::Signalled(signal)),
                 () = loss_of(reign.as_ref()) => {}
-                () = answered(arguments, candidate, events, log) => return Err(why_not(candidate)),
+                answer = answered(arguments, candidate, events, log) => if answer == Answer::Enough {
+                    return Err(why_not(candidate));
+                },
                 () = passed(until) => return Err(why_not(candidate)),
                 () = children.let_go() => {}
+            }
+            if let Some(leash) = self.leash.take() {
+                leash.end(&mut self.senses.children).await;
             }
             self.end_if_lost().await;
         }
@@ -183,7 +194,7 @@ impl Campaign<'_> {
         command.args(arguments);
         environment::give(&mut command, leadership, self.arguments);
         let limits = limits(self.arguments, leadership);
-        let mut run = match Run::start(command, limits, &mut self.senses.children).await {
+        let mut run = match Run::start(command, limits, self.leash.take(), &mut self.senses.children).await {
             Ok(run) => run,
             Err(outcome) => return outcome,
         };
@@ -251,20 +262,28 @@ async fn loss_of(reign: Option<&Leadership>) {
     reign.lost().await;
 }
 
-/// Whoever tries once has an answer.
-async fn answered(arguments: &Arguments, candidate: &Candidate, events: &mut Events, log: &Log) {
+#[derive(Clone, Copy, PartialEq)]
+enum Answer {
+    /// Another leads: this one waits.
+    Wait,
+    /// For who tries once.
+    Enough,
+}
+
+async fn answered(arguments: &Arguments, candidate: &Candidate, events: &mut Events, log: &Log) -> Answer {
     // Of several slots each has to be asked for.
-    let one_answer_will_do = arguments.tries_once() && arguments.slots.is_none();
+    let one_will_do = arguments.tries_once() && arguments.slots.is_none();
     loop {
         match events.next().await {
             // Unless it is this one.
             Some(Event::LeaderChanged(Some(lease))) if lease.is_live() && candidate.leadership().is_none() => {
-                if one_answer_will_do {
-                    return;
+                if one_will_do {
+                    return Answer::Enough;
                 }
                 log.state(Level::Info, "waits", None, format_args!("waits: the leader is {lease}"));
+                return Answer::Wait;
             }
-            Some(Event::StorageFailed { .. }) if one_answer_will_do => return,
+            Some(Event::StorageFailed { .. }) if one_will_do => return Answer::Enough,
             Some(_) => {}
             None => std::future::pending().await,
         }

@@ -92,11 +92,15 @@ impl<'a> Run<'a> {
     pub(super) async fn start(
         mut command: Command,
         limits: Limits<'a>,
+        leash: Option<Leash>,
         children: &mut Children,
     ) -> Result<Self, Outcome> {
         let clock = SystemTimer::new();
         let no_leash = |error| Outcome::failed(format_args!("the command's leash cannot be started: {error}"));
-        let mut leash = Leash::start(children).map_err(no_leash)?;
+        let mut leash = match leash.filter(|leash| children.status(leash.group()).is_none()) {
+            Some(leash) => leash,
+            None => Leash::start(children).map_err(no_leash)?,
+        };
         let held = leash.hold(limits.last_moment(clock.now()), children).await;
         let started = match held.map_err(no_leash) {
             Ok(()) => command.process_group(leash.group().as_raw_nonzero().get()).spawn().map_err(Outcome::NotStarted),

@@ -35,7 +35,7 @@ pub(super) async fn perform(
     command.arg("-c").arg(script).stdin(Stdio::null());
     environment::give(&mut command, leadership, arguments);
     let said = |outcome| log.tell(Level::Error, "hook", Some(leadership.term()), format_args!("{name}: {outcome}"));
-    let mut run = match Run::start(command, limits(arguments, leadership), &mut senses.children).await {
+    let mut run = match Run::start(command, limits(arguments, leadership), None, &mut senses.children).await {
         Ok(run) => run,
         Err(outcome) => {
             said(outcome);

@@ -30,7 +30,7 @@ impl Leash {
     /// It holds nothing yet.
     pub(super) fn start(children: &mut Children) -> io::Result<Self> {
         let mut command = Command::new(this_program()?);
-        command.arg0("lessor").arg(hold::ARGUMENT).process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped());
+        command.arg0("leash").arg(hold::ARGUMENT).process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut process = command.spawn()?;
         let group = Pid::from_child(&process);
         children.add(group, true);

@@ -15,8 +15,6 @@ pub(crate) enum Fault {
     RunStoppedBriefly,
     LeashKilled,
     LeashStopped,
-    /// Both lines of defence at once.
-    LeashStoppedAndRunKilled,
     CommandKilled,
     CommandStopped,
     ServerKilled,
@@ -24,7 +22,7 @@ pub(crate) enum Fault {
 }
 
 impl Fault {
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::RunKilled,
         Self::RunStopped,
         Self::ServerStopped,
@@ -33,11 +31,10 @@ impl Fault {
         Self::CommandKilled,
         Self::ServerKilled,
         Self::CommandStopped,
-        Self::LeashStoppedAndRunKilled,
         Self::RunStoppedBriefly,
     ];
 
-    pub(crate) const WITHOUT_CRASH: [Self; 9] = [
+    pub(crate) const WITHOUT_CRASH: [Self; 8] = [
         Self::RunKilled,
         Self::RunStopped,
         Self::ServerStopped,
@@ -45,18 +42,16 @@ impl Fault {
         Self::LeashStopped,
         Self::CommandKilled,
         Self::CommandStopped,
-        Self::LeashStoppedAndRunKilled,
         Self::RunStoppedBriefly,
     ];
 
-    pub(crate) const OF_PROCESSES: [Self; 8] = [
+    pub(crate) const OF_PROCESSES: [Self; 7] = [
         Self::RunKilled,
         Self::RunStopped,
         Self::LeashKilled,
         Self::LeashStopped,
         Self::CommandKilled,
         Self::CommandStopped,
-        Self::LeashStoppedAndRunKilled,
         Self::RunStoppedBriefly,
     ];
 
@@ -82,10 +77,6 @@ impl Fault {
             Self::LeashStopped => {
                 send(leash, Signal::STOP);
                 until("the leash goes on", || !is_stopped(leash)).await;
-                send(run, Signal::KILL);
-            }
-            Self::LeashStoppedAndRunKilled => {
-                send(leash, Signal::STOP);
                 send(run, Signal::KILL);
             }
             Self::CommandKilled => send(command, Signal::KILL),

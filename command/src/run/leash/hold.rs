@@ -10,7 +10,9 @@ use std::time::Duration;
 use lessor::{SystemTimer, Timer};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use rustix::process::{Signal, kill_current_process_group};
+use rustix::process::{Signal, getpgrp, getpid, kill_current_process_group};
+#[cfg(target_os = "linux")]
+use rustix::thread::set_name;
 use signal_hook::consts::signal::{
     SIGALRM, SIGHUP, SIGINT, SIGIO, SIGPIPE, SIGPROF, SIGQUIT, SIGTERM, SIGTSTP, SIGTTIN, SIGTTOU, SIGUSR1, SIGUSR2,
     SIGVTALRM,
@@ -20,6 +22,10 @@ use crate::output::say;
 
 /// With it this program is the leash of a command. Not for people.
 pub(super) const ARGUMENT: &str = "leash-of-a-command";
+
+/// As `ps` and `killall` have it. Not that of the program: who kills all of those is to leave the leashes to do their work.
+#[cfg(target_os = "linux")]
+const NAME: &std::ffi::CStr = c"leash";
 
 /// Sleeps of processes do not count the time that the machine sleeps; the clock does. It is looked at this often.
 const LOOK: Duration = Duration::from_millis(200);
@@ -36,6 +42,13 @@ pub(crate) fn if_asked() -> Option<ExitCode> {
 }
 
 fn hold() -> ExitCode {
+    // Somebody who tries it out: the group is not its own.
+    if getpgrp() != getpid() {
+        say(format_args!("lessor: {ARGUMENT} is for `lessor run` itself"));
+        return ExitCode::FAILURE;
+    }
+    #[cfg(target_os = "linux")]
+    let _ = set_name(NAME);
     if let Err(error) = until_the_last_moment() {
         say(format_args!("lessor: the command's leash fails: {error}"));
     }
