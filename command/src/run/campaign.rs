@@ -5,10 +5,7 @@ use std::process::Command;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use lessor::{
-    BuildError, Builder, Candidate, Driver, Event, Events, Instant, Leadership, Storage, SystemTimer, Timer,
-    WeakCandidate,
-};
+use lessor::{BuildError, Builder, Candidate, Driver, Instant, Leadership, Storage, SystemTimer, Timer, WeakCandidate};
 use rustix::process::Signal;
 
 use super::arguments::Arguments;
@@ -21,6 +18,7 @@ use super::outcome::Outcome;
 use super::senses::Senses;
 use super::signals::Signals;
 use super::systemd::Systemd;
+use super::waiting::{Answer, answered, why_not};
 use super::{environment, hooks, late_wakeups, metrics, watchdog};
 use crate::exit::Exit;
 
@@ -260,43 +258,6 @@ fn limits<'a>(arguments: &Arguments, leadership: &'a Leadership) -> Limits<'a> {
 async fn loss_of(reign: Option<&Leadership>) {
     let Some(reign) = reign else { return std::future::pending().await };
     reign.lost().await;
-}
-
-#[derive(Clone, Copy, PartialEq)]
-enum Answer {
-    /// Another leads: this one waits.
-    Wait,
-    /// For who tries once.
-    Enough,
-}
-
-async fn answered(arguments: &Arguments, candidate: &Candidate, events: &mut Events, log: &Log) -> Answer {
-    // Of several slots each has to be asked for.
-    let one_will_do = arguments.tries_once() && arguments.slots.is_none();
-    loop {
-        match events.next().await {
-            // Unless it is this one.
-            Some(Event::LeaderChanged(Some(lease))) if lease.is_live() && candidate.leadership().is_none() => {
-                if one_will_do {
-                    return Answer::Enough;
-                }
-                log.state(Level::Info, "waits", None, format_args!("waits: the leader is {lease}"));
-                return Answer::Wait;
-            }
-            Some(Event::StorageFailed { .. }) if one_will_do => return Answer::Enough,
-            Some(_) => {}
-            None => std::future::pending().await,
-        }
-    }
-}
-
-fn why_not(candidate: &Candidate) -> Outcome {
-    let status = candidate.status();
-    match (status.last_error, status.leader) {
-        (Some(error), _) if status.failures > 0 => Outcome::Failed(Exit::Storage(error.to_string())),
-        (_, Some(lease)) => Outcome::NotElected(format!("the leader is {lease}")),
-        _ => Outcome::NotElected("the storage granted nothing in time".to_owned()),
-    }
 }
 
 /// As far as it is wanted.

@@ -4,7 +4,9 @@ use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitOptions, kill_process, wait, waitid};
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, wait};
+#[cfg(target_os = "linux")]
+use rustix::process::{WaitId, WaitIdOptions, waitid};
 use tokio::signal::unix::{self, SignalKind};
 
 /// The one place that waits for processes, so that nobody takes another's.

@@ -31,7 +31,8 @@ fn rounds() -> usize {
     asked.unwrap_or(ROUNDS) / 3
 }
 
-/// What can be done to a server.
+/// What can be done to a server. The one of `lessor serve` belongs here, too, with a test `on_http` like those below: a process that is
+/// killed, stopped and started again, over a file.
 struct Server {
     crash: Box<dyn Fn()>,
     pause: Box<dyn Fn()>,

@@ -93,10 +93,10 @@ async fn code(tool: &[String], script: &str) -> Option<i32> {
     run(tool, files.folder.path(), script).code().await
 }
 
-/// A server that is 300 ms away, there and back 600 ms: a command that runs for longer than the lease.
+/// A server that is 100 ms away, there and back 200 ms: a command that runs for longer than the lease.
 async fn slowly(tool: &Tool) -> Option<i32> {
     let proxy = tool.proxy.as_ref()?;
-    proxy.set(Mode::Delay(Duration::from_millis(300)));
+    proxy.set(Mode::Delay(Duration::from_millis(100)));
     let code = code(&tool.first, "sleep 5").await;
     proxy.set(Mode::Pass);
     code
@@ -150,6 +150,7 @@ fn beside_flock_and_etcdctl() {
             let codes = [code(&tool.second, "exit 7").await, code(&tool.second, "kill -9 $$").await];
             let slow = slowly(tool).await;
             println!("| {} | {row:?} | {codes:?} | {slow:?} |", tool.name);
+            assert!(slow.is_none_or(|code| code == 0), "{}: {slow:?}", tool.name);
             let expected = match tool.name {
                 "lessor run" => ([Some(ALONE), Some(ALONE), Some(ALONE)], [Some(7), Some(137)]),
                 "flock" => ([Some(NOBODY_ELSE), Some(NOBODY_ELSE), None], [Some(7), Some(137)]),

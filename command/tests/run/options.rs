@@ -49,3 +49,11 @@ fn wrong_options_are_explained() {
     let help = Command::new(LESSOR).args(["run", "--help"]).output().unwrap();
     assert!(help.status.success() && out(&help).contains("122  leadership was lost"), "{help:?}");
 }
+
+/// It would kill the group of whoever tries it out: this test, here.
+#[test]
+fn the_leash_is_not_for_people() {
+    let output = Command::new(LESSOR).arg("leash-of-a-command").output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert!(err(&output).contains("is for `lessor run` itself"), "{output:?}");
+}

@@ -72,7 +72,7 @@ fn readers_that_are_gone_stop_nothing() {
 fn a_reader_that_stands_still_stops_nothing() {
     smol::block_on(async {
         let files = Files::new();
-        let filler = "dd if=/dev/zero bs=64k count=2 oflag=nonblock >&2 2>/dev/null; touch full; exit 1";
+        let filler = "head -c 200000 /dev/zero >&2 & sleep 0.1; touch full; exit 1";
         let mut run = files.command(&["--restart", "--pause", "10ms"], filler);
         let mut child = run.spawn().unwrap();
         let full = files.folder.path().join("full");
@@ -199,6 +199,9 @@ fn no_command_runs_without_its_leash() {
         let processes = [run.process().await, run.process().await];
         // It leads the group.
         let leash = rustix::process::getpgid(Some(processes[0])).unwrap();
+        // Who kills all that is called as the program leaves the leashes to do their work.
+        let name = std::fs::read_to_string(format!("/proc/{}/comm", leash.as_raw_nonzero())).unwrap();
+        assert_eq!(name, "leash\n");
         kill_process(leash, Signal::STOP).unwrap();
         until("it goes on", || state(leash) != Some('T')).await;
         for signal in [Signal::TERM, Signal::HUP, Signal::ALARM, Signal::TSTP] {
