@@ -33,7 +33,7 @@ impl Exit {
         Self::Failed(error.to_string())
     }
 
-    const fn code(&self) -> u8 {
+    pub(crate) const fn code(&self) -> u8 {
         match self {
             Self::Usage(_) => USAGE,
             Self::Storage(_) => STORAGE,

@@ -15,6 +15,10 @@ mod manual;
 mod migrate;
 mod output;
 mod revoke;
+#[cfg(unix)]
+mod run;
+#[cfg(not(unix))]
+#[path = "run_absent.rs"]
 mod run;
 mod screen;
 mod seen;
@@ -35,6 +39,11 @@ use arguments::{Arguments, Command};
 use exit::Exit;
 
 fn main() -> ExitCode {
+    // Started by `run`, it is the leash of a command.
+    #[cfg(unix)]
+    if let Some(code) = run::hold_if_asked() {
+        return code;
+    }
     match Arguments::try_parse() {
         Ok(arguments) => perform(arguments.command).unwrap_or_else(Exit::explain),
         Err(error) => exit::of_arguments(&error),
@@ -43,7 +52,7 @@ fn main() -> ExitCode {
 
 fn perform(command: Command) -> Result<ExitCode, Exit> {
     match command {
-        Command::Run(arguments) => run::perform(arguments),
+        Command::Run(arguments) => run::perform(&arguments),
         Command::List(arguments) => alone(list::perform(arguments)),
         Command::Status(arguments) => alone(status::perform(arguments)),
         Command::Watch(arguments) => alone(watch::perform(arguments)),

@@ -1,4 +1,4 @@
-//! The example `run` as a process, and the file that it shares with others.
+//! `lessor run` as a process, and the file that it shares with others.
 
 use core::time::Duration;
 use std::process::Output;
@@ -7,12 +7,13 @@ use lessor_sqlite::rusqlite::Connection;
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use smol::future::or;
-use smol::io::{AsyncBufReadExt, BufReader, Lines};
+use smol::io::{AsyncBufReadExt, AsyncRead, BufReader, Lines};
 use smol::process::{Child, ChildStdout, Command, Stdio};
 use smol::stream::StreamExt;
 use tempfile::TempDir;
 
-use crate::example::example;
+/// The program.
+pub(crate) const LESSOR: &str = env!("CARGO_BIN_EXE_lessor");
 
 /// Nothing here takes longer, however busy the machine is.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -38,8 +39,8 @@ impl Files {
 
     /// `run` with these options and a script.
     pub(crate) fn command(&self, options: &[&str], script: &str) -> Command {
-        let mut command = Command::new(example("run"));
-        command.args(["--key", "nightly", "--storage", &self.path("leases.db"), "--ttl", TTL]).args(options);
+        let mut command = Command::new(LESSOR);
+        command.args(["run", "--key", "nightly", "--storage", &self.path("leases.db"), "--ttl", TTL]).args(options);
         command.args(["--", "sh", "-c", script]).current_dir(self.folder.path());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
         command
@@ -51,9 +52,7 @@ impl Files {
 
     /// Of a script that says something.
     pub(crate) fn start(&self, options: &[&str], script: &str) -> Running {
-        let mut child = self.command(options, script).stderr(Stdio::inherit()).spawn().unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        Running { child, lines }
+        Running::of(self.command(options, script).stderr(Stdio::inherit()).spawn().unwrap())
     }
 
     /// Nobody else gets to the leases for as long as this lives.
@@ -86,8 +85,13 @@ pub(crate) struct Running {
 }
 
 impl Running {
+    pub(crate) fn of(mut child: Child) -> Self {
+        let lines = lines(child.stdout.take().unwrap());
+        Self { child, lines }
+    }
+
     pub(crate) async fn line(&mut self) -> String {
-        within(async { self.lines.next().await.expect("the command ended").unwrap() }).await
+        line(&mut self.lines).await
     }
 
     /// The process that the command names next.
@@ -142,4 +146,27 @@ pub(crate) fn out(output: &Output) -> &str {
 
 pub(crate) fn err(output: &Output) -> &str {
     core::str::from_utf8(&output.stderr).unwrap()
+}
+
+pub(crate) fn lines<R: AsyncRead + Unpin>(said: R) -> Lines<BufReader<R>> {
+    BufReader::new(said).lines()
+}
+
+pub(crate) async fn line<R: AsyncRead + Unpin>(lines: &mut Lines<BufReader<R>>) -> String {
+    within(async { lines.next().await.expect("it ended").unwrap() }).await
+}
+
+/// Asks until it is so.
+pub(crate) async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let asked = async {
+        while !is_so() {
+            smol::Timer::after(Duration::from_millis(5)).await;
+        }
+        true
+    };
+    let late = async {
+        smol::Timer::after(PATIENCE).await;
+        false
+    };
+    assert!(or(asked, late).await, "waited in vain until {what}");
 }

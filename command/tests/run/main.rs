@@ -1,21 +1,24 @@
-//! The example `run`: real processes, shell scripts, and everything that ends them.
+//! `lessor run`: real processes, shell scripts, and everything that ends them.
 #![cfg(unix)]
-#![allow(clippy::unwrap_used, clippy::panic)]
+#![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
 
 use core::time::Duration;
 
-use example::example;
 use lessor_sqlite::rusqlite::Connection;
-use process::{Files, STUBBORN, end_of, err, has_ended, kill, left, out, within};
+use process::{Files, LESSOR, STUBBORN, end_of, err, has_ended, kill, left, out, within};
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, test_kill_process};
 use smol::io::{AsyncBufReadExt, BufReader};
 use smol::process::{Command, Stdio};
 use smol::stream::StreamExt;
 
-mod example;
-#[path = "run_command/process.rs"]
+mod hooks;
+mod metrics;
+mod options;
 mod process;
+mod slots;
+mod surroundings;
+mod systemd;
 
 /// The command's own, or one that says what kept it from running.
 #[test]
@@ -27,14 +30,15 @@ fn exit_codes() {
             assert_eq!(output.status.code(), Some(code), "{output:?}");
         }
         for (command, code) in [("/does/not/exist", 127), ("/", 126)] {
-            let mut run = Command::new(example("run"));
-            let run = run.args(["--key", "k", "--storage", &files.path("leases.db"), command]).stderr(Stdio::piped());
+            let mut run = Command::new(LESSOR);
+            let run =
+                run.args(["run", "--key", "k", "--storage", &files.path("leases.db"), command]).stderr(Stdio::piped());
             let output = within(run.output()).await.unwrap();
             assert_eq!(output.status.code(), Some(code), "{output:?}");
             assert!(err(&output).contains("cannot be started"), "{output:?}");
         }
-        let mut run = Command::new(example("run"));
-        let run = run.args(["--key", "k", "--storage", &files.path("no/folder/leases.db"), "true"]);
+        let mut run = Command::new(LESSOR);
+        let run = run.args(["run", "--key", "k", "--storage", &files.path("no/folder/leases.db"), "true"]);
         let output = within(run.output()).await.unwrap();
         assert_eq!(output.status.code(), Some(123), "{output:?}");
         assert!(err(&output).contains("the storage fails"), "{output:?}");
@@ -48,9 +52,9 @@ fn the_term_grows_from_run_to_run() {
         let files = Files::new();
         for term in 1..=3 {
             let script = "echo $LESSOR_TERM $LESSOR_KEY $LESSOR_ID";
-            let mut run = Command::new(example("run"));
+            let mut run = Command::new(LESSOR);
             run.env("LESSOR_STORAGE", files.path("leases.db"));
-            let run = run.args(["--key", "nightly", "--id", "node-a", "--quiet", "sh", "-c", script]);
+            let run = run.args(["run", "--key", "nightly", "--id", "node-a", "--quiet", "sh", "-c", script]);
             let output = within(run.output()).await.unwrap();
             assert_eq!((out(&output), err(&output)), (&*format!("{term} nightly node-a\n"), ""), "{output:?}");
         }
@@ -105,7 +109,7 @@ fn a_timeout_ends_the_command_before_the_next_one_begins() {
 
         let heeding = files.output(&["--timeout", "200ms"], "trap 'echo bye; exit 0' TERM; sleep 1000 & wait").await;
         assert_eq!((heeding.status.code(), out(&heeding)), (Some(124), "bye\n"), "{heeding:?}");
-        assert!(err(&heeding).contains("--timeout has passed"), "{heeding:?}");
+        assert!(err(&heeding).contains("its time has passed"), "{heeding:?}");
     });
 }
 
@@ -257,43 +261,4 @@ fn waiting_ends() {
         leader.signal(Signal::TERM);
         assert_eq!(leader.code().await, Some(143));
     });
-}
-
-#[test]
-fn wrong_options_are_explained() {
-    let wrong = |args: &[&str], expected: &str| {
-        let output =
-            std::process::Command::new(example("run")).args(args).env_remove("LESSOR_STORAGE").output().unwrap();
-        assert_eq!(output.status.code(), Some(120), "{args:?} {output:?}");
-        assert!(err(&output).contains(expected), "{args:?} {output:?}");
-    };
-    let long = "k".repeat(257);
-    for (option, given, allowed) in [
-        ("--key", "", "1 to 256 bytes"),
-        ("--key", &long, "1 to 256 bytes"),
-        ("--id", "a\nb", "1 to 128 bytes"),
-        ("--ttl", "10ms", "500ms to 24h"),
-        ("--ttl", "soon", "500ms to 24h"),
-        ("--ttl", "-1s", "500ms to 24h"),
-        ("--wait", "ever", "any"),
-        ("--timeout", "1x", "any"),
-        ("--pause", "0", "10ms to 24h"),
-    ] {
-        wrong(&[option, given], &format!("{option} is {given:?}, allowed is {allowed}"));
-    }
-    wrong(
-        &["--ttl", "10s", "--grace", "5s", "--key", "k", "--storage", "s", "true"],
-        "--grace is \"5s\", allowed is 0ns to 4s",
-    );
-    wrong(&["--key", "k", "--storage", "s"], "the command is missing");
-    wrong(&["--storage", "s", "true"], "--key is missing");
-    wrong(&["--key", "k", "true"], "--storage is missing");
-    wrong(
-        &["--key", "k", "--storage", "oracle://user:s3cret@h", "true"],
-        "no storage has URLs that begin with oracle://",
-    );
-    wrong(&["--frob"], "--frob");
-
-    let help = std::process::Command::new(example("run")).arg("--help").output().unwrap();
-    assert!(help.status.success() && out(&help).contains("122  leadership was lost"), "{help:?}");
 }

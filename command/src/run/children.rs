@@ -1,0 +1,110 @@
+//! Whoever ended: the processes that this one started, and those that theirs left behind.
+
+use std::io;
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
+
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, wait};
+#[cfg(target_os = "linux")]
+use rustix::process::{WaitId, WaitIdOptions, waitid};
+use tokio::signal::unix::{self, SignalKind};
+
+/// The one place that waits for processes, so that nobody takes another's.
+///
+/// Orphans of the command come to this process, on Linux, and are let go as soon as they have ended: a command that runs for
+/// months may leave many.
+pub(super) struct Children {
+    changed: unix::Signal,
+    watched: Vec<Watched>,
+}
+
+struct Watched {
+    pid: Pid,
+    /// It goes on whenever somebody stops it.
+    never_stops: bool,
+    ended: Option<ExitStatus>,
+}
+
+impl Children {
+    /// From its making on.
+    pub(super) fn watch() -> io::Result<Self> {
+        let changed = unix::signal(SignalKind::child())?;
+        #[cfg(target_os = "linux")]
+        rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
+        Ok(Self { changed, watched: Vec::new() })
+    }
+
+    /// To be said before anything is awaited after its start.
+    pub(super) fn add(&mut self, pid: Pid, never_stops: bool) {
+        self.watched.push(Watched { pid, never_stops, ended: None });
+    }
+
+    /// How it ended, if it has: its id may be another's by then.
+    pub(super) fn status(&self, pid: Pid) -> Option<ExitStatus> {
+        self.watched.iter().find(|watched| watched.pid == pid)?.ended
+    }
+
+    pub(super) fn forget(&mut self, pid: Pid) {
+        self.watched.retain(|watched| watched.pid != pid);
+    }
+
+    /// The first of these that has ended. Those that are not watched have.
+    ///
+    /// # Cancel safety
+    /// Dropping the future loses nothing.
+    pub(super) async fn ended(&mut self, pids: &[Pid]) -> Pid {
+        loop {
+            self.reap();
+            if let Some(pid) = pids.iter().find(|pid| self.has_ended(**pid)) {
+                return *pid;
+            }
+            self.changed().await;
+        }
+    }
+
+    /// Lets go whoever ends, and does nothing else.
+    pub(super) async fn let_go(&mut self) {
+        loop {
+            self.reap();
+            self.changed().await;
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    /// Nobody is left in the group that this process could wait for.
+    ///
+    /// Whoever dies leaves its children to this process before its own end can be seen. So the last one is the last one.
+    pub(super) async fn group_ended(&mut self, group: Pid) {
+        loop {
+            self.reap();
+            // It takes nothing that `reap` should have had: what has ended meanwhile is reaped the next time.
+            let ended = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+            match waitid(WaitId::Pgid(Some(group)), ended) {
+                Ok(Some(_)) => {}
+                Ok(None) => self.changed().await,
+                Err(_) => return,
+            }
+        }
+    }
+
+    fn has_ended(&self, pid: Pid) -> bool {
+        self.watched.iter().find(|watched| watched.pid == pid).is_none_or(|watched| watched.ended.is_some())
+    }
+
+    async fn changed(&mut self) {
+        if self.changed.recv().await.is_none() {
+            std::future::pending().await
+        }
+    }
+
+    fn reap(&mut self) {
+        while let Ok(Some((pid, status))) = wait(WaitOptions::NOHANG | WaitOptions::UNTRACED) {
+            let Some(watched) = self.watched.iter_mut().find(|watched| watched.pid == pid) else { continue };
+            if !status.stopped() {
+                watched.ended = Some(ExitStatus::from_raw(status.as_raw()));
+            } else if watched.never_stops {
+                let _ = kill_process(pid, Signal::CONT);
+            }
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! One run of a command, from its start to the end of its process group.
+//!
+//! ```text
+//! runs ──(jeopardy, --timeout)──> SIGTERM ──(grace, or the last moment)──> SIGKILL
+//!   └──────────────┴────────────────────────────────────────────────────────┴──> ended
+//! ```
+//!
+//! What was asked to end is not taken back: if the storage answers again meanwhile, the command still ends.
+
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{Command, ExitStatus};
+use std::time::Duration;
+
+use lessor::{Event, Instant, Leadership, SystemTimer, Timer};
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::children::Children;
+use super::leash::Leash;
+use super::log::{Level, Log};
+use super::outcome::Outcome;
+use super::senses::Senses;
+use super::signals::asks_for_an_end;
+
+/// Sleeps do not count the time that the machine sleeps; the clock does. It is looked at this often.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// How long it may run.
+pub(super) struct Limits<'a> {
+    pub(super) within: Within<'a>,
+    /// How long before the deadline it is killed.
+    pub(super) reserve: Duration,
+    pub(super) grace: Duration,
+    pub(super) timeout: Option<Duration>,
+}
+
+/// What it must not outlive.
+pub(super) enum Within<'a> {
+    Lease(&'a Leadership),
+    Time(Instant),
+}
+
+impl Limits<'_> {
+    /// Whether enough is left to begin.
+    pub(super) fn have_room(&self) -> bool {
+        match self.within {
+            Within::Lease(leadership) => leadership.remaining() > self.grace + self.reserve,
+            Within::Time(_) => true,
+        }
+    }
+
+    /// When the command has to be killed so that it is gone by the deadline.
+    fn last_moment(&self, now: Instant) -> Instant {
+        match self.within {
+            Within::Lease(leadership) => now.saturating_add(leadership.remaining()).saturating_sub(self.reserve),
+            Within::Time(end) => end,
+        }
+    }
+
+    fn lost(&self) -> String {
+        match self.within {
+            Within::Lease(leadership) => match leadership.check(self.grace + self.reserve) {
+                Ok(term) => format!("term {term} was in jeopardy"),
+                Err(lost) => lost.to_string(),
+            },
+            Within::Time(_) => "its time is over".to_owned(),
+        }
+    }
+}
+
+pub(super) struct Run<'a> {
+    limits: Limits<'a>,
+    clock: SystemTimer,
+    leash: Leash,
+    command: Pid,
+    began: Instant,
+    /// Whether the leash is there.
+    leashed: bool,
+    /// Why it is asked to end, and when it is killed.
+    ending: Option<(Why, Instant)>,
+    /// With this somebody asked it to end, through this process.
+    pub(super) asked: Option<Signal>,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Why {
+    Jeopardy,
+    Timeout,
+    NoLeash,
+}
+
+impl<'a> Run<'a> {
+    pub(super) async fn start(
+        mut command: Command,
+        limits: Limits<'a>,
+        leash: Option<Leash>,
+        children: &mut Children,
+    ) -> Result<Self, Outcome> {
+        let clock = SystemTimer::new();
+        let no_leash = |error| Outcome::failed(format_args!("the command's leash cannot be started: {error}"));
+        let mut leash = match leash.filter(|leash| children.status(leash.group()).is_none()) {
+            Some(leash) => leash,
+            None => Leash::start(children).map_err(no_leash)?,
+        };
+        let held = leash.hold(limits.last_moment(clock.now()), children).await;
+        let started = match held.map_err(no_leash) {
+            Ok(()) => command.process_group(leash.group().as_raw_nonzero().get()).spawn().map_err(Outcome::NotStarted),
+            Err(outcome) => Err(outcome),
+        };
+        match started {
+            Ok(child) => {
+                let command = Pid::from_child(&child);
+                children.add(command, false);
+                let began = clock.now();
+                Ok(Self { limits, clock, leash, command, began, leashed: true, ending: None, asked: None })
+            }
+            Err(outcome) => {
+                leash.end(children).await;
+                Err(outcome)
+            }
+        }
+    }
+
+    /// Until the command has ended. Then its group still has to be [ended](Self::end).
+    pub(super) async fn watch(&mut self, senses: &mut Senses, log: &Log) -> Outcome {
+        let leash = self.leash.group();
+        loop {
+            let wake_at = self.enforce(&senses.children);
+            let pause = wake_at.saturating_duration_since(self.clock.now()).min(LOOK);
+            let command = self.command;
+            let watched = if self.leashed { [command, leash] } else { [command, command] };
+            tokio::select! {
+                ended = senses.children.ended(&watched) => {
+                    if let Some(status) = senses.children.status(self.command) {
+                        return self.outcome(status);
+                    }
+                    if ended == leash {
+                        self.end_without_leash();
+                    }
+                }
+                signal = senses.signals.next() => self.pass_on(signal),
+                Some(event) = senses.events.next() => {
+                    if let Event::Jeopardy { term, .. } = event {
+                        log.state(Level::Warn, "jeopardy", Some(term), format_args!("renewals fail in term {term}"));
+                    }
+                    self.extend();
+                }
+                () = tokio::time::sleep(pause) => {}
+            }
+        }
+    }
+
+    fn pass_on(&mut self, signal: Signal) {
+        let ends = asks_for_an_end(signal);
+        if ends {
+            self.asked = Some(signal);
+        }
+        match (self.leashed, ends) {
+            (true, true) => self.leash.ask_to_end(signal),
+            (true, false) => self.leash.signal(signal),
+            (false, _) => {}
+        }
+    }
+
+    /// Does what is due, and answers when the next thing may be.
+    fn enforce(&mut self, children: &Children) -> Instant {
+        let now = self.clock.now();
+        let last_moment = self.limits.last_moment(now);
+        let timeout_at = self.began.saturating_add(self.limits.timeout.unwrap_or(Duration::MAX));
+        let ask_at = timeout_at.min(last_moment.saturating_sub(self.limits.grace));
+        if self.ending.is_none() && now >= ask_at {
+            let why = if now >= timeout_at { Why::Timeout } else { Why::Jeopardy };
+            self.ending = Some((why, now.saturating_add(self.limits.grace)));
+            self.leash.ask_to_end(Signal::TERM);
+        }
+        let Some((_, kill_at)) = self.ending else { return ask_at };
+        let kill_at = kill_at.min(last_moment);
+        if now < kill_at {
+            return kill_at;
+        }
+        if self.leashed {
+            self.leash.signal(Signal::KILL);
+        }
+        // In case it has left its group.
+        if children.status(self.command).is_none() {
+            let _ = kill_process(self.command, Signal::KILL);
+        }
+        now.saturating_add(LOOK)
+    }
+
+    /// Somebody killed it, if not this process: without it no promise holds. What is left of its group is killed now, while nobody
+    /// else can have got its number.
+    fn end_without_leash(&mut self) {
+        self.leash.signal(Signal::KILL);
+        self.leashed = false;
+        self.ending.get_or_insert_with(|| (Why::NoLeash, self.clock.now()));
+    }
+
+    fn extend(&mut self) {
+        let last_moment = self.limits.last_moment(self.clock.now());
+        // If it is gone, its end is about to be seen.
+        let _ = self.leash.set(last_moment);
+    }
+
+    fn outcome(&self, status: ExitStatus) -> Outcome {
+        match self.ending {
+            Some((Why::Jeopardy, _)) => Outcome::Lost(self.limits.lost()),
+            Some((Why::Timeout, _)) => Outcome::TimedOut,
+            // This process stood still, and the leash did not.
+            _ if status.signal() == Some(Signal::KILL.as_raw()) && !self.limits.have_room() => {
+                Outcome::Lost(self.limits.lost())
+            }
+            Some((Why::NoLeash, _)) => Outcome::failed("the command's leash ended, and the command with it"),
+            None => Outcome::Ended(status),
+        }
+    }
+
+    /// Ends what is left of the group, and waits for it.
+    pub(super) async fn end(self, children: &mut Children) {
+        children.forget(self.command);
+        self.leash.end(children).await;
+    }
+}

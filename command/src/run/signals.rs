@@ -1,0 +1,64 @@
+//! The signals that are the command's.
+
+use std::io;
+use std::task::Poll;
+
+use rustix::process::Signal;
+use tokio::signal::unix::{self, SignalKind};
+
+const PASSED_ON: [Signal; 6] = [Signal::INT, Signal::TERM, Signal::HUP, Signal::QUIT, Signal::USR1, Signal::USR2];
+
+/// From its making on, none of them ends this process.
+///
+/// Those that are ignored when this process starts stay so, here and in the command: who starts it with `nohup` does not want it to
+/// end with the terminal.
+pub(super) struct Signals(Vec<(Signal, unix::Signal)>);
+
+impl Signals {
+    pub(super) fn catch() -> io::Result<Self> {
+        let ignored = ignored();
+        let is_heeded = |signal: &Signal| ignored & (1 << (signal.as_raw() - 1)) == 0;
+        let caught = PASSED_ON.into_iter().filter(is_heeded);
+        let caught = caught.map(|signal| Ok((signal, unix::signal(SignalKind::from_raw(signal.as_raw()))?)));
+        caught.collect::<io::Result<_>>().map(Self)
+    }
+
+    /// # Cancel safety
+    /// Dropping the future loses no signal.
+    pub(super) async fn next(&mut self) -> Signal {
+        std::future::poll_fn(|context| {
+            let arrived =
+                self.0.iter_mut().find_map(|(signal, stream)| stream.poll_recv(context).is_ready().then_some(*signal));
+            arrived.map_or(Poll::Pending, Poll::Ready)
+        })
+        .await
+    }
+
+    /// The next one that asks for an end.
+    pub(super) async fn next_end(&mut self) -> Signal {
+        loop {
+            let signal = self.next().await;
+            if asks_for_an_end(signal) {
+                return signal;
+            }
+        }
+    }
+}
+
+pub(super) fn asks_for_an_end(signal: Signal) -> bool {
+    signal != Signal::USR1 && signal != Signal::USR2
+}
+
+/// A bit for each of them.
+#[cfg(target_os = "linux")]
+fn ignored() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
+}
+
+/// There is no way to ask without code that is `unsafe`.
+#[cfg(not(target_os = "linux"))]
+fn ignored() -> u64 {
+    0
+}
