@@ -1,9 +1,11 @@
-//! Durations as people write them.
+//! How long the durations of `run` may be.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use lessor::Config;
+
+use crate::duration::parse;
 
 const DAY: Duration = Config::MAX_DURATION;
 
@@ -27,7 +29,7 @@ pub(super) fn any(given: &str) -> Result<Duration, String> {
 }
 
 pub(super) fn within(given: &str, allowed: RangeInclusive<Duration>) -> Result<Duration, String> {
-    parse(given).filter(|value| allowed.contains(value)).ok_or_else(|| what_is_allowed(allowed))
+    parse(given).ok().filter(|value| allowed.contains(value)).ok_or_else(|| what_is_allowed(allowed))
 }
 
 pub(super) fn what_is_allowed(allowed: RangeInclusive<Duration>) -> String {
@@ -38,12 +40,6 @@ pub(super) fn what_is_allowed(allowed: RangeInclusive<Duration>) -> String {
         most => format!("{least:?} to {most:?}"),
     };
     format!("allowed is {range}, as in `500ms`, `2s`, `1.5` (seconds), `5m` or `1h`")
-}
-
-fn parse(text: &str) -> Option<Duration> {
-    let units = [("ms", 0.001), ("s", 1.0), ("m", 60.0), ("h", 3600.0), ("", 1.0)];
-    let (number, unit) = units.iter().find_map(|(suffix, unit)| Some((text.strip_suffix(suffix)?, unit)))?;
-    Duration::try_from_secs_f64(number.parse::<f64>().ok()? * unit).ok()
 }
 
 #[cfg(test)]
