@@ -1,0 +1,155 @@
+"""The proof: the invariants hold at first, each action keeps each of them, and the promises follow.
+
+Each query asks for one counterexample, without a quantifier: what is to be shown is negated, and so is about fresh agents, requests and
+answers; what is known holds for all of them, and is said of those that are named in the query. Saying it of fewer can only make the solver
+find more counterexamples, never fewer: "there is none" is so for any number of candidates.
+"""
+
+import time
+from dataclasses import dataclass
+from itertools import product
+
+import z3
+
+import actions
+import invariants
+import passing
+from actions import LONGEST
+from logic import Not
+from promises import PROMISES
+from state import Agent, Answer, Copy, Request, any_state, any_world, first_state
+from variants import GRAIN
+
+
+@dataclass
+class Group:
+    """Goals over the same fresh names, and what is known of these: each goal is a query of its own."""
+
+    about: str
+    known: list
+    goals: list  # of (name, formula)
+
+
+class Named:
+    """The agents, requests, answers and copies that a query names."""
+
+    def __init__(self, w, s, constants):
+        self.by_sort = {sort: [] for sort in (Agent, Request, Answer, Copy)}
+        for constant in constants:
+            self.add(constant)
+        self.add(s.record.owner)
+        self.add(w.nobody)
+        for answer in self.by_sort[Answer]:
+            self.add(w.to(answer))
+        for request in list(self.by_sort[Request]):
+            self.add(w.owner(request))
+        for agent in list(self.by_sort[Agent]):
+            self.add(s.current(agent))
+        for request in list(self.by_sort[Request]):
+            self.add(w.owner(request))
+        for copy in self.by_sort[Copy]:
+            self.add(w.copy(copy).owner)
+
+    def add(self, term):
+        if z3.is_expr(term) and term.sort() in self.by_sort:
+            known = self.by_sort[term.sort()]
+            if not any(term.eq(one) for one in known):
+                known.append(term)
+
+    def tuples(self, sorts):
+        return product(*(self.by_sort[sort] for sort in sorts))
+
+
+def fresh(prefix, sorts):
+    return [z3.Const(f"{prefix}{i}", sort) for i, sort in enumerate(sorts)]
+
+
+def rigid(v, w, named, without):
+    """What holds of what never changes."""
+    said = [GRAIN > 0, LONGEST > 0]
+    for a in named.by_sort[Agent]:
+        said += [passing.axioms(v, w, a, without), w.ttl(a) <= LONGEST]
+    return said
+
+
+def known(v, w, s, named, which):
+    return [one.says(v, w, s, *xs) for one in which for xs in named.tuples(one.of)]
+
+
+def groups(v, without=frozenset(), which=None):
+    """All that is to be shown, in the order in which it is best asked."""
+    w, which = any_world(), which if which is not None else invariants.of(v)
+    s = first_state()
+    goals = [(one.name, one.of, lambda xs, one=one: one.says(v, w, s, *xs)) for one in which]
+    yield from grouped("at first", goals, lambda xs: rigid(v, w, Named(w, s, xs), without))
+
+    s = any_state()
+
+    def at(xs, more=()):
+        named = Named(w, s, [*xs, *more])
+        return named, rigid(v, w, named, without) + known(v, w, s, named, which)
+
+    goals = [(f"{p.number} {p.name}", p.of, lambda xs, p=p: p.says(v, w, s, *xs)) for p in PROMISES if p.number in v.promises and p.says]
+    yield from grouped("always", goals, lambda xs: at(xs)[1])
+
+    for action in actions.ACTIONS:
+        if action.when(v):
+            yield from step_groups(v, w, s, action, without, which, at)
+
+
+def step_groups(v, w, s, action, without, which, at):
+    taken = {name: z3.Const(f"p.{name}", sort) for name, sort in action.takes.items()}
+    step = action.do(v, w, s, without, **taken)
+    goals = [(one.name, one.of, lambda xs, one=one: one.says(v, w, step.after, *xs)) for one in which]
+    for p in PROMISES:
+        if p.number in v.promises and p.step and p.step[0] == action.name:
+            goals.append((f"{p.number} {p.name}", p.of, lambda xs, p=p: p.step[1](v, w, s, step.after, *xs, **taken)))
+
+    def hold(xs):
+        named, said = at(xs, taken.values())
+        if step.of_all is not None:
+            said = said + [step.of_all(a) for a in named.by_sort[Agent]]
+        return said + [step.guard]
+
+    yield from grouped(action.name, goals, hold)
+
+
+def grouped(about, goals, known_of):
+    for of in dict.fromkeys(of for _, of, _ in goals):
+        xs = fresh("x", of)
+        yield Group(about, known_of(xs), [(name, says(xs)) for name, its, says in goals if its == of])
+
+
+def said(formulas):
+    """What is true anyway need not be said."""
+    return [formula for formula in formulas if formula is not True]
+
+
+@dataclass
+class Outcome:
+    queries: int
+    seconds: float
+    open: list  # what was not proved
+
+
+def prove(v, without=frozenset(), which=None, stop_at=None, say=None, timeout_s=120):
+    began, count, left = time.monotonic(), 0, []
+    for group in groups(v, without, which):
+        solver = z3.SolverFor("QF_UFLIRA")
+        solver.set("timeout", timeout_s * 1000)
+        solver.add(*said(group.known))
+        for name, goal in group.goals:
+            count += 1
+            if goal is True:
+                continue
+            solver.push()
+            solver.add(Not(goal))
+            answer = str(solver.check())
+            solver.pop()
+            if answer != "unsat":
+                left.append((f"{group.about}: {name}", answer))
+                if say:
+                    say(f"{answer}: {group.about}: {name}")
+                if stop_at and len(left) >= stop_at:
+                    return Outcome(count, time.monotonic() - began, left)
+    return Outcome(count, time.monotonic() - began, left)
