@@ -165,7 +165,9 @@ def revoke_it(v, w, s, without, now, handle, of_term, at_once):
 def receive_grant(v, w, s, without, a, p):
     r = w.to(p)
     asked = And(s.waiting(a), s.given(p), w.owner(r) == a, w.kind(r) == CLAIM)
-    if "reply's number" not in without:
+    if "reply's number" in without:
+        r = s.current(a)
+    else:
         asked = And(asked, s.current(a) == r)
     term, until = w.granted(p), w.sent(r) + w.span(a)
     if "counted from before" in without:
@@ -193,7 +195,9 @@ def receive_grant(v, w, s, without, a, p):
 def receive_extension(v, w, s, without, a, p):
     r = w.to(p)
     asked = And(s.waiting(a), s.given(p), w.owner(r) == a, w.kind(r) == RENEWAL, s.leads(a))
-    if "reply's number" not in without:
+    if "reply's number" in without:
+        r = s.current(a)
+    else:
         asked = And(asked, s.current(a) == r)
     if "late extension" not in without and v.timed:
         asked = And(asked, s.own(a) < s.deadline(a))

@@ -186,6 +186,11 @@ def _(v, w, s, r):
 INVARIANTS[-1].when = lambda v: v.clock in ("rates", "jumps")
 
 
+@invariant("the guard is on", "No claim leaves another's lease to the storage's clock.", "R10", Request, when=lambda v: v.guard)
+def _(v, w, s, r):
+    return Implies(is_claim(w, s, r), w.take(r) != 0)
+
+
 @invariant("the newest write's ttl", "Who has seen the newest write knows for how long it lasts.", "R10", Agent)
 def _(v, w, s, a):
     newest, ttl = (s.revision, s.record.expires) if v.register else (s.record.version, s.record.ttl)

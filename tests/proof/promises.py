@@ -33,6 +33,10 @@ def grows(v, w, before, after, x, r, p, now, handle):
     return Or(w.granted(p) > before.top, own)
 
 
+def revokes(v, w, before, after, x, now, handle, of_term, at_once):
+    return after.record.term > before.top
+
+
 def begins_anew(v, w, before, after, x, a, p):
     """A reign begins in a term that has not ended: newer than each that did, or the one on its ticket before its deadline."""
     over = And(before.asleep(a), before.own(a) >= before.ticket_until(a), w.granted(p) == before.ticket_term(a))
@@ -50,6 +54,7 @@ PROMISES = [
     Promise("P1", "one leader", "R1 R2 R10", (Agent, Agent), one_leader),
     Promise("P2", "one owner a term", "R5 R7", (Answer, Answer), one_owner),
     Promise("P2", "terms grow", "R5", (Agent,), None, ("apply a claim", grows)),
+    Promise("P2", "a revoke's term is new", "R5", (Agent,), None, ("revoke", revokes)),
     Promise("P2", "an ended term does not come back", "R3 R6", (Agent,), None, ("begin to lead", begins_anew)),
     Promise("P3", "the fence refuses what is older", "R11", (Answer,), None, ("write to what is fenced", refuses_older)),
 ]

@@ -122,7 +122,10 @@ def renew(record, renewal, now, without=frozenset()):
         same_term = True
     live = True if "never revives" in without else is_live(record, now)
     applies = And(record.made, same_session, same_term, live)
-    return applies, choose(applies, extended(record, renewal.owner, renewal.ttl, renewal.ident, now, without), record)
+    after = extended(record, renewal.owner, renewal.ttl, renewal.ident, now, without)
+    if {"session", "term"} <= without:  # "who renews is the leader"
+        after = replace(after, owner=renewal.owner)
+    return applies, choose(applies, after, record)
 
 
 def freed(record):
