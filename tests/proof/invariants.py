@@ -368,6 +368,13 @@ for i, one in enumerate(ROLES):
 # === copies, and the fence
 
 
+@invariant("what came back has run out", "Before anything is granted again: the freeze outlasts it.", "R5", when=lambda v: v.loses)
+def _(v, w, s):
+    came_back = And(s.lost, s.record.held, s.record.term < s.seed)
+    return Implies(came_back, s.record.expires <= s.frozen_until)
+
+
+
 @invariant("a copy", "It was the record once, and holds to what the record held to.", "R5", Copy, when=lambda v: v.loses)
 def _(v, w, s, k):
     copy = w.copy(k)
@@ -389,6 +396,16 @@ def owned(copy, w, term, owner):
 @invariant("a copy's term: grants", "It names the owner of its term.", "R5", Copy, Answer, when=lambda v: v.loses)
 def _(v, w, s, k, p):
     return Implies(And(s.kept(k), is_grant(w, s, p)), owned(w.copy(k), w, w.granted(p), w.owner(w.to(p))))
+
+
+@invariant("a copy's term: the record", "And so does the record.", "R5", Copy, when=lambda v: v.loses)
+def _(v, w, s, k):
+    return Implies(And(s.kept(k), s.record.held), owned(w.copy(k), w, s.record.term, s.record.owner))
+
+
+@invariant("a copy's term: copies", "And each other copy.", "R5", Copy, Copy, when=lambda v: v.loses)
+def _(v, w, s, k, j):
+    return Implies(And(s.kept(k), s.kept(j), w.copy(j).held), owned(w.copy(k), w, w.copy(j).term, w.copy(j).owner))
 
 
 @invariant("a copy's term: reigns", "So it does for who leads.", "R5", Copy, Agent, when=lambda v: v.loses)
