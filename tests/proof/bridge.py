@@ -4,6 +4,7 @@ import subprocess
 import time
 
 import replay
+import simulated
 import table
 
 
@@ -46,4 +47,16 @@ def hold_the_runs(program, seeds, steps, first=1):
         f"{2 * seeds} runs of `Election`, {total.steps:,} lines, {total.grants:,} grants, {total.answers:,} answers to who leads, "
         f"{len([c for c in complaints if c.startswith('seed')])} deviate; {len(replay.MUTATED)} mutated models, each is refuted"
     )
+    return what, time.monotonic() - began, complaints
+
+
+def hold_the_simulator(program, seeds, first=0):
+    began = time.monotonic()
+    judged, reigns, complaints = 0, 0, []
+    for seed in range(first, first + seeds):
+        more, began_here, deviates = simulated.replayed(told(program, "simulated", "--seed", seed))
+        judged, reigns = judged + more, reigns + began_here
+        if deviates:
+            complaints.append(f"seed {seed} of the simulator: {deviates}")
+    what = f"{seeds} runs of the simulator, {judged:,} verdicts, {reigns:,} reigns, {len(complaints)} deviate"
     return what, time.monotonic() - began, complaints

@@ -65,7 +65,7 @@ class Replay:
 
     def enter(self, number, session, ttl, span, own):
         self.agent[number] = session
-        self.w.ttl[session], self.w.span[session], self.w.ident[session] = ttl, span, number
+        self.w.ttl[session], self.w.span[session], self.w.ident[session] = ttl, span, str(number)
         self.s.own[session] = self.s.watch[session] = own
 
     def on_session(self, words, text):
@@ -91,7 +91,8 @@ class Replay:
         number, message, kind, *n = words
         if kind == "get":
             return
-        number, message, n = int(number), int(message), list(map(int, n))
+        number, message, ident = int(number), int(message), n[1]
+        n = [int(word) if place != 1 else 0 for place, word in enumerate(n)]
         a = n[0]
         self.over(a)
         self.w.owner[message], self.w.kind[message], self.w.sent[message] = a, KINDS[kind], self.s.own(a)
@@ -104,7 +105,7 @@ class Replay:
             self.timed_out(a)
             self.do("send a renewal", a=a, r=message)
         else:
-            self.w.names[message], self.w.successor[message], self.w.within[message] = n[1] != table.NONE, n[1], n[2]
+            self.w.names[message], self.w.successor[message], self.w.within[message] = ident != str(table.NONE), ident, n[2]
             if self.s.gone(a):  # once more: a repetition of the first
                 self.s.issued[message] = True
                 return

@@ -11,7 +11,9 @@ NO_RECORD = Record(False, False, None, None, 0, 0, 0, 0)
 def record_of(text):
     if text == "-":
         return NO_RECORD
-    session, ident, term, version, ttl, expires = map(int, text.split())
+    session, ident, *numbers = text.split()
+    session = int(session)
+    term, version, ttl, expires = map(int, numbers)
     held = session != NONE
     return Record(True, held, session if held else None, ident, term, version, ttl, expires)
 
@@ -25,18 +27,20 @@ def text_of(record):
 
 def judge(record, request, now, seed, without=frozenset()):
     """What the model says: the answer, and the record after it."""
-    kind, *numbers = request.split()
-    n = list(map(int, numbers))
+    kind, *words = request.split()
+    # The second is an id, where there is a session before it.
+    ident = words[1] if len(words) > 2 else None
+    n = [int(word) if ident is None or place != 1 else 0 for place, word in enumerate(words)]
     if kind == "acquire":
-        claim = SimpleNamespace(owner=n[0], ident=n[1], ttl=n[2], after=n[3], take=n[4])
+        claim = SimpleNamespace(owner=n[0], ident=ident, ttl=n[2], after=n[3], take=n[4])
         granted, term, after = acquire(record, claim, now, seed, without)
         return (f"granted {term}" if granted else "refused"), after
     if kind == "renew":
-        renewal = SimpleNamespace(owner=n[0], ident=n[1], ttl=n[2], term=n[3])
+        renewal = SimpleNamespace(owner=n[0], ident=ident, ttl=n[2], term=n[3])
         extended, after = renew(record, renewal, now, without)
         return ("extended" if extended else "lost"), after
     if kind == "release":
-        asked = SimpleNamespace(owner=n[0], successor=n[1], within=n[2], names=n[1] != NONE)
+        asked = SimpleNamespace(owner=n[0], successor=ident, within=n[2], names=ident != str(NONE))
         return "released", release(record, asked, now, without)
     if kind == "revoke":
         taken, after = revoke(record, NOBODY, n[0], n[1] != 0, now, without)

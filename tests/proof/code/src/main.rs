@@ -3,6 +3,7 @@
 mod network;
 mod random;
 mod runs;
+mod simulated;
 mod table;
 mod words;
 
@@ -13,7 +14,8 @@ use lexopt::prelude::*;
 
 const HELP: &str = "\
   table                         the verdict of Record::judge on every small record, request, time and seed
-  runs --seed N --steps N       a run of elections under faults; --guard: with the take-over guard, and a storage's clock that jumps";
+  runs --seed N --steps N       a run of elections under faults; --guard: with the take-over guard, and a storage's clock that jumps
+  simulated --seed N            what the simulator's storage judges in a run of this seed";
 
 fn main() -> Result<(), Box<dyn Error>> {
     let (mut command, mut seed, mut steps, mut guard) = (String::new(), 0, 4_000, false);
@@ -31,6 +33,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     match command.as_str() {
         "table" => table::write(&mut out)?,
         "runs" => runs::write(&mut out, seed, steps, guard)?,
+        "simulated" => simulated::write(&mut out, seed)?,
         _ => writeln!(out, "{HELP}")?,
     }
     Ok(out.flush()?)

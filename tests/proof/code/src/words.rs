@@ -23,7 +23,7 @@ pub(crate) fn session(number: i64) -> Option<Session> {
 /// session, id, term, version, ttl, expires. Empty: there is none.
 pub(crate) fn record(record: Option<&Record>) -> String {
     let Some(record) = record else { return "-".into() };
-    let session = record.session.map_or(NONE, |session| session.to_bits() as i64);
+    let session = record.session.map_or_else(|| NONE.to_string(), |session| session.to_bits().to_string());
     let Record { id, term, version, ttl_ms, expires_ms, .. } = record;
     format!("{session} {} {} {} {ttl_ms} {expires_ms}", id.as_str(), term.get(), version.get())
 }
