@@ -61,10 +61,7 @@ def write(v, s, record, now, **changes):
 @action("time passes", "time.rs Timer", d=Real, clock=Real)
 def tick(v, w, s, without, d, clock):
     after = s.but(own=z3.Function("t.own", Agent, Real), watch=z3.Function("t.watch", Agent, Real), clock=clock)
-    passes = lambda x: clocks_went_on(v, s, after, d, x)  # noqa: E731
-    if "rates" in without:
-        passes = lambda x: And(after.own(x) >= s.own(x), after.watch(x) >= s.watch(x))  # noqa: E731
-    return Step(And(d >= 0, storage_went_on(v, s.clock, clock, d)), after, passes)
+    return Step(And(d >= 0, storage_went_on(v, s.clock, clock, d)), after, lambda x: clocks_went_on(s, after, d, x, without))
 
 
 # === the candidate sends (src/election/request.rs due_request, send)

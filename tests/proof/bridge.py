@@ -26,7 +26,11 @@ def hold_the_table(program):
     for clause in table.MUTATED:
         if not table.differences(lines, frozenset([clause]), at_most=1)[1]:
             complaints.append(f"the model without '{clause}' says the same as the code")
-    return f"{cases:,} verdicts of `Record::judge`, {len(differ)} differ; {len(table.MUTATED)} mutated models, each differs", time.monotonic() - began, complaints
+    return (
+        f"{cases:,} verdicts of `Record::judge`, {len(differ)} differ; {len(table.MUTATED)} mutated models, each differs",
+        time.monotonic() - began,
+        complaints,
+    )
 
 
 def hold_the_runs(program, seeds, steps, first=1):

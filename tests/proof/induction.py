@@ -5,9 +5,11 @@ answers; what is known holds for all of them, and is said of those that are name
 find more counterexamples, never fewer: "there is none" is so for any number of candidates.
 """
 
+import itertools
 import time
 from dataclasses import dataclass
 from itertools import product
+from typing import Any
 
 import z3
 
@@ -26,7 +28,8 @@ class Group:
     """Goals over the same fresh names, and what is known of these: each goal is a query of its own."""
 
     about: str
-    known: list
+    known: Any  # answers it: there is much of it
+    varies: list  # of what is known: what may depend on which clauses there are
     goals: list  # of (name, formula)
 
 
@@ -76,21 +79,21 @@ def known(v, w, s, named, which):
     return [one.says(v, w, s, *xs) for one in which for xs in named.tuples(one.of)]
 
 
-def groups(v, without=frozenset(), which=None):
+def groups(v, without=frozenset()):
     """All that is to be shown, in the order in which it is best asked."""
-    w, which = any_world(), which if which is not None else invariants.of(v)
+    w, which = any_world(), invariants.of(v)
     s = first_state()
     goals = [(one.name, one.of, lambda xs, one=one: one.says(v, w, s, *xs)) for one in which]
-    yield from grouped("at first", goals, lambda xs: rigid(v, w, Named(w, s, xs), without))
+    yield from grouped("at first", goals, lambda xs: (lambda: [], rigid(v, w, Named(w, s, xs), without)))
 
     s = any_state()
 
     def at(xs, more=()):
         named = Named(w, s, [*xs, *more])
-        return named, rigid(v, w, named, without) + known(v, w, s, named, which)
+        return named, lambda: known(v, w, s, named, which), rigid(v, w, named, without)
 
     goals = [(f"{p.number} {p.name}", p.of, lambda xs, p=p: p.says(v, w, s, *xs)) for p in PROMISES if p.number in v.promises and p.says]
-    yield from grouped("always", goals, lambda xs: at(xs)[1])
+    yield from grouped("always", goals, lambda xs: at(xs)[1:])
 
     for action in actions.ACTIONS:
         if action.when(v):
@@ -106,10 +109,10 @@ def step_groups(v, w, s, action, without, which, at):
             goals.append((f"{p.number} {p.name}", p.of, lambda xs, p=p: p.step[1](v, w, s, step.after, *xs, **taken)))
 
     def hold(xs):
-        named, said = at(xs, taken.values())
+        named, holds, varies = at(xs, taken.values())
         if step.of_all is not None:
-            said = said + [step.of_all(a) for a in named.by_sort[Agent]]
-        return said + [step.guard]
+            varies = varies + [step.of_all(a) for a in named.by_sort[Agent]]
+        return holds, varies + [step.guard]
 
     yield from grouped(action.name, goals, hold)
 
@@ -117,7 +120,8 @@ def step_groups(v, w, s, action, without, which, at):
 def grouped(about, goals, known_of):
     for of in dict.fromkeys(of for _, of, _ in goals):
         xs = fresh("x", of)
-        yield Group(about, known_of(xs), [(name, says(xs)) for name, its, says in goals if its == of])
+        holds, varies = known_of(xs)
+        yield Group(about, holds, varies, [(name, says(xs)) for name, its, says in goals if its == of])
 
 
 def said(formulas):
@@ -132,12 +136,24 @@ class Outcome:
     open: list  # what was not proved
 
 
-def prove(v, without=frozenset(), which=None, stop_at=None, say=None, timeout_s=120):
+def same(group, other):
+    """Whether two groups ask the very same."""
+    ours, theirs = (one.varies + [goal for _, goal in one.goals] for one in (group, other))
+    alike = lambda one, two: one is two or (z3.is_expr(one) and z3.is_expr(two) and one.eq(two))  # noqa: E731
+    return len(ours) == len(theirs) and all(map(alike, ours, theirs))
+
+
+def prove(v, without=frozenset(), say=None, timeout_s=120):
+    """Asks every query. Without a clause, only those that are others than with all of them: the rest is
+    asked anyway. (Where the invariants are others, too, all.)"""
     began, count, left = time.monotonic(), 0, []
-    for group in groups(v, without, which):
+    as_it_is = groups(v) if without and not v.besides else itertools.repeat(None)
+    for group, known_group in zip(groups(v, without), as_it_is):
+        if known_group and same(group, known_group):
+            continue
         solver = z3.SolverFor("QF_UFLIRA")
         solver.set("timeout", timeout_s * 1000)
-        solver.add(*said(group.known))
+        solver.add(*said(group.known() + group.varies))
         for name, goal in group.goals:
             count += 1
             if goal is True:
@@ -150,6 +166,4 @@ def prove(v, without=frozenset(), which=None, stop_at=None, say=None, timeout_s=
                 left.append((f"{group.about}: {name}", answer))
                 if say:
                     say(f"{answer}: {group.about}: {name}")
-                if stop_at and len(left) >= stop_at:
-                    return Outcome(count, time.monotonic() - began, left)
     return Outcome(count, time.monotonic() - began, left)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from actions import LONGEST
-from logic import And, If, Implies, Not, Or
+from logic import And, Implies, Not, Or
 from state import CLAIM, RELEASE, RENEWAL, Agent, Answer, Copy, Request
 
 
@@ -137,7 +137,9 @@ def _(v, w, s, p):
     return Implies(And(is_grant(w, s, p), s.record.held, w.granted(p) == s.record.term), s.record.owner == w.owner(w.to(p)))
 
 
-@invariant("a reign's term", "It is the newest that its leader knows; newer than each that it lost; its own; it is not gone.", "R6 R9", Agent)
+@invariant(
+    "a reign's term", "It is the newest that its leader knows; newer than each that it lost; its own; it is not gone.", "R6 R9", Agent
+)
 def _(v, w, s, a):
     own = Implies(And(s.record.held, s.record.term == s.term(a)), s.record.owner == a)
     return Implies(s.leads(a), And(s.term(a) == s.known(a), s.term(a) > s.ended(a), own, Not(s.gone(a)), Not(s.asleep(a))))
@@ -151,6 +153,14 @@ def _(v, w, s, a, r):
 @invariant("and was granted to its leader", "Whoever was granted it.", "R5", Agent, Answer)
 def _(v, w, s, a, p):
     return Implies(And(s.leads(a), is_grant(w, s, p), w.granted(p) == s.term(a)), w.owner(w.to(p)) == a)
+
+
+HIS_OWN = "a leader's record is of its reign"
+
+
+@invariant(HIS_OWN, "While a reign lasts, what its session holds it holds in its term.", "R4", Agent, when=lambda v: HIS_OWN in v.besides)
+def _(v, w, s, a):
+    return Implies(And(s.leads(a), s.record.held, s.record.owner == a), s.record.term == s.term(a))
 
 
 @invariant("an ended term is known", "So the next claim asks for a later one.", "R6", Agent)
@@ -374,7 +384,6 @@ def _(v, w, s):
     return Implies(came_back, s.record.expires <= s.frozen_until)
 
 
-
 @invariant("a copy", "It was the record once, and holds to what the record held to.", "R5", Copy, when=lambda v: v.loses)
 def _(v, w, s, k):
     copy = w.copy(k)
@@ -419,7 +428,9 @@ def _(v, w, s, k, r):
     return Implies(And(s.kept(k), renewal), owned(w.copy(k), w, w.of_term(r), w.owner(r)))
 
 
-@invariant("revoked only where it may be", "Nobody's session is in no record that is never revoked.", "R4", when=lambda v: v.revoke == "never")
+@invariant(
+    "revoked only where it may be", "Nobody's session is in no record that is never revoked.", "R4", when=lambda v: v.revoke == "never"
+)
 def _(v, w, s):
     return Implies(s.record.held, s.record.owner != w.nobody)
 

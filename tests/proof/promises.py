@@ -5,7 +5,7 @@ from typing import Any
 
 from invariants import ROLES, is_grant
 from logic import And, Implies, Not, Or
-from state import CLAIM, Agent, Answer
+from state import Agent, Answer
 
 
 @dataclass

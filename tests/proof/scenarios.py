@@ -56,7 +56,9 @@ SCENARIOS = [
         "a successor is granted what was released for it, while it is reserved",
         "clock guard grained lossy",
         f"{BEGINS}, lose a, release a 2, free 2, learn b, claim b 3, grant 3, lead b 3",
-        lambda run: And(leads(run, "b"), run.states[6].record.expires > run.states[6].clock, run.states[6].record.ident == run.w.ident(run.agents["b"])),
+        lambda run: And(
+            leads(run, "b"), run.states[6].record.expires > run.states[6].clock, run.states[6].record.ident == run.w.ident(run.agents["b"])
+        ),
     ),
     Scenario(
         "an expired lease is taken over",

@@ -88,18 +88,12 @@ def unroll(v, text, without=frozenset()):
         if step.of_all is not None:
             # Each passing of time has its own clocks.
             own, watch = (z3.Function(f"{number}.{clock}", Agent, z3.RealSort()) for clock in ("own", "watch"))
-            formulas += [passing_of(v, s, after.but(own=own, watch=watch), takes["d"], a, without) for a in everybody]
+            formulas += [passing.clocks_went_on(s, after.but(own=own, watch=watch), takes["d"], a, without) for a in everybody]
             after = after.but(own=own, watch=watch)
         s = after
         states.append(s)
         taken.append((name, takes))
     return Run(w, states, formulas, taken, agents, answers)
-
-
-def passing_of(v, before, after, d, a, without):
-    if "rates" in without:
-        return z3.And(after.own(a) >= before.own(a), after.watch(a) >= before.watch(a))
-    return passing.clocks_went_on(v, before, after, d, a)
 
 
 def broken(v, run, number):
@@ -129,14 +123,14 @@ def found(run, *formulas):
 
 def told(run, model):
     """The trace with its numbers, for people."""
-    names = {model.eval(agent).sexpr(): name for name, agent in run.agents.items()}
+
+    def number(value):
+        return model.eval(value, model_completion=True) if z3.is_expr(value) else value
+
+    names = {number(agent).sexpr(): name for name, agent in run.agents.items()}
     lines = []
-    for (name, takes), after in zip(run.taken, run.states[1:]):
-        words = []
-        for what, value in takes.items():
-            shown = model.eval(value, model_completion=True)
-            words.append(f"{what}={names.get(shown.sexpr(), shown) if value.sort() == Agent else shown}")
-        record = after.record
-        shown = {part: model.eval(z3.simplify(getattr(record, part)) if z3.is_expr(getattr(record, part)) else z3.BoolVal(getattr(record, part)), model_completion=True) for part in ("held", "term", "version", "expires")}
-        lines.append(f"{name} ({', '.join(words)}) -> {shown}")
+    for (name, takes), after in zip(run.taken, run.states[1:], strict=True):
+        words = [f"{what} {names.get(number(value).sexpr(), number(value))}" for what, value in takes.items() if what != "p"]
+        record = " ".join(f"{part} {number(getattr(after.record, part))}" for part in ("held", "term", "version", "ttl", "expires"))
+        lines.append(f"{name} ({', '.join(words)}): record {record}, clock {number(after.clock)}")
     return "\n".join(lines)

@@ -16,6 +16,7 @@ class Variant:
     guard: bool = False  # an expired lease is taken over only at a version that was watched for its ttl
     grain: object = 0  # the storage's clock shows whole grains, rounded down
     loses: bool = False  # it may lose data
+    besides: tuple = ()  # invariants that only a proof without some clause needs
     revoke: str = "waits"  # "never"; "waits": nobody is granted before the lease would have ended; "at once"
 
     @property

@@ -281,7 +281,9 @@ fn clock(offset: u64, rate: u64, now: u64) -> Instant {
 /// What the answer shows of the lease: term, version, ttl.
 fn seen(reply: &Reply) -> String {
     let lease: Option<&Lease> = match reply {
-        Reply::Acquired(Acquired::Refused { lease, .. }) | Reply::Renewed(Renewed::Lost { lease, .. }) => lease.as_ref(),
+        Reply::Acquired(Acquired::Refused { lease, .. }) | Reply::Renewed(Renewed::Lost { lease, .. }) => {
+            lease.as_ref()
+        }
         Reply::Got(lease) => lease.as_ref(),
         _ => None,
     };
