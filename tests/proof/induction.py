@@ -14,6 +14,8 @@ from typing import Any
 import z3
 
 import actions
+import copies  # noqa: F401 (each registers what holds)
+import core  # noqa: F401
 import invariants
 import passing
 from actions import LONGEST

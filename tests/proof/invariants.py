@@ -1,7 +1,8 @@
 """What holds always: the invariants, each with its words and the rules (src/guide/rules.md) that it serves.
 
 Each is a formula for any agents, requests and answers. They hold at first, and each action keeps them all: that is the proof. The promises
-(promises.py) follow from them.
+(promises.py) follow from them. Here are those of requests, terms, versions and watches; `core.py` has those that keep leaders apart, `copies.py` those of
+storages that lose data.
 """
 
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from typing import Any
 
 from actions import LONGEST
 from logic import And, Implies, Not, Or
-from state import CLAIM, RELEASE, RENEWAL, Agent, Answer, Copy, Request
+from state import CLAIM, RELEASE, RENEWAL, Agent, Answer, Request
 
 
 @dataclass
@@ -31,6 +32,18 @@ def invariant(name, words, rules, *of, when=lambda variant: True):
         return says
 
     return register
+
+
+def is_claim(w, s, r):
+    return And(s.issued(r), w.kind(r) == CLAIM)
+
+
+def is_grant(w, s, p):
+    return And(s.given(p), w.kind(w.to(p)) == CLAIM)
+
+
+def of(variant):
+    return [one for one in INVARIANTS if one.when(variant)]
 
 
 # === requests
@@ -228,204 +241,8 @@ def _(v, w, s, a):
 
 INVARIANTS[-1].when = lambda v: v.timed
 
-# === the core: of who leads, whose grant is under way, whose extension is under way
 
-ROLES = []
-
-
-@dataclass
-class Role:
-    name: str
-    of: Any
-    applies: Any
-    agent: Any
-    term: Any
-    left: Any
-
-
-def is_claim(w, s, r):
-    return And(s.issued(r), w.kind(r) == CLAIM)
-
-
-def is_grant(w, s, p):
-    return And(s.given(p), w.kind(w.to(p)) == CLAIM)
-
-
-def read_in_time(w, s, p, kind):
-    """An answer that is still waited for, to a request of this kind, whose reign would not be over."""
-    r = w.to(p)
-    a = w.owner(r)
-    waits = And(s.given(p), s.waiting(a), s.current(a) == r, w.kind(r) == kind, s.own(a) < w.sent(r) + w.span(a))
-    return And(waits, s.leads(a)) if kind == RENEWAL else waits
-
-
-def left_by(w, s, p):
-    a = w.owner(w.to(p))
-    return w.sent(w.to(p)) + w.span(a) - s.own(a)
-
-
-ROLES = [
-    Role(
-        "who leads",
-        Agent,
-        lambda w, s, a: And(s.leads(a), s.own(a) < s.deadline(a)),
-        lambda w, a: a,
-        lambda w, s, a: s.term(a),
-        lambda w, s, a: s.deadline(a) - s.own(a),
-    ),
-    Role(
-        "whose grant is under way",
-        Answer,
-        lambda w, s, p: read_in_time(w, s, p, CLAIM),
-        lambda w, p: w.owner(w.to(p)),
-        lambda w, s, p: w.granted(p),
-        left_by,
-    ),
-    Role(
-        "whose extension is under way",
-        Answer,
-        lambda w, s, p: read_in_time(w, s, p, RENEWAL),
-        lambda w, p: w.owner(w.to(p)),
-        lambda w, s, p: w.of_term(w.to(p)),
-        left_by,
-    ),
-]
-
-
-def frozen_for(v, s, left):
-    return And(s.lost, left <= s.frozen_until - s.clock) if v.loses else False
-
-
-def core(role):
-    def has_the_record(v, w, s, x):
-        a, term, left = role.agent(w, x), role.term(w, s, x), role.left(w, s, x)
-        mine = And(s.record.owner == a, s.record.term == term)
-        revoked = And(s.record.owner == w.nobody, term < s.record.term)
-        lasts = {
-            "rates": And(left <= s.record.expires - s.clock, left <= s.record.ttl),
-            "forward": And(left <= s.record.expires - s.clock, left <= s.record.ttl),
-            "jumps": True,
-            "none": left <= s.record.expires,
-        }[v.clock]
-        has = And(s.record.made, s.record.held, Or(mine, revoked), lasts)
-        if v.loses:
-            has = Or(And(has, Implies(s.lost, s.record.term >= s.seed)), frozen_for(v, s, left))
-        return Implies(role.applies(w, s, x), has)
-
-    def nobody_has_watched(v, w, s, x, b):
-        newest = s.revision if v.register else s.record.version
-        lasts = role.left(w, s, x) <= s.since(b) + s.seen_ttl(b) - s.watch(b)
-        return Implies(And(role.applies(w, s, x), s.seen(b) == newest), lasts)
-
-    def nobody_names(v, w, s, x, r):
-        return Implies(And(role.applies(w, s, x), is_claim(w, s, r), w.take(r) >= 1), w.take(r) != s.record.version)
-
-    timed, watched = lambda v: v.timed, lambda v: v.timed and not v.loses
-    INVARIANTS.append(
-        Invariant(
-            f"{role.name}: has the record",
-            "The record has its session and term (or was revoked since), unmarked, and lasts for as long as it still leads.",
-            "R1 R2 R10",
-            (role.of,),
-            has_the_record,
-            timed,
-        )
-    )
-    INVARIANTS.append(
-        Invariant(
-            f"{role.name}: is watched for longer",
-            "Whoever has seen the newest write still has to watch it for as long.",
-            "R1 R10",
-            (role.of, Agent),
-            nobody_has_watched,
-            watched,
-        )
-    )
-    INVARIANTS.append(
-        Invariant(
-            f"{role.name}: is not named",
-            "No claim names the newest version: nobody has finished watching it.",
-            "R1 R10",
-            (role.of, Request),
-            nobody_names,
-            lambda v: v.clock in ("rates", "jumps"),
-        )
-    )
-
-
-def alone(one, other):
-    def says(v, w, s, x, y):
-        return Implies(And(one.applies(w, s, x), other.applies(w, s, y)), one.agent(w, x) == other.agent(w, y))
-
-    INVARIANTS.append(
-        Invariant(
-            f"alone: {one.name}, {other.name}",
-            "Two that lead or are about to are one.",
-            "R1",
-            (one.of, other.of),
-            says,
-            lambda v: v.timed and (v.loses or v.revoke != "never"),
-        )
-    )
-
-
-for role in ROLES:
-    core(role)
-for i, one in enumerate(ROLES):
-    for other in ROLES[i:]:
-        alone(one, other)
-
-# === copies, and the fence
-
-
-@invariant("what came back has run out", "Before anything is granted again: the freeze outlasts it.", "R5", when=lambda v: v.loses)
-def _(v, w, s):
-    came_back = And(s.lost, s.record.held, s.record.term < s.seed)
-    return Implies(came_back, s.record.expires <= s.frozen_until)
-
-
-@invariant("a copy", "It was the record once, and holds to what the record held to.", "R5", Copy, when=lambda v: v.loses)
-def _(v, w, s, k):
-    copy = w.copy(k)
-    fits = And(
-        copy.term <= s.top,
-        copy.term >= 0,
-        Or(copy.made, And(Not(copy.held), copy.term == 0, copy.version == 0)),
-        Implies(copy.made, And(copy.term >= 1, copy.version >= 1)),
-        Implies(copy.held, And(copy.owner != w.nobody, copy.ttl >= w.ttl(copy.owner), copy.ttl <= LONGEST)),
-        Implies(And(copy.made, copy.held), copy.expires <= s.clock + copy.ttl),
-    )
-    return Implies(s.kept(k), fits)
-
-
-def owned(copy, w, term, owner):
-    return Implies(And(copy.held, copy.term == term), copy.owner == owner)
-
-
-@invariant("a copy's term: grants", "It names the owner of its term.", "R5", Copy, Answer, when=lambda v: v.loses)
-def _(v, w, s, k, p):
-    return Implies(And(s.kept(k), is_grant(w, s, p)), owned(w.copy(k), w, w.granted(p), w.owner(w.to(p))))
-
-
-@invariant("a copy's term: the record", "And so does the record.", "R5", Copy, when=lambda v: v.loses)
-def _(v, w, s, k):
-    return Implies(And(s.kept(k), s.record.held), owned(w.copy(k), w, s.record.term, s.record.owner))
-
-
-@invariant("a copy's term: copies", "And each other copy.", "R5", Copy, Copy, when=lambda v: v.loses)
-def _(v, w, s, k, j):
-    return Implies(And(s.kept(k), s.kept(j), w.copy(j).held), owned(w.copy(k), w, w.copy(j).term, w.copy(j).owner))
-
-
-@invariant("a copy's term: reigns", "So it does for who leads.", "R5", Copy, Agent, when=lambda v: v.loses)
-def _(v, w, s, k, a):
-    return Implies(And(s.kept(k), s.leads(a)), owned(w.copy(k), w, s.term(a), a))
-
-
-@invariant("a copy's term: renewals", "And for renewals that linger.", "R5", Copy, Request, when=lambda v: v.loses)
-def _(v, w, s, k, r):
-    renewal = And(s.issued(r), w.kind(r) == RENEWAL)
-    return Implies(And(s.kept(k), renewal), owned(w.copy(k), w, w.of_term(r), w.owner(r)))
+# === the fence, and where nothing is revoked
 
 
 @invariant(
@@ -438,7 +255,3 @@ def _(v, w, s):
 @invariant("the fence", "It is at least what it admitted.", "R11", Answer)
 def _(v, w, s, p):
     return Implies(s.written(p), And(is_grant(w, s, p), w.granted(p) <= s.fence))
-
-
-def of(variant):
-    return [one for one in INVARIANTS if one.when(variant)]

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
-from invariants import ROLES, is_grant
+from core import ROLES
+from invariants import is_grant
 from logic import And, Implies, Not, Or
 from state import Agent, Answer
 
