@@ -18,6 +18,7 @@
 //! | [`many_keys`] | Thousands of keys in a process: what do they share, and what if the storage cannot keep up? |
 //! | [`edge`] | How does an election go on where no loop survives? |
 //! | [`rules`] | What exactly is promised? The rules R1 to R20, and what is to come |
+//! | [`proved`] | What is proved for any number of candidates, what is assumed, what is only tested? |
 //! | [`tested`] | How are the promises tested? |
 //! | [`costs`] | What does a storage cost, beside its bare driver? |
 //! | [`compared`] | What do other systems do, and what changes for who comes from one? |
@@ -38,5 +39,5 @@ macro_rules! pages {
 }
 
 pages! {
-    concepts storages timing work fencing shutdown testing observing telemetry trouble writing_a_storage writing_a_timer many_keys edge rules tested costs compared
+    concepts storages timing work fencing shutdown testing observing telemetry trouble writing_a_storage writing_a_timer many_keys edge rules proved tested costs compared
 }

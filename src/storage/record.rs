@@ -5,7 +5,8 @@
 //! on the record (where reading the row is what locks it, it reads the row first), only then reads its clock, asks for
 //! the verdict, and writes what that says, if anything.
 //!
-//! [`Record::judge`] has the table of its cases.
+//! [`Record::judge`] has the table of its cases. [The rules](crate::guide::rules#clauses) say which promise rests on which clause of it, and
+//! which clauses are there for something else: each was taken away from the model of it that is [proved](crate::guide::proved).
 
 use core::time::Duration;
 

@@ -367,6 +367,9 @@ impl Get {
 /// With [`now`](Self::now) the key is free at once. Work may overlap then, until the former holder's next renewal or its lease's end: that
 /// is for a holder that is known to be gone, and for resources that [fence](crate::guide::fencing).
 ///
+/// That end is told by the storage's clock. Has that stepped forward, the lease seems to be over, and the key is free at once: the
+/// [take-over guard](crate::Config::takeover_guard) does not help, since it is about leases that ran out, and this one was taken.
+///
 /// Name the [term](Self::term) that is meant if you saw it: a revoke that lingered in the network, or is sent again
 /// since its answer was lost, then never takes the lease of a successor.
 ///

@@ -66,6 +66,9 @@
 //!   replica meanwhile, nothing shows it. Restart a server before it becomes primary again.
 //! * **A proxy that moves a connection from one server to another.** The storage asks for the server's `run_id` once
 //!   for each connection. A proxy that passes connections on as they are is fine.
+//! * **A clock that steps.** The freeze is counted by the server's clock: a step forward ends it early, and the
+//!   [take-over guard](lessor::Config::takeover_guard) does not help, since what it watches is gone. A step back by more than a freeze may
+//!   take terms back.
 //! * **Processes with different settings**: give all the same `max_ttl`.
 //!
 //! Replicas are never read. There is no quorum of several servers (Redlock): it needs bounds on delays and on the steps

@@ -211,6 +211,7 @@ impl World {
                 state.elected_at = self.now;
                 self.tally.counts.elections += 1;
                 self.count_moved_in(seat, term.get());
+                self.log_began(seat, *term);
             }
             Event::Renewed { deadline, .. } => {
                 state.deadline = nanos(deadline.since_origin());

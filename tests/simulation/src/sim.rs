@@ -15,6 +15,7 @@ use crate::cells::{self, Cells};
 use crate::clock::Nanos;
 use crate::handle::Handle;
 use crate::invariant::Checks;
+use crate::log::Logged;
 use crate::network::{Call, Network};
 use crate::operator::Errand;
 use crate::outcome::Tally;
@@ -69,6 +70,8 @@ pub(crate) struct World {
     pub(crate) faults: Vec<crate::fault::Fault>,
     tracing: bool,
     pub(crate) trace: Trace,
+    /// What the model of `tests/proof` is held to, where that is asked for.
+    pub(crate) log: Option<Vec<Logged>>,
 }
 
 pub(crate) struct Sim {
@@ -123,6 +126,7 @@ impl Sim {
             views: processes.iter().map(|_| View::default()).collect(),
             tracing,
             trace,
+            log: None,
             processes,
             seats,
             plan,

@@ -134,7 +134,7 @@ impl Store {
         }
     }
 
-    fn seed(&self, now_ms: u64) -> Term {
+    pub(crate) fn seed(&self, now_ms: u64) -> Term {
         if self.forgets { Term::new(now_ms).unwrap_or(Term::LAST) } else { Term::FIRST }
     }
 
@@ -263,6 +263,7 @@ impl World {
             _ => {}
         }
         self.check_step(seat, step);
+        self.log_judged(seat, key, step);
         self.reach_by(before, request, reply, now_ms);
         if let Reply::Acquired(Acquired::Granted { term, .. }) = reply {
             let session = match request {

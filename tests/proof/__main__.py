@@ -1,0 +1,182 @@
+"""python3 tests/proof quick|all|ties|clauses|traces [--program PATH] [--jobs N] [--confirm VARIANT]...
+
+quick: three variants, the clauses, what happens at all, and the ties to the code. all: everything.
+ties: only what ties it to the code. clauses: the tables of the guide. traces: the runs that break promises, with numbers. Markdown to stdout, progress to stderr.
+"""
+
+import argparse
+import sys
+import time
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import replace
+from pathlib import Path
+
+import z3
+
+import bridge
+import passing
+import traces
+from clauses import NEEDED, NOT_NEEDED
+from induction import prove
+from scenarios import SCENARIOS
+from variants import VARIANTS
+
+QUICK = ("clock", "register", "terms")
+
+
+def note(text):
+    print(text, file=sys.stderr, flush=True)
+
+
+def lemmas():
+    left = []
+    for name, formula in passing.lemma():
+        solver = z3.Solver()
+        solver.add(formula)
+        answer = str(solver.check())
+        # Multiplying by r makes these few queries the only ones that are not linear.
+        if answer != "unsat":
+            left.append((f"lemma: {name}", answer))
+    return len(passing.lemma()), left
+
+
+def proved(name, besides=(), without=frozenset()):
+    """In a process of its own: a variant has expressions, which do not travel."""
+    began = time.process_time()
+    outcome = prove(replace(VARIANTS[name], besides=besides), without)
+    return outcome.queries, time.process_time() - began, outcome.open
+
+
+def happens():
+    left = []
+    for scenario in SCENARIOS:
+        for name in scenario.variants.split():
+            run = traces.unroll(VARIANTS[name], scenario.text)
+            if traces.found(run, scenario.ends(run)) is None:
+                left.append((f"{name}: never happens: {scenario.name}", "unsat"))
+    return left
+
+
+def breaks():
+    left = []
+    for clause in NEEDED:
+        run = traces.unroll(clause.variant, clause.text, clause.without)
+        if traces.found(run, traces.broken(clause.variant, run, clause.breaks)) is None:
+            left.append((f"breaks nothing: without '{clause.name}'", "unsat"))
+        if clause.without - {""}:
+            run = traces.unroll(clause.variant, clause.text)
+            if traces.found(run, traces.broken(clause.variant, run, clause.breaks)) is not None:
+                left.append((f"broken with all clauses: '{clause.name}'", "sat"))
+    return left
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("what", choices=("quick", "all", "ties", "clauses", "traces"))
+    parser.add_argument("--program", help="lessor-proof, as cargo built it: without, nothing is held to the code")
+    parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--seeds", type=int, default=0)
+    parser.add_argument("--first-seed", type=int, default=1)
+    parser.add_argument("--confirm", action="append", default=[], choices=[*VARIANTS], help="by cvc5, too")
+    args = parser.parse_args()
+    if args.what == "clauses":
+        return print(clauses_as_markdown())
+    if args.what == "traces":
+        return show_traces()
+    if args.what == "ties":
+        return finish(hold_to_the_code(args, 20))
+    everything = args.what == "all"
+    open_ = []
+
+    print(f"z3 {z3.get_version_string()}.")
+    count, left = lemmas()
+    open_ += left
+    print(f"\nRates become slow units, and the margin's rule is exact: {count} queries, for every rate.\n")
+
+    page = (Path(__file__).parent / "../../src/guide/rules.md").read_text(encoding="utf-8")
+    open_ += [(f"src/guide/rules.md lacks: {line}", "") for line in clauses_as_markdown().splitlines() if line not in page]
+
+    names = tuple(VARIANTS) if everything else QUICK
+    print("| variant | what the storage is like | proved | queries | open | cpu s |\n|---|---|---|---:|---:|---:|")
+    with ProcessPoolExecutor(max_workers=args.jobs) as pool:
+        jobs = {pool.submit(proved, name): name for name in names}
+        if everything:
+            jobs |= {pool.submit(proved, clause.variant.name, clause.variant.besides, clause.without): clause for clause in NOT_NEEDED}
+        outcomes = {}
+        for job in as_completed(jobs):
+            what = jobs[job]
+            if job.exception():
+                pool.shutdown(cancel_futures=True)
+            outcomes[what if isinstance(what, str) else what.name] = queries, seconds, left = job.result()
+            note(f"{what if isinstance(what, str) else 'without: ' + what.name}: {queries} queries, {len(left)} open, {seconds:.0f} s")
+            open_ += left
+    for name in names:
+        queries, seconds, left = outcomes[name]
+        v = VARIANTS[name]
+        print(f"| {name} | {v.says} | {' '.join(v.promises)} | {queries} | {len(left)} | {seconds:.0f} |")
+
+    began = time.process_time()
+    open_ += happens()
+    print(
+        f"\n{len(SCENARIOS)} things that have to be able to happen do, in all variants that have them ({time.process_time() - began:.0f} s)."
+    )
+    began = time.process_time()
+    open_ += breaks()
+    print(f"{len(NEEDED)} clauses: without each of them a promise breaks, in a run that was found ({time.process_time() - began:.0f} s).")
+    if everything:
+        queries = sum(outcomes[clause.name][0] for clause in NOT_NEEDED)
+        print(f"{len(NOT_NEEDED)} others are not needed for P1 to P3: all is proved without each of them ({queries:,} queries).")
+
+    if args.program:
+        open_ += hold_to_the_code(args, 200 if everything else 20)
+
+    for name in args.confirm:
+        import cvc5
+
+        from confirm import confirm
+
+        count, seconds, left = confirm(VARIANTS[name], note)
+        open_ += left
+        print(f"\ncvc5 {cvc5.__version__} confirms `{name}`: {count} queries, {len(left)} open ({seconds:.0f} s).")
+
+    finish(open_)
+
+
+def hold_to_the_code(args, seeds):
+    seeds, open_ = args.seeds or seeds, []
+    for tie in (
+        lambda: bridge.hold_the_table(args.program),
+        lambda: bridge.hold_the_runs(args.program, seeds, 4_000, args.first_seed),
+        lambda: bridge.hold_the_simulator(args.program, 5 * seeds, args.first_seed),
+    ):
+        what, seconds, complaints = tie()
+        print(f"\nHeld to the code: {what} ({seconds:.0f} s).")
+        open_ += [(complaint, "differs") for complaint in complaints]
+    return open_
+
+
+def show_traces():
+    for clause in NEEDED:
+        run = traces.unroll(clause.variant, clause.text, clause.without)
+        model = traces.found(run, traces.broken(clause.variant, run, clause.breaks))
+        print(f"Without '{clause.name}' {clause.breaks} breaks ({clause.variant.name}):\n\n{traces.told(run, model)}\n")
+
+
+def finish(open_):
+    for what, answer in open_:
+        note(f"OPEN: {what} ({answer})")
+    if open_:
+        sys.exit(1)
+
+
+def clauses_as_markdown():
+    """The tables of src/guide/proved.md."""
+    lines = ["| clause | in `src/` | without it | variant |", "|---|---|---|---|"]
+    lines += [f"| {c.name} | {c.place} | {c.breaks} breaks | {c.variant.name} |" for c in NEEDED if not c.name.startswith("(assumed)")]
+    lines += ["", "| clause | in `src/` | kept for |", "|---|---|---|"]
+    lines += [f"| {c.name} | {c.place} | {c.serves} |" for c in NOT_NEEDED]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()
