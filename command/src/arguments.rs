@@ -20,5 +20,5 @@ pub(crate) enum Command {
     Run(run::Arguments),
     List(list::Arguments),
     #[cfg(feature = "serve")]
-    Serve(serve::Arguments),
+    Serve(Box<serve::Arguments>),
 }

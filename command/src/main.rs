@@ -37,6 +37,6 @@ fn perform(arguments: Arguments) -> Result<ExitCode, Exit> {
         Command::List(arguments) => runtime(&mut Builder::new_current_thread())?.block_on(list::perform(arguments)),
         Command::Run(arguments) => run::perform(arguments),
         #[cfg(feature = "serve")]
-        Command::Serve(arguments) => runtime(&mut Builder::new_multi_thread())?.block_on(serve::perform(arguments)),
+        Command::Serve(arguments) => runtime(&mut Builder::new_multi_thread())?.block_on(serve::perform(*arguments)),
     }
 }
