@@ -32,7 +32,7 @@ pub(crate) enum Command {
     Check(check::Arguments),
     Migrate(migrate::Arguments),
     #[cfg(feature = "serve")]
-    Serve(serve::Arguments),
+    Serve(Box<serve::Arguments>),
     Completions(manual::CompletionsArguments),
     Manual(manual::ManualArguments),
 }

@@ -63,7 +63,7 @@ fn perform(command: Command) -> Result<ExitCode, Exit> {
         Command::Check(arguments) => alone(check::perform(arguments)),
         Command::Migrate(arguments) => alone(migrate::perform(arguments)),
         #[cfg(feature = "serve")]
-        Command::Serve(arguments) => on(&mut Builder::new_multi_thread(), serve::perform(arguments)),
+        Command::Serve(arguments) => on(&mut Builder::new_multi_thread(), serve::perform(*arguments)),
         Command::Completions(arguments) => manual::completions(arguments),
         Command::Manual(arguments) => manual::manual(arguments),
     }

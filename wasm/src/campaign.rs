@@ -14,6 +14,7 @@ use core::future::Future;
 use core::time::Duration;
 
 use lessor::{Builder, Leadership, Lost, Term};
+use lessor_service::Layout;
 use serde::{Deserialize, Serialize};
 use worker::{Env, Result, State};
 
@@ -24,8 +25,6 @@ use scheduled::Progress;
 pub use scheduled::Scheduled;
 #[cfg(feature = "script")]
 pub use script::CampaignCore;
-
-use crate::route::Layout;
 
 /// Leadership that is handed on: to a handler of requests, of queued messages, of a schedule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -3,18 +3,14 @@
 use js_sys::Array;
 use lessor::storage::{Record, Request};
 use lessor::{Key, Term};
+use lessor_service::{Change, Kind, Layout, Owner, Reported, Waiting, json, too_far_ahead};
 use lessor_wire::{Problem, WireReply, WireRequest};
 use serde::Serialize;
 use wasm_bindgen::prelude::*;
 
-use crate::caller::Owner;
 use crate::errand::{ASK, FORGET, HISTORY, MARK, WAITING};
-use crate::json;
-use crate::problem::Kind;
-use crate::route::Layout;
 use crate::sql::{Result, Sql, exception};
-use crate::table::{Change, Entry, News, Table};
-use crate::waiting::{Waiter, Waiting};
+use crate::table::Table;
 
 /// The leases of one Durable Object, in its table.
 ///
@@ -148,16 +144,6 @@ impl Leases {
     }
 }
 
-/// What is answered besides replies.
-#[derive(Serialize)]
-#[serde(rename_all = "snake_case")]
-enum Reported {
-    History(Vec<Entry>),
-    Waiting(Vec<Waiter>),
-    Change(News),
-    Forgotten {},
-}
-
 fn text(value: &impl Serialize) -> Result<JsValue> {
     json::write(value, exception).map(JsValue::from)
 }
@@ -183,7 +169,7 @@ impl Leases {
             return failed(problem);
         }
         let current = self.table.record(key)?;
-        if let Some(problem) = too_far_ahead(request, current.as_ref(), ahead) {
+        if let Some(problem) = too_far_ahead(request, current.as_ref().map_or(0, |record| record.term.get()), ahead) {
             return failed(problem);
         }
         // It keeps what it has acknowledged: terms begin with the first.
@@ -264,16 +250,6 @@ impl Leases {
 /// Nobody holds it, and no lists show it.
 const fn is_forgotten(record: &Record) -> bool {
     record.session.is_none() && record.ttl_ms == 0
-}
-
-/// A claim knows the newest term, or an older one; or a later one, if the storage has lost some. Far beyond that it would use up all
-/// terms that there are.
-fn too_far_ahead(request: &Request, current: Option<&Record>, ahead: Option<u64>) -> Option<Problem> {
-    let Request::Acquire(claim) = request else { return None };
-    let (after, ahead) = (claim.after?.get(), ahead?);
-    let term = current.map_or(0, |record| record.term.get());
-    let detail = || format!("after is {after}, allowed is at most {ahead} above the newest term, which is {term}");
-    (after > term.saturating_add(ahead)).then(|| Kind::Invalid.because(detail()))
 }
 
 fn failed(problem: Problem) -> Result<JsValue> {

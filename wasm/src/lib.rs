@@ -4,9 +4,8 @@
 //! answers. What waits is JavaScript and decides nothing (`js/`): the classes of the Durable Objects and the handler of
 //! requests. So a trap in Rust is thrown to its one caller at once, and nothing else was under way inside of it.
 //!
-//! Read in this order: `sql`, `json`, `route` (which object holds a key), `problem`, `budget`, `caller`, `issuers` (whose signed tokens
-//! are taken), `signed`, `access`, `limits`, `table` (the records
-//! as rows), `leases` (what a `LeaseObject` decides), `listing`, `batch`, `front` (the HTTP API), `watchers` (what a
+//! The rules are those of `lessor-service`, which `lessor serve` has, too. Read in this order: `sql`, `table` (the records
+//! as rows), `leases` (what a `LeaseObject` decides), `front` (the HTTP API), `watchers` (what a
 //! `WatchObject` decides); for a Worker of your own `timer`, `storage` (Durable Objects as a `Storage`), `object_name` and `r2` (a
 //! bucket as a `Storage`), `schedule` (when a job is due), `campaign` (a candidate that is a Durable Object).
 // A panic in a Worker takes down what shares its instance. Tests may.
@@ -19,13 +18,10 @@
 mod campaign;
 #[cfg(any(feature = "service", all(feature = "worker", target_family = "wasm")))]
 mod errand;
-#[cfg(any(feature = "service", all(feature = "worker", target_family = "wasm")))]
-mod json;
 #[cfg(any(test, all(feature = "worker", target_family = "wasm")))]
 mod object_name;
 #[cfg(all(feature = "worker", target_family = "wasm"))]
 mod r2;
-mod route;
 #[cfg(feature = "worker")]
 mod schedule;
 #[cfg(any(feature = "service", all(feature = "worker", target_family = "wasm")))]
@@ -36,35 +32,15 @@ mod storage;
 mod timer;
 
 #[cfg(feature = "service")]
-mod access;
-#[cfg(feature = "service")]
-mod batch;
-#[cfg(feature = "service")]
-mod budget;
-#[cfg(feature = "service")]
-mod caller;
-#[cfg(feature = "service")]
 mod front;
-#[cfg(feature = "service")]
-mod issuers;
 #[cfg(feature = "service")]
 mod leases;
 #[cfg(feature = "service")]
-mod limits;
-#[cfg(feature = "service")]
-mod listing;
-#[cfg(feature = "service")]
-mod problem;
-#[cfg(feature = "service")]
-mod signed;
-#[cfg(feature = "service")]
 mod table;
-#[cfg(feature = "service")]
-mod waiting;
 #[cfg(feature = "service")]
 mod watchers;
 
-pub use route::Layout;
+pub use lessor_service::Layout;
 #[cfg(feature = "worker")]
 pub use schedule::{InvalidSchedule, Schedule};
 

@@ -6,6 +6,7 @@ use futures::future::join_all;
 use js_sys::{Array, Promise};
 use lessor::storage::{Get, List, Page, Reply, Request, UniqueKeys};
 use lessor::{Key, Storage, StorageError, Term, Wakeups, async_trait};
+use lessor_service::{Layout, json};
 use lessor_wire::{WireList, WirePage, WireReply, WireRequest};
 use serde::Serialize;
 use wasm_bindgen::prelude::*;
@@ -13,8 +14,6 @@ use worker::ObjectNamespace;
 use worker::wasm_bindgen_futures::JsFuture;
 
 use crate::errand::{ASK, MARK};
-use crate::json;
-use crate::route::Layout;
 
 #[wasm_bindgen]
 extern "C" {

@@ -3,9 +3,9 @@
 use std::cell::Cell;
 
 use js_sys::JsString;
-use lessor::storage::{Record, Request, Session, Version};
-use lessor::{Id, Key, Lease, Term, Value};
-use serde::Serialize;
+use lessor::storage::{Record, Session, Version};
+use lessor::{Id, Key, Term, Value};
+use lessor_service::{Change, Entry, News};
 use wasm_bindgen::prelude::*;
 
 use crate::sql::{Result, Row, Sql, damaged, number};
@@ -32,55 +32,6 @@ INSERT OR IGNORE INTO lessor_told VALUES (1, 0);";
 /// Made by who first marks something: few do.
 const MARKS: &str = "
 CREATE TABLE IF NOT EXISTS lessor_marks (key TEXT, name TEXT, at_ms INTEGER NOT NULL, PRIMARY KEY (key, name)) WITHOUT ROWID;";
-
-/// What happened to a key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Change {
-    Granted,
-    Released,
-    Revoked,
-    Expired,
-}
-
-impl Change {
-    /// What this request does if it hands a lease over.
-    pub(crate) const fn by(request: &Request) -> Self {
-        match request {
-            Request::Release(_) => Self::Released,
-            Request::Revoke(_) => Self::Revoked,
-            _ => Self::Granted,
-        }
-    }
-
-    const fn word(self) -> &'static str {
-        match self {
-            Self::Granted => "granted",
-            Self::Released => "released",
-            Self::Revoked => "revoked",
-            Self::Expired => "expired",
-        }
-    }
-}
-
-/// A change of hands, as it is shown.
-#[derive(Debug, Serialize)]
-pub(crate) struct Entry {
-    change: String,
-    id: String,
-    term: u64,
-    ago_ms: u64,
-}
-
-/// A change of hands, as it is told to those who watch.
-#[derive(Debug, Serialize)]
-pub(crate) struct News {
-    pub(crate) key: Key,
-    change: String,
-    id: String,
-    term: u64,
-    ago_ms: u64,
-    lease: Option<Lease>,
-}
 
 /// Made at the first write: to look at a key that nobody ever used costs none.
 #[derive(Debug)]

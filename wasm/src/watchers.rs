@@ -1,20 +1,14 @@
 //! The half of `WatchObject` that decides: which sockets want to know of which keys, and all keys that there are.
 
-use std::cell::RefCell;
-
 use js_sys::Array;
 use lessor::Key;
 use lessor::storage::{Get, List, Request};
+use lessor_service::{
+    Failure, Heard, Kind, Layout, Looker, Looking, Owner, Patterns, STATES, Said, json, too_many_keys, too_many_watched,
+};
 use lessor_wire::{Problem, WireList, WireRequest};
-use serde::{Deserialize, Serialize};
 use wasm_bindgen::prelude::*;
 
-use crate::budget::{Budget, Ledger};
-use crate::caller::{Looker, Owner, too_many};
-use crate::json;
-use crate::limits::{STATES, WATCHED};
-use crate::problem::Kind;
-use crate::route::Layout;
 use crate::sql::{Result, Sql, exception, number, optional};
 
 const TABLES: &str = "
@@ -30,51 +24,13 @@ CREATE INDEX IF NOT EXISTS lessor_watching_of_socket ON lessor_watching (socket)
 const COUNT_WITHIN: &str = "SELECT count(*) FROM (SELECT 1 FROM lessor_keys WHERE key >= ?1
     AND key < ?1 || CAST(x'FF' AS TEXT) LIMIT 501)";
 
-/// What a client says on its socket.
-#[derive(Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Heard {
-    Watch(Patterns),
-    Unwatch(Patterns),
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Patterns {
-    /// Comes back when it is done.
-    number: u64,
-    #[serde(default)]
-    keys: Vec<Key>,
-    #[serde(default)]
-    prefixes: Vec<String>,
-}
-
-/// What is said to a client.
-#[derive(Serialize)]
-#[serde(rename_all = "snake_case")]
-enum Said {
-    Watched { number: u64, more: bool },
-    Unwatched { number: u64 },
-    Failed(Failure),
-}
-
-/// What was wrong, and with which message, where that is known.
-#[derive(Serialize)]
-struct Failure {
-    #[serde(flatten)]
-    problem: Problem,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    number: Option<u64>,
-}
-
 /// Who watches what. The answers are for `objects.js`.
 #[wasm_bindgen]
 #[derive(Debug)]
 pub struct Watchers {
     sql: Sql,
     layout: Layout,
-    /// Messages and lookups.
-    used: RefCell<Ledger<2>>,
+    used: Looking,
 }
 
 #[wasm_bindgen]
@@ -87,7 +43,7 @@ impl Watchers {
     pub fn new(sql: Sql, shards: Option<String>) -> Result<Self> {
         sql.run(TABLES, Vec::new())?;
         let layout = Layout::read(shards.as_deref()).map_err(exception)?;
-        Ok(Self { sql, layout, used: RefCell::new(Ledger::new()) })
+        Ok(Self { sql, layout, used: Looking::default() })
     }
 
     /// How keys are spread over objects.
@@ -116,8 +72,7 @@ impl Watchers {
             && new > 0
             && owned + new > most
         {
-            let detail = format!("the token has used {owned} keys, allowed are {most}: have some forgotten");
-            return text(&Kind::TooMany.because(detail));
+            return text(&too_many_keys(owned, most));
         }
         for key in keys {
             self.sql.run("INSERT OR IGNORE INTO lessor_keys VALUES (?, ?)", vec![key.into(), name.into()])?;
@@ -157,7 +112,7 @@ impl Watchers {
     /// An exception of the storage.
     pub fn hear(&self, now_ms: f64, socket: &str, looker: &str, text: &str) -> Result<Array> {
         let looker = Looker::read(looker);
-        match self.understood(&looker, text, now_ms) {
+        match self.used.hear(&looker, text, now_ms) {
             Err(failure) => Ok(Array::of1(&said(&Said::Failed(failure)))),
             Ok(Heard::Unwatch(patterns)) => {
                 let query = "DELETE FROM lessor_watching WHERE prefix = ? AND pattern = ? AND socket = ?";
@@ -204,7 +159,8 @@ impl Watchers {
         let next = if keys.len() > limit { keys.pop() } else { None };
         let last = keys.last().filter(|_| next.is_some());
         // Over a binding nobody is counted.
-        let counted = if looker.is_empty() { Ok(()) } else { self.look_up(&Looker::read(looker), keys.len(), now_ms) };
+        let counted =
+            if looker.is_empty() { Ok(()) } else { self.used.look_up(&Looker::read(looker), keys.len(), now_ms) };
         if let Err(problem) = counted {
             return Ok(Array::of1(&text(&problem)?.into()));
         }
@@ -234,39 +190,13 @@ impl Watchers {
         self.sql.rows(query, vec![of.into()])?.next().map_or(Ok(0), |mut row| row.number())
     }
 
-    /// A message that may be acted upon.
-    fn understood(&self, looker: &Looker, text: &str, now_ms: f64) -> core::result::Result<Heard, Failure> {
-        let failure = |number| move |problem| Failure { problem, number };
-        let spend = |[messages, _]: &mut [Budget; 2]| messages.spend(1, looker.messages, now_ms);
-        self.spend(looker, now_ms, spend)
-            .map_err(|wait_ms| too_many("messages", looker.messages, wait_ms))
-            .map_err(failure(None))?;
-        let unfit = |error| Kind::Invalid.because(format!("the message is not as it should be: {error}"));
-        let heard: Heard = json::read(text).map_err(unfit).map_err(failure(None))?;
-        let (Heard::Watch(Patterns { number, .. }) | Heard::Unwatch(Patterns { number, .. })) = &heard;
-        let number = Some(*number);
-        checked(heard, looker).map_err(failure(number))
-    }
-
-    /// Counts so many leases that are asked for.
-    fn look_up(&self, looker: &Looker, count: usize, now_ms: f64) -> core::result::Result<(), Problem> {
-        let count = u32::try_from(count).unwrap_or(u32::MAX);
-        self.spend(looker, now_ms, |[_, lookups]| lookups.spend(count, looker.lookups, now_ms))
-            .map_err(|wait_ms| too_many("lookups", looker.lookups, wait_ms))
-    }
-
-    fn spend<T>(&self, looker: &Looker, now_ms: f64, spend: impl FnOnce(&mut [Budget; 2]) -> T) -> T {
-        self.used.borrow_mut().spend(&looker.name, now_ms, spend)
-    }
-
     fn watch(&self, socket: &str, patterns: Patterns, looker: &Looker, now_ms: f64) -> Result<Array> {
         let number = Some(patterns.number);
         let refused = |problem| Ok(Array::of1(&said(&Said::Failed(Failure { problem, number }))));
         let count = self.count("SELECT count(*) FROM lessor_watching WHERE socket = ?", socket)?;
         let asked = patterns.keys.len() + patterns.prefixes.len();
-        if count + asked as u64 > WATCHED {
-            let detail = format!("{count} are watched already and {asked} more are asked for, allowed are {WATCHED}");
-            return refused(Kind::TooLarge.because(detail));
+        if let Some(problem) = too_many_watched(count, asked) {
+            return refused(problem);
         }
         // What was asked for twice is not looked for twice.
         let again =
@@ -277,7 +207,7 @@ impl Watchers {
             // Counted first: whoever is refused costs no more than that.
             wanted += if wanted > STATES { 0 } else { self.count(COUNT_WITHIN, prefix)? as usize };
         }
-        if let Err(problem) = self.look_up(looker, wanted.min(STATES), now_ms) {
+        if let Err(problem) = self.used.look_up(looker, wanted.min(STATES), now_ms) {
             return refused(problem);
         }
         let mut keys: Vec<Key> = Vec::new();
@@ -339,19 +269,6 @@ impl Watchers {
         }
         Ok(())
     }
-}
-
-fn checked(heard: Heard, looker: &Looker) -> core::result::Result<Heard, Problem> {
-    let (Heard::Watch(patterns) | Heard::Unwatch(patterns)) = &heard;
-    patterns.keys.iter().try_for_each(|key| looker.may_within(key.as_str()))?;
-    for prefix in &patterns.prefixes {
-        if prefix.len() > Key::MAX_LEN {
-            let detail = format!("a prefix has {} bytes, allowed are {}", prefix.len(), Key::MAX_LEN);
-            return Err(Kind::Invalid.because(detail));
-        }
-        looker.may_within(prefix)?;
-    }
-    Ok(heard)
 }
 
 fn said(said: &Said) -> JsValue {

@@ -11,6 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use lessor_edge_tests::{CANDIDATE, READER, REFERENCE, SERVICE, Setting, Worker, Workerd};
+use lessor_served::issuer;
 use serde_json::json;
 use tungstenite::client::IntoClientRequest;
 use tungstenite::{Message, WebSocket};
@@ -19,10 +20,6 @@ const RUNS: usize = 5;
 const CONNECTIONS: usize = 8;
 const WARM_UP: Duration = Duration::from_secs(2);
 const MEASURED: Duration = Duration::from_secs(3);
-
-#[path = "../tests/tokens/issuer.rs"]
-#[allow(dead_code, reason = "tests need more of it")]
-mod issuer;
 
 /// A connection that is kept, with one request that is sent again and again.
 struct Client {

@@ -12,35 +12,22 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use lessor::{SystemTimer, Timer};
+use lessor_served::Config;
 use serde_json::Value;
 use tempfile::TempDir;
-use ureq::http::{HeaderName, HeaderValue};
 
 mod browser;
 mod bucket;
 mod files;
 mod proxy;
-mod socket;
 mod wrangler;
 
 pub use browser::Browser;
 pub use bucket::{Bucket, SECRET};
 pub use files::Files;
+pub use lessor_served::{ADMIN, Answer, CANDIDATE, NEXT, READER, Server, Socket, TEAM, call, pause, until};
 pub use proxy::{Event, Proxy};
-pub use socket::Socket;
 pub use wrangler::{Dev, wrangler};
-
-/// A token that may do everything.
-pub const ADMIN: &str = "admin-token-for-tests-0123456789";
-/// A token that may campaign.
-pub const CANDIDATE: &str = "candidate-token-for-tests-012345";
-/// A token that may campaign for keys that begin with `team-a/`.
-pub const TEAM: &str = "team-token-for-tests-0123456789a";
-/// A token that may look.
-pub const READER: &str = "reader-token-for-tests-012345678";
-/// A token of the second secret.
-pub const NEXT: &str = "next-token-for-tests-0123456789a";
 
 /// A Worker: its modules, the entry first, and its classes, by their bindings.
 #[derive(Clone, Copy, Debug)]
@@ -170,20 +157,8 @@ impl Default for Setting {
 impl Setting {
     /// Another Worker with the same settings.
     pub fn of(worker: Worker) -> Self {
-        // The contract of a storage knows no bound of what was seen before.
-        let limits = "{\"ahead\": 9007199254740991}";
-        let token =
-            |token: &str, role: &str| format!("{{\"token\": \"{token}\", \"role\": \"{role}\", \"limits\": {limits}}}");
-        let team = format!("{{\"token\": \"{TEAM}\", \"role\": \"candidate\", \"prefixes\": [\"team-a/\"]}}");
-        let tokens = [token(ADMIN, "admin"), token(CANDIDATE, "candidate"), token(READER, "read"), team].join(", ");
-        let next = format!("[{}]", token(NEXT, "candidate"));
-        Self {
-            worker,
-            tokens: Some(format!("[{tokens}]")),
-            vars: vec![("LESSOR_TOKENS_NEXT", next), ("LESSOR_MIN_TTL_MS", "100".into())],
-            bucket: None,
-            changed: Vec::new(),
-        }
+        let Config { tokens, vars } = Config::default();
+        Self { worker, tokens, vars, bucket: None, changed: Vec::new() }
     }
 
     /// The configuration of workerd.
@@ -331,62 +306,20 @@ impl Workerd {
     }
 }
 
-/// The answer of a server to a request that may be anything.
-pub fn call(url: &str, method: &str, path: &str, token: Option<&str>, body: Option<&str>) -> Answer {
-    let agent = ureq::Agent::config_builder().http_status_as_error(false).proxy(None).build().new_agent();
-    let mut request = ureq::http::Request::builder().method(method).uri(format!("{url}{path}"));
-    if let Some(token) = token {
-        request = request.header("authorization", format!("Bearer {token}"));
+impl Server for Workerd {
+    fn url(&self) -> String {
+        self.url()
     }
-    if body.is_some() {
-        request = request.header("content-type", "application/json");
+
+    fn kill_and_restart(&mut self) {
+        self.kill_and_restart();
     }
-    let request = request.body(body.unwrap_or_default().to_owned()).expect("a request");
-    let mut response = agent.run(request).expect("an answer");
-    let text =
-        |(name, value): (&HeaderName, &HeaderValue)| (name.to_string(), value.to_str().unwrap_or_default().to_owned());
-    let headers = response.headers().iter().map(text).collect();
-    let text = response.body_mut().read_to_string().expect("a body");
-    Answer { status: response.status().as_u16(), headers, text }
 }
 
-/// Looks again until it is so: what happens in another process comes when it comes.
-pub fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    for _ in 0..600 {
-        if let Some(found) = look() {
-            return found;
-        }
-        pause(Duration::from_millis(50));
-    }
-    panic!("not within 30 s: {what}");
-}
-
-/// Lets this much time pass.
-pub fn pause(time: Duration) {
-    futures::executor::block_on(SystemTimer::new().sleep(time));
-}
-
-/// What the service said.
-#[derive(Clone, Debug)]
-pub struct Answer {
-    /// The HTTP status.
-    pub status: u16,
-    /// The headers, with names in small letters.
-    pub headers: Vec<(String, String)>,
-    /// The body.
-    pub text: String,
-}
-
-impl Answer {
-    /// The value of a header, by its name in small letters.
-    pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
-    }
-
-    /// The body as JSON.
-    pub fn json(&self) -> Value {
-        serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {self:?}"))
-    }
+/// The service, as those tests start it that are for other servers, too.
+pub fn start(config: &Config) -> Box<dyn Server> {
+    let Config { tokens, vars } = config.clone();
+    Box::new(Workerd::start(&Setting { tokens, vars, ..Setting::default() }))
 }
 
 impl Drop for Workerd {

@@ -5,11 +5,11 @@ use core::future::Future;
 
 use futures::future::join_all;
 use lessor::{Builder, Candidate, Config, Key, Leadership, Lost};
+use lessor_service::Layout;
 use worker::{Env, Result, State};
 
 use super::object::Object;
 use super::{Lead, config};
-use crate::route::Layout;
 
 /// The campaigns of a Durable Object for many keys: one alarm steps all of them, and their tickets are one row. A renewal then costs
 /// little more than the request to its lease. All else is as with a [`Campaign`](super::Campaign).

@@ -7,6 +7,7 @@ use std::rc::{Rc, Weak};
 
 use futures::future::join_all;
 use lessor::{BuildError, Builder, Candidate, Driver, Key, Leadership, Ticket, Timer};
+use lessor_service::Layout;
 use wasm_bindgen::{JsCast, JsValue};
 use worker::worker_sys::DurableObjectState;
 use worker::{Env, Error, Result, State};
@@ -14,7 +15,6 @@ use worker::{Env, Error, Result, State};
 use super::awake::{Awake, Entrant};
 use super::tickets::Tickets;
 use super::{Due, Lead, now_ms};
-use crate::route::Layout;
 use crate::storage::DurableObjectStorage;
 use crate::timer::WorkerTimer;
 

@@ -6,14 +6,13 @@ use std::cell::Cell;
 
 use js_sys::{Array, Function, Promise};
 use lessor::{Builder, Config, Id, Key, Leadership, Term, Value};
+use lessor_service::{Layout, json};
 use serde::Deserialize;
 use wasm_bindgen::prelude::*;
 use worker::worker_sys::DurableObjectState;
 use worker::{Env, State};
 
 use super::{Campaign, Lead, Scheduled, config};
-use crate::json;
-use crate::route::Layout;
 use crate::schedule::Schedule;
 
 /// What a class says of itself. Durations are in ms.

@@ -1,19 +1,16 @@
 //! Clients whose tokens last for a moment: natively, and in Node.
 
-use std::fs;
 use std::process::Command;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
-use lessor::{Builder, Candidate, Key, Storage, StorageError};
-use lessor_edge_tests::{Workerd, root, until};
-use lessor_http::{AdapterError, HttpStorage};
+use lessor_edge_tests::{Workerd, root};
+use lessor_served::issuer::{KeyServer, Pair, Way, now_s};
+use lessor_served::tokens::{claims, issuers};
 use serde_json::{Value, json};
-use smol::block_on;
 
-use super::issuer::{KeyServer, Pair, Way, now_s};
-use super::{claims, issuers, setting};
+use super::setting;
+
+lessor_served::clients!(lessor_edge_tests::start);
 
 fn service(pair: &Pair) -> Workerd {
     Workerd::start(&setting(&issuers(json!({"jwks": {"keys": [pair.public("k")]}}))))
@@ -22,74 +19,6 @@ fn service(pair: &Pair) -> Workerd {
 /// A token that lasts so long, each another one.
 fn token(pair: &Pair, left_s: f64) -> String {
     pair.sign("k", &claims(json!({"exp": now_s() + left_s, "jti": now_s()})))
-}
-
-/// A storage whose tokens last so long, and how many it has asked for.
-fn storage(workerd: &Workerd, pair: &Arc<Pair>, left_s: f64) -> (HttpStorage, Arc<AtomicUsize>) {
-    let asked = Arc::new(AtomicUsize::new(0));
-    let (pair, count) = (pair.clone(), asked.clone());
-    let source = move || {
-        count.fetch_add(1, Ordering::SeqCst);
-        let token = token(&pair, left_s);
-        async { Ok::<_, StorageError>(token) }
-    };
-    (HttpStorage::builder(workerd.url()).token_from(source).build().unwrap(), asked)
-}
-
-fn candidate(storage: HttpStorage, id: &str) -> Candidate {
-    let builder = Builder::new("app/led").id(id).ttl(Duration::from_secs(2));
-    let (candidate, driver) = builder.build(storage).unwrap();
-    smol::spawn(driver.run()).detach();
-    candidate
-}
-
-/// A leader keeps its term while its tokens come and go, and a follower goes on following.
-#[test]
-fn a_term_outlives_many_tokens() {
-    let pair = Arc::new(Pair::ec());
-    let workerd = service(&pair);
-    let ((leads, asked), (follows, asked_too)) = (storage(&workerd, &pair, 1.0), storage(&workerd, &pair, 1.0));
-    let leader = candidate(leads, "one");
-    let leadership = block_on(leader.elected()).unwrap();
-    let follower = candidate(follows, "two");
-    until("many tokens have ended", || {
-        assert!(leadership.is_valid() && leader.is_leader(), "the term is lost");
-        (asked.load(Ordering::SeqCst) > 10 && asked_too.load(Ordering::SeqCst) > 3).then_some(())
-    });
-    block_on(leader.shutdown()).unwrap();
-    let next = block_on(follower.elected()).unwrap();
-    assert_eq!(next.term().get(), leadership.term().get() + 1);
-    block_on(follower.shutdown()).unwrap();
-}
-
-/// Each socket has a token of its own, also where nothing else is asked.
-#[test]
-fn sockets_come_again() {
-    let pair = Arc::new(Pair::ec());
-    let workerd = service(&pair);
-    let (storage, asked) = storage(&workerd, &pair, 1.0);
-    let _wakeups = storage.subscribe(&Key::new("app/led").unwrap());
-    until("it is connected again and again", || (asked.load(Ordering::SeqCst) > 3).then_some(()));
-}
-
-/// As Kubernetes has it: a file that somebody else writes anew.
-#[test]
-fn a_token_in_a_file() {
-    let pair = Pair::ec();
-    let workerd = service(&pair);
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("token");
-    let storage = HttpStorage::builder(workerd.url()).token_file(&file).wakeups(false).build().unwrap();
-    let error = block_on(storage.check()).unwrap_err().to_string();
-    assert!(error.contains("there is no token: ") && error.contains(file.to_str().unwrap()), "{error}");
-    for _ in 0..3 {
-        fs::write(&file, format!("  {}\n", token(&pair, 1.0))).unwrap();
-        block_on(storage.check()).unwrap();
-        // It is asked for anew, and there is no other.
-        let error = until("it has ended", || block_on(storage.check()).err());
-        assert!(matches!(AdapterError::of(&error), Some(AdapterError::NoRight { .. })), "{error}");
-        assert!(error.to_string().contains("the token has expired"), "{error}");
-    }
 }
 
 /// What the function of a script says to this package.

@@ -6,16 +6,16 @@ use lessor_wire::Problem;
 use crate::problem::Kind;
 
 /// The longest body, in bytes: a batch of claims with values.
-pub(crate) const BODY: usize = 512 * 1024;
+pub const BODY: usize = 512 * 1024;
 /// The most requests in one batch.
 pub(crate) const ASKS: usize = 256;
 /// The most keys in one page of a listing, and in all lists of a batch together: each is a request to an object, and the
 /// platform allows an event no more of them where nothing is paid for.
-pub(crate) const LISTED: usize = List::MAX_LIMIT;
+pub const LISTED: usize = List::MAX_LIMIT;
 /// The most states in answer to one message of a watch: each is a request to an object.
-pub(crate) const STATES: usize = 500;
+pub const STATES: usize = 500;
 /// The most keys and prefixes that one socket watches.
-pub(crate) const WATCHED: u64 = 1_000;
+pub const WATCHED: u64 = 1_000;
 
 /// The shortest and the longest ttl.
 #[derive(Clone, Copy, Debug)]
@@ -62,4 +62,14 @@ impl Ttl {
         }
         Err(Kind::Invalid.because(format!("{name} is {ttl_ms}, allowed is {min_ms} to {max_ms}")))
     }
+}
+
+/// A claim knows the newest term, or an older one; or a later one, if the storage has lost some. Far beyond that it would use up all
+/// terms that there are: what is wrong, if the newest term is this one, or 0 where there is none. `None`: nothing is.
+#[must_use]
+pub fn too_far_ahead(request: &Request, newest: u64, ahead: Option<u64>) -> Option<Problem> {
+    let Request::Acquire(claim) = request else { return None };
+    let (after, ahead) = (claim.after?.get(), ahead?);
+    let detail = || format!("after is {after}, allowed is at most {ahead} above the newest term, which is {newest}");
+    (after > newest.saturating_add(ahead)).then(|| Kind::Invalid.because(detail()))
 }

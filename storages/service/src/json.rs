@@ -1,13 +1,10 @@
-//! Reading JSON. The platform parses it, and serde takes it from there: `serde_json`'s reader, which writes floats into
+//! Reading JSON. The platform parses it (JavaScript on WebAssembly), and serde takes it from there: `serde_json`'s reader, which writes floats into
 //! its errors, would add a quarter to the Worker. Errors name the field.
 
 use core::fmt;
 
-#[cfg(feature = "service")]
 use lessor::Key;
-#[cfg(feature = "service")]
 use lessor_wire::WireRequest;
-#[cfg(feature = "service")]
 use serde::Deserialize;
 use serde::de::value::StrDeserializer;
 use serde::de::{
@@ -40,27 +37,32 @@ pub(crate) enum Json {
     Object(Vec<(String, Self)>),
 }
 
-/// Why it could not be read.
+/// Why JSON could not be read: what is wrong, and in which field.
 #[derive(Debug, Default)]
-pub(crate) struct Unread {
+pub struct Unread {
     /// The field, innermost first.
     path: Vec<String>,
     what: String,
 }
 
 /// Reads JSON.
-pub(crate) fn read<T: DeserializeOwned>(text: &str) -> Result<T, Unread> {
+///
+/// # Errors
+/// [`Unread`] names the field.
+pub fn read<T: DeserializeOwned>(text: &str) -> Result<T, Unread> {
     T::deserialize(parse(text)?)
 }
 
 /// Writes JSON. What is written here always can be: nothing is said of an error, whose texts would
 /// make the Worker larger.
-pub(crate) fn write<E>(value: &(impl Serialize + ?Sized), error: impl FnOnce(&'static str) -> E) -> Result<String, E> {
+///
+/// # Errors
+/// What `error` makes of a text that says so.
+pub fn write<E>(value: &(impl Serialize + ?Sized), error: impl FnOnce(&'static str) -> E) -> Result<String, E> {
     serde_json::to_string(value).map_err(|_| error("the answer could not be written"))
 }
 
 /// Reads a list: each of its items by itself, so that one which cannot be read is nobody else's trouble.
-#[cfg(feature = "service")]
 pub(crate) fn read_each<T: DeserializeOwned>(text: &str) -> Result<Vec<Result<T, Unread>>, Unread> {
     match parse(text)? {
         Json::List(items) => Ok(items.into_iter().map(T::deserialize).collect()),
@@ -70,7 +72,6 @@ pub(crate) fn read_each<T: DeserializeOwned>(text: &str) -> Result<Vec<Result<T,
 
 /// Reads the body of an operation on a key, which says what the operation says in a batch, without the key: so both are read by the
 /// same code. A claim is not in a field of its own there.
-#[cfg(feature = "service")]
 pub(crate) fn read_about(key: &Key, operation: &str, text: &str) -> Result<WireRequest, Unread> {
     let named = |name: &str, value| (name.to_owned(), value);
     let mut fields = match parse(text)? {
@@ -90,7 +91,6 @@ pub(crate) fn read_about(key: &Key, operation: &str, text: &str) -> Result<WireR
     })
 }
 
-#[cfg(feature = "service")]
 impl Unread {
     /// Where, if that is known.
     pub(crate) fn place(&self) -> String {
@@ -147,7 +147,6 @@ impl de::Error for Unread {
 }
 
 /// What nobody has a type for.
-#[cfg(feature = "service")]
 impl Json {
     /// The items, if it is a list.
     pub(crate) fn list(self) -> Result<Vec<Self>, Unread> {

@@ -13,19 +13,20 @@ use crate::route::Layout;
 
 /// What becomes of a batch.
 #[derive(Debug)]
-pub(crate) struct Batch {
+#[non_exhaustive]
+pub struct Batch {
     /// Where each answer comes from.
-    pub(crate) places: Vec<Place>,
+    pub places: Vec<Place>,
     /// Which objects to ask what, each request with the place of its answer.
-    pub(crate) objects: Vec<(String, Vec<(usize, WireRequest)>)>,
+    pub objects: Vec<(String, Vec<(usize, WireRequest)>)>,
     /// Who lists, if it lists.
-    pub(crate) looker: String,
+    pub looker: String,
 }
 
 /// Where an answer comes from.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Place {
+pub enum Place {
     /// From the object that is asked for this place.
     Object,
     /// From who knows all keys.

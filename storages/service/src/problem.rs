@@ -2,21 +2,35 @@
 
 use lessor_wire::Problem;
 
-/// The kinds of problem, with their statuses. `API.md` says the same, and has `overloaded` from `service.js`.
+/// The kinds of problem, with their statuses, as the API has them: but for `unverifiable` and `overloaded`, which are of whoever does the I/O.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+#[non_exhaustive]
+pub enum Kind {
+    /// The service has no settings that can be used.
     Unconfigured,
+    /// There is no valid token.
     Unauthenticated,
+    /// The token does not allow it.
     Forbidden,
+    /// There is no such path.
     NotFound,
+    /// The path has another method.
     MethodNotAllowed,
+    /// The body is no JSON by what is said of it.
     UnsupportedMediaType,
+    /// The path is for sockets.
     UpgradeRequired,
+    /// Something is more than is allowed at a time.
     TooLarge,
+    /// A limit of the token.
     TooMany,
+    /// The wrong object was asked.
     Misdirected,
+    /// Somebody holds the key.
     Conflict,
+    /// A field is not as it has to be.
     Invalid,
+    /// Whether it was done nobody knows.
     Failed,
 }
 
@@ -39,7 +53,9 @@ impl Kind {
         }
     }
 
-    pub(crate) fn because(self, detail: impl Into<String>) -> Problem {
+    /// A problem of this kind; the detail says what is wrong with this request.
+    #[must_use]
+    pub fn because(self, detail: impl Into<String>) -> Problem {
         let (kind, status) = self.parts();
         Problem::new(kind, status, detail)
     }

@@ -160,15 +160,20 @@ fn may_see(prefixes: Option<&[String]>, prefix: &str) -> Result<(), Problem> {
 
 /// Who claims keys, and how many. Over a binding that is nobody, and nothing is counted.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Owner<'a> {
-    pub(crate) name: &'a str,
-    pub(crate) keys: Option<u64>,
-    pub(crate) ahead: Option<u64>,
+#[non_exhaustive]
+pub struct Owner<'a> {
+    /// Under which it is counted.
+    pub name: &'a str,
+    /// How many keys that were used with it for the first time.
+    pub keys: Option<u64>,
+    /// By how much a claim may be ahead.
+    pub ahead: Option<u64>,
 }
 
 impl<'a> Owner<'a> {
-    /// As [`Caller::owner`] wrote it.
-    pub(crate) fn read(text: &'a str) -> Self {
+    /// As a [`Plan`](crate::Plan) has it.
+    #[must_use]
+    pub fn read(text: &'a str) -> Self {
         let mut parts = text.split(' ');
         let name = parts.next().unwrap_or_default();
         let mut number = || parts.next()?.parse().ok();
@@ -178,32 +183,49 @@ impl<'a> Owner<'a> {
 
 /// Who may look, at which keys, and how much.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Looker {
-    pub(crate) name: String,
-    pub(crate) messages: u32,
-    pub(crate) lookups: u32,
+#[non_exhaustive]
+pub struct Looker {
+    /// Under which it is counted.
+    pub name: String,
+    /// How many sockets it may have at a time.
+    pub sockets: u32,
+    /// How many messages a minute.
+    pub messages: u32,
+    /// How many leases are looked up for it in a minute.
+    pub lookups: u32,
+    /// When its token ends, in ms of the clock that admitted it; 0: never by itself.
+    pub ends_ms: u64,
     prefixes: Option<Vec<String>>,
 }
 
 impl Looker {
-    /// As [`Caller::looking`] wrote it. What is no such text may look at nothing.
-    pub(crate) fn read(text: &str) -> Self {
+    /// As a [`Plan`](crate::Plan) has it. What is no such text may look at nothing.
+    #[must_use]
+    pub fn read(text: &str) -> Self {
         let mut parts = text.splitn(6, ' ');
         let mut part = || parts.next().unwrap_or_default();
-        let (name, _sockets) = (part().to_owned(), part());
-        let mut number = || part().parse().unwrap_or(0);
-        let (messages, lookups) = (number(), number());
-        // When its socket ends is for `objects.js`.
-        let (_ends_ms, keys) = (part(), part());
+        let name = part().to_owned();
+        let mut number = || part().parse::<u64>().unwrap_or(0);
+        let (sockets, messages, lookups, ends_ms) = (number() as u32, number() as u32, number() as u32, number());
+        let keys = part();
         let mut prefixes: Vec<_> = keys.split('\t').skip(1).map(str::to_owned).collect();
         prefixes.pop();
-        Self { name, messages, lookups, prefixes: (keys != "*").then_some(prefixes) }
+        Self { name, sockets, messages, lookups, ends_ms, prefixes: (keys != "*").then_some(prefixes) }
     }
 
     /// Whether it may look at all keys that begin so.
-    pub(crate) fn may_within(&self, prefix: &str) -> Result<(), Problem> {
+    ///
+    /// # Errors
+    /// It may not.
+    pub fn may_within(&self, prefix: &str) -> Result<(), Problem> {
         may_see(self.prefixes.as_deref(), prefix)
     }
+}
+
+/// So many keys were used for the first time already, and no more are allowed.
+#[must_use]
+pub fn too_many_keys(used: u64, allowed: u64) -> Problem {
+    Kind::TooMany.because(format!("the token has used {used} keys, allowed are {allowed}: have some forgotten"))
 }
 
 /// The budget is used up, for so long.
@@ -225,9 +247,10 @@ mod tests {
             let limits = Limits { messages: 7, lookups: 8, ..Limits::default() };
             let (role, prefixes) = (Role::Admin, prefixes.clone());
             let mut caller = Caller { name: "n".into(), role, prefixes: prefixes.clone(), limits, ends_ms: None };
-            let looker = Looker { name: "n".into(), messages: 7, lookups: 8, prefixes };
             for ends_ms in [None, Some(1_800_000_000_000)] {
                 caller.ends_ms = ends_ms;
+                let (prefixes, ends_ms) = (prefixes.clone(), ends_ms.unwrap_or(0));
+                let looker = Looker { name: "n".into(), sockets: 1_000, messages: 7, lookups: 8, ends_ms, prefixes };
                 assert_eq!(Looker::read(caller.looking().trim()), looker);
             }
         }

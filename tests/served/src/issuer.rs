@@ -1,5 +1,6 @@
 //! Somebody who signs tokens, and serves the keys to verify them.
 
+use std::fmt;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::Command;
@@ -15,13 +16,14 @@ use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyP
 use ring::{hmac, rsa};
 use serde_json::{Value, json};
 
-pub(crate) fn encoded(bytes: impl AsRef<[u8]>) -> String {
+/// In base64url.
+pub fn encoded(bytes: impl AsRef<[u8]>) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
 /// By the clock of this machine, which the service has, too.
 #[allow(clippy::disallowed_methods, reason = "tokens end by the calendar")]
-pub(crate) fn now_s() -> f64 {
+pub fn now_s() -> f64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     since.as_secs_f64()
 }
@@ -34,7 +36,7 @@ fn node(expression: &str) -> String {
 }
 
 /// A key of RSA that is too short to be safe, and these parts with its signature.
-pub(crate) fn short_rsa(kid: &str, claims: &str) -> (Value, String) {
+pub fn short_rsa(kid: &str, claims: &str) -> (Value, String) {
     let signed = format!("{}.{}", encoded(json!({"alg": "RS256", "kid": kid}).to_string()), encoded(claims));
     let said = node(&format!(
         "(({{publicKey, privateKey}}) => JSON.stringify([publicKey.export({{format: 'jwk'}}),
@@ -47,14 +49,18 @@ pub(crate) fn short_rsa(kid: &str, claims: &str) -> (Value, String) {
 }
 
 /// A pair of keys, and how it signs.
-pub(crate) enum Pair {
+pub enum Pair {
+    /// For RS256.
     Rsa(rsa::KeyPair),
+    /// For ES256.
     Ec(EcdsaKeyPair),
+    /// For EdDSA.
     Ed(Ed25519KeyPair),
 }
 
 impl Pair {
-    pub(crate) fn rsa() -> Self {
+    /// Rsa.
+    pub fn rsa() -> Self {
         let pkcs8 = node(
             "crypto.generateKeyPairSync('rsa', {modulusLength: 2048}).privateKey
                 .export({type: 'pkcs8', format: 'der'}).toString('base64')",
@@ -62,18 +68,21 @@ impl Pair {
         Self::Rsa(rsa::KeyPair::from_pkcs8(&STANDARD.decode(pkcs8).unwrap()).unwrap())
     }
 
-    pub(crate) fn ec() -> Self {
+    /// Ec.
+    pub fn ec() -> Self {
         let random = SystemRandom::new();
         let pkcs8 = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &random).unwrap();
         Self::Ec(EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, pkcs8.as_ref(), &random).unwrap())
     }
 
-    pub(crate) fn ed() -> Self {
+    /// Ed.
+    pub fn ed() -> Self {
         let pkcs8 = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).unwrap();
         Self::Ed(Ed25519KeyPair::from_pkcs8(pkcs8.as_ref()).unwrap())
     }
 
-    pub(crate) fn alg(&self) -> &'static str {
+    /// Alg.
+    pub fn alg(&self) -> &'static str {
         match self {
             Self::Rsa(_) => "RS256",
             Self::Ec(_) => "ES256",
@@ -82,7 +91,7 @@ impl Pair {
     }
 
     /// What everybody may know (RFC 7517).
-    pub(crate) fn public(&self, kid: &str) -> Value {
+    pub fn public(&self, kid: &str) -> Value {
         let mut key = match self {
             Self::Rsa(pair) => {
                 let rsa::PublicKeyComponents::<Vec<u8>> { n, e } = pair.public().into();
@@ -101,7 +110,7 @@ impl Pair {
     }
 
     /// These parts with their signature.
-    pub(crate) fn sign_parts(&self, header: &str, claims: &str) -> String {
+    pub fn sign_parts(&self, header: &str, claims: &str) -> String {
         let signed = format!("{}.{}", encoded(header), encoded(claims));
         let random = SystemRandom::new();
         let signature = match self {
@@ -116,27 +125,28 @@ impl Pair {
         format!("{signed}.{}", encoded(signature))
     }
 
-    pub(crate) fn sign(&self, kid: &str, claims: &Value) -> String {
+    /// Sign.
+    pub fn sign(&self, kid: &str, claims: &Value) -> String {
         self.sign_parts(&json!({"alg": self.alg(), "kid": kid, "typ": "JWT"}).to_string(), &claims.to_string())
     }
 }
 
 /// With a secret that both sides know: where what verifies is public, everybody's.
-pub(crate) fn with_secret(secret: &[u8], header: &str, claims: &str) -> String {
+pub fn with_secret(secret: &[u8], header: &str, claims: &str) -> String {
     let signed = format!("{}.{}", encoded(header), encoded(claims));
     let key = hmac::Key::new(hmac::HMAC_SHA256, secret);
     format!("{signed}.{}", encoded(hmac::sign(&key, signed.as_bytes())))
 }
 
 /// One of each kind, made once.
-pub(crate) fn pairs() -> &'static [Pair; 3] {
+pub fn pairs() -> &'static [Pair; 3] {
     static PAIRS: OnceLock<[Pair; 3]> = OnceLock::new();
     PAIRS.get_or_init(|| [Pair::rsa(), Pair::ec(), Pair::ed()])
 }
 
 /// How a server of keys answers.
 #[derive(Clone)]
-pub(crate) enum Way {
+pub enum Way {
     /// With what this says at the time.
     Fresh(Arc<dyn Fn() -> String + Send + Sync>),
     /// With this status and body.
@@ -151,14 +161,15 @@ pub(crate) enum Way {
 
 /// A server of keys on a free port of this machine, until the program ends.
 #[derive(Clone)]
-pub(crate) struct KeyServer {
+pub struct KeyServer {
     port: u16,
     way: Arc<Mutex<Way>>,
     asked: Arc<AtomicUsize>,
 }
 
 impl KeyServer {
-    pub(crate) fn start(keys: &[Value]) -> Self {
+    /// Start.
+    pub fn start(keys: &[Value]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let server = Self { port, way: Arc::new(Mutex::new(set_of(keys))), asked: Arc::default() };
@@ -182,7 +193,7 @@ impl KeyServer {
             Way::Answer(status, body) => (status, body, usize::MAX),
             Way::Fresh(body) => (200, body(), usize::MAX),
             Way::Slow(pause, body) => {
-                lessor_edge_tests::pause(pause);
+                crate::pause(pause);
                 (200, body, usize::MAX)
             }
             Way::Hang => (0, String::new(), 0),
@@ -200,21 +211,41 @@ impl KeyServer {
         Ok(())
     }
 
-    pub(crate) fn uri(&self) -> String {
+    /// Uri.
+    pub fn uri(&self) -> String {
         format!("http://127.0.0.1:{}/keys", self.port)
     }
 
-    pub(crate) fn answers(&self, way: Way) {
+    /// Answers.
+    pub fn answers(&self, way: Way) {
         *self.way.lock().unwrap() = way;
     }
 
     /// How often it was asked.
-    pub(crate) fn asked(&self) -> usize {
+    pub fn asked(&self) -> usize {
         self.asked.load(Ordering::SeqCst)
     }
 }
 
 /// The answer with these keys.
-pub(crate) fn set_of(keys: &[Value]) -> Way {
+pub fn set_of(keys: &[Value]) -> Way {
     Way::Answer(200, json!({ "keys": keys }).to_string())
+}
+
+impl fmt::Debug for Way {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Way").finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for KeyServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeyServer").field("port", &self.port).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Pair {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Pair").field(&self.alg()).finish()
+    }
 }

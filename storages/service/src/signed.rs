@@ -3,7 +3,7 @@
 
 use core::fmt;
 use std::cell::RefCell;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use lessor_wire::Problem;
 use serde::Serialize;
@@ -27,7 +27,7 @@ const KNOWN: usize = 4_096;
 pub(crate) struct Signed {
     issuers: Vec<Issuer>,
     /// In the order of the fingerprints.
-    known: RefCell<Vec<(Fingerprint, Rc<Caller>)>>,
+    known: RefCell<Vec<(Fingerprint, Arc<Caller>)>>,
     used: RefCell<Ledger<1>>,
 }
 
@@ -64,7 +64,7 @@ impl Signed {
     }
 
     /// Whose token has this fingerprint, if it was verified and has not ended.
-    pub(crate) fn known(&self, fingerprint: &Fingerprint, now_ms: f64) -> Option<Rc<Caller>> {
+    pub(crate) fn known(&self, fingerprint: &Fingerprint, now_ms: f64) -> Option<Arc<Caller>> {
         let known = self.known.borrow();
         let place = known.binary_search_by(|(known, _)| known.cmp(fingerprint)).ok()?;
         let (_, caller) = known.get(place)?;
@@ -93,8 +93,8 @@ impl Signed {
         }
         let fingerprint = fingerprint(token);
         match known.binary_search_by(|(known, _)| known.cmp(&fingerprint)) {
-            Ok(place) => drop(known.get_mut(place).map(|known| known.1 = Rc::new(caller))),
-            Err(place) => known.insert(place, (fingerprint, Rc::new(caller))),
+            Ok(place) => drop(known.get_mut(place).map(|known| known.1 = Arc::new(caller))),
+            Err(place) => known.insert(place, (fingerprint, Arc::new(caller))),
         }
         Ok(())
     }

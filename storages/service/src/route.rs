@@ -22,7 +22,7 @@ impl Layout {
     /// ```
     /// use std::num::NonZeroU32;
     /// use lessor::Key;
-    /// use lessor_worker::Layout;
+    /// use lessor_service::Layout;
     ///
     /// let key = Key::new("nightly")?;
     /// assert_eq!(Layout::PerKey.object(&key), "key/nightly");
@@ -39,10 +39,10 @@ impl Layout {
     }
 }
 
-#[cfg(feature = "service")]
 impl Layout {
     /// As it is recorded, and shown.
-    pub(crate) fn name(self) -> String {
+    #[must_use]
+    pub fn name(self) -> String {
         match self {
             Self::PerKey => "an object for each key".into(),
             Self::Shards(count) => format!("{count} shards"),
@@ -50,12 +50,11 @@ impl Layout {
     }
 }
 
-#[cfg(any(test, feature = "service", all(feature = "worker", target_family = "wasm")))]
 impl Layout {
     /// What is asked of each object, from what has its name: in order, objects as they occur.
     ///
     /// With an object for each key no name comes twice, if no key does.
-    pub(crate) fn grouped<T>(self, named: impl IntoIterator<Item = (String, T)>) -> Vec<(String, Vec<T>)> {
+    pub fn grouped<T>(self, named: impl IntoIterator<Item = (String, T)>) -> Vec<(String, Vec<T>)> {
         let mut objects: Vec<(String, Vec<T>)> = Vec::new();
         for (name, item) in named {
             let known = match self {
@@ -74,8 +73,10 @@ impl Layout {
 
 impl Layout {
     /// From the variable `LESSOR_SHARDS`: the number of shards, if there are to be shards.
-    #[cfg(feature = "service")]
-    pub(crate) fn read(shards: Option<&str>) -> Result<Self, String> {
+    ///
+    /// # Errors
+    /// It is no number from 1 on; in words.
+    pub fn read(shards: Option<&str>) -> Result<Self, String> {
         let Some(shards) = shards else { return Ok(Self::PerKey) };
         shards
             .parse()

@@ -15,7 +15,7 @@ const MOST: usize = 500;
 ///
 /// No row is written for it, so an object that was restarted knows of nobody until they claim again. Nothing is decided by it.
 #[derive(Debug, Default)]
-pub(crate) struct Waiting(RefCell<VecDeque<Refused>>);
+pub struct Waiting(RefCell<VecDeque<Refused>>);
 
 /// A panic leaves nothing half done here: nothing panics while it is borrowed.
 impl core::panic::RefUnwindSafe for Waiting {}
@@ -32,14 +32,14 @@ struct Refused {
 
 /// Somebody who waits, as it is shown.
 #[derive(Debug, Serialize)]
-pub(crate) struct Waiter {
+pub struct Waiter {
     id: Id,
     ago_ms: u64,
 }
 
 impl Waiting {
     /// Takes note of what a claim came to.
-    pub(crate) fn note(&self, request: &Request, reply: &Reply, now_ms: u64) {
+    pub fn note(&self, request: &Request, reply: &Reply, now_ms: u64) {
         let (Request::Acquire(Claim { key, session, id, ttl, .. }), Reply::Acquired(acquired)) = (request, reply)
         else {
             return;
@@ -55,7 +55,8 @@ impl Waiting {
     }
 
     /// Who waits for this key, the last one who claimed first.
-    pub(crate) fn of(&self, key: &Key, now_ms: u64) -> Vec<Waiter> {
+    #[must_use]
+    pub fn of(&self, key: &Key, now_ms: u64) -> Vec<Waiter> {
         let refused = self.0.borrow();
         let waiting = refused.iter().rev().filter(|one| one.key == *key && now_ms < one.until_ms);
         waiting.map(|one| Waiter { id: one.id.clone(), ago_ms: now_ms.saturating_sub(one.at_ms) }).collect()

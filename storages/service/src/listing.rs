@@ -10,10 +10,12 @@ use crate::problem::Kind;
 
 /// What `GET /v1/keys` asks for.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Listing {
-    pub(crate) list: List,
+#[non_exhaustive]
+pub struct Listing {
+    /// Which keys.
+    pub list: List,
     /// The key before the first one.
-    pub(crate) after: Option<Key>,
+    pub after: Option<Key>,
 }
 
 impl Listing {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tungstenite::client::IntoClientRequest;
 use tungstenite::{Error, HandshakeError, Message, WebSocket};
 
-use crate::Workerd;
+use crate::Server;
 
 /// A socket of `/v1/watch`.
 #[derive(Debug)]
@@ -15,16 +15,16 @@ pub struct Socket(WebSocket<TcpStream>);
 
 impl Socket {
     /// Opened with this header.
-    pub fn open(workerd: &Workerd, header: &str, value: &str) -> Self {
-        Self::try_open(workerd, header, value).unwrap_or_else(|status| panic!("it is answered with {status}"))
+    pub fn open(server: &dyn Server, header: &str, value: &str) -> Self {
+        Self::try_open(server, header, value).unwrap_or_else(|status| panic!("it is answered with {status}"))
     }
 
     /// The same, or the status of the answer.
     ///
     /// # Errors
     /// There is no socket.
-    pub fn try_open(workerd: &Workerd, header: &str, value: &str) -> Result<Self, u16> {
-        let address = workerd.url().trim_start_matches("http://").to_owned();
+    pub fn try_open(server: &dyn Server, header: &str, value: &str) -> Result<Self, u16> {
+        let address = server.url().trim_start_matches("http://").to_owned();
         let mut request = format!("ws://{address}/v1/watch").into_client_request().unwrap();
         request
             .headers_mut()
@@ -40,8 +40,8 @@ impl Socket {
     }
 
     /// Opened with this token.
-    pub fn of(workerd: &Workerd, token: &str) -> Self {
-        Self::open(workerd, "authorization", &format!("Bearer {token}"))
+    pub fn of(server: &dyn Server, token: &str) -> Self {
+        Self::open(server, "authorization", &format!("Bearer {token}"))
     }
 
     /// Says this.

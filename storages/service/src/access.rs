@@ -1,7 +1,7 @@
 //! Which token a request was given: one of the secrets, or a signed one.
 
 use std::cell::Cell;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use lessor_wire::Problem;
 use subtle::ConstantTimeEq;
@@ -47,7 +47,7 @@ pub(crate) enum Given<'a> {
 #[derive(Debug)]
 pub(crate) enum Asker<'a> {
     Token(&'a Token),
-    Subject(Rc<Caller>, &'a Signed),
+    Subject(Arc<Caller>, &'a Signed),
 }
 
 /// What browsers, which cannot set headers on a socket, put before a percent-encoded token among the sub-protocols.
@@ -74,7 +74,7 @@ pub(crate) fn percent_decoded(text: &str) -> Option<String> {
 impl Tokens {
     /// From the texts of the secrets, each a JSON array: there may be two, so that tokens can be changed one side after
     /// the other. Without any token or issuer nothing is served; what is wrong is for the owner's log, not for whoever asks.
-    pub(crate) fn read(secrets: &[String], issuers: Option<&str>) -> Result<Self, String> {
+    pub(crate) fn read(secrets: [Option<&str>; 2], issuers: Option<&str>) -> Result<Self, String> {
         let signed = Signed::read(issuers).map_err(|error| format!("LESSOR_ISSUERS: {error}"))?;
         let tokens = Token::read(secrets).map_err(|error| format!("LESSOR_TOKENS: {error}"))?;
         if tokens.is_empty() && signed.is_empty() {
@@ -115,9 +115,9 @@ impl Tokens {
 }
 
 impl Token {
-    fn read(secrets: &[String]) -> Result<Vec<Self>, String> {
+    fn read(secrets: [Option<&str>; 2]) -> Result<Vec<Self>, String> {
         let mut tokens = Vec::new();
-        for secret in secrets {
+        for secret in secrets.into_iter().flatten() {
             // An error may repeat what stands there, and that may be a token.
             let written: Vec<Written> =
                 json::read(secret).map_err(|error| format!("they are not as they should be{}", error.place()))?;
@@ -182,7 +182,7 @@ mod tests {
     ]"#;
 
     fn tokens() -> Tokens {
-        Tokens::read(&[SECRET.into()], None).expect("they are valid")
+        Tokens::read([Some(SECRET), None], None).expect("they are valid")
     }
 
     fn asker<'a>(tokens: &'a Tokens, authorization: &'a str) -> Asker<'a> {
@@ -228,13 +228,13 @@ mod tests {
 
     #[test]
     fn without_tokens_nothing_is_served() {
-        for secrets in [vec![], vec!["[]"], vec!["{}"], vec![SECRET, "[{\"token\": \"short\", \"role\": \"admin\"}]"]] {
-            let secrets: Vec<_> = secrets.into_iter().map(String::from).collect();
+        let short = "[{\"token\": \"short\", \"role\": \"admin\"}]";
+        for secrets in [[None, None], [Some("[]"), None], [Some("{}"), None], [Some(SECRET), Some(short)]] {
             for issuers in [None, Some("[]")] {
-                assert!(Tokens::read(&secrets, issuers).unwrap_err().starts_with("LESSOR_TOKENS: "), "{secrets:?}");
+                assert!(Tokens::read(secrets, issuers).unwrap_err().starts_with("LESSOR_TOKENS: "), "{secrets:?}");
             }
         }
-        let error = Tokens::read(&[SECRET.into()], Some("[{}]")).unwrap_err();
+        let error = Tokens::read([Some(SECRET), None], Some("[{}]")).unwrap_err();
         assert_eq!(error, "LESSOR_ISSUERS: number 1.issuer: a string is needed that is not empty");
     }
 
@@ -242,7 +242,8 @@ mod tests {
     #[test]
     fn names_and_limits() {
         let read = |more: &str| {
-            Tokens::read(&[format!(r#"[{{"token": "reader-0123456789-abcdef", "role": "read"{more}}}]"#)], None)
+            let secret = format!(r#"[{{"token": "reader-0123456789-abcdef", "role": "read"{more}}}]"#);
+            Tokens::read([Some(&secret), None], None)
         };
         let caller = |more| read(more).map(|tokens| tokens.tokens.into_iter().next().unwrap().caller);
         assert_eq!(caller("").unwrap().name.len(), 16);

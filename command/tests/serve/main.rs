@@ -1,0 +1,29 @@
+//! `lessor serve` as a process: what every server of the API has to do, and what only this one does.
+
+mod clients;
+mod openapi;
+mod own;
+mod running;
+
+use running::start;
+
+mod service {
+    lessor_served::service!(super::start);
+}
+
+mod watch {
+    lessor_served::watch!(super::start);
+}
+
+mod budgets {
+    lessor_served::budgets!(super::start);
+}
+
+mod tokens {
+    lessor_served::tokens!(super::start);
+    lessor_served::clients!(super::start);
+}
+
+mod hostile {
+    lessor_served::hostile!(super::start);
+}

@@ -1,0 +1,89 @@
+//! Clients whose tokens last for a moment.
+
+use std::fs;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use lessor::{Builder, Candidate, Key, Storage, StorageError};
+use lessor_http::{AdapterError, HttpStorage};
+use serde_json::json;
+use smol::block_on;
+
+use crate::issuer::{Pair, now_s};
+use crate::tokens::{claims, issuers, setting};
+use crate::{Server, Start, until};
+
+fn service(start: &Start, pair: &Pair) -> Box<dyn Server> {
+    start(&setting(&issuers(json!({"jwks": {"keys": [pair.public("k")]}}))))
+}
+
+/// A token that lasts so long, each another one.
+fn token(pair: &Pair, left_s: f64) -> String {
+    pair.sign("k", &claims(json!({"exp": now_s() + left_s, "jti": now_s()})))
+}
+
+/// A storage whose tokens last so long, and how many it has asked for.
+fn storage(server: &dyn Server, pair: &Arc<Pair>, left_s: f64) -> (HttpStorage, Arc<AtomicUsize>) {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let (pair, count) = (pair.clone(), asked.clone());
+    let source = move || {
+        count.fetch_add(1, Ordering::SeqCst);
+        let token = token(&pair, left_s);
+        async { Ok::<_, StorageError>(token) }
+    };
+    (HttpStorage::builder(server.url()).token_from(source).build().unwrap(), asked)
+}
+
+fn candidate(storage: HttpStorage, id: &str) -> Candidate {
+    let builder = Builder::new("app/led").id(id).ttl(Duration::from_secs(2));
+    let (candidate, driver) = builder.build(storage).unwrap();
+    smol::spawn(driver.run()).detach();
+    candidate
+}
+
+/// A leader keeps its term while its tokens come and go, and a follower goes on following.
+pub fn a_term_outlives_many_tokens(start: &Start) {
+    let pair = Arc::new(Pair::ec());
+    let server = service(start, &pair);
+    let ((leads, asked), (follows, asked_too)) = (storage(&server, &pair, 1.0), storage(&server, &pair, 1.0));
+    let leader = candidate(leads, "one");
+    let leadership = block_on(leader.elected()).unwrap();
+    let follower = candidate(follows, "two");
+    until("many tokens have ended", || {
+        assert!(leadership.is_valid() && leader.is_leader(), "the term is lost");
+        (asked.load(Ordering::SeqCst) > 10 && asked_too.load(Ordering::SeqCst) > 3).then_some(())
+    });
+    block_on(leader.shutdown()).unwrap();
+    let next = block_on(follower.elected()).unwrap();
+    assert_eq!(next.term().get(), leadership.term().get() + 1);
+    block_on(follower.shutdown()).unwrap();
+}
+
+/// Each socket has a token of its own, also where nothing else is asked.
+pub fn sockets_come_again(start: &Start) {
+    let pair = Arc::new(Pair::ec());
+    let server = service(start, &pair);
+    let (storage, asked) = storage(&server, &pair, 1.0);
+    let _wakeups = storage.subscribe(&Key::new("app/led").unwrap());
+    until("it is connected again and again", || (asked.load(Ordering::SeqCst) > 3).then_some(()));
+}
+
+/// As Kubernetes has it: a file that somebody else writes anew.
+pub fn a_token_in_a_file(start: &Start) {
+    let pair = Pair::ec();
+    let server = service(start, &pair);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("token");
+    let storage = HttpStorage::builder(server.url()).token_file(&file).wakeups(false).build().unwrap();
+    let error = block_on(storage.check()).unwrap_err().to_string();
+    assert!(error.contains("there is no token: ") && error.contains(file.to_str().unwrap()), "{error}");
+    for _ in 0..3 {
+        fs::write(&file, format!("  {}\n", token(&pair, 1.0))).unwrap();
+        block_on(storage.check()).unwrap();
+        // It is asked for anew, and there is no other.
+        let error = until("it has ended", || block_on(storage.check()).err());
+        assert!(matches!(AdapterError::of(&error), Some(AdapterError::NoRight { .. })), "{error}");
+        assert!(error.to_string().contains("the token has expired"), "{error}");
+    }
+}
