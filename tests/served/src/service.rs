@@ -4,8 +4,8 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use lessor::storage::conformance::{self, Harness, Power};
-use lessor::{Storage, StorageError, SystemTimer, async_trait};
-use lessor_http::HttpStorage;
+use lessor::{Key, Storage, StorageError, SystemTimer, async_trait};
+use lessor_http::{ChangeKind, HttpStorage};
 use serde_json::{Value, json};
 
 use crate::{ADMIN, CANDIDATE, Config, NEXT, READER, Server, Start, TEAM, until};
@@ -164,6 +164,17 @@ pub fn a_lease_is_handed_over(start: &Start) {
     let who: Vec<_> = history.iter().map(|entry| (entry["change"].as_str(), entry["id"].clone())).collect();
     let first = serde_json::from_str::<Value>(CLAIM).unwrap()["id"].clone();
     assert_eq!(who, [(Some("granted"), json!("bee")), (Some("released"), first.clone()), (Some("granted"), first)]);
+
+    let storage = HttpStorage::new(server.url(), READER).unwrap();
+    smol::block_on(async {
+        let history = storage.history(&Key::new("k").unwrap()).await.unwrap();
+        let kinds: Vec<_> = history.iter().map(|change| (change.kind, change.id.as_str(), change.term.get())).collect();
+        let [granted, released] = [ChangeKind::Granted, ChangeKind::Released];
+        assert_eq!(kinds, [(granted, "bee", 2), (released, "a", 1), (granted, "a", 1)]);
+        let waiting = storage.waiting(&Key::new("k").unwrap()).await.unwrap();
+        assert_eq!(waiting.iter().map(|one| one.id.as_str()).collect::<Vec<_>>(), ["c"]);
+        assert_eq!(storage.history(&Key::new("n\u{f6}/?ne").unwrap()).await, Ok(Vec::new()));
+    });
 }
 
 /// Who was refused waits, until granted or silent for long.
