@@ -1,7 +1,7 @@
 //! `lessor run` while everything around it is killed and stopped: this process, its leash, its command, the server. Never two commands
 //! at a time, and nothing is left at the end.
 //!
-//! A few rounds by default; `LESSOR_KILL_ROUNDS=300 cargo test -p lessor-cli --test kills` has 300, a third on each storage. Each round ends
+//! A few rounds by default; `LESSOR_KILL_ROUNDS=300 cargo test -p lessor-cli --test kills` has 300, a quarter on each storage. Each round ends
 //! when a command has begun anew.
 #![cfg(target_os = "linux")]
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
@@ -15,6 +15,7 @@ use lessor_redis::RedisStorage;
 use lessor_servers::proxy::{Mode, Proxy};
 use lessor_servers::{postgres, redis};
 use process::{Files, end_of, within};
+use rustix::process::Signal;
 
 mod contenders;
 mod fault;
@@ -22,17 +23,18 @@ mod ledger;
 #[allow(dead_code)]
 #[path = "../run/process.rs"]
 mod process;
+#[cfg(all(feature = "http", feature = "serve"))]
+mod service;
 
 /// By default each storage has each fault once, or nearly.
-const ROUNDS: usize = 24;
+const ROUNDS: usize = 32;
 
 fn rounds() -> usize {
     let asked = std::env::var("LESSOR_KILL_ROUNDS").ok().map(|rounds| rounds.parse().unwrap());
-    asked.unwrap_or(ROUNDS) / 3
+    asked.unwrap_or(ROUNDS) / 4
 }
 
-/// What can be done to a server. The one of `lessor serve` belongs here, too, with a test `on_http` like those below: a process that is
-/// killed, stopped and started again, over a file.
+/// What can be done to a server.
 struct Server {
     crash: Box<dyn Fn()>,
     pause: Box<dyn Fn()>,
@@ -99,6 +101,22 @@ fn on_redis() {
         };
         let faults = if rounds() > Fault::ALL.len() { &Fault::ALL[..] } else { &Fault::WITHOUT_CRASH[..] };
         survive("Redis", &server.url(), Some(&what), faults).await;
+    });
+}
+
+/// Over `lessor serve`.
+#[cfg(all(feature = "http", feature = "serve"))]
+#[test]
+fn on_a_service() {
+    smol::block_on(async {
+        let server = Arc::new(service::Service::start().await);
+        let [crash, pause, resume] = [(); 3].map(|()| server.clone());
+        let what = Server {
+            crash: Box::new(move || crash.crash()),
+            pause: Box::new(move || pause.signal(Signal::STOP)),
+            resume: Box::new(move || resume.signal(Signal::CONT)),
+        };
+        survive("a lease service", &server.url(), Some(&what), &Fault::ALL).await;
     });
 }
 
