@@ -1,5 +1,6 @@
 //! `lessor serve` as a process: what every server of the API has to do, and what only this one does.
 
+mod asked;
 mod clients;
 mod openapi;
 mod own;
