@@ -46,7 +46,7 @@ use self::origins::Origins;
 use self::server::Server;
 use self::watching::Watching;
 use crate::exit::Exit;
-use crate::storage::StorageArguments;
+use crate::storage::{StorageArguments, not_opened};
 
 /// Serve the leases of a storage over HTTP, to programs in any language
 #[derive(Args, Debug)]
@@ -166,7 +166,7 @@ pub(crate) async fn perform(arguments: Arguments) -> Result<ExitCode, Exit> {
         watching: watching.clone(),
         origins,
         log: log.clone(),
-        storage: engine(&arguments.storage.storage),
+        storage: lessor_any::engine(&arguments.storage.storage).map_err(not_opened)?,
         ends: ends.clone(),
         ready: tokio::sync::Mutex::default(),
     });
@@ -204,14 +204,6 @@ pub(crate) async fn perform(arguments: Arguments) -> Result<ExitCode, Exit> {
     // The last lines.
     sleep(Duration::from_millis(20)).await;
     Ok(ExitCode::SUCCESS)
-}
-
-/// Which storage a URL names, in a word.
-fn engine(url: &str) -> &'static str {
-    let scheme = url.split_once(':').map_or("", |(scheme, _)| scheme);
-    let known = ["postgres", "mysql", "redis", "nats", "etcd", "s3", "gs", "az", "http"];
-    let known = known.into_iter().find(|name| scheme.starts_with(name));
-    known.unwrap_or(if scheme == "mariadb" { "mysql" } else { "sqlite" })
 }
 
 /// Reads the settings anew when it is told to; comes back when it is told to end.
