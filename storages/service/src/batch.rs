@@ -26,6 +26,7 @@ pub struct Batch {
 /// Where an answer comes from.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Place {
     /// From the object that is asked for this place.
     Object,
