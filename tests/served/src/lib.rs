@@ -98,7 +98,7 @@ macro_rules! of {
     };
 }
 
-/// Those of [`service`], of servers that this function starts.
+/// Those of [`mod@service`], of servers that this function starts.
 #[macro_export]
 macro_rules! service {
     ($start:path) => {
@@ -118,7 +118,7 @@ macro_rules! service {
     };
 }
 
-/// Those of [`watch`], of servers that this function starts.
+/// Those of [`mod@watch`], of servers that this function starts.
 #[macro_export]
 macro_rules! watch {
     ($start:path) => {
@@ -126,7 +126,7 @@ macro_rules! watch {
     };
 }
 
-/// Those of [`budgets`], of servers that this function starts.
+/// Those of [`mod@budgets`], of servers that this function starts.
 #[macro_export]
 macro_rules! budgets {
     ($start:path) => {
@@ -134,7 +134,7 @@ macro_rules! budgets {
     };
 }
 
-/// Those of [`tokens`], of servers that this function starts.
+/// Those of [`mod@tokens`], of servers that this function starts.
 #[macro_export]
 macro_rules! tokens {
     ($start:path) => {
@@ -155,7 +155,7 @@ macro_rules! tokens {
     };
 }
 
-/// Those of [`clients`], of servers that this function starts.
+/// Those of [`mod@clients`], of servers that this function starts.
 #[macro_export]
 macro_rules! clients {
     ($start:path) => {
@@ -163,7 +163,7 @@ macro_rules! clients {
     };
 }
 
-/// Those of [`hostile`], of servers that this function starts.
+/// Those of [`mod@hostile`], of servers that this function starts.
 #[macro_export]
 macro_rules! hostile {
     ($start:path) => {
