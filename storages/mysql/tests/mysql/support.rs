@@ -63,7 +63,7 @@ pub(crate) async fn unlock(other: Transaction<'_, MySql>, after: Duration) {
 
 /// Statements that wait on the server.
 pub(crate) async fn waiting(pool: &MySqlPool) -> i64 {
-    number(pool, "SELECT COUNT(*) FROM information_schema.processlist WHERE info LIKE 'UPDATE %'").await
+    number(pool, "SELECT COUNT(*) FROM information_schema.processlist WHERE info REGEXP '^(UPDATE|INSERT) '").await
 }
 
 /// None waits, or is about to be taken from the list: for a moment a statement stands there that was answered already. One that
