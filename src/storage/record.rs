@@ -44,7 +44,7 @@ use crate::text::{Id, Value};
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Record {
-    /// Who may renew and release. `None`: released. [`NOBODY`](Session::NOBODY): revoked, and not granted to anybody before it ends.
+    /// Who may renew and release. `None`: released. [`NOBODY`](Session::NOBODY): revoked, and granted to nobody before it has ended.
     pub session: Option<Session>,
     /// Who held the lease last; or for whom the key is reserved since its release.
     pub id: Id,
@@ -116,9 +116,9 @@ impl Record {
     /// | release | the session matches, live or not | released | no session; if it names a successor, reserved: its id, ttl and expires are those of the reservation, else expires is 0 |
     /// | | anything else | released: there is nothing to do | untouched |
     /// | revoke | of another term than it names; no record; no session | revoked: nothing | untouched |
-    /// | | live, nobody's, not `now`: it was revoked before | revoked: nothing | untouched |
-    /// | | live, not `now` | revoked: the lease as it was | nobody's session, a term of its own: nobody can renew it, and it ends when it would have ended |
-    /// | | expired, or `now` | revoked: the lease as it was | no session, a term of its own, expires is 0 |
+    /// | | nobody's, not `now`: it was revoked before | revoked: nothing | untouched |
+    /// | | not `now` | revoked: the lease as it was | nobody's session, a term of its own: nobody can renew it, and it ends when it would have ended |
+    /// | | `now` | revoked: the lease as it was | no session, a term of its own, expires is 0 |
     /// | get | always | the lease | untouched |
     ///
     /// After a step back of the storage's clock a lease seems to end later than its ttl from now. It never shows more
@@ -234,16 +234,16 @@ impl Record {
     /// Takes the lease from its holder, in a term of its own, so that what the holder still writes can be refused from now on.
     fn revoke(current: Option<&Self>, revoke: &Revoke, now_ms: u64) -> Verdict {
         let meant = |record: &&Self| record.session.is_some() && revoke.term.is_none_or(|term| term == record.term);
-        // While its holder may still believe in it, nobody else is to.
-        let waits = |record: &Self| !revoke.now && record.is_live(now_ms);
-        let ends = |record: &&Self| !waits(record) || record.session != Some(Session::NOBODY);
+        let ends = |record: &&Self| revoke.now || record.session != Some(Session::NOBODY);
         let Some(record) = current.filter(meant).filter(ends) else {
             return Verdict::new(Reply::Revoked(None), None);
         };
-        let taken = if waits(record) {
-            Self { session: Some(Session::NOBODY), version: record.version.next(), ..record.clone() }
-        } else {
+        // While its holder may still believe in it, nobody else is to. By this clock it may be over; whoever has the take-over guard
+        // set judges that for itself.
+        let taken = if revoke.now {
             record.freed()
+        } else {
+            Self { session: Some(Session::NOBODY), version: record.version.next(), ..record.clone() }
         };
         // After the last term nothing is granted any more anyhow.
         let term = record.term.next().unwrap_or(record.term);

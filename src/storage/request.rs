@@ -367,8 +367,8 @@ impl Get {
 /// With [`now`](Self::now) the key is free at once. Work may overlap then, until the former holder's next renewal or its lease's end: that
 /// is for a holder that is known to be gone, and for resources that [fence](crate::guide::fencing).
 ///
-/// That end is told by the storage's clock. Has that stepped forward, the lease seems to be over, and the key is free at once: the
-/// [take-over guard](crate::Config::takeover_guard) does not help, since it is about leases that ran out, and this one was taken.
+/// That end is told as that of any lease that nobody renews: by the storage's clock, and where that may step forward by whoever waits for
+/// the key, with the [take-over guard](crate::Config::takeover_guard).
 ///
 /// Name the [term](Self::term) that is meant if you saw it: a revoke that lingered in the network, or is sent again
 /// since its answer was lost, then never takes the lease of a successor.
@@ -388,7 +388,7 @@ pub struct Revoke {
     pub key: Key,
     /// Only the lease of this term. `None`: of whatever term.
     pub term: Option<Term>,
-    /// The key is free at once, not when the lease would have ended. It also frees a key that was revoked before and still waits for that.
+    /// The key is free at once, not when the lease would have ended. It also frees a key that was revoked before and waits for that.
     pub now: bool,
     /// For how long the sender waits for the reply. `None`: it does not say. See [`Request::patience`].
     pub patience: Option<Duration>,

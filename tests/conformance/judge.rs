@@ -387,6 +387,7 @@ pub(crate) fn revoke(
     match (fault, &mut held) {
         (Some(Fault::RevokeIgnoresTheTerm), _) => revoke.term = None,
         (Some(Fault::RevokedIsFreeAtOnce), _) => revoke.now = true,
+        (Some(Fault::RevokedExpiredIsFree), Some(record)) if !live(record, now_ms) => revoke.now = true,
         (Some(Fault::RevokedWaitsAllTheSame), Some(record)) if is_nobodys(record) => revoke.now = false,
         (Some(Fault::RevokedIsRevokedAgain), Some(record)) if is_nobodys(record) => {
             record.session = Some(Session::from_bits(1));

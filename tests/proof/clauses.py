@@ -143,6 +143,14 @@ NEEDED = [
     ),
     # === watching
     needed(
+        "so it is where the guard judges that end",
+        "storage/record.rs revoke",
+        "guard",
+        "revoke waits",
+        "P1",
+        f"{BEGINS}, revoke, {TAKES_OVER}",
+    ),
+    needed(
         "with the guard, only what was watched is taken over",
         "election/follow.rs takeover",
         "guard",
@@ -217,14 +225,6 @@ NEEDED = [
         "",
         "P1",
         f"{BEGINS}, time, {TAKES_OVER}",
-    ),
-    needed(
-        "(assumed) nothing is revoked after such a jump, guard or not",
-        "storage/record.rs revoke",
-        replace(VARIANTS["guard"], revoke="waits"),
-        "",
-        "P1",
-        f"{BEGINS}, time, revoke, {TAKES_OVER}",
     ),
     needed(
         "(assumed) the clock of a storage that loses data does not jump",

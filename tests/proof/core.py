@@ -71,7 +71,7 @@ def core(role):
         lasts = {
             "rates": And(left <= s.record.expires - s.clock, left <= s.record.ttl),
             "forward": And(left <= s.record.expires - s.clock, left <= s.record.ttl),
-            "jumps": True,
+            "jumps": left <= s.record.ttl,
             "none": left <= s.record.expires,
         }[v.clock]
         has = And(s.record.made, s.record.held, Or(mine, revoked), lasts)

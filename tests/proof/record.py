@@ -143,14 +143,13 @@ def release(record, asked, now, without=frozenset()):
 
 def revoke(record, nobody, of_term, at_once, now, without=frozenset()):
     """Whether it took the lease, and the record after it. `of_term`: 0 is any."""
-    waits = And(Not(at_once), is_live(record, now))
     applies = And(
         record.made,
         record.held,
         Or(of_term == 0, of_term == record.term),
-        Implies(waits, record.owner != nobody),
+        Or(at_once, record.owner != nobody),
     )
     kept = replace(record, owner=nobody, version=record.version + 1)
     term = record.term if "revoked term" in without else record.term + 1
-    taken = replace(choose(waits, kept, freed(record)), term=term)
+    taken = replace(choose(at_once, freed(record), kept), term=term)
     return applies, choose(applies, taken, record)

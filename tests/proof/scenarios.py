@@ -98,7 +98,7 @@ SCENARIOS = [
     ),
     Scenario(
         "a lease is revoked while its holder leads, and the next one leads when it is over",
-        "clock register grained",
+        "clock guard register grained",
         f"{BEGINS}, revoke, see b, learn b, time, claim b 2, grant 2, lead b 2",
         lambda run: And(leads(run, "a", 4), leads(run, "b"), term(run, "b") == 3),
     ),

@@ -35,7 +35,7 @@ VARIANTS = {
     v.name: v
     for v in (
         Variant("clock", "the storage's clock runs within the rates and steps back at will", "rates"),
-        Variant("guard", "the storage's clock jumps at will; the take-over guard is on", "jumps", guard=True, revoke="never"),
+        Variant("guard", "the storage's clock jumps at will; the take-over guard is on", "jumps", guard=True),
         Variant("register", "no clock: an end is a mark, or a swap on what was watched", "none"),
         Variant("grained", "as `clock`, in whole milliseconds, rounded down", "rates", grain=GRAIN),
         Variant("lossy", "any earlier record comes back, or none; then it is frozen", "forward", loses=True, revoke="never"),

@@ -203,22 +203,21 @@ impl History {
             }
             Step::Revoke { now } => {
                 ended = now && owner.is_some();
-                let waits = !now && owner.is_some();
                 let revoke = Revoke::new(key()).now(now);
                 let (reply, write) = judge_at(self.record.as_ref(), revoke, self.now_ms, Term::FIRST);
                 let held = before.as_ref().filter(|before| before.session.is_some());
-                let held = held.filter(|_| !waits || owner != Some(Session::NOBODY));
+                let held = held.filter(|before| now || before.session != Some(Session::NOBODY));
                 let shown = held.map(|before| before.lease(self.now_ms));
                 assert_eq!(reply, Reply::Revoked(shown), "a revoke shows what it took");
                 assert_eq!(write.is_some(), held.is_some(), "a revoke is for what somebody holds");
                 if let Some(record) = write {
                     assert!(Some(record.term) > self.newest, "a term of its own");
-                    assert_eq!(record.session, waits.then_some(Session::NOBODY), "nobody's until its end, or free");
+                    assert_eq!(record.session, (!now).then_some(Session::NOBODY), "nobody's, or free");
                     self.newest = Some(record.term);
                     self.record = Some(record);
                     assert_eq!(
                         self.left(),
-                        if waits { left } else { Duration::ZERO },
+                        if now { Duration::ZERO } else { left },
                         "it ends when it would have ended"
                     );
                 }

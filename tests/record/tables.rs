@@ -167,14 +167,7 @@ fn revoke_keeps_to_the_table() {
             (record.since_ms, record.expires_ms) = (NOW, 0);
         });
         let reply = Reply::Revoked(Some(record.lease(NOW)));
-        assert_eq!(judge(Some(&record), revoke()), (reply.clone(), Some(after.clone())), "{case}");
-        if case == "expired" {
-            assert_eq!(
-                judge(Some(&record), Revoke::new(key())),
-                (reply, Some(after)),
-                "{case}: there is nothing to wait for"
-            );
-        }
+        assert_eq!(judge(Some(&record), revoke()), (reply, Some(after)), "{case}");
     }
     for (case, record) in [("no record", None), ("released", Some(released())), ("reserved", Some(reserved_for(2)))] {
         for number in [0, 7] {
@@ -197,9 +190,11 @@ fn revoke_keeps_to_the_table() {
 #[test]
 fn a_revoked_lease_lasts_until_its_end() {
     for of in [1, 2] {
-        for (case, record, number) in
-            [("live", held_by(of), 8), ("in the last term", in_last_term(held_by(of)), Term::LAST.get())]
-        {
+        for (case, record, number) in [
+            ("live", held_by(of), 8),
+            ("expired", expired(of), 8),
+            ("in the last term", in_last_term(held_by(of)), Term::LAST.get()),
+        ] {
             let softly = Revoke::new(key());
             let (reply, write) = judge(Some(&record), softly.clone());
             assert_eq!(reply, Reply::Revoked(Some(record.lease(NOW))), "{case}");
@@ -220,15 +215,19 @@ fn a_revoked_lease_lasts_until_its_end() {
             }
             assert_eq!(judge(Some(&revoked), release()), (Reply::Released, None), "{case}");
             for takeover in [Takeover::Expired, Takeover::ReleasedOnly, Takeover::Unchanged(revoked.version)] {
-                let claim = claim(number).takeover(takeover);
-                assert_eq!(judge(Some(&revoked), claim), refuses(&revoked, left), "{case}");
+                let judged = judge(Some(&revoked), claim(number).takeover(takeover));
+                let expected = match takeover {
+                    _ if left > 0 => refuses(&revoked, left),
+                    Takeover::ReleasedOnly => refuses(&revoked, TTL),
+                    _ => grants(9, 22),
+                };
+                assert_eq!(judged, expected, "{case}");
             }
             assert_eq!(judge(Some(&revoked), softly.clone()), (Reply::Revoked(None), None), "{case}");
             let now = judge(Some(&revoked), revoke()).1.unwrap();
             assert_eq!((now.session, now.expires_ms, now.lease(NOW).time_left), (None, 0, ms(0)), "{case}: at once");
-            // Once it has ended whoever revokes it frees it.
-            let freed = judge_at(Some(&revoked), softly, NOW + left, Term::FIRST).1.unwrap();
-            assert_eq!((freed.session, freed.expires_ms), (None, 0), "{case}");
+            let again = judge_at(Some(&revoked), softly, NOW + left, Term::FIRST);
+            assert_eq!(again, (Reply::Revoked(None), None), "{case}: after its end, too");
         }
         let revoked = judge(Some(&held_by(of)), Revoke::new(key())).1.unwrap();
         let left = revoked.lease(NOW).time_left.as_millis() as u64;

@@ -1,8 +1,10 @@
 //! Waits for leadership, runs the command, and releases the lease when it has ended.
 
 use std::ffi::OsStr;
+use std::pin::pin;
 use std::process::Command;
 use std::sync::{Arc, OnceLock};
+use std::task::Poll;
 use std::time::Duration;
 
 use lessor::{BuildError, Builder, Candidate, Driver, Instant, Leadership, Storage, SystemTimer, Timer, WeakCandidate};
@@ -41,9 +43,17 @@ async fn campaign(arguments: &Arguments, log: &Log, systemd: &Arc<Systemd>) -> R
     watchdog::start(systemd, known.clone(), arguments.ttl);
     // Before a driver runs: what it would tell sooner is lost.
     let exposed = arguments.metrics.map(metrics::Exposed::listen).transpose().map_err(Outcome::Failed)?;
-    // Its start takes about as long as a file and a claim: all at once. Whoever has to wait lets it go.
-    let leash = Leash::start(&mut children).ok();
-    let storage = opening::open(arguments, until, &mut signals, log, systemd).await?;
+    // The leash's start takes about as long as a file and a claim: all at once. Whoever has to wait lets it go.
+    let (leash, storage) = {
+        let mut opening = pin!(opening::open(arguments, until, &mut signals, log, systemd));
+        let opened = futures::poll!(&mut opening);
+        let leash = Leash::start(&mut children).ok();
+        let storage = match opened {
+            Poll::Ready(opened) => opened?,
+            Poll::Pending => opening.await?,
+        };
+        (leash, storage)
+    };
     let storage = late_wakeups::of(storage, &arguments.storage.storage);
     let (candidate, driver) =
         candidate(arguments, storage).map_err(|error| Outcome::Failed(Exit::Usage(error.to_string())))?;

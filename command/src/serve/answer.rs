@@ -7,13 +7,11 @@ use hyper::header::{
     X_CONTENT_TYPE_OPTIONS,
 };
 use hyper::{Response, StatusCode};
-use lessor_service::Kind;
+use lessor_service::{Kind, PAGE};
 use lessor_wire::Problem;
 use serde::Serialize;
 
 pub(crate) type Answer = Response<Full<Bytes>>;
-
-const PAGE: &str = include_str!("page.html");
 
 fn of(status: StatusCode, media_type: &'static str, body: impl Into<Bytes>) -> Answer {
     let mut answer = Response::new(Full::new(body.into()));
@@ -85,15 +83,4 @@ pub(crate) fn page() -> Answer {
         headers.insert(CONTENT_SECURITY_POLICY, policy);
     }
     answer
-}
-
-#[cfg(test)]
-mod tests {
-    /// A package has no files of another; the page is that of the service on Cloudflare.
-    #[test]
-    fn the_page_is_the_services() {
-        let other = concat!(env!("CARGO_MANIFEST_DIR"), "/../wasm/page.html");
-        let Ok(other) = std::fs::read_to_string(other) else { return };
-        assert!(super::PAGE == other, "cp wasm/page.html command/src/serve/page.html");
-    }
 }

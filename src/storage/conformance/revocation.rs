@@ -129,16 +129,31 @@ pub(super) async fn revoked_is_free_when_that_is_asked_for<H: Harness>(case: &Ca
     unchanged(&waiting, &revoked(&b).await?)?;
     let free = b.lease().await?;
     same("the lease that waits no more", (free.id.clone(), free.time_left), (None, Duration::ZERO))?;
-    let new = b.win(Some(free.term)).await?;
-    b.release().await?;
-
-    let brief = case.contender(&key, 1)?.ttl(case.short());
-    brief.win(Some(new.term)).await?;
-    let before = brief.expire().await?;
-    let taken = softly_revoked(&b).await?;
-    unchanged(&before, &taken)?;
-    let free = b.lease().await?;
     b.win(Some(free.term)).await.map(drop)
+}
+
+/// The storage's clock says that it is over. Whoever does not trust that clock waits as for any lease that nobody gave up.
+pub(super) async fn revoked_without_haste_is_to_be_taken_over<H: Harness>(case: &Case<'_, H>) -> Outcome {
+    for watched in [true, false] {
+        let key = case.key(&format!("watched {watched}"))?;
+        let (a, b) = (case.contender(&key, 1)?.ttl(case.short()), case.contender(&key, 2)?);
+        a.win(None).await?;
+        let before = a.expire().await?;
+        unchanged(&before, &softly_revoked(&b).await?)?;
+        let over = b.lease().await?;
+        let shown = (over.id.clone(), over.term, over.time_left, over.ttl);
+        same("the lease after it", shown, (None, following(before.term), Duration::ZERO, before.ttl))?;
+        same("what was revoked again", b.revoke_softly().await?, None)?;
+
+        let refusal = b.takeover(Takeover::ReleasedOnly).refused(Some(over.term)).await?;
+        same("for how long it is to be watched", refusal.retry_after, over.ttl)?;
+        unchanged(&over, &b.lease().await?)?;
+        let takeover = if watched { Takeover::Unchanged(over.version) } else { Takeover::Expired };
+        let new = b.takeover(takeover).win(Some(over.term)).await?;
+        expect(new.term > over.term, format!("a term after {}", over.term), new.term)?;
+        b.leads(new.term).await?;
+    }
+    Ok(())
 }
 
 pub(super) async fn outdated_claim_is_refused_after_revoke<H: Harness>(case: &Case<'_, H>) -> Outcome {

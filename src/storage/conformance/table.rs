@@ -90,12 +90,14 @@ cases! {
     Together revocation::revoked_is_free_at_once: "Revoke: the key is granted to the next who asks, in a new term",
     Together revocation::revoked_is_nobodys_until_its_end:
         "Revoke: nobody is granted the key before the lease that was taken would have ended, its former holder neither",
-    Together revocation::revoked_is_free_when_that_is_asked_for: "Revoke: at once, if that is asked for, and what has ended",
+    Together revocation::revoked_is_free_when_that_is_asked_for: "Revoke: at once, if that is asked for",
+    Together revocation::revoked_without_haste_is_to_be_taken_over:
+        "R10: what was revoked without haste needs watching, even if it expired before",
     Together revocation::outdated_claim_is_refused_after_revoke: "R6: a claim that lingered over a revoke is refused",
     Together revocation::revoke_of_missing_key_is_nothing: "Revoke: nothing is created",
     Together revocation::revoke_of_a_released_key_is_nothing: "Revoke: where nobody holds the key nothing is written",
     Together revocation::revoke_of_an_expired_lease_frees_it:
-        "R10: what is revoked needs no watching, even if it expired before",
+        "R10: what is revoked at once needs no watching, even if it expired before",
     Together revocation::revoke_in_the_last_term_is_the_end: "R5: after the last term there is none, for a revoke either",
     Together revocation::revoke_of_another_term_is_nothing: "Revoke: only the term that it names, if it names one",
     Together revocation::late_release_after_a_revoke_harms_nobody: "R9: a release by whom the lease was taken from does nothing",

@@ -391,15 +391,13 @@
 //! WITH locked AS MATERIALIZED (
 //!     SELECT l.key, l.session, l.id, l.term, l.version, l.ttl, l.expires, l.since, l.value FROM lessor_leases AS l
 //!     WHERE l.key = $3 AND l.session IS NOT NULL AND l.term = coalesce($4::bigint, l.term) AND (SELECT set_config('lock_timeout', $1, true)) IS NOT NULL
-//!         AND ($6 OR l.session <> $5 OR l.expires <= clock)
+//!         AND ($6 OR l.session <> $5)
 //!     FOR NO KEY UPDATE
-//! ), judged AS MATERIALIZED (
-//!     SELECT k.key, NOT $6 AND k.expires > clock AS waits FROM locked AS k
 //! ), revoked AS (
 //!     UPDATE lessor_leases AS l SET
-//!         session = CASE WHEN j.waits THEN $5::bytea END, expires = CASE WHEN j.waits THEN l.expires ELSE 0 END,
+//!         session = CASE WHEN $6 THEN NULL ELSE $5::bytea END, expires = CASE WHEN $6 THEN 0 ELSE l.expires END,
 //!         term = least(l.term + 1, 9007199254740991), version = l.version + 1, since = clock
-//!     FROM judged AS j WHERE l.key = j.key
+//!     FROM locked AS k WHERE l.key = k.key
 //!     RETURNING l.key, (SELECT CASE WHEN current_setting('synchronous_commit') IN ('off', 'local') THEN set_config('synchronous_commit', 'on', true) END), CASE WHEN $2::text IS NOT NULL THEN pg_notify($2, l.key)::text END
 //! )
 //! SELECT k.*, clock AS now FROM locked AS k JOIN revoked AS n ON n.key = k.key

@@ -41,15 +41,13 @@ pub(crate) fn text(table: &str) -> String {
         "WITH locked AS MATERIALIZED (
     SELECT {COLUMNS} FROM {table} AS l
     WHERE l.key = $3 AND l.session IS NOT NULL AND l.term = coalesce($4::bigint, l.term) AND {PATIENCE}
-        AND ($6 OR l.session <> $5 OR l.expires <= {CLOCK})
+        AND ($6 OR l.session <> $5)
     FOR NO KEY UPDATE
-), judged AS MATERIALIZED (
-    SELECT k.key, NOT $6 AND k.expires > {CLOCK} AS waits FROM locked AS k
 ), revoked AS (
     UPDATE {table} AS l SET
-        session = CASE WHEN j.waits THEN $5::bytea END, expires = CASE WHEN j.waits THEN l.expires ELSE 0 END,
+        session = CASE WHEN $6 THEN NULL ELSE $5::bytea END, expires = CASE WHEN $6 THEN 0 ELSE l.expires END,
         term = least(l.term + 1, {LAST}), version = l.version + 1, since = {CLOCK}
-    FROM judged AS j WHERE l.key = j.key
+    FROM locked AS k WHERE l.key = k.key
     RETURNING l.key, {FLUSHED}, {}
 )
 SELECT k.*, {CLOCK} AS now FROM locked AS k JOIN revoked AS n ON n.key = k.key",

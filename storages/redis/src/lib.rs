@@ -262,7 +262,7 @@
 //!     local meant, nobody = ARGV[i * 2 + 1], string.rep('0', 32)
 //!     local term, version, ttl, expires, _, made, session, rest = string.match(stored[i] or '', fields)
 //!     local current = made == epoch and not lost
-//!     local waits = current and ARGV[i * 2 + 2] == '' and tonumber(expires) > now
+//!     local waits = ARGV[i * 2 + 2] == ''
 //!     if current and session ~= '' and (meant == '0' or meant == term) and not (waits and session == nobody) then
 //!         redis.call('SET', KEYS[i], string.format('%.0f\n%.0f\n%s\n%s\n%.0f\n%s\n',
 //!             math.min(term + 1, 9007199254740991), version + 1, ttl, waits and expires or 0, now, made)

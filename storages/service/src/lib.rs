@@ -55,6 +55,9 @@ pub use service::{Asked, Errand, Plan, Service, Variables};
 pub use waiting::{Waiter, Waiting};
 pub use watch::{Failure, Heard, Looking, Patterns, Said, too_many_watched};
 
+/// The status page: `/status`, HTML. `NONCE` in it stands for the nonce of its content security policy, a new one for each answer.
+pub const PAGE: &str = include_str!("page.html");
+
 /// The README's code compiles and runs.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -67,16 +67,12 @@ impl Step<'_> {
                 // Over registers it was judged a while before its swap got through: then no less was left.
                 let is_undated = after.since_ms == 0;
                 let waits = after.session == Some(Session::NOBODY) && (is_left == left || is_undated && is_left > left);
-                let taken = match (revoke.now, live) {
-                    (true, _) => after.session.is_none(),
-                    (false, true) => waits,
-                    (false, false) => after.session.is_none() || is_undated && waits,
-                };
+                let taken = if revoke.now { after.session.is_none() } else { waits };
                 (before.session.is_none() || !taken || !own_term)
                     .then_some("it revoked, and left the lease or its term")
             }
             Request::Revoke(revoke) => {
-                let waits = !revoke.now && live && before.session == Some(Session::NOBODY);
+                let waits = !revoke.now && before.session == Some(Session::NOBODY);
                 before.session.filter(|_| !waits).map(|_| "it was to revoke, and did not")
             }
             Request::Acquire(claim) if wrote && live => {

@@ -1,0 +1,76 @@
+//! Why JSON could not be read.
+
+use core::fmt;
+
+use serde::de::{self, Expected, Unexpected};
+
+/// Why JSON could not be read: what is wrong, and in which field.
+#[derive(Debug, Default)]
+pub struct Unread {
+    /// The field, innermost first.
+    path: Vec<String>,
+    what: String,
+}
+
+impl Unread {
+    /// Where, if that is known.
+    pub(crate) fn place(&self) -> String {
+        self.path.iter().rev().map(|field| format!(", in {field}")).collect()
+    }
+}
+
+impl Unread {
+    /// The same, but that this outermost field is not named.
+    pub(super) fn without(mut self, outermost: &str) -> Self {
+        self.path.pop_if(|field| field == outermost);
+        self
+    }
+}
+
+impl fmt::Display for Unread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (number, field) in self.path.iter().rev().enumerate() {
+            f.write_str(if number == 0 { "" } else { "." })?;
+            f.write_str(field)?;
+        }
+        f.write_str(if self.path.is_empty() { "" } else { ": " })?;
+        f.write_str(&self.what)
+    }
+}
+
+impl core::error::Error for Unread {}
+
+impl Unread {
+    pub(crate) fn because(what: impl Into<String>) -> Self {
+        Self { path: Vec::new(), what: what.into() }
+    }
+
+    pub(crate) fn within(mut self, field: &str) -> Self {
+        self.path.push(field.to_owned());
+        self
+    }
+}
+
+impl de::Error for Unread {
+    fn custom<T: fmt::Display>(what: T) -> Self {
+        Self::because(what.to_string())
+    }
+
+    // Without the number that was there: to write floats takes more room than everything else here.
+    fn invalid_type(unexpected: Unexpected<'_>, expected: &dyn Expected) -> Self {
+        let found = match unexpected {
+            Unexpected::Bool(_) => "a boolean",
+            Unexpected::Unsigned(_) | Unexpected::Signed(_) => "a whole number",
+            Unexpected::Float(_) => "a number that is not whole, or too large",
+            Unexpected::Str(_) => "a string",
+            Unexpected::Unit | Unexpected::Option => "null",
+            Unexpected::Seq => "an array",
+            _ => "an object",
+        };
+        Self::because(format!("it is {found}, expected is {expected}"))
+    }
+
+    fn invalid_value(unexpected: Unexpected<'_>, expected: &dyn Expected) -> Self {
+        Self::invalid_type(unexpected, expected)
+    }
+}
