@@ -45,6 +45,8 @@ struct Look {
     call: BoxFuture<Answer>,
     /// When nobody waits for it any more.
     until: Instant,
+    /// The process had its place when the first page was asked for, and has not lost it since.
+    is_seated: bool,
 }
 
 impl<T: Timer + Clone> Spreading<T> {
@@ -115,6 +117,9 @@ impl<T: Timer> Spreading<T> {
     fn unseat(&mut self) {
         if mem::take(&mut self.is_seated) {
             self.sharing.unseated();
+            if let Some(look) = &mut self.look {
+                look.is_seated = false;
+            }
             self.is_undecided = true;
         }
     }
@@ -140,9 +145,9 @@ impl<T: Timer> Spreading<T> {
     /// Looks who is there, if that is due. Whether others are there than before.
     fn look(&mut self, now: Instant, mut call: impl FnMut(List) -> BoxFuture<Answer>) -> bool {
         let prefix = &self.prefix;
-        let mut ask = |start, patience| {
+        let mut ask = |start, patience, is_seated| {
             let list = List::new().prefix(prefix.clone()).start(start).limit(List::MAX_LIMIT);
-            Some(Look { call: call(list), until: now.saturating_add(patience) })
+            Some(Look { call: call(list), until: now.saturating_add(patience), is_seated })
         };
         if mem::take(&mut self.is_polling) {
             // The storage panicked.
@@ -150,7 +155,7 @@ impl<T: Timer> Spreading<T> {
             self.is_undecided = true;
         }
         if self.look.is_none() && self.sharing.next_look() <= now {
-            self.look = ask(None, self.sharing.interval());
+            self.look = ask(None, self.sharing.interval(), self.is_seated);
         }
         // Taken out, so that what panics is not polled again.
         while let Some(mut look) = self.look.take() {
@@ -162,12 +167,16 @@ impl<T: Timer> Spreading<T> {
                     self.look = Some(look);
                     return false;
                 }
-                Poll::Ready(Ok(Reply::Listed(page))) => match self.sharing.found(page, now) {
+                Poll::Ready(Ok(Reply::Listed(page))) => match self.sharing.found(page, look.is_seated, now) {
                     Ok(changed) => {
                         self.is_undecided = true;
+                        if self.is_seated && !look.is_seated {
+                            // It came to its place meanwhile: the next look may show it there.
+                            self.sharing.look_at(now);
+                        }
                         return changed;
                     }
-                    Err(next) => self.look = ask(Some(next), self.sharing.interval()),
+                    Err(next) => self.look = ask(Some(next), self.sharing.interval(), look.is_seated),
                 },
                 _ => {
                     self.sharing.failed(now);

@@ -33,7 +33,7 @@ pub(crate) struct Sharing {
     sightings: Sightings,
     /// By how much clocks may be apart after a ttl.
     margin: Duration,
-    /// Since when this process has been seen among them.
+    /// Since when this process has been seen among them, by a look that began when it had its place.
     joined_at: Option<Instant>,
     /// How long after that it takes part: where many begin together, the first would else take everything.
     settles_within: Duration,
@@ -141,7 +141,10 @@ impl Sharing {
     }
 
     /// A page was answered. Where the next one begins, if there is more; else whether others are there than before.
-    pub(crate) fn found(&mut self, page: Page, now: Instant) -> Result<bool, Key> {
+    ///
+    /// A page that was asked for before this process had its place, or before it lost the last one, may show it all the same: that is how
+    /// it was, and says nothing of who has come since.
+    pub(crate) fn found(&mut self, page: Page, is_seated: bool, now: Instant) -> Result<bool, Key> {
         self.found.extend(page.entries);
         if let Some(next) = page.next {
             return Err(next);
@@ -151,7 +154,7 @@ impl Sharing {
         let changed = are(&self.present) != are(&present);
         self.is_stale |= changed;
         self.present = present;
-        let is_there = self.present().any(|id| *id == self.me);
+        let is_there = is_seated && self.present().any(|id| *id == self.me);
         self.joined_at = self.joined_at.filter(|_| is_there).or_else(|| is_there.then_some(now));
         self.looked(now);
         Ok(changed)
@@ -271,5 +274,42 @@ impl Sharing {
             .zip(next)
             .filter_map(|(share, next)| Some((share.member, self.present.get(next)?.id.clone())));
         named.collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lease::Lease;
+    use crate::term::{Term, Version};
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    /// What this process is to lead, so long after a look that shows it alone.
+    fn goes_first(sharing: &mut Sharing, is_seated: bool, after: Duration, now: &mut Instant) -> bool {
+        let ttl = SECOND * 60;
+        let lease =
+            Lease { id: Some(sharing.me.clone()), time_left: ttl, ..Lease::new(Term::FIRST, Version::FIRST, ttl) };
+        let page = Page::new(alloc::vec![Entry::new(Key::new("town/member/0").unwrap(), lease)], None);
+        sharing.found(page, is_seated, *now).unwrap();
+        *now = now.saturating_add(after);
+        sharing.decide(*now, |_| Facts { leads: false, leader: None });
+        sharing.shares.values().all(|share| share.goes_first == Some(true))
+    }
+
+    /// What a look shows that began before this process came to its place, or before it lost the last one, is how it was.
+    #[test]
+    fn it_takes_part_once_a_look_from_its_place_shows_it() {
+        let mut now = Instant::from_origin(SECOND);
+        let spread = Spread::new("town");
+        let (short, long) = (spread.interval() / 2, spread.interval() * 3);
+        let mut sharing = Sharing::new(Id::new("a").unwrap(), &spread, now);
+        sharing.add(&Key::new("k").unwrap(), 1);
+        assert!(!goes_first(&mut sharing, false, long, &mut now), "from before");
+        assert!(!goes_first(&mut sharing, true, short, &mut now), "it has just come");
+        assert!(goes_first(&mut sharing, true, long, &mut now));
+        sharing.unseated();
+        assert!(!goes_first(&mut sharing, false, long, &mut now), "from before it lost its place");
+        assert!(goes_first(&mut sharing, true, long, &mut now));
     }
 }

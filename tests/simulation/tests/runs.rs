@@ -95,6 +95,9 @@ fn what_was_found_stays_away() {
     const LEFT_LESS: u64 = 2_483_092_514;
     // A group gave a key up, and sent the release a second time: that counted as a move, which would have had to wait for the work.
     const RELEASED_TWICE: u64 = 1_625_038_079;
+    // A process that shares its keys stood still while it looked who is there, and lost its place: what it was told when it went on was
+    // how it had been, with itself among the others, and it counted its place from then.
+    const LOOKED_BEFORE: u64 = 1_602_637_722;
     for seed in [HANDS_OVER_FROZEN, PUBLISHED_LATE] {
         // There were no operators yet.
         let plan = Plan::new(seed, Protocol::Lessor, None).without_operators();
@@ -113,6 +116,7 @@ fn what_was_found_stays_away() {
         A_SESSION_OF_TWO_SLOTS,
         LEFT_LESS,
         RELEASED_TWICE,
+        LOOKED_BEFORE,
     ] {
         assert_eq!(run(Plan::new(seed, Protocol::Lessor, None), false).broken, None, "seed {seed}");
     }

@@ -108,7 +108,13 @@ pub(super) const MUTANTS: &[Mutant] = &[
         name: "revoked_is_free_at_once",
         breaks: "R4",
         why: "the term of the revoke refuses what the former holder writes, so the next one may begin",
-        edits: &[edit(RECORD, "!revoke.now && record.is_live(now_ms)", "!revoke.now && record.is_live(u64::MAX)")],
+        edits: &[edit(RECORD, "let taken = if revoke.now {", "let taken = if true {")],
+    },
+    Mutant {
+        name: "revoked_and_expired_is_free",
+        breaks: "R10",
+        why: "the lease was over when it was revoked, so that nobody has to wait for its end",
+        edits: &[edit(RECORD, "let taken = if revoke.now {", "let taken = if revoke.now || !record.is_live(now_ms) {")],
     },
     Mutant {
         name: "revoked_is_granted_to_its_holder",
