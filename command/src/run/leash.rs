@@ -3,7 +3,7 @@
 //! It is started before the command and leads a process group, which the command then joins. So it kills its own
 //! group, and no id of a process can be mistaken for another's. Over its standard input it hears the last moment, anew
 //! after each renewal; the input's end means that this process is gone. Whoever stops it is answered with SIGCONT
-//! ([`Children`]); without it the command is ended.
+//! ([`Children`]), by the system if this process is killed; without it the command is ended.
 
 pub(super) mod hold;
 

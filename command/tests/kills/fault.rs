@@ -15,6 +15,8 @@ pub(crate) enum Fault {
     RunStoppedBriefly,
     LeashKilled,
     LeashStopped,
+    /// In the moment in which the other process is killed.
+    LeashStoppedAndRunKilled,
     CommandKilled,
     CommandStopped,
     ServerKilled,
@@ -22,34 +24,37 @@ pub(crate) enum Fault {
 }
 
 impl Fault {
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::RunKilled,
         Self::RunStopped,
         Self::ServerStopped,
         Self::LeashKilled,
         Self::LeashStopped,
+        Self::LeashStoppedAndRunKilled,
         Self::CommandKilled,
         Self::ServerKilled,
         Self::CommandStopped,
         Self::RunStoppedBriefly,
     ];
 
-    pub(crate) const WITHOUT_CRASH: [Self; 8] = [
+    pub(crate) const WITHOUT_CRASH: [Self; 9] = [
         Self::RunKilled,
         Self::RunStopped,
         Self::ServerStopped,
         Self::LeashKilled,
         Self::LeashStopped,
+        Self::LeashStoppedAndRunKilled,
         Self::CommandKilled,
         Self::CommandStopped,
         Self::RunStoppedBriefly,
     ];
 
-    pub(crate) const OF_PROCESSES: [Self; 7] = [
+    pub(crate) const OF_PROCESSES: [Self; 8] = [
         Self::RunKilled,
         Self::RunStopped,
         Self::LeashKilled,
         Self::LeashStopped,
+        Self::LeashStoppedAndRunKilled,
         Self::CommandKilled,
         Self::CommandStopped,
         Self::RunStoppedBriefly,
@@ -77,6 +82,10 @@ impl Fault {
             Self::LeashStopped => {
                 send(leash, Signal::STOP);
                 until("the leash goes on", || !is_stopped(leash)).await;
+                send(run, Signal::KILL);
+            }
+            Self::LeashStoppedAndRunKilled => {
+                send(leash, Signal::STOP);
                 send(run, Signal::KILL);
             }
             Self::CommandKilled => send(command, Signal::KILL),

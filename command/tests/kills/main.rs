@@ -27,7 +27,7 @@ mod process;
 mod service;
 
 /// By default each storage has each fault once, or nearly.
-const ROUNDS: usize = 32;
+const ROUNDS: usize = 40;
 
 fn rounds() -> usize {
     let asked = std::env::var("LESSOR_KILL_ROUNDS").ok().map(|rounds| rounds.parse().unwrap());

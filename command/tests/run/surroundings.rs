@@ -216,6 +216,41 @@ fn no_command_runs_without_its_leash() {
     });
 }
 
+/// One that gets no CPU time has not stopped yet when its parent is killed, and would when nobody is left who has it go on.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_leash_is_stopped_as_its_parent_is_killed() {
+    let on_one_processor = |words: &[&str]| {
+        let mut command = Command::new("taskset");
+        command.args(words).stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true);
+        command
+    };
+    smol::block_on(async {
+        let mut others = [(); 2].map(|()| {
+            let script = "echo begun; while :; do :; done";
+            Running::of(on_one_processor(&["-c", "0", "sh", "-c", script]).spawn().unwrap())
+        });
+        for other in &mut others {
+            other.line().await;
+        }
+        for _ in 0..8 {
+            let files = Files::new();
+            let mut run = files.start(&[], STUBBORN);
+            let processes = [run.process().await, run.process().await];
+            let leash = rustix::process::getpgid(Some(processes[0])).unwrap();
+            let id = leash.as_raw_nonzero().to_string();
+            assert!(on_one_processor(&["-cp", "0", &id]).output().await.unwrap().status.success());
+            let mut last = Command::new("chrt");
+            assert!(last.args(["--idle", "--pid", "0", &id]).status().await.unwrap().success());
+            kill_process(leash, Signal::STOP).unwrap();
+            run.signal(Signal::KILL);
+            for process in processes {
+                within(end_of(process)).await;
+            }
+        }
+    });
+}
+
 /// As the kernel writes it.
 #[cfg(target_os = "linux")]
 fn state(process: Pid) -> Option<char> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use futures::Stream;
-use lessor::{Event, GroupEvent, GroupEvents};
+use lessor::{Event, GroupEvent, GroupEvents, LostReason};
 
 use crate::candidate::Place;
 use crate::clock::Nanos;
@@ -88,6 +88,9 @@ impl World {
                     // Here, in the order of what happened, and not where its candidate tells it.
                     if event == Event::Stopped {
                         self.count_key(seat, false);
+                    }
+                    if let Event::Ending { term, reason: LostReason::Resigned, .. } = event {
+                        self.group_hands_over(seat, term);
                     }
                     self.group_told(seat, event);
                 }

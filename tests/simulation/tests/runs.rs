@@ -98,6 +98,8 @@ fn what_was_found_stays_away() {
     // A process that shares its keys stood still while it looked who is there, and lost its place: what it was told when it went on was
     // how it had been, with itself among the others, and it counted its place from then.
     const LOOKED_BEFORE: u64 = 1_602_637_722;
+    // A thread stood still between a candidate's birth and its seat: meanwhile it led, and its group gave it up.
+    const GIVEN_UP_UNSEEN: u64 = 4_123_322_358;
     for seed in [HANDS_OVER_FROZEN, PUBLISHED_LATE] {
         // There were no operators yet.
         let plan = Plan::new(seed, Protocol::Lessor, None).without_operators();
@@ -117,6 +119,7 @@ fn what_was_found_stays_away() {
         LEFT_LESS,
         RELEASED_TWICE,
         LOOKED_BEFORE,
+        GIVEN_UP_UNSEEN,
     ] {
         assert_eq!(run(Plan::new(seed, Protocol::Lessor, None), false).broken, None, "seed {seed}");
     }

@@ -10,6 +10,8 @@ use std::time::Duration;
 use lessor::{SystemTimer, Timer};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
+#[cfg(target_os = "linux")]
+use rustix::process::set_parent_process_death_signal;
 use rustix::process::{Signal, getpgrp, getpid, kill_current_process_group};
 #[cfg(target_os = "linux")]
 use rustix::thread::set_name;
@@ -48,7 +50,11 @@ fn hold() -> ExitCode {
         return ExitCode::FAILURE;
     }
     #[cfg(target_os = "linux")]
-    let _ = set_name(NAME);
+    {
+        let _ = set_name(NAME);
+        // It may be stopped when the other process, which would have it go on, is killed.
+        let _ = set_parent_process_death_signal(Some(Signal::CONT));
+    }
     if let Err(error) = until_the_last_moment() {
         say(format_args!("lessor: the command's leash fails: {error}"));
     }

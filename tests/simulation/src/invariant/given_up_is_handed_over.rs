@@ -1,6 +1,8 @@
 //! R20: what a group gives up where the storage cannot keep up is half of what is in danger, newest terms first, each by a
 //! hand-over; and nothing is given up where nothing gets through.
 
+use lessor::Term;
+
 use crate::clock::Nanos;
 use crate::plan::nanos;
 use crate::reached::Situation;
@@ -18,11 +20,22 @@ pub(crate) struct Overload {
     is_unclear: bool,
     /// When the last renewal was told, in true time.
     renewed_at: Option<Nanos>,
+    /// What the group handed over, seat and term, while a thread stood still that was to bring the candidate to its seat: it is seen later.
+    unseen: Vec<(usize, u64)>,
 }
 
 impl World {
     pub(crate) fn group_overloaded(&mut self, process: usize, in_danger: usize, held: usize) {
         self.checks.overloads[process].told.push((in_danger, held));
+    }
+
+    /// A group said that a candidate hands over.
+    pub(crate) fn group_hands_over(&mut self, seat: usize, term: Term) {
+        let stalled = self.plan.faults.stalled > 0.0;
+        let overload = &mut self.checks.overloads[self.seats[seat].process];
+        if stalled && !overload.told.is_empty() {
+            overload.unseen.push((seat, term.get()));
+        }
     }
 
     /// A candidate of a group was renewed.
@@ -34,7 +47,7 @@ impl World {
     /// A candidate hands over though nobody asked it to. Whether its group gave it up.
     pub(super) fn is_given_up(&mut self, seat: usize) -> bool {
         let overload = &mut self.checks.overloads[self.seats[seat].process];
-        if overload.told.is_empty() {
+        if overload.told.is_empty() && !overload.unseen.contains(&(seat, self.seats[seat].term)) {
             return false;
         }
         if !overload.given_up.contains(&seat) {
