@@ -21,7 +21,8 @@ const FOLLOWED: usize = 1_000;
 const SECONDS: u64 = 10;
 
 fn lessor(arguments: &[&str], url: &str) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_lessor"));
+    let mut command =
+        Command::new(std::env::var_os("LESSOR_PROGRAM").unwrap_or_else(|| env!("CARGO_BIN_EXE_lessor").into()));
     command.args(arguments).env("LESSOR_STORAGE", url).stdin(Stdio::null());
     command
 }

@@ -31,7 +31,8 @@ fn compare() -> Result<(), Box<dyn Error>> {
     let file = |name| folder.path().join(name);
     let mut bare = Command::new(std::env::current_exe()?);
     bare.arg("bare").arg(file("bare.db"));
-    let mut lessor = Command::new(env!("CARGO_BIN_EXE_lessor"));
+    let mut lessor =
+        Command::new(std::env::var_os("LESSOR_PROGRAM").unwrap_or_else(|| env!("CARGO_BIN_EXE_lessor").into()));
     lessor.args(["run", "--quiet", "--key", "nightly", "--storage"]).arg(file("run.db")).args(["--", "true"]);
     // The files are there, as on every day but the first.
     for command in [&mut bare, &mut lessor] {

@@ -93,7 +93,7 @@ fn start_bare(url: &str) -> Running {
 
 fn start_serve(url: &str) -> Running {
     let tokens = format!(r#"[{{"token": "{TOKEN}", "role": "admin", "limits": {{"requests": 4000000000}}}}]"#);
-    let mut child = Command::new(env!("CARGO_BIN_EXE_lessor"))
+    let mut child = Command::new(env::var_os("LESSOR_PROGRAM").unwrap_or_else(|| env!("CARGO_BIN_EXE_lessor").into()))
         .args(["serve", "--listen", "127.0.0.1:0", "--log", "off"])
         .env("LESSOR_STORAGE", url)
         .env("LESSOR_TOKENS", tokens)
