@@ -100,6 +100,8 @@ fn what_was_found_stays_away() {
     const LOOKED_BEFORE: u64 = 1_602_637_722;
     // A thread stood still between a candidate's birth and its seat: meanwhile it led, and its group gave it up.
     const GIVEN_UP_UNSEEN: u64 = 4_123_322_358;
+    // A thread stood still while its process crashed; what it was told when it went on counted as told to the one that came after.
+    const HEARD_BY_THE_DEAD: u64 = 1_354_532_485;
     for seed in [HANDS_OVER_FROZEN, PUBLISHED_LATE] {
         // There were no operators yet.
         let plan = Plan::new(seed, Protocol::Lessor, None).without_operators();
@@ -120,6 +122,7 @@ fn what_was_found_stays_away() {
         RELEASED_TWICE,
         LOOKED_BEFORE,
         GIVEN_UP_UNSEEN,
+        HEARD_BY_THE_DEAD,
     ] {
         assert_eq!(run(Plan::new(seed, Protocol::Lessor, None), false).broken, None, "seed {seed}");
     }

@@ -142,8 +142,9 @@ impl Loop {
                 let failed = || Err(StorageError::transient("connection reset"));
                 let reply = replies.next().unwrap_or_else(failed);
                 let waits = lock(&self.elections)[number].in_flight() == Some(id);
-                if let (Ok(reply), true) = (&reply, waits) {
-                    let place = &self.places[number];
+                let place = &self.places[number];
+                // A poll that stood still while its process crashed hears nothing for the one that came after.
+                if let (Ok(reply), true) = (&reply, waits && !place.is_dead()) {
                     place.sim.world().hears(place.seat, reply);
                 }
                 // Twice is harmless: what is not in flight any more is dropped.
