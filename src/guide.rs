@@ -17,7 +17,7 @@
 //! | [`writing_a_timer`] | How do I bring my own clock and sleep? |
 //! | [`many_keys`] | Thousands of keys in a process: what do they share, and what if the storage cannot keep up? |
 //! | [`edge`] | How does an election go on where no loop survives? |
-//! | [`rules`] | What exactly is promised? The rules R1 to R20, and what is to come |
+//! | [`rules`] | What exactly is promised? The rules R1 to R22 |
 //! | [`proved`] | What is proved for any number of candidates, what is assumed, what is only tested? |
 //! | [`tested`] | How are the promises tested? |
 //! | [`costs`] | What does a storage cost, beside its bare driver? |

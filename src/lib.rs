@@ -85,7 +85,7 @@
 //! | `lessor-redis` | `RedisStorage` | a Redis server, through your own redis-rs client |
 //! | `lessor-etcd` | `EtcdStorage` | an etcd cluster, on one connection for all keys |
 //! | `lessor-nats` | `NatsStorage` | a bucket of NATS JetStream, one server or a cluster |
-//! | `lessor-http` | `HttpStorage` | a lease service over HTTP, on Cloudflare's Durable Objects |
+//! | `lessor-http` | `HttpStorage` | a lease service over HTTP: `lessor serve` over any storage, or Cloudflare's Durable Objects |
 //! | `lessor-objects` | `ObjectStorage` | an object store: S3, R2, Google, Azure |
 //! | `lessor-any` | any of the others, by its URL | programs that leave the choice to whoever runs them |
 //!
@@ -111,12 +111,12 @@
 //! | `cargo run --example` | shows |
 //! |---|---|
 //! | `failover` | three processes share a file; the leader is killed, resigns, is frozen; nobody's stale write gets through |
-//! | `run` | runs any command only while this process leads |
 //! | `smol`, `async_std`, `tokio` | a hand-over, an aborted driver, a graceful end at Ctrl-C |
 //! | `web_service`, `scheduler`, `cli`, `sidecar`, `many_keys` | programs that people write with a leader election |
 //! | `observed` | what operators see: metrics, alerts, a dashboard, probes, a manifest |
 //! | `ten_thousand_keys` | three processes share them, one is killed and comes back: a live picture |
 //! | `postgres`, `mysql`, `redis`, `etcd`, `nats` | any number of processes; the database refuses stale writes |
+//! | `kubernetes`, `dynamodb` | storages of one's own over what can compare and swap: a Lease, a table |
 //! | `fenced_write`, `testing_failover` | a paused leader's write is refused; a service's failover in virtual time |
 //! | `slots` | two of five workers at once, each fenced by its slot |
 //! | `custom_timer`, `no_async`, `embedded` | without a runtime, without futures, without an operating system |
@@ -126,7 +126,8 @@
 //! [`guide`] has a page each on [concepts](guide::concepts), [storages](guide::storages), [choosing the ttl](guide::timing), [work](guide::work),
 //! [many keys](guide::many_keys), [fencing](guide::fencing), [shutting down](guide::shutdown), [testing a failover](guide::testing),
 //! [observing](guide::observing), [trouble](guide::trouble), [writing a storage](guide::writing_a_storage), [a timer](guide::writing_a_timer),
-//! [the edge](guide::edge), and [the rules](guide::rules) that are kept. Features `tracing` and `metrics` give a log and
+//! [the edge](guide::edge), [the rules](guide::rules) that are kept, [what is proved](guide::proved) of them and [how they are
+//! tested](guide::tested), [costs](guide::costs), and [other systems](guide::compared). Features `tracing` and `metrics` give a log and
 //! metrics, which [a page](guide::telemetry) lists; [`Status`] says what a liveness probe and a readiness probe ask.
 //!
 //! # Reading the source

@@ -57,19 +57,25 @@ fn number(text: &str, after: &str, word: &str) -> f64 {
 /// What alerts and manifest say in figures follows from the default configuration, as the guide says.
 #[test]
 fn figures_follow_from_the_configuration() {
-    let Config { ttl, request_timeout, drain_timeout, .. } = Config::default();
+    let Config { ttl, retry_interval, request_timeout, drain_timeout, .. } = Config::default();
     let seconds = |duration: Duration| duration.as_secs_f64();
     let pause = seconds(ttl.min(Duration::from_secs(10))) / 20.0;
+
+    let end = seconds(drain_timeout) + 3.0 * seconds(request_timeout) + 2.0 * pause;
 
     let (alerts, prometheus, manifest) = (read("alerts.yml"), read("prometheus.yml"), read("kubernetes.yaml"));
     let scrape = number(&prometheus, "global:", "scrape_interval: ");
     let evaluation = number(&prometheus, "global:", "evaluation_interval: ");
-    // The bound, where the retry interval is the ttl.
-    let bound = seconds(ttl) * 2.1 + 2.0 * seconds(request_timeout);
-    assert_eq!(number(&alerts, "alert: NobodyLeads", "for: "), bound + scrape + evaluation);
+    let take_over = seconds(ttl) + seconds(retry_interval.min(ttl / 5)) * 1.1 + 2.0 * seconds(request_timeout);
+    // Where a follower is not told of it, and asks no sooner than when the lease would be over.
+    let hand_over = end + seconds(ttl) + seconds(request_timeout);
+    let nobody = number(&alerts, "alert: NobodyLeads", "for: ");
+    assert_eq!(nobody, ((take_over.max(hand_over) + scrape) / evaluation).ceil() * evaluation);
+    for (what, figure) in [("take-over", take_over), ("release", end), ("hand-over", hand_over)] {
+        assert!(alerts.contains(&format!(" {figure} s")), "{what}: {figure} s");
+    }
     assert_eq!(number(&alerts, "alert: LittleTimeLeft", ")) < "), seconds(request_timeout));
 
-    let end = seconds(drain_timeout) + 3.0 * seconds(request_timeout) + 2.0 * pause;
     let grace = number(&manifest, "spec:", "terminationGracePeriodSeconds: ");
     assert!(end < grace && manifest.contains(&format!("= {end} s,")), "{end} {grace}");
     let liveness = number(&manifest, "livenessProbe:", "periodSeconds: ");

@@ -1,7 +1,7 @@
 //! Leader election over a lease service: processes anywhere share leases with each other, and with Cloudflare Workers.
 //!
-//! [`HttpStorage`] is a [`Storage`](lessor::Storage) for [`lessor`]. The service is in `wasm/` of this project, for
-//! Cloudflare or your own workerd; `wasm/API.md` specifies its API. The service's clock decides what has expired; only
+//! [`HttpStorage`] is a [`Storage`](lessor::Storage) for [`lessor`]. The service is `lessor serve` over any storage, the program in
+//! `command/` of this project, or the Worker in `wasm/`, for Cloudflare or your own workerd; `wasm/API.md` specifies the API. The service's clock decides what has expired; only
 //! durations are sent, never dates.
 //!
 //! ```no_run
