@@ -5,12 +5,14 @@ use alloc::sync::Arc;
 use alloc::task::Wake;
 use alloc::vec::Vec;
 use core::future::Future;
+use core::mem;
+use core::panic::AssertUnwindSafe;
 use core::pin::Pin;
 use core::sync::atomic::{AtomicUsize, Ordering};
 use core::task::{Context, Waker};
 use core::time::Duration;
+use std::panic::catch_unwind;
 use std::sync::LazyLock;
-use std::thread;
 
 use futures_timer::Delay;
 
@@ -43,6 +45,14 @@ struct Sleepers {
     rings_at: Option<u64>,
 }
 
+impl Sleepers {
+    /// Whether the alarm will ring in time for this sleep, and wake this waker then: most polls of a task come of something else.
+    fn is_told(&self, sleeper: Sleeper, waker: &Waker) -> bool {
+        self.rings_at.is_some_and(|at| at <= sleeper.0)
+            && self.wakers.get(&sleeper).is_some_and(|known| known.will_wake(waker))
+    }
+}
+
 impl Alarm {
     /// The one of this process.
     pub(super) fn of_the_process() -> &'static Arc<Self> {
@@ -65,6 +75,9 @@ impl Alarm {
     pub(super) fn is_over(self: &Arc<Self>, sleeper: Sleeper, cx: &Context<'_>) -> bool {
         if sleeper.0 <= milliseconds((self.now)()) {
             return true;
+        }
+        if self.sleepers.lock().is_told(sleeper, cx.waker()) {
+            return false;
         }
         // Before the lock, as it is foreign code.
         let waker = cx.waker().clone();
@@ -99,24 +112,26 @@ impl Alarm {
         if rings > 1 {
             return;
         }
-        let _unwinding = Unwinding(self);
+        let unset = Unset(self);
         loop {
             self.look();
             match self.rings.compare_exchange(rings, 0, Ordering::AcqRel, Ordering::Acquire) {
-                Ok(_) => return,
+                Ok(_) => break,
                 Err(more) => rings = more,
             }
         }
+        mem::forget(unset);
     }
 
     /// Wakes who is due, and sets the alarm for the next.
     fn look(self: &Arc<Self>) {
         let now = (self.now)();
-        let mut due = Vec::new();
+        // Woken at the end, after the locks, and even if the alarm cannot be set.
+        let mut due = Due(Vec::new());
         let next = {
             let mut sleepers = self.sleepers.lock();
             while let Some(first) = sleepers.wakers.first_entry().filter(|first| first.key().0 <= milliseconds(now)) {
-                due.push(first.remove());
+                due.0.push(first.remove());
             }
             sleepers.rings_at = sleepers.wakers.keys().next().map(|&(at, _)| at);
             sleepers.rings_at
@@ -135,29 +150,39 @@ impl Alarm {
                 self.rings.fetch_add(1, Ordering::AcqRel);
             }
         }
-        due.into_iter().for_each(Waker::wake);
     }
 }
 
 impl Wake for Alarm {
     fn wake(self: Arc<Self>) {
-        self.ring();
+        self.wake_by_ref();
     }
 
+    /// The thread of `futures-timer` does not survive a panic, and no sleep of the process would ever end again.
     fn wake_by_ref(self: &Arc<Self>) {
-        self.ring();
+        drop(catch_unwind(AssertUnwindSafe(|| self.ring())));
     }
 }
 
-/// A look that panics (the system refuses a thread, or a waker panics) is not the last: the next sleep sets the alarm anew.
-struct Unwinding<'a>(&'a Alarm);
+/// A look that panics, since the system refuses a thread, is not the last: the next sleep sets the alarm anew.
+struct Unset<'a>(&'a Alarm);
 
-impl Drop for Unwinding<'_> {
+impl Drop for Unset<'_> {
     fn drop(&mut self) {
-        if thread::panicking() {
-            *self.0.delay.lock() = None;
-            self.0.sleepers.lock().rings_at = None;
-            self.0.rings.store(0, Ordering::Release);
+        *self.0.delay.lock() = None;
+        self.0.sleepers.lock().rings_at = None;
+        self.0.rings.store(0, Ordering::Release);
+    }
+}
+
+/// Those whose time is over.
+struct Due(Vec<Waker>);
+
+impl Drop for Due {
+    fn drop(&mut self) {
+        for waker in self.0.drain(..) {
+            // It is the end of somebody else's sleep: whoever looks is not to fail with it, nor those who are behind it.
+            drop(catch_unwind(AssertUnwindSafe(|| waker.wake())));
         }
     }
 }
@@ -169,13 +194,12 @@ fn milliseconds(time: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use core::panic::AssertUnwindSafe;
     use core::task::Poll;
     use futures::FutureExt;
     use futures::executor::block_on;
     use futures::future::{join_all, select};
-    use std::panic::catch_unwind;
     use std::sync::mpsc::channel;
+    use std::thread;
 
     const HOUR: Duration = Duration::from_secs(3600);
 
@@ -294,14 +318,80 @@ mod tests {
         told.recv().unwrap();
     }
 
-    /// A waker that panics, here in the task that asks, does not stop the alarm for all others.
+    /// A waker that panics in the task of another is nothing to that one, nor to those who are woken after it.
     #[test]
     fn a_waker_may_panic() {
         let alarm = alarm();
-        let panics = waker(|| panic!("as the test wants it"));
-        alarm.sleepers.lock().wakers.insert((0, 0), panics);
-        assert!(catch_unwind(AssertUnwindSafe(|| alarm.ring())).is_err());
+        let (woken, told) = channel();
+        let mut sleepers = alarm.sleepers.lock();
+        sleepers.wakers.insert((0, 0), waker(|| panic!("as the test wants it")));
+        sleepers.wakers.insert((0, 1), waker(move || woken.send(()).unwrap()));
+        drop(sleepers);
+        alarm.ring();
+        told.recv().unwrap();
         block_on(Sleep::new(&alarm, ms(5)));
+    }
+
+    /// Nor does one that panics on the thread that rings end the sleeps of the process.
+    #[test]
+    fn a_waker_may_panic_where_it_rings() {
+        let alarm = alarm();
+        let mut long = Sleep::new(&alarm, HOUR);
+        assert!((&mut long).now_or_never().is_none());
+        // Whoever comes late to setting the alarm wakes them itself.
+        let rang_elsewhere = [20, 200, 2_000, 20_000].into_iter().any(|millis| {
+            let ends = alarm.sleeper(ms(millis)).0;
+            let (woken, told) = channel();
+            let mut sleepers = alarm.sleepers.lock();
+            sleepers.wakers.insert((ends, 0), waker(|| panic!("as the test wants it")));
+            sleepers.wakers.insert((ends, 1), waker(move || woken.send(thread::current().id()).unwrap()));
+            drop(sleepers);
+            alarm.ring();
+            told.recv().unwrap() != thread::current().id()
+        });
+        assert!(rang_elsewhere);
+        block_on(Sleep::new(&alarm, ms(5)));
+        block_on(Delay::new(ms(5)));
+    }
+
+    /// A task that is ended by a panic may sleep on its way out: those who sleep elsewhere still wake up.
+    #[test]
+    fn a_sleep_while_unwinding() {
+        struct Late(Arc<Alarm>);
+        impl Drop for Late {
+            fn drop(&mut self) {
+                block_on(Sleep::new(&self.0, ms(100)));
+            }
+        }
+        let alarm = alarm();
+        let (woken, told) = channel();
+        let elsewhere = waker(move || woken.send(()).unwrap());
+        let sleeper = alarm.sleeper(ms(200));
+        assert!(!alarm.is_over(sleeper, &Context::from_waker(&elsewhere)));
+        let late = Late(alarm.clone());
+        assert!(
+            catch_unwind(AssertUnwindSafe(move || {
+                let _late = late;
+                panic!("as the test wants it");
+            }))
+            .is_err()
+        );
+        told.recv().unwrap();
+    }
+
+    /// A poll that comes of something else needs to tell the alarm nothing; another task's does, and one after the alarm was lost.
+    #[test]
+    fn the_same_waker_is_told_once() {
+        let alarm = alarm();
+        let (mine, others) = (waker(|| ()), waker(|| ()));
+        let sleeper = alarm.sleeper(HOUR);
+        let is_told = |waker| alarm.sleepers.lock().is_told(sleeper, waker);
+        assert!(!is_told(&mine));
+        assert!(!alarm.is_over(sleeper, &Context::from_waker(&mine)));
+        assert!(is_told(&mine));
+        assert!(!is_told(&others));
+        drop(Unset(&alarm));
+        assert!(!is_told(&mine));
     }
 
     /// R16: no duration is too long.
