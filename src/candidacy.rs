@@ -98,8 +98,11 @@ impl<T: Timer> Candidacy<T> {
 
     /// What is left for the next instance.
     pub(crate) fn ticket(&mut self) -> Option<Ticket> {
-        let election = self.shared.state.lock().election.clone();
-        let ticket = election.into_ticket();
+        let state = self.shared.state.lock();
+        let is_to_end = state.is_to_end();
+        let election = state.election.clone();
+        drop(state);
+        let ticket = election.into_ticket().filter(|_| !is_to_end);
         if ticket.is_some() {
             self.report.ticket_taken();
         }

@@ -128,7 +128,8 @@ impl Stream for Events {
 
 impl fmt::Debug for Events {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Events").field("unread", &self.queue.unread.lock().events.len()).finish()
+        let unread = self.queue.unread.lock().events.len();
+        f.debug_struct("Events").field("unread", &unread).finish()
     }
 }
 

@@ -342,7 +342,9 @@ fn present_as_events(state: &State, now: Instant) -> [Option<Event>; 5] {
 
 impl<T> fmt::Debug for Shared<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Shared").field("election", &self.state.lock().election).finish_non_exhaustive()
+        // Written after the lock: what an error of the storage shows, and what it is written to, is foreign code.
+        let election = self.state.lock().election.clone();
+        f.debug_struct("Shared").field("election", &election).finish_non_exhaustive()
     }
 }
 

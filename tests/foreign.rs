@@ -17,7 +17,7 @@ use lessor::{
     Timer, Wakeups, async_trait,
 };
 
-/// Looks at everything that a handle shows, when it is dropped.
+/// Looks at everything that a handle shows, when it is shown itself and when it is dropped.
 struct Nosy(Arc<Watched>);
 
 #[derive(Default)]
@@ -32,12 +32,14 @@ struct Watched {
 
 impl fmt::Debug for Nosy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.look();
         f.write_str("nosy")
     }
 }
 
 impl fmt::Display for Nosy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.look();
         f.write_str("nosy")
     }
 }
@@ -46,8 +48,14 @@ impl error::Error for Nosy {}
 
 impl Drop for Nosy {
     fn drop(&mut self) {
+        self.0.dropped.fetch_add(1, Ordering::SeqCst);
+        self.look();
+    }
+}
+
+impl Nosy {
+    fn look(&self) {
         let watched = &self.0;
-        watched.dropped.fetch_add(1, Ordering::SeqCst);
         // Locks of the test's own may be held by whoever drops this: only those of the library matter.
         if let Ok(candidate) = watched.candidate.try_lock()
             && let Some(candidate) = &*candidate
@@ -120,6 +128,19 @@ fn an_error_may_ask_at_its_end() {
         assert!(watched.dropped.load(Ordering::SeqCst) > 1_000);
         drop(watched.candidate.lock().unwrap().take());
     }
+}
+
+/// Whoever prints a driver prints the last error, too.
+#[test]
+fn an_error_may_ask_when_it_is_printed() {
+    let timer = ManualTimer::new();
+    let (watched, storage) = failing(&timer, 1);
+    let (candidate, mut driver) = Builder::new("k").id("a").build_with(storage, timer.clone(), entropy(1)).unwrap();
+    timer.block_on(driver.step()).unwrap();
+    *watched.candidate.lock().unwrap() = Some(candidate.clone());
+    assert!(format!("{driver:?}").contains("nosy"));
+    assert!(format!("{candidate:?} {:?}", candidate.status()).contains("nosy"));
+    drop(watched.candidate.lock().unwrap().take());
 }
 
 #[test]

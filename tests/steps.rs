@@ -5,7 +5,7 @@ mod faulty;
 use faulty::{Fault, Faulty, candidate, entropy, fixture, ms, secs};
 use futures::FutureExt;
 use futures::future::join;
-use lessor::{BuildError, Builder, Instant, ManualTimer, Role, Term, Ticket, Timer};
+use lessor::{BuildError, Builder, Candidate, Instant, ManualTimer, Role, Term, Ticket, Timer};
 
 /// A candidate is led by steps as well: each does what is due and says when to come back.
 #[test]
@@ -157,6 +157,28 @@ fn a_session_in_use_gets_no_ticket() {
     assert_eq!(b.status().role, Role::Ending);
     assert!(driver.into_ticket().is_none(), "it is to be released");
     drop(guard);
+}
+
+/// What was asked for between two steps holds: who was told to stop or to resign leaves no ticket to go on with.
+#[test]
+fn what_was_asked_for_is_not_forgotten_for_a_ticket() {
+    type Asks = fn(Candidate);
+    let asks: [Asks; 4] = [
+        |a| drop(a.shutdown().now_or_never()),
+        |a| assert!(a.resign().now_or_never().is_none()),
+        |a| assert!(a.resign_to(lessor::Id::new("b").unwrap()).now_or_never().is_none()),
+        drop,
+    ];
+    for (number, ask) in asks.into_iter().enumerate() {
+        let (timer, storage) = fixture();
+        let (a, mut driver) = candidate("a", &storage, &timer);
+        let kept = (number < 3).then(|| a.clone());
+        timer.block_on(driver.step()).unwrap();
+        assert!(a.is_leader());
+        ask(a);
+        assert!(driver.into_ticket().is_none(), "{number}");
+        drop(kept);
+    }
 }
 
 /// R9: a ticket is for one instance of one candidate: copies of the builder have none, and another key's is refused.

@@ -75,6 +75,11 @@ impl State {
         self.reign.as_ref().is_some_and(|reign| reign.deadline().was_ahead_of(now))
     }
 
+    /// Whether somebody asked for an end, of the reign or the candidate, of which the election may not have been told.
+    pub(crate) fn is_to_end(&self) -> bool {
+        self.wishes.as_ref().is_some_and(|wishes| wishes.ask_for_an_end())
+    }
+
     /// Whether the hand-over of this number is done.
     pub(crate) fn has_resigned(&self, number: u64) -> bool {
         self.wishes.as_ref().is_some_and(|wishes| wishes.has_resigned(number))

@@ -49,6 +49,11 @@ impl Wishes {
         !mem::replace(&mut self.stop, true)
     }
 
+    /// For an end that the election may not have been told of.
+    pub(crate) fn ask_for_an_end(&self) -> bool {
+        self.stop || self.new.as_ref().is_some_and(|new| new.resign || new.transfer.is_some())
+    }
+
     /// The number of this wish, for [`has_resigned`](Self::has_resigned).
     pub(crate) fn resign(&mut self) -> u64 {
         self.new_ones().resign = true;

@@ -90,9 +90,18 @@ impl ManualTimer {
         self.advance_to(to);
     }
 
-    /// Hands a future to the executor. It runs within [`block_on`](Self::block_on), from one call to the next.
+    /// Hands a future to the executor. It runs within [`block_on`](Self::block_on), from one call to the next, until it ends or is
+    /// [dropped](Self::abort_spawned).
     pub fn spawn(&self, future: impl Future<Output = ()> + MaybeSend + 'static) {
         self.0.lock().tasks.push(Task { future: Box::pin(future), woken: Flag::raised() });
+    }
+
+    /// Drops what was [spawned](Self::spawn) and has not ended: drivers, their storages, and what these have. It is not dropped with the
+    /// last clone of the timer that you have, since a driver has one too. What a [`block_on`](Self::block_on) that is under way has taken
+    /// up stays.
+    pub fn abort_spawned(&self) {
+        let tasks = mem::take(&mut self.0.lock().tasks);
+        drop(tasks);
     }
 
     /// Runs `future`, and what was [spawned](Self::spawn), until `future` ends.
@@ -177,11 +186,9 @@ impl Timer for ManualTimer {
 impl fmt::Debug for ManualTimer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = self.0.lock();
-        f.debug_struct("ManualTimer")
-            .field("now", &state.now)
-            .field("sleepers", &state.sleepers.len())
-            .field("tasks", &state.tasks.len())
-            .finish()
+        let (now, sleepers, tasks) = (state.now, state.sleepers.len(), state.tasks.len());
+        drop(state);
+        f.debug_struct("ManualTimer").field("now", &now).field("sleepers", &sleepers).field("tasks", &tasks).finish()
     }
 }
 
@@ -254,6 +261,23 @@ mod tests {
             futures::future::select(&mut long, Box::pin(timer.sleep(Duration::from_secs(1)))).await;
         });
         assert_eq!(done, Some(()));
+        assert!(timer.0.lock().sleepers.is_empty());
+    }
+
+    /// A driver has a clone of the timer on which it was spawned: only this ends it.
+    #[test]
+    fn what_was_spawned_can_be_dropped() {
+        let timer = ManualTimer::new();
+        let kept = Arc::new(());
+        let (timer2, kept2) = (timer.clone(), kept.clone());
+        timer.spawn(async move {
+            let _kept = kept2;
+            timer2.sleep(Duration::from_secs(100)).await;
+        });
+        timer.block_on(timer.sleep(Duration::from_secs(1))).unwrap();
+        assert_eq!(Arc::strong_count(&kept), 2);
+        timer.abort_spawned();
+        assert_eq!(Arc::strong_count(&kept), 1);
         assert!(timer.0.lock().sleepers.is_empty());
     }
 
