@@ -20,8 +20,9 @@ const KEPT: usize = 1024;
 
 /// The stream of a candidate's or an observer's [`Event`]s. It does not keep the candidate alive.
 ///
-/// It starts with the present state, keeps the order, and ends after [`Event::Stopped`]. Of renewals that follow each
-/// other only the newest is kept; above 1,024 unread events the oldest become one [`Event::Missed`].
+/// It starts with the present state, keeps the order, and ends after [`Event::Stopped`]. A reign that has run out is part of that state until
+/// its end is told. Of renewals that follow each other only the newest is kept; above 1,024 unread events the oldest become one
+/// [`Event::Missed`].
 ///
 /// ```
 /// use lessor::{Builder, Event, MemoryStorage, Term};

@@ -326,7 +326,10 @@ fn announce(mut state: MutexGuard<'_, State>, events: &[Event]) -> bool {
 
 /// What a new listener has to know.
 fn present_as_events(state: &State, now: Instant) -> [Option<Event>; 5] {
-    let Status { role, term, deadline, jeopardy, leader, .. } = state.status(now);
+    // As the events have it: a reign that has run out, and whose end the driver has yet to tell, will be told to have ended.
+    let Status { role, term, deadline, jeopardy, .. } =
+        if state.closed.is_some() { state.status(now) } else { state.election.status() };
+    let leader = state.leader(now);
     let reign = term.zip(deadline);
     let reason = state.reign.as_ref().map(|reign| reign.reason());
     let slot = state.election.slot();
