@@ -300,6 +300,9 @@ impl Builder {
             Some(ticket) => Election::resume(id.clone(), config, ticket, entropy(), now),
             None => {
                 let session = Session::draw(&mut **entropy);
+                if session == Session::NOBODY {
+                    return Err(BuildError::NoEntropy(String::from("it gave nothing but zeros")));
+                }
                 Election::new(key.clone(), id.clone(), config, session, entropy(), now)
             }
         }?;

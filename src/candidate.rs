@@ -115,6 +115,9 @@ impl<T: Timer> Candidate<T> {
     /// even if the driver hangs, starves or is gone; and when a hand-over begins, while the work of the term may
     /// still end ([`Leadership::is_valid`]).
     ///
+    /// Without a standard library and without 64-bit atomics (on microcontrollers) there is a lock: ask in the same priority in which the
+    /// driver runs, not in an interrupt that may come in the middle of it.
+    ///
     /// What it says was so during the call: when the deadline was loaded it led, and by the clock, which is read after that,
     /// the deadline had not passed. A hand-over may begin in between as well as right after. What you do next takes time: hand the [term](Leadership::term) to whatever
     /// you change.

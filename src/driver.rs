@@ -176,8 +176,8 @@ impl<S: Storage + 'static, T: Timer> Driver<S, T> {
     /// left for the next instance to [go on with](crate::Builder::resume), which then need not wait for the old lease
     /// to run out.
     ///
-    /// `None` if the session must not go on: a request is under way, a hand-over is, or the candidate stops. The next instance
-    /// then draws a session of its own. A ticket carries no cool-off: who resigned, and goes to sleep before that is over,
+    /// `None` if the session must not go on: a request is under way, a hand-over is or was asked for, or the candidate stops, as it does
+    /// without its last handle: keep one until now. The next instance then draws a session of its own. A ticket carries no cool-off: who resigned, and goes to sleep before that is over,
     /// may claim at once when it wakes.
     #[must_use]
     pub fn into_ticket(mut self) -> Option<Ticket> {

@@ -14,15 +14,15 @@ use futures::future::poll_fn;
 use crate::election::Event;
 use crate::listening::Listening;
 use crate::mutex::Mutex;
+use crate::term::Term;
 
 /// More than this are not kept for a listener that does not listen.
 const KEPT: usize = 1024;
 
 /// The stream of a candidate's or an observer's [`Event`]s. It does not keep the candidate alive.
 ///
-/// It starts with the present state, keeps the order, and ends after [`Event::Stopped`]. A reign that has run out is part of that state until
-/// its end is told. Of renewals that follow each other only the newest is kept; above 1,024 unread events the oldest become one
-/// [`Event::Missed`].
+/// It starts with the present state, keeps the order, and ends after [`Event::Stopped`]. Of renewals that follow each
+/// other only the newest is kept; above 1,024 unread events the oldest become one [`Event::Missed`].
 ///
 /// ```
 /// use lessor::{Builder, Event, MemoryStorage, Term};
@@ -56,12 +56,22 @@ pub(crate) struct Queue {
 struct Unread {
     events: VecDeque<Event>,
     ended: bool,
+    /// A reign that had run out before: there is nothing to say of it.
+    over: Option<Term>,
 }
 
 impl Queue {
+    /// For a listener who comes after the end of this reign, if it comes before that was told.
+    pub(crate) fn without(over: Option<Term>) -> Self {
+        Self { unread: Mutex::new(Unread { over, ..Unread::default() }), pushed: Signal::new() }
+    }
+
     /// What makes room is added to `dropped`, for when no lock is held: an adapter's error may do anything at its end.
     pub(crate) fn push(&self, event: Event, dropped: &mut Vec<Event>) {
-        push(&mut self.unread.lock().events, event, dropped);
+        let mut unread = self.unread.lock();
+        if unread.over.is_none() || unread.over != term_of(&event) {
+            push(&mut unread.events, event, dropped);
+        }
     }
 
     /// The oldest that nobody took. `None` in it: there will be no more.
@@ -76,6 +86,18 @@ impl Queue {
     /// Wakes the listener. Apart from `push`, since a waker may do anything.
     pub(crate) fn notify(&self) {
         self.pushed.notify(usize::MAX);
+    }
+}
+
+/// The reign that it is about, if it is.
+const fn term_of(event: &Event) -> Option<Term> {
+    match event {
+        Event::Elected { term, .. }
+        | Event::Renewed { term, .. }
+        | Event::Jeopardy { term, .. }
+        | Event::Ending { term, .. }
+        | Event::Lost { term, .. } => Some(*term),
+        _ => None,
     }
 }
 
@@ -138,7 +160,6 @@ impl fmt::Debug for Events {
 mod tests {
     use super::*;
     use crate::election::LostReason;
-    use crate::term::Term;
     use crate::time::Instant;
     use core::time::Duration;
 

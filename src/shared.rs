@@ -171,9 +171,11 @@ impl<T: Timer> Shared<T> {
     }
 
     pub(crate) fn events(&self) -> Events {
-        let queue = Arc::new(Queue::default());
         let now = self.timer.now();
         let mut state = self.state.lock();
+        // Its driver has yet to tell of the end; to this listener it never began.
+        let over = if state.holds_a_term(now) { None } else { state.election.status().term };
+        let queue = Arc::new(Queue::without(over));
         // It is new: nothing has to make room.
         present_as_events(&state, now).into_iter().flatten().for_each(|event| queue.push(event, &mut Vec::new()));
         if state.closed.is_none() {
@@ -326,10 +328,7 @@ fn announce(mut state: MutexGuard<'_, State>, events: &[Event]) -> bool {
 
 /// What a new listener has to know.
 fn present_as_events(state: &State, now: Instant) -> [Option<Event>; 5] {
-    // As the events have it: a reign that has run out, and whose end the driver has yet to tell, will be told to have ended.
-    let Status { role, term, deadline, jeopardy, .. } =
-        if state.closed.is_some() { state.status(now) } else { state.election.status() };
-    let leader = state.leader(now);
+    let Status { role, term, deadline, jeopardy, leader, .. } = state.status(now);
     let reign = term.zip(deadline);
     let reason = state.reign.as_ref().map(|reign| reign.reason());
     let slot = state.election.slot();

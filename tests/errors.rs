@@ -20,6 +20,9 @@ fn errors_say_in_debug_what_they_say_in_display() {
     says_it(&build(Builder::new("")));
     says_it(&build(Builder::new("k").ttl(Duration::from_millis(1))));
     says_it(&build(Builder::new("k").slots(0)));
+    let stub = Builder::new("k").build_with(MemoryStorage::new(), ManualTimer::new(), || 0).unwrap_err();
+    assert_eq!(stub.to_string(), "there is no randomness: it gave nothing but zeros");
+    says_it(&stub);
     says_it(&Config::with_ttl(Duration::ZERO).validate().unwrap_err());
     says_it(&Key::new("").unwrap_err());
     says_it(&Id::new("a\0").unwrap_err());

@@ -133,7 +133,6 @@ fn a_starved_driver_presents_nothing_untrue() {
     let events = a.events();
     drop(driver);
     let events: Vec<_> = timer.block_on(events.collect()).unwrap();
-    let lost = events.iter().position(|event| matches!(event, Event::Lost { .. }));
-    assert_eq!((&events[0], lost), (&Event::LeaderChanged(None), Some(1)), "{events:?}");
-    assert_eq!(events.last(), Some(&Event::Stopped));
+    // And of what began before, no end either.
+    assert_eq!(events, [Event::LeaderChanged(None), Event::LeaderChanged(None), Event::Stopped]);
 }

@@ -148,13 +148,13 @@ fn a_ticket_goes_on_in_its_slot() {
     let leadership = next.leadership().unwrap();
     assert_eq!((leadership.slot(), leadership.term()), (slot, term));
 
+    let mut _a = next;
     for other in [Builder::new("k"), Builder::new("j").slots(5)] {
         let ticket = lessor::Ticket::from_bytes(&driver.into_ticket().unwrap().into_bytes()).unwrap();
         let error = build(other.id("a").resume(ticket)).unwrap_err();
         assert!(matches!(error, BuildError::TicketOfAnother { .. }), "{error}");
-        let (_a, mut again) = build(builder(5)("a")).unwrap();
-        timer.block_on(again.step()).unwrap();
-        driver = again;
+        (_a, driver) = build(builder(5)("a")).unwrap();
+        timer.block_on(driver.step()).unwrap();
     }
 }
 

@@ -164,7 +164,7 @@ fn a_session_in_use_gets_no_ticket() {
 fn what_was_asked_for_is_not_forgotten_for_a_ticket() {
     type Asks = fn(Candidate);
     let asks: [Asks; 4] = [
-        |a| drop(a.shutdown().now_or_never()),
+        |a| assert!(a.shutdown().now_or_never().is_none()),
         |a| assert!(a.resign().now_or_never().is_none()),
         |a| assert!(a.resign_to(lessor::Id::new("b").unwrap()).now_or_never().is_none()),
         drop,

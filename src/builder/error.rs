@@ -54,7 +54,7 @@ pub enum BuildError {
     },
     /// The group was stopped, or its driver was dropped.
     GroupStopped,
-    /// The system gives no randomness; what it said.
+    /// The system gives no randomness, or the source that was given: what it said, or what is wrong with it.
     NoEntropy(String),
 }
 
@@ -81,7 +81,7 @@ impl fmt::Display for BuildError {
             }
             Self::TooHeavy { weight, most } => write!(f, "the weight of a spread is {weight}, allowed is 0 to {most}"),
             Self::GroupStopped => f.write_str("the group has stopped: build another"),
-            Self::NoEntropy(error) => write!(f, "the system gives no randomness: {error}"),
+            Self::NoEntropy(error) => write!(f, "there is no randomness: {error}"),
         }
     }
 }

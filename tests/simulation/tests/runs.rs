@@ -102,7 +102,7 @@ fn what_was_found_stays_away() {
     const GIVEN_UP_UNSEEN: u64 = 4_123_322_358;
     // A thread stood still while its process crashed; what it was told when it went on counted as told to the one that came after.
     const HEARD_BY_THE_DEAD: u64 = 1_354_532_485;
-    // A listener began after a reign had run out, and before its end was told: it was told of an end without a beginning.
+    // A listener began after a reign had run out, and before that was told: it was told of an end without a beginning.
     const AN_END_ALONE: u64 = 4_286_124_372;
     for seed in [HANDS_OVER_FROZEN, PUBLISHED_LATE] {
         // There were no operators yet.
