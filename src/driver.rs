@@ -153,12 +153,12 @@ impl<S: Storage + 'static, T: Timer> Driver<S, T> {
         loop {
             let wake_in = match self.settle() {
                 Next::Done => None,
-                Next::At { at, .. } if self.call.is_some() => {
-                    self.wait(at).await;
+                Next::At { at, now, .. } if self.call.is_some() => {
+                    self.wait(at, now).await;
                     continue;
                 }
-                Next::At { at, .. } => {
-                    let wait = at.saturating_duration_since(self.candidacy.now());
+                Next::At { at, now, .. } => {
+                    let wait = at.saturating_duration_since(self.candidacy.now().max(now));
                     Some(wait.max(Duration::from_millis(1)))
                 }
             };
@@ -188,8 +188,8 @@ impl<S: Storage + 'static, T: Timer> Driver<S, T> {
     }
 
     async fn drive(&mut self) {
-        while let Next::At { at, .. } = self.settle() {
-            self.wait(at).await;
+        while let Next::At { at, now, .. } = self.settle() {
+            self.wait(at, now).await;
         }
     }
 
@@ -209,8 +209,8 @@ impl<S: Storage + 'static, T: Timer> Driver<S, T> {
         next
     }
 
-    /// Until `at`, or until something happens.
-    async fn wait(&mut self, at: Instant) {
+    /// Until `at`, which follows from the reading `from` of the clock, or until something happens.
+    async fn wait(&mut self, at: Instant, from: Instant) {
         // Made only when there is something to wait for: an answer that is there at once needs no sleep, and each one costs
         // an allocation and a timer's work.
         let mut sleep = pin!(None);
@@ -220,7 +220,9 @@ impl<S: Storage + 'static, T: Timer> Driver<S, T> {
             }
             if sleep.is_none() {
                 let timer = &self.candidacy.shared.timer;
-                sleep.set(Some(timer.sleep(at.saturating_duration_since(timer.now()))));
+                // The clock may have gone back since: no longer than by the reading from before.
+                let now = timer.now().max(from);
+                sleep.set(Some(timer.sleep(at.saturating_duration_since(now))));
             }
             sleep.as_mut().as_pin_mut().map_or(Poll::Pending, |sleep| sleep.poll(cx).map(drop))
         })

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use futures::executor::block_on;
 use lessor::{
-    Builder, Candidate, Driver, Event, Instant, LostReason, ManualTimer, MemoryStorage, SystemTimer, Timer, time,
+    Builder, Candidate, Driver, Event, Group, GroupDriver, Instant, LostReason, ManualTimer, MemoryStorage, Spread,
+    SystemTimer, Timer, time,
 };
 
 /// R8: the default clock counts the time that the machine sleeps: on Linux it is `CLOCK_BOOTTIME`, to the nanosecond.
@@ -82,18 +83,38 @@ impl Timer for Wall {
     }
 }
 
-fn on_a_wall_clock() -> (Wall, Candidate, Driver<MemoryStorage>) {
+fn wall() -> (Wall, MemoryStorage) {
     let timer = ManualTimer::new();
-    timer.advance(Duration::from_secs(1_000));
-    let wall = Wall { timer: timer.clone(), back: Arc::default() };
+    timer.advance(Duration::from_secs(10_000));
+    (Wall { timer: timer.clone(), back: Arc::default() }, MemoryStorage::with_timer(timer))
+}
+
+fn entropy() -> impl FnMut() -> u64 {
     let mut draws = 0;
-    let entropy = move || {
+    move || {
         draws += 1;
         draws
-    };
-    let storage = MemoryStorage::with_timer(timer);
-    let (candidate, driver) = Builder::new("k").build_with(storage, wall.clone(), entropy).unwrap();
+    }
+}
+
+fn on_a_wall_clock() -> (Wall, Candidate, Driver<MemoryStorage>) {
+    let (wall, storage) = wall();
+    let (candidate, driver) = Builder::new("k").build_with(storage, wall.clone(), entropy()).unwrap();
     (wall, candidate, driver)
+}
+
+/// Ten candidates, of one process or of one that shares its keys.
+fn ten_on_a_wall_clock(is_spread: bool) -> (Wall, Group, GroupDriver<MemoryStorage>) {
+    let (wall, storage) = wall();
+    let mut builder = Group::builder().id("a");
+    if is_spread {
+        builder = builder.spread(Spread::new("town"));
+    }
+    let (group, driver) = builder.build_with(storage, wall.clone(), entropy()).unwrap();
+    for number in 0..10 {
+        group.add(Builder::new(number.to_string())).unwrap();
+    }
+    (wall, group, driver)
 }
 
 /// R3: whoever looks at a clock that shows less than when the lease was asked for sees the end, driver or none, and for good.
@@ -139,4 +160,37 @@ fn a_driver_sees_a_clock_that_went_back() {
     });
     assert_eq!(lost, Some(LostReason::ClockWentBack));
     assert_eq!(wall.timer.block_on(candidate.elected()).unwrap().unwrap().term().get(), 2);
+}
+
+/// A group sees it too, also while none of its candidates has anything to do: it does not wait until the clock shows again what
+/// it did.
+#[test]
+fn a_group_sees_a_clock_that_went_back() {
+    for (is_spread, back, within) in [(false, 3_600, 30), (true, 3_600, 60), (false, 1, 30)] {
+        let (wall, group, driver) = ten_on_a_wall_clock(is_spread);
+        wall.timer.spawn(driver.run());
+        let pass = |seconds| wall.timer.block_on(wall.timer.sleep(Duration::from_secs(seconds))).unwrap();
+        let led = || group.candidates().iter().filter(|candidate| candidate.is_leader()).count();
+        pass(if is_spread { 60 } else { 5 });
+        assert_eq!(led(), 10);
+        wall.set_back(Duration::from_secs(back));
+        pass(within);
+        assert_eq!(led(), 10, "{back} s back, spread: {is_spread}");
+        // And on: they are renewed.
+        pass(60);
+        assert_eq!(led(), 10, "{back} s back, spread: {is_spread}");
+    }
+}
+
+/// Who steps is not told to come back when the clock shows again what it did.
+#[test]
+fn the_steps_of_a_group_see_a_clock_that_went_back() {
+    let (wall, group, mut driver) = ten_on_a_wall_clock(false);
+    wall.timer.block_on(driver.step()).unwrap();
+    let before: Vec<_> = group.candidates().iter().filter_map(Candidate::leadership).collect();
+    wall.set_back(Duration::from_secs(3_600));
+    let step = wall.timer.block_on(driver.step()).unwrap();
+    assert_eq!(step.status.leading, 10, "they begin anew");
+    assert!(step.wake_in.unwrap() < Duration::from_secs(3), "{step:?}");
+    assert!(before.len() == 10 && before.iter().all(|leadership| !leadership.is_valid()));
 }

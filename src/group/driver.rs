@@ -26,7 +26,7 @@ use crate::stopped::Stopped;
 use crate::storage::{Request, Storage};
 use crate::telemetry::Report;
 use crate::text::Key;
-use crate::time::{AnyTimer, Instant, Timer};
+use crate::time::{AnyTimer, Instant, SET_BACK, Timer};
 
 /// Runs the candidates of a [`Group`](super::Group): spawn [`run`](Self::run), or call [`step`](Self::step) from where no
 /// loop survives.
@@ -42,6 +42,8 @@ pub struct GroupDriver<S, T: Timer = AnyTimer> {
     /// Places of members that are free again.
     free: Vec<u32>,
     timetable: Timetable,
+    /// The newest reading of the clock, since that went back last.
+    looked_at: Instant,
     unsettled: VecDeque<u32>,
     /// The one that is being settled. Found afterwards: its storage panicked.
     settling: Option<u32>,
@@ -79,6 +81,7 @@ impl<S: Storage + 'static, T: Timer> GroupDriver<S, T> {
             members: Vec::new(),
             free: Vec::new(),
             timetable: Timetable::default(),
+            looked_at: Instant::default(),
             unsettled: VecDeque::new(),
             settling: None,
             tick: None,
@@ -139,7 +142,7 @@ impl<S: Storage + 'static, T: Timer> GroupDriver<S, T> {
             if self.is_done() {
                 break None;
             }
-            let now = self.hub.timer.now();
+            let now = self.hub.timer.now().max(self.looked_at);
             let due = self.next_due().unwrap_or_else(|| now.saturating_add(Config::MAX_DURATION));
             let looks = self.spreading.as_ref().is_some_and(|spreading| spreading.is_calling());
             if !looks && self.counts.calling == 0 {
@@ -197,7 +200,9 @@ impl<S: Storage + 'static, T: Timer> GroupDriver<S, T> {
             let Some(due) = due else { return Poll::Pending };
             if sleep.is_none() {
                 let timer = &self.hub.timer;
-                sleep.set(Some(timer.sleep(due.saturating_duration_since(timer.now()))));
+                // No longer than by the reading that `due` follows from: the clock may have gone back since.
+                let now = timer.now().max(self.looked_at);
+                sleep.set(Some(timer.sleep(due.saturating_duration_since(now))));
             }
             sleep.as_mut().as_pin_mut().map_or(Poll::Pending, |sleep| sleep.poll(cx).map(drop))
         })
@@ -225,6 +230,7 @@ impl<S: Storage + 'static, T: Timer> GroupDriver<S, T> {
             }
         }
         let now = self.hub.timer.now();
+        let went_back = self.look_at_clock(now);
         // By all of its keys: by some of them others would seem to have to lead the rest.
         let has_spread = !are_more && self.spread(now);
         self.come_up(now);
@@ -246,7 +252,29 @@ impl<S: Storage + 'static, T: Timer> GroupDriver<S, T> {
             }
         }
         settled += self.renew_some(AT_ONCE - settled, now);
-        settled + usize::from(is_asked || has_spread)
+        settled + usize::from(is_asked || has_spread || went_back)
+    }
+
+    /// Whether the clock went back. Then whatever is planned by it would come too late by so much: each member looks for itself
+    /// what it makes of that, and all is planned anew.
+    fn look_at_clock(&mut self, now: Instant) -> bool {
+        if now >= self.looked_at.saturating_sub(SET_BACK) {
+            self.looked_at = self.looked_at.max(now);
+            return false;
+        }
+        self.looked_at = now;
+        self.timetable = Timetable::default();
+        (self.tick, self.renewing, self.before_renewals) = (None, None, None);
+        for place in 0..self.members.len() as u32 {
+            if let Some(member) = self.member(place) {
+                member.entered = None;
+                self.unsettle(place);
+            }
+        }
+        if let Some(spreading) = &mut self.spreading {
+            spreading.clock_went_back(now);
+        }
+        true
     }
 
     pub(super) fn member(&mut self, place: u32) -> Option<&mut Member<T>> {
@@ -351,6 +379,7 @@ impl<S: Storage + 'static, T: Timer> GroupDriver<S, T> {
             return None;
         };
         member.due = due;
+        self.looked_at = self.looked_at.max(now);
         let interval = member.standing.holds.then_some(member.candidacy.shared.profile.config.renew_interval);
         self.enter(place);
         if let Some(interval) = interval

@@ -131,6 +131,13 @@ impl<T: Timer> Spreading<T> {
         }
     }
 
+    /// What is planned by the clock is planned anew, and nobody waits any longer for a page that was asked for.
+    pub(super) fn clock_went_back(&mut self, now: Instant) {
+        self.sharing.clock_went_back(now);
+        self.look = None;
+        self.is_undecided = true;
+    }
+
     /// When it is to be looked at again.
     pub(super) fn due(&self) -> Instant {
         let look = self.look.as_ref().map_or_else(|| self.sharing.next_look(), |look| look.until);

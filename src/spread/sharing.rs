@@ -130,6 +130,16 @@ impl Sharing {
         self.settles_within = self.interval * 2;
     }
 
+    /// Nobody knows how much time has passed, nor what the others have done meanwhile: it looks now, and knows them once it has
+    /// been there for long enough again.
+    pub(crate) fn clock_went_back(&mut self, now: Instant) {
+        self.unseated();
+        self.found.clear();
+        self.sightings = Sightings::default();
+        self.asked_at.iter_mut().for_each(|at| *at = now.min(*at));
+        self.next_look = now;
+    }
+
     /// Something may have changed: look soon.
     pub(crate) fn look_at(&mut self, at: Instant) {
         self.next_look = self.next_look.min(at);
@@ -311,5 +321,43 @@ mod tests {
         sharing.unseated();
         assert!(!goes_first(&mut sharing, false, long, &mut now), "from before it lost its place");
         assert!(goes_first(&mut sharing, true, long, &mut now));
+    }
+
+    /// It looks at once, and asks for what is its own again, not only when the clock shows once more what it did.
+    #[test]
+    fn a_clock_that_went_back_holds_up_nothing() {
+        let spread = Spread::new("town").moves_per_minute(1);
+        let settled = spread.interval() * 3;
+        let before = Instant::from_origin(SECOND * 7_200);
+        let mut sharing = Sharing::new(Id::new("a").unwrap(), &spread, before);
+        (0..20).for_each(|number| sharing.add(&Key::new(alloc::format!("{number}")).unwrap(), number));
+        let look = |sharing: &mut Sharing, now: Instant| {
+            let entry = |(place, id): (u32, &str)| {
+                let id = Some(Id::new(id).unwrap());
+                let lease =
+                    Lease { id, time_left: SECOND * 60, ..Lease::new(Term::FIRST, Version::FIRST, SECOND * 60) };
+                Entry::new(Key::new(alloc::format!("town/member/{place}")).unwrap(), lease)
+            };
+            sharing.found(Page::new([(0, "a"), (1, "b")].map(entry).into(), None), true, now).unwrap();
+        };
+        let asks = |sharing: &mut Sharing, now: Instant| {
+            let leader = Some(Id::new("b").unwrap());
+            sharing.decide(now, |_| Facts { leads: false, leader: leader.clone() });
+            sharing.wants.len()
+        };
+        let came = |sharing: &mut Sharing, now| sharing.decide(now, |_| Facts { leads: true, leader: None });
+        look(&mut sharing, before);
+        let now = before.saturating_add(settled);
+        assert_eq!(asks(&mut sharing, now), 1);
+        came(&mut sharing, now);
+        assert_eq!(asks(&mut sharing, now), 0, "one in a minute");
+
+        let now = now.saturating_sub(SECOND * 3_600);
+        sharing.clock_went_back(now);
+        assert_eq!(sharing.next_look(), now);
+        assert!(!sharing.is_settled(now), "who else is there it has to find out");
+        look(&mut sharing, now);
+        let now = now.saturating_add(MINUTE);
+        assert_eq!(asks(&mut sharing, now), 1);
     }
 }

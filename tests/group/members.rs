@@ -5,7 +5,7 @@ use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 
-use futures::StreamExt as _;
+use futures::{FutureExt as _, StreamExt as _};
 use lessor::storage::{Acquired, Operation, Reply, Request, Version};
 use lessor::{
     BuildError, Builder, Event, Group, GroupEvent, Key, ManualTimer, Storage, StorageError, Term, Wakeups, async_trait,
@@ -162,6 +162,34 @@ fn gone_is_gone() {
     assert!(added.lock().unwrap().take().unwrap().is_ok());
 }
 
+/// Who is told of an election, and asks for the reigns before the group has told of it, is given that one once.
+#[test]
+fn a_reign_comes_once() {
+    let timer = ManualTimer::new();
+    let storage = Watched::new(&timer);
+    let group = running("a", &storage, 0);
+    let candidate = group.add(Builder::new("k")).unwrap();
+    let (told, begun) = (group.clone(), Arc::new(Mutex::new(None)));
+    let result = begun.clone();
+    let work = Arc::new(PolledAtOnce(Mutex::new(Some(Box::pin(async move {
+        let mut reigns = told.reigns();
+        let first = reigns.next().now_or_never();
+        *result.lock().unwrap() = Some((first, reigns));
+    })))));
+    let mut elected = pin!(candidate.elected());
+    assert!(elected.as_mut().poll(&mut Context::from_waker(&work.into())).is_pending());
+    pass(&timer, secs(1));
+    let (first, mut reigns) = begun.lock().unwrap().take().expect("it leads");
+    assert_eq!(first.flatten().unwrap().term(), Term::FIRST);
+    assert!(reigns.next().now_or_never().is_none(), "the same again");
+    // The next one comes, once as well.
+    timer.block_on(candidate.resign()).unwrap().unwrap();
+    let second = timer.block_on(reigns.next()).unwrap().unwrap();
+    assert_eq!(second.term().get(), 2);
+    pass(&timer, secs(1));
+    assert!(reigns.next().now_or_never().is_none());
+}
+
 type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Is polled within its wake-ups.
@@ -190,7 +218,7 @@ fn in_turn() {
         for _ in 0..20 {
             for candidate in &busy {
                 let asked = pin!(candidate.set_value(None));
-                let _ = futures::FutureExt::now_or_never(asked);
+                let _ = asked.now_or_never();
             }
             // The driver has its turn.
             let mut is_first = true;
