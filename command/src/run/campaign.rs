@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 use std::task::Poll;
 use std::time::Duration;
 
-use lessor::{BuildError, Builder, Candidate, Driver, Instant, Leadership, Storage, SystemTimer, Timer, WeakCandidate};
+use lessor::{Candidate, Instant, Leadership, SystemTimer, Timer, WeakCandidate};
 use rustix::process::Signal;
 
 use super::arguments::Arguments;
@@ -21,8 +21,8 @@ use super::senses::Senses;
 use super::sights::Sights;
 use super::signals::Signals;
 use super::systemd::Systemd;
-use super::waiting::{Answer, answered, look_interval, patience_ends, why_not};
-use super::{environment, hooks, late_wakeups, metrics, watchdog};
+use super::waiting::{Answer, answered, patience_ends, why_not};
+use super::{candidate, environment, hooks, late_wakeups, metrics, watchdog};
 use crate::exit::Exit;
 
 /// After this many failures in a row the pause does not double any more.
@@ -58,7 +58,7 @@ async fn campaign(arguments: &Arguments, log: &Log, systemd: &Arc<Systemd>) -> R
     let sights = Sights::none();
     let storage = sights.of(late_wakeups::of(storage, &arguments.storage.storage));
     let (candidate, driver) =
-        candidate(arguments, storage).map_err(|error| Outcome::Failed(Exit::Usage(error.to_string())))?;
+        candidate::build(arguments, storage).map_err(|error| Outcome::Failed(Exit::Usage(error.to_string())))?;
     let _ = known.set(candidate.downgrade());
     if let Some(exposed) = exposed {
         exposed.serve(candidate.downgrade(), arguments.ttl).map_err(Outcome::Failed)?;
@@ -81,23 +81,6 @@ async fn campaign(arguments: &Arguments, log: &Log, systemd: &Arc<Systemd>) -> R
         _ = senses.signals.next_end() => {}
     }
     Ok(outcome)
-}
-
-fn candidate(
-    arguments: &Arguments,
-    storage: Arc<dyn Storage>,
-) -> Result<(Candidate, Driver<Arc<dyn Storage>>), BuildError> {
-    let mut builder = Builder::new(&arguments.key).id(arguments.id()).ttl(arguments.ttl).rank(arguments.priority);
-    if let Some(value) = &arguments.value {
-        builder = builder.value(value);
-    }
-    if let Some(slots) = arguments.slots {
-        builder = builder.slots(slots);
-    }
-    if let Some(interval) = look_interval(arguments) {
-        builder = builder.retry_interval(interval);
-    }
-    builder.build(storage)
 }
 
 /// When it is given up to wait.

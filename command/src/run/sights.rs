@@ -104,3 +104,46 @@ impl Storage for Witnessed {
         self.storage.check().await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use lessor::Id;
+
+    use super::*;
+
+    fn seen(version: u64, change: impl FnOnce(&mut Lease)) -> Result<Reply, StorageError> {
+        let ttl = Duration::from_secs(10);
+        let mut lease = Lease::new(Term::FIRST, Version::new(version), ttl);
+        (lease.id, lease.time_left) = (Id::new("a").ok(), ttl);
+        change(&mut lease);
+        Ok(Reply::Acquired(Acquired::refused(Some(lease), ttl)))
+    }
+
+    /// What was released is claimed: that it has changed says nothing of who comes next.
+    #[test]
+    fn who_was_seen_to_renew_lives() {
+        let (sights, key) = (Sights::none(), Key::new("k").unwrap());
+        let hear = |reply| sights.hear(Some(&key), &reply);
+        assert!(!sights.are_in_doubt());
+        hear(seen(7, |lease| lease.time_left = Duration::ZERO));
+        assert!(!sights.are_in_doubt(), "nobody holds it");
+        hear(seen(7, |_| {}));
+        hear(seen(7, |_| {}));
+        hear(seen(8, |lease| lease.id = None));
+        assert!(sights.are_in_doubt());
+        hear(seen(8, |_| {}));
+        assert!(!sights.are_in_doubt());
+        hear(Ok(Reply::Acquired(Acquired::granted(Term::FIRST, Version::new(9)))));
+        hear(seen(10, |_| {}));
+        assert!(sights.are_in_doubt(), "it was seen for the first time since");
+    }
+
+    #[test]
+    fn a_storage_with_a_clock_is_in_no_doubt() {
+        let (sights, key) = (Sights::none(), Key::new("k").unwrap());
+        sights.hear(Some(&key), &seen(7, |lease| lease.age = Some(Duration::ZERO)));
+        assert!(!sights.are_in_doubt());
+    }
+}
