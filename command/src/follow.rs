@@ -91,8 +91,6 @@ impl Known {
 /// Keys that begin with a prefix.
 pub(crate) struct Follower {
     asking: Asking,
-    /// Whether each term is the last one and one.
-    counts: bool,
     prefix: String,
     known: BTreeMap<Key, Known>,
     woken: SelectAll<Box<dyn Stream<Item = Key> + Send + Unpin>>,
@@ -101,10 +99,10 @@ pub(crate) struct Follower {
 
 impl Follower {
     /// Looks at all of them at such intervals, and at each that the storage wakes it for.
-    pub(crate) fn new(asking: Asking, counts: bool, prefix: String, each: Duration) -> Self {
+    pub(crate) fn new(asking: Asking, prefix: String, each: Duration) -> Self {
         let mut looks = interval(each);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Self { asking, counts, prefix, known: BTreeMap::new(), woken: SelectAll::new(), looks }
+        Self { asking, prefix, known: BTreeMap::new(), woken: SelectAll::new(), looks }
     }
 
     /// All that is known, by key.
@@ -112,10 +110,10 @@ impl Follower {
         &self.known
     }
 
-    /// What is new, in the order of the keys: perhaps nothing.
+    /// What is new, in the order of the keys: perhaps nothing. `until` bounds the wait for something to look at, and no look.
     ///
     /// # Cancel safety
-    /// News are lost if it is dropped while the storage is asked: the caller waits for other things in `until` only.
+    /// News are lost if it is dropped while the storage is asked: only who wants no more of them drops it.
     pub(crate) async fn next<O>(&mut self, until: impl Future<Output = O>) -> Result<Result<Vec<News>, Exit>, O> {
         let keys = tokio::select! {
             biased;
@@ -174,6 +172,11 @@ impl Follower {
             self.woken.push(Box::new(self.asking.storage.subscribe(&key).map(move |()| woken.clone())));
         }
         self.known.insert(key.clone(), Known { lease: lease.clone(), at });
-        change.map(|change| News { key, change, unseen: self.counts.then(|| terms.saturating_sub(1)), lease })
+        change.map(|change| News {
+            key,
+            change,
+            unseen: self.asking.counts_terms().then(|| terms.saturating_sub(1)),
+            lease,
+        })
     }
 }

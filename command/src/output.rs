@@ -44,6 +44,22 @@ pub(crate) fn write_json(what: &impl Serialize) -> Result<(), Exit> {
     out.write_all(b"\n").and_then(|()| out.flush()).map_err(unread)
 }
 
+/// Whether nobody is there any more who could read the standard output: a pipe's reader has ended, a terminal is gone.
+#[cfg(unix)]
+pub(crate) fn is_unread() -> bool {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    let stdout = io::stdout();
+    let mut polled = [PollFd::new(&stdout, PollFlags::empty())];
+    poll(&mut polled, Some(&Timespec::default())).is_ok()
+        && polled[0].revents().intersects(PollFlags::ERR | PollFlags::HUP)
+}
+
+/// It shows when something is written.
+#[cfg(not(unix))]
+pub(crate) fn is_unread() -> bool {
+    false
+}
+
 fn unread(error: io::Error) -> Exit {
     if error.kind() == io::ErrorKind::BrokenPipe {
         Exit::Unread

@@ -59,8 +59,8 @@ fn term(text: &str) -> Result<Term, String> {
 #[derive(Serialize)]
 struct Taken<'a> {
     key: &'a Key,
-    /// The one that nobody leads in.
-    term: Term,
+    /// The one that nobody leads in, if that could be seen.
+    term: Option<Term>,
     /// As it was before.
     lease: &'a Lease,
 }
@@ -111,8 +111,14 @@ async fn take(
     let Some(before) = asking.ask(asking.storage.revoke(revoke)).await? else {
         return Err(Exit::Refused(format!("{key} is in other hands by now: nothing was done")));
     };
-    let after = asking.ask(asking.storage.get(&key)).await?;
-    let term = after.as_ref().map_or(before.term, |lease| lease.term);
+    // It was taken, whatever is heard from now on.
+    let term = match asking.ask(asking.storage.get(&key)).await {
+        Ok(after) => after.and_then(|after| nobodys(asking, &before, &after)),
+        Err(error) => {
+            say(format_args!("lessor: {key} was taken; in which term it is now cannot be seen: {error}"));
+            None
+        }
+    };
     match output.output {
         Output::Json => output::write_json(&Taken { key: &key, term, lease: &before })?,
         Output::Text => output::write(|out| {
@@ -120,6 +126,12 @@ async fn take(
         })?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The term of the revoke, seen after it. `None`: others were granted the key meanwhile, so it is a term of theirs that is seen.
+fn nobodys(asking: &Asking, before: &Lease, after: &Lease) -> Option<Term> {
+    let is_next = !asking.counts_terms() || Some(after.term) == before.term.next();
+    (after.id.is_none() && is_next).then_some(after.term)
 }
 
 /// Asks whoever sits there.

@@ -13,12 +13,13 @@
 //! the library, and lies a margin before the end of the lease. The lease is released only after every process of the
 //! group has ended.
 //!
-//! Read on in `arguments` (what can be asked for), `opening` (the storage), `campaign` (waits, runs, runs again) and `waiting`, `command` (one run,
-//! from its start to its end), `late_wakeups`, `leash` and `leash::hold` (both ends of it), `children` and `signals` (what the system tells), `hooks`, and
-//! `outcome` (exit codes). `log`, `systemd`, `watchdog` and `metrics` tell others.
+//! Read on in `arguments` (what can be asked for), `opening` (the storage), `campaign` (waits, runs, runs again) and `candidate`, `waiting`,
+//! `sights`, `command` (one run, from its start to its end), `late_wakeups`, `leash` and `leash::hold` (both ends of it), `children` and
+//! `signals` (what the system tells), `hooks`, and `outcome` (exit codes). `log`, `systemd`, `watchdog` and `metrics` tell others.
 
 mod arguments;
 mod campaign;
+mod candidate;
 mod children;
 mod command;
 mod duration;
@@ -31,6 +32,7 @@ mod metrics;
 mod opening;
 mod outcome;
 mod senses;
+mod sights;
 mod signals;
 mod systemd;
 mod waiting;

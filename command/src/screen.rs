@@ -2,12 +2,17 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, Write};
+use std::process::ExitCode;
+#[cfg(unix)]
+use std::task::Poll;
 
 use crossterm::cursor::{Hide, MoveTo, Show};
 use crossterm::terminal::{self, Clear, ClearType, EnterAlternateScreen, LeaveAlternateScreen};
 use crossterm::{execute, queue};
 use lessor::Key;
 use lessor::storage::Entry;
+#[cfg(unix)]
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::follow::Known;
 use crate::list::{self, HEADS};
@@ -63,6 +68,56 @@ impl Screen {
         }
         queue!(out, Clear(ClearType::FromCursorDown))?;
         out.flush()
+    }
+}
+
+/// What ends this program, and would leave the terminal as the screen has it.
+#[cfg(unix)]
+pub(crate) struct Ends([(u8, Signal); 4]);
+
+#[cfg(unix)]
+impl Ends {
+    /// From now on.
+    pub(crate) fn catch() -> io::Result<Self> {
+        let caught = |kind: SignalKind| -> io::Result<_> {
+            // Whoever says by Ctrl-C that he has seen enough has no failure to be told of.
+            let code = if kind == SignalKind::interrupt() { 0 } else { 128 + kind.as_raw_value() };
+            Ok((u8::try_from(code).unwrap_or(u8::MAX), signal(kind)?))
+        };
+        Ok(Self([
+            caught(SignalKind::interrupt())?,
+            caught(SignalKind::terminate())?,
+            caught(SignalKind::hangup())?,
+            caught(SignalKind::quit())?,
+        ]))
+    }
+
+    /// With which code to end, when it is time.
+    ///
+    /// # Cancel safety
+    /// Dropping the future loses no signal.
+    pub(crate) async fn next(&mut self) -> ExitCode {
+        std::future::poll_fn(|context| {
+            let code =
+                self.0.iter_mut().find_map(|(code, signal)| signal.poll_recv(context).is_ready().then_some(*code));
+            code.map_or(Poll::Pending, |code| Poll::Ready(ExitCode::from(code)))
+        })
+        .await
+    }
+}
+
+#[cfg(not(unix))]
+pub(crate) struct Ends(());
+
+#[cfg(not(unix))]
+impl Ends {
+    pub(crate) fn catch() -> io::Result<Self> {
+        Ok(Self(()))
+    }
+
+    pub(crate) async fn next(&mut self) -> ExitCode {
+        let _ = tokio::signal::ctrl_c().await;
+        ExitCode::SUCCESS
     }
 }
 

@@ -58,6 +58,11 @@ pub(crate) struct Asking {
 }
 
 impl Asking {
+    /// Whether each term is the last one and one. On Redis it is one of its clock's milliseconds.
+    pub(crate) fn counts_terms(&self) -> bool {
+        lessor_any::engine(&self.asked.storage.storage).is_ok_and(|engine| engine != "redis")
+    }
+
     pub(crate) async fn ask<T>(&self, answer: impl Future<Output = Result<T, StorageError>>) -> Result<T, Exit> {
         self.asked.within(answer).await?.map_err(failed)
     }

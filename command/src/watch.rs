@@ -1,6 +1,7 @@
 //! `lessor watch`: hand-overs, as they come.
 
 use std::collections::VecDeque;
+use std::convert::Infallible;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -15,12 +16,14 @@ use crate::duration;
 use crate::exit::Exit;
 use crate::follow::{Change, Follower, News};
 use crate::output::{self, Output, OutputArguments, say};
-use crate::screen::Screen;
+use crate::screen::{Ends, Screen};
 use crate::seen::{self, Seen, State};
 use crate::storage::Asked;
 
 /// How often the screen is drawn at most.
 const DRAWN: Duration = Duration::from_millis(200);
+/// How often it is looked whether anybody reads.
+const READ: Duration = Duration::from_secs(1);
 /// How many changes stay on the screen.
 const KEPT: usize = 100;
 
@@ -63,26 +66,28 @@ struct Line<'a> {
 
 pub(crate) async fn perform(arguments: Arguments) -> Result<ExitCode, Exit> {
     let Arguments { prefix, interval, lines, asked, output: OutputArguments { output } } = arguments;
-    // On Redis each term is one of its clock's milliseconds.
-    let counts = lessor_any::engine(&asked.storage.storage).is_ok_and(|engine| engine != "redis");
-    let mut follower = Follower::new(asked.connect().await?, counts, prefix.clone(), interval);
-    let mut end = std::pin::pin!(ctrl_c());
+    let mut follower = Follower::new(asked.connect().await?, prefix.clone(), interval);
     if output == Output::Text && !lines && std::io::stdout().is_terminal() {
-        return on_screen(&mut follower, &prefix, end).await;
+        return on_screen(&mut follower, &prefix).await;
     }
+    let mut end = std::pin::pin!(over());
     let (mut first, mut fails) = (true, false);
     loop {
-        let news = match follower.next(&mut end).await {
-            Err(_) => return Ok(ExitCode::SUCCESS),
-            Ok(Err(error)) if first => return Err(error),
-            Ok(Err(error)) => {
+        let news = tokio::select! {
+            biased;
+            over = &mut end => return over,
+            news = follower.next(std::future::pending::<Infallible>()) => news.unwrap_or_else(|never| match never {}),
+        };
+        let news = match news {
+            Err(error) if first => return Err(error),
+            Err(error) => {
                 if !fails {
                     say(format_args!("lessor: {error}; looks again each {}", duration::shown(interval)));
                 }
                 fails = true;
                 continue;
             }
-            Ok(Ok(news)) => news,
+            Ok(news) => news,
         };
         (first, fails) = (false, false);
         for News { key, change, unseen, lease } in &news {
@@ -101,6 +106,23 @@ pub(crate) async fn perform(arguments: Arguments) -> Result<ExitCode, Exit> {
                 })?,
             }
         }
+    }
+}
+
+/// Somebody wants no more, or nobody reads it: a pipe tells that to who writes, and there may be nothing to write for long.
+async fn over() -> Result<ExitCode, Exit> {
+    let mut looks = tokio::time::interval(READ);
+    let unread = async {
+        loop {
+            looks.tick().await;
+            if output::is_unread() {
+                return Err(Exit::Unread);
+            }
+        }
+    };
+    tokio::select! {
+        _ = ctrl_c() => Ok(ExitCode::SUCCESS),
+        unread = unread => unread,
     }
 }
 
@@ -126,15 +148,8 @@ fn line(News { key, change, unseen, lease }: &News) -> String {
     format!("{} {what} term {}{whose}{unseen}", seen::plain(key.as_str()), lease.term)
 }
 
-async fn on_screen(
-    follower: &mut Follower,
-    prefix: &str,
-    mut end: impl Future<Output = std::io::Result<()>> + Unpin,
-) -> Result<ExitCode, Exit> {
-    enum Over {
-        End,
-        Draw,
-    }
+async fn on_screen(follower: &mut Follower, prefix: &str) -> Result<ExitCode, Exit> {
+    let mut ends = Ends::catch().map_err(Exit::failed)?;
     let mut screen: Option<Screen> = None;
     let (mut lately, mut why) = (VecDeque::new(), None);
     let (mut draws_at, mut is_new) = (Instant::now(), true);
@@ -142,14 +157,18 @@ async fn on_screen(
         // As it comes, but not faster than one can look; and the time that is left, each second.
         let due = if is_new { draws_at } else { draws_at + Duration::from_secs(1) - DRAWN };
         let until = async {
-            tokio::select! {
-                _ = &mut end => Over::End,
-                () = sleep_until(due), if screen.is_some() => Over::Draw,
+            match screen {
+                Some(_) => sleep_until(due).await,
+                None => std::future::pending().await,
             }
         };
-        match follower.next(until).await {
-            Err(Over::End) => return Ok(ExitCode::SUCCESS),
-            Err(Over::Draw) => {}
+        let news = tokio::select! {
+            biased;
+            code = ends.next() => return Ok(code),
+            news = follower.next(until) => news,
+        };
+        match news {
+            Err(()) => {}
             Ok(Err(error)) if screen.is_none() => return Err(error),
             Ok(Err(error)) => (why, is_new) = (Some(error.to_string()), true),
             Ok(Ok(news)) => {

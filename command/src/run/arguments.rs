@@ -8,6 +8,7 @@ use clap::{Args, ValueEnum};
 use lessor::{Id, Key, Value};
 
 use super::duration;
+use super::outcome::NOT_ELECTED;
 use crate::exit::Exit;
 use crate::storage::StorageArguments;
 
@@ -27,12 +28,20 @@ pub(crate) struct Arguments {
     /// How long a lease lasts, 500ms to 24h
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration::ttl)]
     pub(super) ttl: Duration,
-    /// How long the command has from SIGTERM to SIGKILL, up to 2/5 of the ttl [default: 1/5 of the ttl]
+    /// How long the command has from SIGTERM to SIGKILL where its lease is about to end, or --timeout has passed; up to 2/5 of the ttl
+    /// [default: 1/5 of the ttl]. Signals that are passed on are followed by none: see --kill-after
     #[arg(long, value_name = "DURATION", value_parser = duration::any)]
     grace: Option<Duration>,
-    /// How long to wait for leadership, and before that for the storage; 0: try once [default: no limit]
+    /// Kill the command so long after the first SIGTERM, SIGINT or SIGQUIT that was passed on to it [default: it may take its time]
+    #[arg(long, value_name = "DURATION", value_parser = duration::any)]
+    pub(super) kill_after: Option<Duration>,
+    /// How long to wait for leadership, and before that for the storage; 0: try once [default: no limit]. On etcd, NATS and buckets a first look
+    /// cannot tell a leader from one that is gone: there it goes on until the leader renews, or has not for its ttl
     #[arg(long, value_name = "DURATION", value_parser = duration::any)]
     pub(super) wait: Option<Duration>,
+    /// The exit code where another leads, instead of 121. With 0 that is no error, and --quiet says nothing of it
+    #[arg(long, short = 'E', value_name = "CODE", default_value_t = NOT_ELECTED, hide_default_value = true)]
+    pub(super) conflict_exit_code: u8,
     /// The longest the command may run [default: as long as it likes]
     #[arg(long, value_name = "DURATION", value_parser = duration::any)]
     pub(super) timeout: Option<Duration>,
@@ -89,7 +98,8 @@ Exit codes: that of the command, 128 + n where signal n ended it (or, without a 
   121  not elected within --wait   125  this program failed
   122  leadership was lost, the    126  the command cannot be started
        command was ended           127  there is no such command
-  123  the storage fails";
+  123  the storage fails
+Where another leads --conflict-exit-code stands in the place of 121.";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum Format {
@@ -131,11 +141,19 @@ impl Arguments {
     }
 
     pub(super) fn id(&self) -> String {
-        self.id.clone().unwrap_or_else(|| {
-            let host = rustix::system::uname().nodename().to_string_lossy().replace(char::is_control, "");
-            format!("{}-{}", host.chars().take(16).collect::<String>(), std::process::id())
-        })
+        self.id
+            .clone()
+            .unwrap_or_else(|| default_id(&rustix::system::uname().nodename().to_string_lossy(), std::process::id()))
     }
+}
+
+/// Of the host as much as fits, and of one that is too long the end: what tells the containers of a deployment apart, whose processes
+/// all have the same id.
+fn default_id(host: &str, process: u32) -> String {
+    let (mut host, process) = (host.replace(char::is_control, ""), format!("-{process}"));
+    let excess = (host.len() + process.len()).saturating_sub(Id::MAX_LEN);
+    host.drain(..host.ceil_char_boundary(excess));
+    host + &process
 }
 
 fn key(given: &str) -> Result<String, String> {
@@ -160,4 +178,21 @@ fn address(given: &str) -> Result<SocketAddr, String> {
         given.strip_prefix(':').unwrap_or(given).parse().map(|port| (IpAddr::V4(Ipv4Addr::LOCALHOST), port).into());
     port.or_else(|_| given.parse())
         .map_err(|_| "allowed is a port, as in `9187`, or an address and a port, as in `0.0.0.0:9187`".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Pods of a deployment, say: the same beginning, and the same process.
+    #[test]
+    fn hosts_that_differ_have_ids_that_differ() {
+        let pods = ["nightly-backup-7d9f8b6c5-x2x7z", "nightly-backup-7d9f8b6c5-q8k4m"];
+        assert_eq!(pods.map(|pod| default_id(pod, 1)), pods.map(|pod| format!("{pod}-1")));
+        for long in ["a".repeat(300), "日".repeat(100), format!("a{}", "日".repeat(100)), "\u{7}".repeat(300)] {
+            let [one, other] = ["x", "y"].map(|end| default_id(&format!("{long}{end}"), u32::MAX));
+            assert!(one != other && one.ends_with("x-4294967295"), "{one}");
+            assert!(Id::new(&*one).is_ok() && (one.len() < 20 || one.len() > Id::MAX_LEN - 4), "{one}");
+        }
+    }
 }

@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 use std::task::Poll;
 use std::time::Duration;
 
-use lessor::{BuildError, Builder, Candidate, Driver, Instant, Leadership, Storage, SystemTimer, Timer, WeakCandidate};
+use lessor::{Candidate, Instant, Leadership, SystemTimer, Timer, WeakCandidate};
 use rustix::process::Signal;
 
 use super::arguments::Arguments;
@@ -18,10 +18,11 @@ use super::log::{Level, Log};
 use super::opening::{self, passed};
 use super::outcome::Outcome;
 use super::senses::Senses;
+use super::sights::Sights;
 use super::signals::Signals;
 use super::systemd::Systemd;
-use super::waiting::{Answer, answered, why_not};
-use super::{environment, hooks, late_wakeups, metrics, watchdog};
+use super::waiting::{Answer, answered, patience_ends, why_not};
+use super::{candidate, environment, hooks, late_wakeups, metrics, watchdog};
 use crate::exit::Exit;
 
 /// After this many failures in a row the pause does not double any more.
@@ -54,9 +55,10 @@ async fn campaign(arguments: &Arguments, log: &Log, systemd: &Arc<Systemd>) -> R
         };
         (leash, storage)
     };
-    let storage = late_wakeups::of(storage, &arguments.storage.storage);
+    let sights = Sights::none();
+    let storage = sights.of(late_wakeups::of(storage, &arguments.storage.storage));
     let (candidate, driver) =
-        candidate(arguments, storage).map_err(|error| Outcome::Failed(Exit::Usage(error.to_string())))?;
+        candidate::build(arguments, storage).map_err(|error| Outcome::Failed(Exit::Usage(error.to_string())))?;
     let _ = known.set(candidate.downgrade());
     if let Some(exposed) = exposed {
         exposed.serve(candidate.downgrade(), arguments.ttl).map_err(Outcome::Failed)?;
@@ -64,7 +66,7 @@ async fn campaign(arguments: &Arguments, log: &Log, systemd: &Arc<Systemd>) -> R
     let driver = tokio::spawn(driver.run());
     systemd.ready();
     let senses = Senses { children, signals, events: candidate.events() };
-    let mut campaign = Campaign { arguments, log, candidate, senses, leash, reign: None, asked: false };
+    let mut campaign = Campaign { arguments, log, candidate, senses, sights, leash, reign: None, asked: false };
     let outcome = campaign.lead(until).await;
     systemd.stopping();
     campaign.leave().await;
@@ -81,20 +83,6 @@ async fn campaign(arguments: &Arguments, log: &Log, systemd: &Arc<Systemd>) -> R
     Ok(outcome)
 }
 
-fn candidate(
-    arguments: &Arguments,
-    storage: Arc<dyn Storage>,
-) -> Result<(Candidate, Driver<Arc<dyn Storage>>), BuildError> {
-    let mut builder = Builder::new(&arguments.key).id(arguments.id()).ttl(arguments.ttl).rank(arguments.priority);
-    if let Some(value) = &arguments.value {
-        builder = builder.value(value);
-    }
-    if let Some(slots) = arguments.slots {
-        builder = builder.slots(slots);
-    }
-    builder.build(storage)
-}
-
 /// When it is given up to wait.
 fn end_of_patience(arguments: &Arguments) -> Option<Instant> {
     Some(SystemTimer::new().now().saturating_add(arguments.patience()?))
@@ -105,6 +93,7 @@ struct Campaign<'a> {
     log: &'a Log,
     candidate: Candidate,
     senses: Senses,
+    sights: Sights,
     /// One that holds nothing yet.
     leash: Option<Leash>,
     /// The one that was begun, until its end is told.
@@ -122,13 +111,15 @@ impl Campaign<'_> {
                 Ok(leadership) => leadership,
                 Err(outcome) => return outcome,
             };
-            until = end_of_patience(self.arguments);
             if let Some(signal) = self.begin(&leadership).await {
                 return Outcome::Signalled(signal);
             }
             if !limits(self.arguments, &leadership).have_room() {
                 // The hook took it, and the storage does not answer.
-                self.rest(self.arguments.reserve()).await;
+                if let Some(signal) = self.rest(self.arguments.reserve()).await {
+                    return Outcome::Signalled(signal);
+                }
+                until = end_of_patience(self.arguments);
                 continue;
             }
             let outcome = self.run(&leadership).await;
@@ -142,13 +133,15 @@ impl Campaign<'_> {
             if let Some(signal) = self.rest(pause).await {
                 return Outcome::Signalled(signal);
             }
+            // From now on, however long it has led.
+            until = end_of_patience(self.arguments);
         }
     }
 
     /// Waits for a leadership that has room for the command. The loss of one that had none any more is told meanwhile.
     async fn elected(&mut self, until: Option<Instant>) -> Result<Leadership, Outcome> {
         loop {
-            let Self { arguments, candidate, log, reign, .. } = self;
+            let Self { arguments, candidate, log, sights, reign, .. } = self;
             let Senses { children, signals, events } = &mut self.senses;
             let elected = async {
                 loop {
@@ -165,10 +158,10 @@ impl Campaign<'_> {
                 elected = elected => return elected,
                 signal = signals.next_end() => return Err(Outcome::Signalled(signal)),
                 () = loss_of(reign.as_ref()) => {}
-                answer = answered(arguments, candidate, events, log) => if answer == Answer::Enough {
-                    return Err(why_not(candidate));
+                answer = answered(arguments, until, candidate, events, sights, log) => if answer == Answer::Enough {
+                    return Err(why_not(arguments, candidate));
                 },
-                () = passed(until) => return Err(why_not(candidate)),
+                () = patience_ends(until, candidate, sights) => return Err(why_not(arguments, candidate)),
                 () = children.let_go() => {}
             }
             if let Some(leash) = self.leash.take() {
@@ -207,7 +200,7 @@ impl Campaign<'_> {
             Err(outcome) => return outcome,
         };
         let outcome = run.watch(&mut self.senses, self.log).await;
-        self.asked |= run.asked.is_some();
+        self.asked |= run.asked().is_some();
         run.end(&mut self.senses.children).await;
         outcome
     }
@@ -260,8 +253,9 @@ impl Campaign<'_> {
 
 /// Those of the command.
 fn limits<'a>(arguments: &Arguments, leadership: &'a Leadership) -> Limits<'a> {
-    let (reserve, grace, timeout) = (arguments.reserve(), arguments.grace(), arguments.timeout);
-    Limits { within: Within::Lease(leadership), reserve, grace, timeout }
+    let Arguments { timeout, kill_after, .. } = *arguments;
+    let (reserve, grace) = (arguments.reserve(), arguments.grace());
+    Limits { within: Within::Lease(leadership), reserve, grace, timeout, kill_after }
 }
 
 /// Never, where there is nothing to lose.

@@ -22,7 +22,16 @@ struct Watched {
     pid: Pid,
     /// It goes on whenever somebody stops it.
     never_stops: bool,
+    /// It was stopped since it would read from the terminal, or write to it, and that was not told yet.
+    waits_for_terminal: bool,
     ended: Option<ExitStatus>,
+}
+
+/// What became of one of several processes.
+pub(super) enum Change {
+    Ended(Pid),
+    /// It was stopped since it would read from the terminal, or write to it.
+    WaitsForTerminal,
 }
 
 impl Children {
@@ -36,7 +45,7 @@ impl Children {
 
     /// To be said before anything is awaited after its start.
     pub(super) fn add(&mut self, pid: Pid, never_stops: bool) {
-        self.watched.push(Watched { pid, never_stops, ended: None });
+        self.watched.push(Watched { pid, never_stops, waits_for_terminal: false, ended: None });
     }
 
     /// How it ended, if it has: its id may be another's by then.
@@ -54,9 +63,26 @@ impl Children {
     /// Dropping the future loses nothing.
     pub(super) async fn ended(&mut self, pids: &[Pid]) -> Pid {
         loop {
+            if let Change::Ended(pid) = self.change(pids).await {
+                return pid;
+            }
+        }
+    }
+
+    /// The first of these that has ended, or waits for the terminal. That it waits is told once, each time it was stopped for that.
+    ///
+    /// # Cancel safety
+    /// Dropping the future loses nothing.
+    pub(super) async fn change(&mut self, pids: &[Pid]) -> Change {
+        loop {
             self.reap();
             if let Some(pid) = pids.iter().find(|pid| self.has_ended(**pid)) {
-                return *pid;
+                return Change::Ended(*pid);
+            }
+            let waits = |watched: &&mut Watched| watched.waits_for_terminal && pids.contains(&watched.pid);
+            if let Some(watched) = self.watched.iter_mut().find(waits) {
+                watched.waits_for_terminal = false;
+                return Change::WaitsForTerminal;
             }
             self.changed().await;
         }
@@ -104,6 +130,10 @@ impl Children {
                 watched.ended = Some(ExitStatus::from_raw(status.as_raw()));
             } else if watched.never_stops {
                 let _ = kill_process(pid, Signal::CONT);
+            } else {
+                let by = status.stopping_signal();
+                watched.waits_for_terminal =
+                    [Signal::TTIN, Signal::TTOU].iter().any(|signal| by == Some(signal.as_raw()));
             }
         }
     }

@@ -5,6 +5,8 @@
 //!   └──────────────┴────────────────────────────────────────────────────────┴──> ended
 //! ```
 //!
+//! A signal that somebody else sends is passed on, and followed by SIGKILL only where `--kill-after` says so.
+//!
 //! What was asked to end is not taken back: if the storage answers again meanwhile, the command still ends.
 
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -14,12 +16,12 @@ use std::time::Duration;
 use lessor::{Event, Instant, Leadership, SystemTimer, Timer};
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::children::Children;
+use super::children::{Change, Children};
 use super::leash::Leash;
 use super::log::{Level, Log};
 use super::outcome::Outcome;
 use super::senses::Senses;
-use super::signals::asks_for_an_end;
+use super::signals::{Asked, asks_for_an_end};
 
 /// Sleeps do not count the time that the machine sleeps; the clock does. It is looked at this often.
 const LOOK: Duration = Duration::from_secs(1);
@@ -31,6 +33,8 @@ pub(super) struct Limits<'a> {
     pub(super) reserve: Duration,
     pub(super) grace: Duration,
     pub(super) timeout: Option<Duration>,
+    /// How long after the first signal that asks it to end it is killed.
+    pub(super) kill_after: Option<Duration>,
 }
 
 /// What it must not outlive.
@@ -77,8 +81,14 @@ pub(super) struct Run<'a> {
     leashed: bool,
     /// Why it is asked to end, and when it is killed.
     ending: Option<(Why, Instant)>,
-    /// With this somebody asked it to end, through this process.
-    pub(super) asked: Option<Signal>,
+    /// What somebody asked of it, through this process.
+    signalled: Asked,
+    /// When it is killed for that.
+    kill_at: Option<Instant>,
+    /// How it ended, and when that was seen.
+    ended: Option<(ExitStatus, Instant)>,
+    /// That it waits for the terminal was said.
+    is_known_to_wait: bool,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -111,7 +121,19 @@ impl<'a> Run<'a> {
                 let command = Pid::from_child(&child);
                 children.add(command, false);
                 let began = clock.now();
-                Ok(Self { limits, clock, leash, command, began, leashed: true, ending: None, asked: None })
+                Ok(Self {
+                    limits,
+                    clock,
+                    leash,
+                    command,
+                    began,
+                    leashed: true,
+                    ending: None,
+                    signalled: Asked::default(),
+                    kill_at: None,
+                    ended: None,
+                    is_known_to_wait: false,
+                })
             }
             Err(outcome) => {
                 leash.end(children).await;
@@ -129,12 +151,15 @@ impl<'a> Run<'a> {
             let command = self.command;
             let watched = if self.leashed { [command, leash] } else { [command, command] };
             tokio::select! {
-                ended = senses.children.ended(&watched) => {
+                change = senses.children.change(&watched) => {
                     if let Some(status) = senses.children.status(self.command) {
+                        self.ended = Some((status, self.clock.now()));
                         return self.outcome(status);
                     }
-                    if ended == leash {
-                        self.end_without_leash();
+                    match change {
+                        Change::Ended(ended) if ended == leash => self.end_without_leash(),
+                        Change::Ended(_) => {}
+                        Change::WaitsForTerminal => self.tell_of_the_terminal(log),
                     }
                 }
                 signal = senses.signals.next() => self.pass_on(signal),
@@ -149,10 +174,34 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// With this somebody asked it to end, through this process, and so it did. Before it has ended that is not known.
+    pub(super) fn asked(&self) -> Option<Signal> {
+        let (status, at) = self.ended?;
+        self.signalled.heeded(status, at, self.limits.grace)
+    }
+
+    /// Nobody else says so: to whoever looks it stands still.
+    fn tell_of_the_terminal(&mut self, log: &Log) {
+        if !std::mem::replace(&mut self.is_known_to_wait, true) {
+            let term = match self.limits.within {
+                Within::Lease(leadership) => Some(leadership.term()),
+                Within::Time(_) => None,
+            };
+            let text =
+                "the command stands still: it waits for the terminal, which it cannot have; give it `</dev/null`";
+            log.state(Level::Warn, "stopped", term, format_args!("{text}"));
+        }
+    }
+
     fn pass_on(&mut self, signal: Signal) {
         let ends = asks_for_an_end(signal);
+        let now = self.clock.now();
         if ends {
-            self.asked = Some(signal);
+            self.signalled.hear(signal, now, self.ending.is_some());
+        }
+        // Many take a SIGHUP as a wish to read their settings anew, and are not to be killed for that.
+        if ends && signal != Signal::HUP && self.kill_at.is_none() {
+            self.kill_at = self.limits.kill_after.map(|after| now.saturating_add(after));
         }
         match (self.leashed, ends) {
             (true, true) => self.leash.ask_to_end(signal),
@@ -172,10 +221,10 @@ impl<'a> Run<'a> {
             self.ending = Some((why, now.saturating_add(self.limits.grace)));
             self.leash.ask_to_end(Signal::TERM);
         }
-        let Some((_, kill_at)) = self.ending else { return ask_at };
-        let kill_at = kill_at.min(last_moment);
+        let last = self.ending.map(|(_, kill_at)| kill_at.min(last_moment));
+        let Some(kill_at) = last.into_iter().chain(self.kill_at).min() else { return ask_at };
         if now < kill_at {
-            return kill_at;
+            return if self.ending.is_some() { kill_at } else { kill_at.min(ask_at) };
         }
         if self.leashed {
             self.leash.signal(Signal::KILL);

@@ -43,7 +43,7 @@ pub(super) async fn perform(
         }
     };
     let outcome = run.watch(senses, log).await;
-    let asked = run.asked;
+    let asked = run.asked();
     run.end(&mut senses.children).await;
     if !outcome.is_success() {
         said(outcome);
@@ -54,7 +54,8 @@ pub(super) async fn perform(
 /// Within the lease, as long as that has room.
 fn limits<'a>(arguments: &Arguments, leadership: &'a Leadership) -> Limits<'a> {
     let (grace, reserve, timeout) = (arguments.grace(), arguments.reserve(), arguments.hook_timeout);
-    let limits = Limits { within: Within::Lease(leadership), reserve, grace, timeout: Some(timeout) };
+    let kill_after = arguments.kill_after;
+    let limits = Limits { within: Within::Lease(leadership), reserve, grace, timeout: Some(timeout), kill_after };
     if limits.have_room() {
         return limits;
     }

@@ -8,7 +8,8 @@ use rustix::process::Signal;
 
 use crate::exit::Exit;
 
-const NOT_ELECTED: u8 = 121;
+/// Unless the user says otherwise.
+pub(super) const NOT_ELECTED: u8 = 121;
 const LOST: u8 = 122;
 const TIMED_OUT: u8 = 124;
 const FAILED: u8 = 125;
@@ -18,8 +19,8 @@ const NOT_FOUND: u8 = 127;
 pub(super) enum Outcome {
     /// The command ended by itself, or by what somebody else did.
     Ended(ExitStatus),
-    /// Within the time to wait. Why.
-    NotElected(String),
+    /// Within the time to wait. Why, and which code that has.
+    NotElected(String, u8),
     /// Leadership was in jeopardy or is over: the command was ended.
     Lost(String),
     TimedOut,
@@ -41,7 +42,7 @@ impl Outcome {
                 (Some(code), _) => u8::try_from(code).unwrap_or(FAILED),
                 (None, signal) => by_signal(signal.unwrap_or(0)),
             },
-            Self::NotElected(_) => NOT_ELECTED,
+            Self::NotElected(_, code) => *code,
             Self::Lost(_) => LOST,
             Self::TimedOut => TIMED_OUT,
             Self::Signalled(signal) => by_signal(signal.as_raw()),
@@ -57,7 +58,7 @@ impl Outcome {
 
     /// Whether it is the command's own affair, or what somebody asked for.
     pub(super) fn is_as_asked(&self) -> bool {
-        matches!(self, Self::Ended(_) | Self::Signalled(_))
+        matches!(self, Self::Ended(_) | Self::Signalled(_) | Self::NotElected(_, 0))
     }
 }
 
@@ -75,7 +76,7 @@ impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Ended(status) => write!(f, "the command ended: {status}"),
-            Self::NotElected(why) => write!(f, "not elected: {why}"),
+            Self::NotElected(why, _) => write!(f, "not elected: {why}"),
             Self::Lost(why) => write!(f, "the command was ended: {why}"),
             Self::TimedOut => f.write_str("the command was ended: its time has passed"),
             Self::Signalled(signal) => write!(f, "ended by signal {}", signal.as_raw()),

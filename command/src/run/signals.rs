@@ -1,8 +1,12 @@
 //! The signals that are the command's.
 
 use std::io;
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
 use std::task::Poll;
+use std::time::Duration;
 
+use lessor::Instant;
 use rustix::process::Signal;
 use tokio::signal::unix::{self, SignalKind};
 
@@ -47,6 +51,39 @@ impl Signals {
 
 pub(super) fn asks_for_an_end(signal: Signal) -> bool {
     signal != Signal::USR1 && signal != Signal::USR2
+}
+
+/// Which signals a command was passed on that ask for an end, and whether it took them for that.
+///
+/// SIGTERM is one, always. The others mean other things to some: on SIGHUP many read their settings anew. So they count if the command ended by
+/// them, or soon after them.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Asked {
+    /// SIGTERM, or any while the command was ending anyhow.
+    surely: Option<Signal>,
+    /// The newest of the others.
+    perhaps: Option<(Signal, Instant)>,
+}
+
+impl Asked {
+    pub(super) fn hear(&mut self, signal: Signal, at: Instant, is_ending: bool) {
+        if signal == Signal::TERM || is_ending {
+            self.surely.get_or_insert(signal);
+        } else {
+            self.perhaps = Some((signal, at));
+        }
+    }
+
+    /// The one by which a command that ended like this was asked to. `soon`: how long it may have taken.
+    pub(super) fn heeded(&self, status: ExitStatus, ended_at: Instant, soon: Duration) -> Option<Signal> {
+        let heeds = |signal: Signal, at: Instant| {
+            let number = signal.as_raw();
+            // By it, or as a shell has it that was.
+            let by_it = status.signal() == Some(number) || status.code() == Some(128 + number);
+            by_it || ended_at.saturating_duration_since(at) <= soon
+        };
+        self.surely.or_else(|| self.perhaps.filter(|(signal, at)| heeds(*signal, *at)).map(|(signal, _)| signal))
+    }
 }
 
 /// A bit for each of them.

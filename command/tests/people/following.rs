@@ -1,16 +1,18 @@
 //! `watch`.
 
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Stdio};
+use std::io::{BufRead, BufReader, Read};
+use std::net::TcpListener;
+use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::Duration;
 
 use lessor::StorageExt;
 use lessor_servers::asking::{claim, granted, release};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
-use crate::Place;
+use crate::{Place, lessor};
 
 /// Longer than anything takes.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -45,6 +47,25 @@ impl Drop for Watching {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// How it ends.
+fn code(child: &mut Child) -> Option<i32> {
+    let ended = async {
+        loop {
+            if let Some(status) = child.try_wait().unwrap() {
+                return status.code();
+            }
+            smol::Timer::after(Duration::from_millis(10)).await;
+        }
+    };
+    let late = async {
+        smol::Timer::after(PATIENCE).await;
+        None
+    };
+    let code = smol::block_on(smol::future::or(ended, late));
+    let _ = child.kill();
+    code
 }
 
 #[test]
@@ -120,5 +141,59 @@ fn no_term_is_lost() {
                 _ => panic!("{line}"),
             }
         }
+    }
+}
+
+/// As `lessor watch | grep -q granted`: a pipe's reader is gone, and nothing happens that could be told.
+#[test]
+fn who_is_not_read_ends() {
+    let place = Place::sqlite();
+    let _ = granted(smol::block_on(place.storage().acquire(claim("k", 1))));
+    let mut child = place.command(&["watch", "--interval", "1h"]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    assert!(line.contains(" k led by candidate 1 "), "{line}");
+    assert_eq!(code(&mut child), Some(141));
+}
+
+/// Ctrl-C is heard while a storage is asked that says nothing.
+#[test]
+fn a_storage_that_says_nothing_keeps_nobody() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("postgres://user@{}/database", silent.local_addr().unwrap());
+    let mut child = lessor(&["watch", "--storage", &url, "--timeout", "1h"]).spawn().unwrap();
+    let _asked = silent.accept().unwrap();
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    assert_eq!(code(&mut child), Some(0));
+}
+
+/// Whatever ends it, the terminal is as it was.
+#[cfg(target_os = "linux")]
+#[test]
+fn the_terminal_is_left_as_it_was() {
+    let place = Place::sqlite();
+    let _ = place.storage();
+    for (signal, expected) in [(Signal::INT, 0), (Signal::TERM, 143), (Signal::HUP, 129), (Signal::QUIT, 131)] {
+        let run = format!("stty rows 24 cols 80; exec {} watch --storage {}", env!("CARGO_BIN_EXE_lessor"), place.url);
+        let mut terminal = Command::new("script");
+        terminal.args(["--quiet", "--return", "--command", &run, "/dev/null"]).env("TERM", "xterm");
+        let mut terminal = terminal.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut shown = terminal.stdout.take().unwrap();
+        let mut heard = String::new();
+        let mut until = |what: &str| {
+            while !heard.contains(what) {
+                let mut bytes = [0; 4096];
+                let count = shown.read(&mut bytes).unwrap();
+                assert!(count > 0, "{signal:?}: it ended without {what:?}: {heard:?}");
+                heard.push_str(&String::from_utf8_lossy(&bytes[..count]));
+            }
+        };
+        until("all keys: 0");
+        let children = format!("/proc/{0}/task/{0}/children", terminal.id());
+        let children = std::fs::read_to_string(children).unwrap();
+        kill_process(Pid::from_raw(children.trim().parse().unwrap()).unwrap(), signal).unwrap();
+        until("\u{1b}[?25h");
+        until("\u{1b}[?1049l");
+        assert_eq!(code(&mut terminal), Some(expected));
     }
 }

@@ -3,9 +3,10 @@
 use lessor::StorageExt;
 use lessor::storage::{Acquired, Renewed};
 use lessor_servers::asking::{claim, granted, key, renewal};
-use serde_json::json;
+use lessor_sqlite::rusqlite::Connection;
+use serde_json::{Value, json};
 
-use crate::{Place, told_with};
+use crate::{Place, told, told_with};
 
 #[test]
 fn a_leader_is_asked_to_resign() {
@@ -61,5 +62,37 @@ fn a_key_is_taken_by_force() {
         assert_eq!(summary, (&json!("k"), &json!(term.get() + 1), &json!("candidate 1"), &json!(term)));
         let third = granted(smol::block_on(storage.acquire(claim("k", 2).after(term.next()))));
         assert!(third.get() >= term.get() + 2, "{third}");
+    }
+}
+
+/// What is seen after it may be another's term already, or nothing: it was taken all the same.
+#[test]
+fn what_was_taken_is_said_whatever_comes_then() {
+    for (then, says) in [
+        // Another is granted it at once.
+        ("session = randomblob(16), id = 'another', term = term + 1, expires = expires + 60000", ""),
+        // And has given it up again.
+        ("term = term + 2", ""),
+        // The storage fails.
+        ("term = -1", "k was taken; in which term it is now cannot be seen: the storage fails: "),
+    ] {
+        let place = Place::sqlite();
+        let storage = place.storage();
+        for command in [&["revoke", "k", "--yes"][..], &["resign", "k", "--of", "candidate 1"]] {
+            let after = smol::block_on(storage.get(&key("k"))).unwrap().map(|lease| lease.term);
+            let term = granted(smol::block_on(storage.acquire(claim("k", 1).after(after))));
+            let file = Connection::open(&place.url).unwrap();
+            let others = format!(
+                "CREATE TRIGGER others AFTER UPDATE ON lessor_leases BEGIN UPDATE lessor_leases SET {then}; END"
+            );
+            file.execute_batch(&others).unwrap();
+            let output = place.command(&[command, &["--output", "json"]].concat()).output().unwrap();
+            file.execute_batch("DROP TRIGGER others; DELETE FROM lessor_leases").unwrap();
+            let (text, code) = told(&output);
+            assert_eq!(code, 0, "{text}");
+            assert!(text.contains(says), "{text}");
+            let taken: Value = serde_json::from_slice(&output.stdout).unwrap();
+            assert_eq!((&taken["term"], &taken["lease"]["term"]), (&json!(null), &json!(term)), "{then}: {text}");
+        }
     }
 }

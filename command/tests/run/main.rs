@@ -5,13 +5,14 @@
 use core::time::Duration;
 
 use lessor_sqlite::rusqlite::Connection;
-use process::{Files, LESSOR, STUBBORN, end_of, err, has_ended, kill, left, out, within};
+use process::{Files, LESSOR, STUBBORN, end_of, err, has_ended, left, out, within};
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, test_kill_process};
-use smol::io::{AsyncBufReadExt, BufReader};
 use smol::process::{Command, Stdio};
-use smol::stream::StreamExt;
 
+#[cfg(feature = "etcd")]
+mod clockless;
+mod endings;
 mod hooks;
 mod metrics;
 mod options;
@@ -19,6 +20,7 @@ mod process;
 mod slots;
 mod surroundings;
 mod systemd;
+mod waiting;
 
 /// The command's own, or one that says what kept it from running.
 #[test]
@@ -195,6 +197,28 @@ fn it_runs_again_after_a_loss() {
     });
 }
 
+/// The time to wait begins anew with each loss, however long it has led before.
+#[test]
+fn it_waits_again_after_a_loss() {
+    smol::block_on(async {
+        let files = Files::new();
+        let script =
+            "trap 'echo asked; exit 0' TERM; echo begin $LESSOR_TERM; sleep 4.2 & wait; echo long; sleep 1000 & wait";
+        let mut run = files.start(&["--restart", "--pause", "10ms", "--wait", "4s"], script);
+        assert_eq!((run.line().await, run.line().await), ("begin 1".into(), "long".into()));
+        let blocked = files.block_storage();
+        assert_eq!(run.line().await, "asked");
+        while blocked.left() > 0.0 {
+            smol::Timer::after(Duration::from_millis(10)).await;
+        }
+        drop(blocked);
+        assert_eq!(run.line().await, "begin 2");
+        run.signal(Signal::TERM);
+        assert_eq!(run.line().await, "asked");
+        assert_eq!(run.code().await, Some(0));
+    });
+}
+
 #[test]
 fn it_runs_again_when_the_command_ends() {
     smol::block_on(async {
@@ -230,35 +254,5 @@ fn signals_are_passed_on() {
         }
         run.says_nothing_more().await;
         assert_eq!(run.code().await, Some(5));
-    });
-}
-
-/// Who waits can be told not to, by time and by signal.
-#[test]
-fn waiting_ends() {
-    smol::block_on(async {
-        let files = Files::new();
-        let mut leader = files.start(&["--id", "node-a", "--wait", "0"], "echo ready; exec sleep 1000");
-        assert_eq!(leader.line().await, "ready");
-        for wait in ["0", "300ms"] {
-            let output = files.output(&["--wait", wait], "echo never").await;
-            assert_eq!((output.status.code(), out(&output)), (Some(121), ""), "{output:?}");
-            assert!(err(&output).contains("the leader is node-a, term 1, "), "{output:?}");
-        }
-        for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143), (Signal::HUP, 129)] {
-            let mut waiting = files.command(&[], "echo never").spawn().unwrap();
-            let mut lines = BufReader::new(waiting.stderr.take().unwrap()).lines();
-            let said = within(lines.next()).await.unwrap().unwrap();
-            assert!(said.contains("waits: the leader is node-a, term 1, "), "{said}");
-            kill(&waiting, signal);
-            let output = within(waiting.output()).await.unwrap();
-            assert_eq!((output.status.code(), out(&output)), (Some(code), ""), "{output:?}");
-        }
-        let blocked = files.block_storage();
-        let output = files.output(&["--wait", "0"], "echo never").await;
-        assert_eq!((output.status.code(), out(&output)), (Some(123), ""), "{output:?}");
-        drop(blocked);
-        leader.signal(Signal::TERM);
-        assert_eq!(leader.code().await, Some(143));
     });
 }

@@ -21,6 +21,7 @@ fn wrong_options_are_explained() {
         ("--ttl", "-1s", "500ms to 24h"),
         ("--wait", "ever", "any"),
         ("--timeout", "1x", "any"),
+        ("--kill-after", "soon", "any"),
         ("--pause", "0", "10ms to 24h"),
         ("--min-hold", "2d", "0ns to 24h"),
         ("--hook-timeout", "x", "0ns to 24h"),
@@ -45,6 +46,8 @@ fn wrong_options_are_explained() {
         "no storage has URLs that begin with oracle://",
     );
     wrong(&["--key", "k", "--storage", "s", "--frob", "true"], "--frob");
+
+    wrong(&["-E", "256"], "256 is not in 0..=255");
 
     let help = Command::new(LESSOR).args(["run", "--help"]).output().unwrap();
     assert!(help.status.success() && out(&help).contains("122  leadership was lost"), "{help:?}");

@@ -141,6 +141,30 @@ fn a_storage_that_is_down_is_waited_for() {
     });
 }
 
+/// D4. A host that drops what is sent to it, or a server that hangs: that is said, and tried again.
+#[test]
+fn a_storage_that_says_nothing_is_told_of() {
+    smol::block_on(async {
+        let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("postgres://a@{}/a", silent.local_addr().unwrap());
+        let run = |options: &[&str]| {
+            let mut run = Command::new(LESSOR);
+            run.args(["run", "--key", "k", "--storage", &url]).args(options).args(["--", "true"]);
+            run.kill_on_drop(true).stderr(Stdio::piped()).stdin(Stdio::null());
+            run
+        };
+        let mut waiting = run(&[]).spawn().unwrap();
+        let mut said = lines(waiting.stderr.take().unwrap());
+        let output = within(run(&["--wait", "1s"]).output()).await.unwrap();
+        assert_eq!(output.status.code(), Some(123), "{output:?}");
+        assert!(err(&output).contains("it was not opened within 1s: it did not answer"), "{output:?}");
+        assert!(line(&mut said).await.contains("waits: no answer after 5s"));
+        assert!(line(&mut said).await.contains("waits: transient storage error: no answer within 30s"));
+        kill(&waiting, Signal::TERM);
+        assert_eq!(within(waiting.status()).await.unwrap().code(), Some(143));
+    });
+}
+
 /// D4. A file that somebody has locked for himself.
 #[test]
 fn a_file_that_is_locked_is_waited_for() {
