@@ -57,7 +57,11 @@ pub(crate) struct Gate {
 
 impl Gate {
     pub(crate) fn open(sources: &Sources, log: &AccessLog) -> Result<Self, String> {
-        let texts = sources.texts()?;
+        Self::of(sources.texts()?, sources, None, log)
+    }
+
+    /// `before`: what is known of the keys of those who sign, from the settings before these.
+    fn of(texts: Texts, sources: &Sources, before: Option<&Signers>, log: &AccessLog) -> Result<Self, String> {
         let service = Service::read(Variables {
             tokens: texts.tokens.as_deref(),
             tokens_next: texts.tokens_next.as_deref(),
@@ -66,16 +70,17 @@ impl Gate {
             max_ttl_ms: sources.max_ttl_ms.as_deref(),
             shards: None,
         })?;
-        let signers = Signers::read(texts.issuers.as_deref(), Ages::default(), log);
+        let signers = Signers::read(texts.issuers.as_deref(), Ages::default(), before, log);
         Ok(Self { service: Mutex::new(service), signers, texts })
     }
 
     /// Nothing, if the settings say what they said.
     pub(crate) fn reopen(&self, sources: &Sources, log: &AccessLog) -> Result<Option<Arc<Self>>, String> {
-        if sources.texts()? == self.texts {
+        let texts = sources.texts()?;
+        if texts == self.texts {
             return Ok(None);
         }
-        Self::open(sources, log).map(|gate| Some(Arc::new(gate)))
+        Self::of(texts, sources, Some(&self.signers), log).map(|gate| Some(Arc::new(gate)))
     }
 
     fn service(&self) -> MutexGuard<'_, Service> {
@@ -84,6 +89,10 @@ impl Gate {
 
     pub(crate) fn knows(&self, authorization: &str) -> bool {
         self.service().knows(now_ms() as f64, authorization)
+    }
+
+    pub(crate) fn name_of(&self, authorization: Option<&str>, protocols: Option<&str>) -> Option<String> {
+        self.service().name_of(now_ms() as f64, authorization, protocols)
     }
 
     pub(crate) fn admit(&self, asked: Asked<'_>) -> Result<Plan, Problem> {

@@ -5,18 +5,14 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::Path;
 
-use lessor_served::{ADMIN, CANDIDATE, Config, READER, Server as _, Socket, call, until};
+use lessor_served::{ADMIN, CANDIDATE, Config, READER, Server as _, Socket, until};
 use lessor_servers::postgres;
 use serde_json::{Value, json};
 
-use crate::running::{Running, Setting, command};
+use crate::running::{Running, Setting, command, with};
 
 const CLAIM: &str = r#"{"id": "a", "session": "000102030405060708090a0b0c0d0e0f", "ttl_ms": 30000}"#;
 const RELEASE: &str = r#"{"session": "000102030405060708090a0b0c0d0e0f"}"#;
-
-fn with(arguments: &[&str]) -> Setting {
-    Setting { arguments: arguments.iter().map(ToString::to_string).collect(), ..Setting::default() }
-}
 
 /// What the program says that does not begin to serve, and its code.
 fn refused(setting: &Setting, change: impl FnOnce(&mut std::process::Command)) -> (Option<i32>, String) {
@@ -84,8 +80,7 @@ fn nothing_in_the_clear() {
 #[test]
 fn health_and_metrics() {
     let running = Running::start(with(&["--metrics-listen", "127.0.0.1:0"]));
-    let line = running.says("metrics are on");
-    let metrics = line.split_once("http://").unwrap().1.trim_end_matches("/metrics").to_owned();
+    let metrics = running.metrics();
     let get = |path| running.call("GET", path, None, None);
     for path in ["/healthz", "/readyz"] {
         assert_eq!((get(path).status, &*get(path).text), (200, "ok\n"), "{path}");
@@ -96,7 +91,7 @@ fn health_and_metrics() {
     running.call("GET", "/v1/keys/k", None, None);
     let _socket = Socket::of(&running, READER);
     until("all of it is counted", || {
-        let text = call(&format!("http://{metrics}"), "GET", "/metrics", None, None).text;
+        let text = metrics.text();
         let expected = [
             "lessor_requests_total{operation=\"acquire\",status=\"200\"} 1",
             "lessor_requests_total{operation=\"get\",status=\"200\"} 1",
