@@ -12,6 +12,7 @@ mod openapi;
 mod own;
 mod running;
 mod sockets;
+mod trust;
 
 use running::start;
 
