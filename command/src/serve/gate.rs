@@ -43,6 +43,21 @@ impl Sources {
     }
 }
 
+impl Sources {
+    /// What is wrong is named as it was given here: the rules know the variables only.
+    fn in_their_words(&self, error: &str) -> String {
+        for (file, option, name) in
+            [(&self.tokens, "--tokens", "LESSOR_TOKENS"), (&self.issuers, "--issuers", "LESSOR_ISSUERS")]
+        {
+            if let (Some(file), Some(what)) = (file, error.strip_prefix(name).and_then(|rest| rest.strip_prefix(": ")))
+            {
+                return format!("{option} {}: {what}", file.display());
+            }
+        }
+        error.replace("LESSOR_MIN_TTL_MS", "--min-ttl-ms").replace("LESSOR_MAX_TTL_MS", "--max-ttl-ms")
+    }
+}
+
 fn read(file: &Path) -> Result<String, String> {
     fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))
 }
@@ -69,7 +84,8 @@ impl Gate {
             min_ttl_ms: sources.min_ttl_ms.as_deref(),
             max_ttl_ms: sources.max_ttl_ms.as_deref(),
             shards: None,
-        })?;
+        })
+        .map_err(|error| sources.in_their_words(&error))?;
         let signers = Signers::read(texts.issuers.as_deref(), Ages::default(), before, log);
         Ok(Self { service: Mutex::new(service), signers, texts })
     }

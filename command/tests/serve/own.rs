@@ -33,11 +33,17 @@ fn what_is_wrong_is_said_at_the_start() {
     let short = r#"[{"token": "short", "role": "admin"}]"#;
     let cases = [
         (tokens("[]"), "LESSOR_TOKENS: there are no tokens"),
-        (tokens("secret"), "LESSOR_TOKENS: they are not as they should be"),
+        (tokens("secret"), "LESSOR_TOKENS: it is no JSON"),
+        (
+            tokens(r#"[{"token": "short", "rolle": "admin"}]"#),
+            "LESSOR_TOKENS: number 1: unknown field `rolle`, expected one of",
+        ),
+        (with(&["--metrics-listen", "192.0.2.1:1"]), "--metrics-listen is 192.0.2.1:1, where it cannot listen"),
+        (with(&["--max-ttl-ms", "x"]), "--max-ttl-ms is \"x\", allowed is a number of ms"),
         (tokens(short), "less than 20 characters"),
         (with(&["--tokens", "/nowhere/tokens.json"]), "/nowhere/tokens.json: "),
         (with(&["--origin", "app.example.com"]), "--origin is \"app.example.com\", allowed is"),
-        (with(&["--min-ttl-ms", "0"]), "the limits of the ttl are 0"),
+        (with(&["--min-ttl-ms", "0"]), "--min-ttl-ms is 0, allowed is 1 to --max-ttl-ms"),
         (with(&["--tls-cert", "/nowhere/a", "--tls-key", "/nowhere/b"]), "/nowhere/a: "),
         (with(&["--tls-cert", "/nowhere/a"]), "--tls-key"),
         (with(&["--look-every-ms", "1"]), "100..=3600000"),
@@ -49,6 +55,12 @@ fn what_is_wrong_is_said_at_the_start() {
         let (code, said) = refused(&setting, |_| {});
         assert!(code == Some(120) && said.contains(says) && !said.contains("secret"), "{says}: {code:?} {said}");
     }
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("tokens.json").to_str().unwrap().to_owned();
+    fs::write(&file, r#"[{"token": "admin-token-for-tests-0123456789", "role": "boss"}]"#).unwrap();
+    let (code, said) = refused(&with(&["--tokens", &file]), |_| {});
+    let says = format!("--tokens {file}: number 1.role: unknown variant `boss`, expected one of `read`");
+    assert!(code == Some(120) && said.contains(&says), "{code:?} {said}");
     let (code, said) = refused(&Setting::default(), |command| {
         command.args(["--listen", "0.0.0.0:0"]);
     });
