@@ -110,6 +110,10 @@ pub(crate) fn left(lease: &Lease) -> String {
 
 /// Text of others, without what a terminal would take for a command.
 pub(crate) fn plain(text: &str) -> String {
-    let is_odd = |char: &char| char.is_control() || matches!(char, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    text.chars().map(|char| if is_odd(&char) { char.escape_unicode().to_string() } else { char.to_string() }).collect()
+    text.chars().map(|char| if is_odd(char) { char.escape_unicode().to_string() } else { char.to_string() }).collect()
+}
+
+/// Whether a terminal may take it for a command, or for the other direction of writing.
+pub(crate) fn is_odd(char: char) -> bool {
+    char.is_control() || matches!(char, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }

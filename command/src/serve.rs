@@ -1,20 +1,26 @@
 //! `lessor serve`: the lease service's HTTP API over any storage.
 //!
-//! Read in this order: `gate` (who is let in) with `signers` and `signature`, `known` (what is known of keys), `leases` (the storage),
-//! `hub` and `watching` (who is told what), `socket`, `body`, `answer`, `origins`, `server` (a request), `tls`, `listen` (connections).
+//! Read in this order: `arguments`, `gate` (who is let in) with `signers` and `signature`, `known` (what is known of keys), `leases` (the
+//! storage), `hub` and `watching` (who is told what), `heard`, `socket`, `body`, `answer`, `origins`, `ready`, `server` (a request), `tls`, `files`, `listen`
+//! (connections), `signals`.
 
 mod access_log;
 mod answer;
+mod arguments;
 mod body;
 mod clock;
+mod files;
 mod gate;
+mod heard;
 mod hub;
 mod known;
 mod leases;
 mod listen;
 mod meters;
 mod origins;
+mod ready;
 mod server;
+mod signals;
 mod signature;
 mod signers;
 mod socket;
@@ -22,12 +28,10 @@ mod tls;
 mod watching;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::Args;
 use futures::future::BoxFuture;
 use hyper::StatusCode;
 use hyper::body::Incoming;
@@ -36,86 +40,23 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep, timeout};
+use tokio_rustls::TlsAcceptor;
 
-use self::access_log::{AccessLog, Format};
+use self::access_log::AccessLog;
 use self::answer::Answer;
+pub(crate) use self::arguments::Arguments;
 use self::gate::{Gate, Sources};
 use self::leases::Leases;
 use self::listen::Listening;
 use self::origins::Origins;
 use self::server::Server;
+use self::signals::{Signals, Told};
 use self::watching::Watching;
 use crate::exit::Exit;
-use crate::storage::{StorageArguments, not_opened};
-
-/// Serve the leases of a storage over HTTP, to programs in any language
-#[derive(Args, Debug)]
-pub(crate) struct Arguments {
-    #[command(flatten)]
-    storage: StorageArguments,
-
-    /// Where to listen. Without TLS that is an address of this machine
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8787")]
-    listen: SocketAddr,
-
-    /// A file with the tokens, as JSON, instead of the variable LESSOR_TOKENS; those of LESSOR_TOKENS_NEXT are valid, too. Read anew on SIGHUP
-    #[arg(long, value_name = "FILE")]
-    tokens: Option<PathBuf>,
-
-    /// A file that says whose signed tokens are taken, as JSON, instead of the variable LESSOR_ISSUERS. Read anew on SIGHUP
-    #[arg(long, value_name = "FILE")]
-    issuers: Option<PathBuf>,
-
-    /// A file with the certificates for TLS, as PEM, the server's own first. Read anew on SIGHUP
-    #[arg(long, value_name = "FILE", requires = "tls_key")]
-    tls_cert: Option<PathBuf>,
-
-    /// A file with the private key for TLS, as PEM
-    #[arg(long, value_name = "FILE", requires = "tls_cert")]
-    tls_key: Option<PathBuf>,
-
-    /// Listen without TLS where others can reach it: a proxy before it has the certificate
-    #[arg(long)]
-    plain_http: bool,
-
-    /// Pages of this origin may read the answers, such as https://app.example.com; * is all of them. Can be said again
-    #[arg(long, value_name = "ORIGIN")]
-    origin: Vec<String>,
-
-    /// The shortest ttl of a claim, in ms [default: 1000]
-    #[arg(long, value_name = "MS")]
-    min_ttl_ms: Option<String>,
-
-    /// The longest ttl of a claim, in ms [default: 3600000]
-    #[arg(long, value_name = "MS")]
-    max_ttl_ms: Option<String>,
-
-    /// Where Prometheus finds /metrics, without a token
-    #[arg(long, value_name = "ADDRESS")]
-    metrics_listen: Option<SocketAddr>,
-
-    /// A line for each request, to the standard error
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    log: Format,
-
-    /// How many connections are served at a time; the others wait
-    #[arg(long, value_name = "COUNT", default_value_t = 10_000)]
-    max_connections: u16,
-
-    /// How many sockets may watch at a time
-    #[arg(long, value_name = "COUNT", default_value_t = 10_000)]
-    max_sockets: u16,
-
-    /// How often the keys that somebody watches are looked at, in ms: for changes by others of which the storage does not tell
-    #[arg(long, value_name = "MS", default_value_t = 2_000, value_parser = clap::value_parser!(u64).range(100..=3_600_000))]
-    look_every_ms: u64,
-
-    /// How long what runs may take to end, on SIGTERM and SIGINT, in ms
-    #[arg(long, value_name = "MS", default_value_t = 10_000)]
-    grace_ms: u64,
-}
+use crate::storage::not_opened;
 
 pub(crate) async fn perform(arguments: Arguments) -> Result<ExitCode, Exit> {
+    let mut signals = Signals::listen().map_err(Exit::failed)?;
     let usage = |what: String| Exit::Usage(what);
     let Arguments { listen, plain_http, .. } = arguments;
     let files = arguments.tls_cert.clone().zip(arguments.tls_key.clone());
@@ -142,19 +83,23 @@ pub(crate) async fn perform(arguments: Arguments) -> Result<ExitCode, Exit> {
             (Some(acceptor), Some(tls))
         }
     };
-    let storage = arguments.storage.open().await?;
-
-    let bound = |address: SocketAddr| async move {
-        let listener = TcpListener::bind(address).await;
-        listener.map_err(|error| Exit::Usage(format!("it cannot listen on {address}: {error}")))
+    let storage = tokio::select! {
+        opened = arguments.storage.open() => opened?,
+        () = signals.end() => {
+            log.say("ends");
+            log.written().await;
+            return Ok(ExitCode::SUCCESS);
+        }
     };
-    let listener = bound(listen).await?;
+
+    let listener = bound("--listen", listen).await?;
     let metrics = match arguments.metrics_listen {
         None => None,
-        Some(address) => Some((bound(address).await?, meters::start().map_err(Exit::failed)?)),
+        Some(address) => Some((bound("--metrics-listen", address).await?, meters::start().map_err(Exit::failed)?)),
     };
+    let too_few_files = files::make_room(arguments.max_connections, arguments.max_sockets);
 
-    let (end, ends) = watch::channel(false);
+    let ((end, ends), (drain, drains)) = (watch::channel(false), watch::channel(false));
     let (open, mut all_closed) = mpsc::channel(1);
     let (told, noted) = mpsc::unbounded_channel();
     let leases = Arc::new(Leases::new(storage, told, log.clone()));
@@ -167,7 +112,9 @@ pub(crate) async fn perform(arguments: Arguments) -> Result<ExitCode, Exit> {
         origins,
         log: log.clone(),
         storage: lessor_any::engine(&arguments.storage.storage).map_err(not_opened)?,
+        silence: Duration::from_millis(arguments.max_silence_ms),
         ends: ends.clone(),
+        drains,
         ready: tokio::sync::Mutex::default(),
     });
     tokio::spawn(leases.watch_ends());
@@ -176,19 +123,29 @@ pub(crate) async fn perform(arguments: Arguments) -> Result<ExitCode, Exit> {
 
     let scheme = if files.is_some() { "https" } else { "http" };
     log.say(&format!("serves on {scheme}://{}", listener.local_addr().map_err(Exit::failed)?));
-    let listening = Listening { tls, most: arguments.max_connections.into(), ends, open };
+    if let Some(too_few_files) = too_few_files {
+        log.say(&too_few_files);
+    }
+    let listening = Listening { tls, most: arguments.max_connections.into(), ends, open, log: log.clone() };
     if let Some((listener, handle)) = metrics {
         log.say(&format!("metrics are on http://{}/metrics", listener.local_addr().map_err(Exit::failed)?));
         let listening = Listening { tls: None, most: 16, ..listening.clone() };
         tokio::spawn(upkeep(handle.clone()));
-        tokio::spawn(listen::serve(listener, listening, move |request| measured(handle.clone(), request)));
+        tokio::spawn(listen::serve(listener, listening, move |request, _| measured(handle.clone(), request)));
     }
     let of_requests = server.clone();
     // In a box: the compiler cannot tell of the future itself that it may go to another thread.
-    let answer = move |request| -> BoxFuture<'static, Answer> { Box::pin(of_requests.clone().serve(request)) };
+    let answer =
+        move |request, peer| -> BoxFuture<'static, Answer> { Box::pin(of_requests.clone().serve(request, peer)) };
     tokio::spawn(listen::serve(listener, listening, answer));
 
-    until_told_to_end(&server, files.as_ref().zip(acceptor.as_ref())).await?;
+    until_told_to_end(&mut signals, &server, files.as_ref().zip(acceptor.as_ref())).await;
+    let _ = drain.send(true);
+    if arguments.drain_ms > 0 {
+        log.say(&format!("is not ready any more, and ends in {} ms", arguments.drain_ms));
+        // Whoever says it again does not want to wait.
+        let _ = timeout(Duration::from_millis(arguments.drain_ms), signals.end()).await;
+    }
     log.say("ends");
     let _ = end.send(true);
     let closed = async {
@@ -201,40 +158,35 @@ pub(crate) async fn perform(arguments: Arguments) -> Result<ExitCode, Exit> {
     if timeout(grace, closed).await.is_err() {
         log.say("some requests or sockets did not end in time");
     }
-    // The last lines.
-    sleep(Duration::from_millis(20)).await;
+    log.written().await;
     Ok(ExitCode::SUCCESS)
+}
+
+async fn bound(option: &str, address: SocketAddr) -> Result<TcpListener, Exit> {
+    let listener = TcpListener::bind(address).await;
+    listener.map_err(|error| {
+        Exit::Usage(format!("{option} is {address}, where it cannot listen: {error}; allowed is an address of this machine with a free port"))
+    })
 }
 
 /// Reads the settings anew when it is told to; comes back when it is told to end.
 async fn until_told_to_end(
+    signals: &mut Signals,
     server: &Server,
-    tls: Option<(&tls::Files, &watch::Sender<tokio_rustls::TlsAcceptor>)>,
-) -> Result<(), Exit> {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        let of = |kind| signal(kind).map_err(Exit::failed);
-        let (mut hangup, mut terminate) = (of(SignalKind::hangup())?, of(SignalKind::terminate())?);
-        let mut interrupt = of(SignalKind::interrupt())?;
-        loop {
-            tokio::select! {
-                _ = terminate.recv() => return Ok(()),
-                _ = interrupt.recv() => return Ok(()),
-                _ = hangup.recv() => reload(server, tls),
-            }
+    tls: Option<(&tls::Files, &watch::Sender<TlsAcceptor>)>,
+) {
+    loop {
+        match signals.next().await {
+            Told::End => return,
+            #[cfg(unix)]
+            Told::Reload => reload(server, tls),
         }
-    }
-    #[cfg(not(unix))]
-    {
-        let _ = (server, tls);
-        tokio::signal::ctrl_c().await.map_err(Exit::failed)
     }
 }
 
 /// What is wrong with new settings is said, and the old ones stay.
 #[cfg(unix)]
-fn reload(server: &Server, tls: Option<(&tls::Files, &watch::Sender<tokio_rustls::TlsAcceptor>)>) {
+fn reload(server: &Server, tls: Option<(&tls::Files, &watch::Sender<TlsAcceptor>)>) {
     let gate = server.gate.borrow().clone();
     match gate.reopen(&server.sources, &server.log) {
         Ok(None) => server.log.say("the settings are what they were"),
@@ -253,8 +205,8 @@ fn reload(server: &Server, tls: Option<(&tls::Files, &watch::Sender<tokio_rustls
 
 async fn measured(handle: PrometheusHandle, request: Request<Incoming>) -> Answer {
     match (request.method(), request.uri().path()) {
-        (&Method::GET, "/metrics") => answer::plain(StatusCode::OK, handle.render()),
-        (_, "/metrics") => answer::plain(StatusCode::METHOD_NOT_ALLOWED, "the method has to be GET\n"),
+        (&Method::GET | &Method::HEAD, "/metrics") => answer::plain(StatusCode::OK, handle.render()),
+        (_, "/metrics") => answer::only_to_read(),
         _ => answer::plain(StatusCode::NOT_FOUND, "there is /metrics\n"),
     }
 }

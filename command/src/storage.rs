@@ -14,7 +14,7 @@ use crate::exit::Exit;
 #[derive(Args, Clone, Debug)]
 pub(crate) struct StorageArguments {
     /// Where the leases are: a file, postgres://user:password@host/database, mysql://.., redis://.., nats://.., etcd://.., s3://..,
-    /// or a lease service: https://token@host. In the variable no other user of the machine sees the secret
+    /// or a lease service: https://token@host, or https://host?token_file=FILE; with cacert=FILE and headers_file=FILE, if it needs them. In the variable no other user of the machine sees the secret
     #[arg(long, short, value_name = "URL", env = "LESSOR_STORAGE", hide_env_values = true)]
     pub(crate) storage: String,
 }

@@ -3,11 +3,11 @@
 use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, REFERRER_POLICY, RETRY_AFTER, WWW_AUTHENTICATE,
-    X_CONTENT_TYPE_OPTIONS,
+    ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, REFERRER_POLICY, RETRY_AFTER,
+    WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
 use hyper::{Response, StatusCode};
-use lessor_service::{Kind, PAGE};
+use lessor_service::{Kind, PAGE, method_of};
 use lessor_wire::Problem;
 use serde::Serialize;
 
@@ -41,6 +41,13 @@ pub(crate) fn plain(status: StatusCode, text: impl Into<Bytes>) -> Answer {
     of(status, "text/plain; charset=utf-8", text)
 }
 
+/// There is nothing to do but to read.
+pub(crate) fn only_to_read() -> Answer {
+    let mut answer = plain(StatusCode::METHOD_NOT_ALLOWED, "the method has to be GET or HEAD\n");
+    answer.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+    answer
+}
+
 /// Nothing, with this status.
 pub(crate) fn empty(status: StatusCode) -> Answer {
     let mut answer = Response::new(Full::default());
@@ -59,6 +66,17 @@ pub(crate) fn problem(problem: &Problem) -> Answer {
     let wait_s = problem.retry_after_ms.map(|wait_ms| wait_ms.div_ceil(1_000));
     if let Some(wait_s) = wait_s.or_else(|| (status == StatusCode::SERVICE_UNAVAILABLE).then_some(1)) {
         headers.insert(RETRY_AFTER, wait_s.into());
+    }
+    answer
+}
+
+/// The same, to a request for this path.
+pub(crate) fn problem_at(of: &Problem, path: &str) -> Answer {
+    let mut answer = problem(of);
+    if answer.status() == StatusCode::METHOD_NOT_ALLOWED
+        && let Some(method) = method_of(path)
+    {
+        answer.headers_mut().insert(ALLOW, HeaderValue::from_static(method));
     }
     answer
 }

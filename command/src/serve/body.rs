@@ -18,7 +18,9 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub(crate) enum Read {
     Text(String),
     TooLong,
-    /// The client is gone, or as good as.
+    /// It did not come to its end in time.
+    TooSlow,
+    /// The client is gone.
     Gone,
 }
 
@@ -62,5 +64,5 @@ pub(crate) async fn read(mut body: Incoming) -> Read {
         }
         Read::Text(String::from_utf8(bytes).unwrap_or_else(|_| "\u{fffd}".to_owned()))
     };
-    timeout(PATIENCE, read).await.unwrap_or(Read::Gone)
+    timeout(PATIENCE, read).await.unwrap_or(Read::TooSlow)
 }

@@ -43,6 +43,21 @@ impl Sources {
     }
 }
 
+impl Sources {
+    /// What is wrong is named as it was given here: the rules know the variables only.
+    fn in_their_words(&self, error: &str) -> String {
+        for (file, option, name) in
+            [(&self.tokens, "--tokens", "LESSOR_TOKENS"), (&self.issuers, "--issuers", "LESSOR_ISSUERS")]
+        {
+            if let (Some(file), Some(what)) = (file, error.strip_prefix(name).and_then(|rest| rest.strip_prefix(": ")))
+            {
+                return format!("{option} {}: {what}", file.display());
+            }
+        }
+        error.replace("LESSOR_MIN_TTL_MS", "--min-ttl-ms").replace("LESSOR_MAX_TTL_MS", "--max-ttl-ms")
+    }
+}
+
 fn read(file: &Path) -> Result<String, String> {
     fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))
 }
@@ -57,7 +72,11 @@ pub(crate) struct Gate {
 
 impl Gate {
     pub(crate) fn open(sources: &Sources, log: &AccessLog) -> Result<Self, String> {
-        let texts = sources.texts()?;
+        Self::of(sources.texts()?, sources, None, log)
+    }
+
+    /// `before`: what is known of the keys of those who sign, from the settings before these.
+    fn of(texts: Texts, sources: &Sources, before: Option<&Signers>, log: &AccessLog) -> Result<Self, String> {
         let service = Service::read(Variables {
             tokens: texts.tokens.as_deref(),
             tokens_next: texts.tokens_next.as_deref(),
@@ -65,17 +84,19 @@ impl Gate {
             min_ttl_ms: sources.min_ttl_ms.as_deref(),
             max_ttl_ms: sources.max_ttl_ms.as_deref(),
             shards: None,
-        })?;
-        let signers = Signers::read(texts.issuers.as_deref(), Ages::default(), log);
+        })
+        .map_err(|error| sources.in_their_words(&error))?;
+        let signers = Signers::read(texts.issuers.as_deref(), Ages::default(), before, log);
         Ok(Self { service: Mutex::new(service), signers, texts })
     }
 
     /// Nothing, if the settings say what they said.
     pub(crate) fn reopen(&self, sources: &Sources, log: &AccessLog) -> Result<Option<Arc<Self>>, String> {
-        if sources.texts()? == self.texts {
+        let texts = sources.texts()?;
+        if texts == self.texts {
             return Ok(None);
         }
-        Self::open(sources, log).map(|gate| Some(Arc::new(gate)))
+        Self::of(texts, sources, Some(&self.signers), log).map(|gate| Some(Arc::new(gate)))
     }
 
     fn service(&self) -> MutexGuard<'_, Service> {
@@ -84,6 +105,10 @@ impl Gate {
 
     pub(crate) fn knows(&self, authorization: &str) -> bool {
         self.service().knows(now_ms() as f64, authorization)
+    }
+
+    pub(crate) fn name_of(&self, authorization: Option<&str>, protocols: Option<&str>) -> Option<String> {
+        self.service().name_of(now_ms() as f64, authorization, protocols)
     }
 
     pub(crate) fn admit(&self, asked: Asked<'_>) -> Result<Plan, Problem> {

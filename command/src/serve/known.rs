@@ -1,9 +1,18 @@
 //! What this server knows of keys: who holds them, what happened to them, and who used them first.
 //!
 //! It is kept in memory, from what passes through this server and from what its watches see. No lease is judged by it: that is for the storage.
+//!
+//! `due` says when to look at a key again, `changes` what happened to it, `owners` who used it first,
+//! `idle` which key makes room for another.
 
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap, VecDeque};
+mod changes;
+mod due;
+mod idle;
+mod owners;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
 use std::time::Duration;
 
 use lessor::storage::{Acquired, Renewed, Reply, Request, Session};
@@ -11,11 +20,13 @@ use lessor::{Key, Lease};
 use lessor_service::{Change, Entry};
 use tokio::time::Instant;
 
+use self::changes::Changes;
+use self::due::Due;
+use self::idle::Idle;
+pub(crate) use self::owners::First;
+
 /// So many keys are known at most.
 const MOST: usize = 100_000;
-
-/// How many changes are kept of each key.
-const KEPT: usize = 100;
 
 /// A change of hands, for those who watch.
 #[derive(Clone, Debug)]
@@ -25,14 +36,6 @@ pub(crate) struct Noted {
     pub(crate) id: String,
     pub(crate) term: u64,
     pub(crate) at: Instant,
-}
-
-#[derive(Debug)]
-struct Past {
-    change: Change,
-    id: String,
-    term: u64,
-    at: Instant,
 }
 
 #[derive(Debug, Default)]
@@ -48,37 +51,57 @@ struct State {
     session: Option<Session>,
     /// When it ends, by what is known here.
     ends: Option<Instant>,
-    /// Whether it is looked at then.
-    is_due: bool,
+    /// When it is looked at.
+    due_at: Option<Instant>,
+    /// Its number among those that make room.
+    idle: Option<u64>,
     /// Nobody has used it since: it is not listed.
     forgotten: bool,
     /// Who used it for the first time.
     owner: Option<String>,
-    past: VecDeque<Past>,
 }
 
-#[derive(Debug, Default)]
+impl State {
+    /// Nothing is lost with it but its history.
+    fn is_idle(&self) -> bool {
+        self.owner.is_none() && !self.forgotten && (self.over || self.expired || self.term == 0)
+    }
+}
+
+#[derive(Debug)]
 pub(crate) struct Known {
     keys: HashMap<Key, State>,
     /// How many keys each has used for the first time.
     owned: HashMap<String, u64>,
-    due: BinaryHeap<Reverse<(Instant, Key)>>,
+    due: Due,
+    changes: Changes,
+    idle: Idle,
+    most: usize,
 }
 
-/// What is known of a key before it is claimed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum First {
-    /// It was used before; and its newest term, at least.
-    Used(u64),
-    /// Somebody has to look.
-    Unknown,
-    /// It was not, when somebody looked or forgot it; and its newest term.
-    New(u64),
+impl Default for Known {
+    fn default() -> Self {
+        Self::of_at_most(MOST)
+    }
 }
 
 impl Known {
+    /// For so many keys.
+    fn of_at_most(most: usize) -> Self {
+        let (due, changes, idle) = (Due::default(), Changes::default(), Idle::default());
+        Self { keys: HashMap::new(), owned: HashMap::new(), due, changes, idle, most }
+    }
+
     /// Takes note of what a request came to.
     pub(crate) fn note(&mut self, request: &Request, reply: &Reply, now: Instant) -> Option<Noted> {
+        let noted = self.note_of(request, reply, now);
+        if let Some(key) = request.key() {
+            self.settle(key);
+        }
+        noted
+    }
+
+    fn note_of(&mut self, request: &Request, reply: &Reply, now: Instant) -> Option<Noted> {
         match (request, reply) {
             (Request::Acquire(claim), Reply::Acquired(Acquired::Granted { term, .. })) => {
                 let ends = now + claim.ttl;
@@ -145,6 +168,12 @@ impl Known {
         fresh: Option<Duration>,
         now: Instant,
     ) -> Option<Noted> {
+        let noted = self.note_seen(key, lease, fresh, now);
+        self.settle(key);
+        noted
+    }
+
+    fn note_seen(&mut self, key: &Key, lease: Option<&Lease>, fresh: Option<Duration>, now: Instant) -> Option<Noted> {
         let Some(lease) = lease else {
             // That nobody ever had it is worth knowing: the next who has is news.
             self.state(key)?;
@@ -189,17 +218,13 @@ impl Known {
     /// The keys whose leases have ended by what is known here: somebody looks whether they have.
     pub(crate) fn due(&mut self, now: Instant) -> Vec<Key> {
         let mut due = Vec::new();
-        while self.due.peek().is_some_and(|Reverse((at, _))| *at <= now) {
-            let Some(Reverse((_, key))) = self.due.pop() else { break };
+        while let Some(key) = self.due.pop(now) {
             let Some(state) = self.keys.get_mut(&key) else { continue };
+            state.due_at = None;
             match state.ends {
-                Some(ends) if ends > now => self.due.push(Reverse((ends, key))),
-                ends => {
-                    state.is_due = false;
-                    if ends.is_some() && !state.over && !state.expired {
-                        due.push(key);
-                    }
-                }
+                Some(ends) if ends > now => self.due.no_later(&key, ends, &mut state.due_at),
+                Some(_) if !state.over && !state.expired => due.push(key),
+                _ => {}
             }
         }
         due
@@ -207,99 +232,49 @@ impl Known {
 
     /// They could not be looked at.
     pub(crate) fn later(&mut self, key: &Key, at: Instant) {
-        if self.keys.contains_key(key) {
-            self.ends(key, at);
-        }
+        self.ends(key, at);
     }
 
     /// When the next lease ends, by what is known here.
     pub(crate) fn next_due(&self) -> Option<Instant> {
-        self.due.peek().map(|Reverse((at, _))| *at)
+        self.due.next()
     }
 
     pub(crate) fn history(&self, key: &Key, now: Instant) -> Vec<Entry> {
-        let past = self.keys.get(key).into_iter().flat_map(|state| state.past.iter().rev());
-        past.map(|Past { change, id, term, at }| Entry {
-            change: change.word().to_owned(),
-            id: id.clone(),
-            term: *term,
-            ago_ms: milliseconds(now.duration_since(*at)),
-        })
-        .collect()
-    }
-
-    /// Whether a key was used before.
-    pub(crate) fn first(&self, key: &Key) -> First {
-        match self.keys.get(key) {
-            None => First::Unknown,
-            Some(state) if state.forgotten => First::New(state.term),
-            // Another server may have used it since somebody looked.
-            Some(state) if state.term == 0 && state.owner.is_none() => First::Unknown,
-            Some(state) => First::Used(state.term),
-        }
-    }
-
-    /// Counts a key that is used for the first time. If there are as many already: how many.
-    pub(crate) fn own(&mut self, key: &Key, owner: &str, most: u64) -> Result<(), u64> {
-        let owned = self.owned.get(owner).copied().unwrap_or(0);
-        if owned >= most {
-            return Err(owned);
-        }
-        let Some(state) = self.state(key) else { return Ok(()) };
-        state.forgotten = false;
-        if state.owner.replace(owner.to_owned()).is_none() {
-            *self.owned.entry(owner.to_owned()).or_insert(0) += 1;
-        }
-        Ok(())
-    }
-
-    /// Forgets a key that nobody holds; its term is remembered.
-    pub(crate) fn forget(&mut self, key: &Key) {
-        let Some(state) = self.state(key) else { return };
-        state.past.clear();
-        (state.forgotten, state.ends) = (true, None);
-        if let Some(owned) = state.owner.take().and_then(|owner| self.owned.get_mut(&owner)) {
-            *owned = owned.saturating_sub(1);
-        }
-    }
-
-    /// Whether a list leaves it out, which has it in this term.
-    pub(crate) fn is_forgotten(&self, key: &Key, term: u64) -> bool {
-        self.keys.get(key).is_some_and(|state| state.forgotten && state.term >= term)
+        self.changes.history(key, now)
     }
 
     fn happened(&mut self, key: &Key, change: Change, at: Instant) -> Option<Noted> {
-        let state = self.keys.get_mut(key)?;
+        let state = self.keys.get(key)?;
         let (id, term) = (state.id.clone(), state.term);
-        if state.past.len() == KEPT {
-            state.past.pop_front();
-        }
-        state.past.push_back(Past { change, id: id.clone(), term, at });
+        self.changes.push(key, change, id.clone(), term, at);
         Some(Noted { key: key.clone(), change, id, term, at })
     }
 
     fn ends(&mut self, key: &Key, at: Instant) {
         let Some(state) = self.keys.get_mut(key) else { return };
-        let earlier = state.ends.is_some_and(|ends| at < ends);
         state.ends = Some(at);
-        if !state.is_due || earlier {
-            state.is_due = true;
-            self.due.push(Reverse((at, key.clone())));
-        }
+        self.due.no_later(key, at, &mut state.due_at);
     }
 
     /// What is known of this key from now on. `None`: there is no room.
     fn state(&mut self, key: &Key) -> Option<&mut State> {
-        if self.keys.len() >= MOST && !self.keys.contains_key(key) {
-            // Of those nothing is lost but their history.
-            self.keys.retain(|_, state| {
-                state.owner.is_some() || state.forgotten || (!state.over && !state.expired && state.term > 0)
-            });
-            if self.keys.len() >= MOST {
-                return None;
+        if self.keys.len() >= self.most && !self.keys.contains_key(key) {
+            let idle = self.idle.pop()?;
+            if let Some(state) = self.keys.remove(&idle) {
+                self.due.cancel(&idle, state.due_at);
             }
+            self.changes.forget(&idle);
         }
         Some(self.keys.entry(key.clone()).or_default())
+    }
+
+    /// Whether it makes room from now on: after all that is done to it.
+    fn settle(&mut self, key: &Key) {
+        if let Some(state) = self.keys.get_mut(key) {
+            let is_idle = state.is_idle();
+            self.idle.set(key, is_idle, &mut state.idle);
+        }
     }
 }
 

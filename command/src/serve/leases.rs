@@ -291,7 +291,7 @@ impl Leases {
         if let Some(unsupported) = error.get_ref().downcast_ref::<Unsupported>() {
             return Kind::Failed.because(format!("the storage cannot {}", unsupported.0));
         }
-        self.log.say(&error.to_string());
+        self.log.say_once_a_second(&error.to_string());
         if error.is_not_sent() {
             return overloaded("the storage is overloaded, and was not asked");
         }

@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::io;
+use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +19,7 @@ use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
+use super::access_log::AccessLog;
 use super::answer::Answer;
 use super::meters;
 
@@ -41,12 +43,13 @@ pub(crate) struct Listening {
     pub(crate) ends: watch::Receiver<bool>,
     /// Each connection has one of these: when all are gone nothing is under way.
     pub(crate) open: mpsc::Sender<()>,
+    pub(crate) log: AccessLog,
 }
 
 /// Serves connections until it ends: then none is accepted any more, and each answers what it was asked.
 pub(crate) async fn serve<F, S>(listener: TcpListener, listening: Listening, answer: F)
 where
-    F: Fn(Request<Incoming>) -> S + Clone + Send + Sync + 'static,
+    F: Fn(Request<Incoming>, IpAddr) -> S + Clone + Send + Sync + 'static,
     S: Future<Output = Answer> + Send + 'static,
 {
     let places = Arc::new(Semaphore::new(listening.most));
@@ -54,15 +57,26 @@ where
     loop {
         let accepted = async {
             let place = places.clone().acquire_owned().await.map_err(io::Error::other)?;
-            listener.accept().await.map(|(connection, _)| (connection, place))
+            listener.accept().await.map(|(connection, peer)| (connection, peer.ip(), place))
         };
         let accepted = tokio::select! {
             accepted = accepted => accepted,
             _ = ends.wait_for(|ends| *ends) => return,
         };
-        let Ok((connection, place)) = accepted else {
-            sleep(PAUSE).await;
-            continue;
+        let (connection, peer, place) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                let kind = Unaccepted::of(&error);
+                meters::not_accepted(kind.word());
+                // Of a client that has gone the next may have come already.
+                if kind != Unaccepted::Gone {
+                    listening
+                        .log
+                        .say_once_a_second(&format!("a connection cannot be accepted: {error}{}", kind.remedy()));
+                    sleep(PAUSE).await;
+                }
+                continue;
+            }
         };
         let _ = connection.set_nodelay(true);
         let (listening, answer) = (listening.clone(), answer.clone());
@@ -70,10 +84,10 @@ where
             let _open = (place, meters::Open::connection(), listening.open.clone());
             let acceptor = listening.tls.as_ref().map(|tls| tls.borrow().clone());
             match acceptor {
-                None => converse(connection, &listening, answer).await,
+                None => converse(connection, peer, &listening, answer).await,
                 Some(acceptor) => {
                     if let Ok(Ok(connection)) = timeout(HANDSHAKE, acceptor.accept(connection)).await {
-                        converse(connection, &listening, answer).await;
+                        converse(connection, peer, &listening, answer).await;
                     }
                 }
             }
@@ -81,16 +95,58 @@ where
     }
 }
 
+/// Why a connection was not accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Unaccepted {
+    /// Its client had gone before.
+    Gone,
+    /// Too many files are open.
+    Files,
+    Other,
+}
+
+impl Unaccepted {
+    fn of(error: &io::Error) -> Self {
+        #[cfg(unix)]
+        {
+            use rustix::io::Errno;
+            if Errno::from_io_error(error).is_some_and(|error| error == Errno::MFILE || error == Errno::NFILE) {
+                return Self::Files;
+            }
+        }
+        let is_gone = matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset);
+        if is_gone { Self::Gone } else { Self::Other }
+    }
+
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Gone => "gone",
+            Self::Files => "files",
+            Self::Other => "other",
+        }
+    }
+
+    const fn remedy(self) -> &'static str {
+        match self {
+            Self::Files => {
+                ": raise the limit (LimitNOFILE= of systemd, ulimit -n of a shell), or lower --max-connections and --max-sockets"
+            }
+            Self::Gone | Self::Other => "",
+        }
+    }
+}
+
 async fn converse<F, S>(
     connection: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    peer: IpAddr,
     listening: &Listening,
     answer: F,
 ) where
-    F: Fn(Request<Incoming>) -> S,
+    F: Fn(Request<Incoming>, IpAddr) -> S,
     S: Future<Output = Answer>,
 {
     let service = service_fn(|request| {
-        let answered = answer(request);
+        let answered = answer(request, peer);
         async { Ok::<_, Infallible>(answered.await) }
     });
     let mut http = http1::Builder::new();

@@ -20,6 +20,8 @@ pub(crate) fn start() -> Result<PrometheusHandle, BuildError> {
     describe_counter!("lessor_storage_errors_total", "Requests that the storage failed at, by kind");
     describe_gauge!("lessor_connections", "Connections that are open");
     describe_gauge!("lessor_sockets", "Sockets that watch");
+    describe_counter!("lessor_accept_errors_total", "Connections that could not be accepted, by kind");
+    describe_counter!("lessor_log_lines_lost_total", "Lines of the log that nobody read in time");
     describe_counter!("lessor_changes_total", "Changes of hands that were seen");
     describe_counter!("lessor_sockets_closed_total", "Sockets that were closed by the server, by code");
     Ok(handle)
@@ -44,6 +46,14 @@ pub(crate) fn change(word: &'static str) {
 
 pub(crate) fn socket_closed(code: u16) {
     counter!("lessor_sockets_closed_total", "code" => code.to_string()).increment(1);
+}
+
+pub(crate) fn not_accepted(kind: &'static str) {
+    counter!("lessor_accept_errors_total", "kind" => kind).increment(1);
+}
+
+pub(crate) fn line_lost() {
+    counter!("lessor_log_lines_lost_total").increment(1);
 }
 
 /// One more, until it is dropped.

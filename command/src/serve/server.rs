@@ -1,6 +1,8 @@
 //! What becomes of a request: admitted by the rules of `lessor-service`, carried out here.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,7 +18,7 @@ use lessor::storage::{List, Page, Reply, Request as Asking};
 use lessor_service::{Asked, Batch, Errand, Kind, Listing, Looker, Owner, Place, Plan, Reported};
 use lessor_wire::{Problem, WirePage, WireReply};
 use tokio::sync::watch;
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
 use super::access_log::{AccessLog, Line};
 use super::answer::{self, Answer};
@@ -26,12 +28,6 @@ use super::origins::Origins;
 use super::watching::Watching;
 use super::{meters, socket};
 
-/// For how long it is believed that the storage answers.
-const READY: Duration = Duration::from_secs(1);
-
-/// How long it may take to say so.
-const CHECK: Duration = Duration::from_secs(5);
-
 pub(crate) struct Server {
     pub(crate) gate: watch::Sender<Arc<Gate>>,
     pub(crate) sources: Sources,
@@ -40,8 +36,12 @@ pub(crate) struct Server {
     pub(crate) log: AccessLog,
     /// Which storage it is, in a word.
     pub(crate) storage: &'static str,
-    /// Whether it is about to end.
+    /// How long a socket may be silent.
+    pub(crate) silence: Duration,
+    /// Whether it ends: then sockets are told.
     pub(crate) ends: watch::Receiver<bool>,
+    /// Whether it is about to.
+    pub(crate) drains: watch::Receiver<bool>,
     /// When the storage was asked last whether it answers, and what it said.
     pub(crate) ready: tokio::sync::Mutex<Option<(Instant, bool)>>,
 }
@@ -57,14 +57,14 @@ type Answered<T> = Result<T, Problem>;
 
 impl Server {
     /// Answers a request, whatever it is.
-    pub(crate) async fn serve(self: Arc<Self>, request: Request<Incoming>) -> Answer {
+    pub(crate) async fn serve(self: Arc<Self>, request: Request<Incoming>, peer: IpAddr) -> Answer {
         let began = Instant::now();
         let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-        if method == Method::GET && path == "/healthz" {
-            return answer::plain(StatusCode::OK, "ok\n");
-        }
-        if method == Method::GET && path == "/readyz" {
-            return self.readiness().await;
+        match (&method, &*path) {
+            (&Method::GET | &Method::HEAD, "/healthz") => return answer::plain(StatusCode::OK, "ok\n"),
+            (&Method::GET | &Method::HEAD, "/readyz") => return self.readiness().await,
+            (_, "/healthz" | "/readyz") => return answer::only_to_read(),
+            _ => {}
         }
         let origin = self.origins.of(request.headers());
         let mut seen = Seen { operation: "refused", ..Seen::default() };
@@ -73,14 +73,14 @@ impl Server {
             Origins::preflight()
         } else {
             let answered = self.answer(request, &mut seen).await;
-            answered.unwrap_or_else(|problem| answer::problem(&problem))
+            answered.unwrap_or_else(|problem| answer::problem_at(&problem, &path))
         };
         if let Some(origin) = origin.filter(|_| answer.status() != StatusCode::SWITCHING_PROTOCOLS) {
             Origins::allow(&mut answer, origin);
         }
         let (status, took) = (answer.status().as_u16(), began.elapsed());
         meters::request(seen.operation, status, took);
-        self.log.note(&Line { method: method.as_str(), path: &path, status, took, caller: &seen.caller });
+        self.log.note(&Line { method: method.as_str(), path: &path, status, took, caller: &seen.caller, peer });
         answer
     }
 
@@ -89,8 +89,20 @@ impl Server {
         let gate = gates.borrow_and_update().clone();
         let upgrade = request.headers().contains_key(UPGRADE).then(|| upgrade::on(&mut request));
         let (parts, body) = request.into_parts();
-        let plan = self.admit(&gate, &parts, body).boxed().await?;
+        let plan = self.admit(&gate, &parts, body).boxed().await;
         let headers = &parts.headers;
+        let plan = match plan {
+            // Who it is no plan says of these.
+            Ok(plan @ (Plan::About(..) | Plan::Errand(..))) => {
+                seen.caller = name_of(&gate, headers);
+                plan
+            }
+            Err(problem) if problem.status != StatusCode::UNAUTHORIZED => {
+                seen.caller = name_of(&gate, headers);
+                return Err(problem);
+            }
+            plan => plan?,
+        };
         match plan {
             // Of what had to be verified nothing is left to do.
             Plan::Verify(..) => Err(answer::overloaded("there are too many tokens")),
@@ -136,7 +148,7 @@ impl Server {
                 let answer = socket::handshake(headers)?;
                 if let Some(upgrade) = upgrade {
                     let (watching, ends) = (self.watching.clone(), self.ends.clone());
-                    tokio::spawn(socket::serve(watching, looker, upgrade, gates, ends));
+                    tokio::spawn(socket::serve(watching, looker, upgrade, self.silence, gates, ends));
                 }
                 Ok(answer)
             }
@@ -148,8 +160,8 @@ impl Server {
         let (method, headers) = (parts.method.as_str(), &parts.headers);
         let url = parts.uri.path_and_query().map_or("/", |url| url.as_str());
         let protocols = header(headers, SEC_WEBSOCKET_PROTOCOL);
-        let assertion = asserted(headers, protocols);
-        let authorization = header(headers, AUTHORIZATION).or(assertion.as_deref());
+        let authorization = authorization(headers);
+        let authorization = authorization.as_deref();
         // What is long, or may be, is not read for everybody.
         let mut unread = Some(body);
         let mut text = Some(String::new());
@@ -165,7 +177,8 @@ impl Server {
                 text = match body::read(body).await {
                     Read::Text(text) => Some(text),
                     Read::TooLong => None,
-                    Read::Gone => return Err(Kind::Invalid.because("the body did not come to its end in time")),
+                    Read::TooSlow => return Err(Kind::TooSlow.because("the body did not come to its end in time")),
+                    Read::Gone => return Err(Kind::Invalid.because("the body did not come to its end")),
                 };
             }
             let (upgrade, media_type) = (header(headers, UPGRADE), header(headers, CONTENT_TYPE));
@@ -233,38 +246,7 @@ impl Server {
     }
 
     async fn page(&self, list: List, looker: &Looker) -> Answered<Page> {
-        let page = self.watching.leases.list(list).await?;
-        self.watching.look_up(looker, page.entries.len())?;
-        Ok(page)
-    }
-
-    /// Whether it is worth sending requests here.
-    async fn readiness(&self) -> Answer {
-        if *self.ends.borrow() {
-            return answer::plain(StatusCode::SERVICE_UNAVAILABLE, "it is about to end\n");
-        }
-        // Whoever asks: the storage is asked by one at a time, and not more often than matters.
-        let mut ready = self.ready.lock().await;
-        let said = match &*ready {
-            Some((at, said)) if at.elapsed() < READY => *said,
-            _ => {
-                let said = timeout(CHECK, self.watching.leases.storage().check()).await;
-                let said = match said {
-                    Ok(Ok(())) => true,
-                    Ok(Err(error)) => {
-                        self.log.say(&error.to_string());
-                        false
-                    }
-                    Err(_) => false,
-                };
-                *ready = Some((Instant::now(), said));
-                said
-            }
-        };
-        if said {
-            return answer::plain(StatusCode::OK, "ok\n");
-        }
-        answer::plain(StatusCode::SERVICE_UNAVAILABLE, "the storage does not answer: see the log\n")
+        self.watching.list(list, looker).await
     }
 }
 
@@ -275,6 +257,17 @@ fn wire(reply: Reply) -> WireReply {
 
 fn header(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
     headers.get(name).and_then(|value| value.to_str().ok()).filter(|value| !value.is_empty())
+}
+
+/// The token that was given, but for that of a socket.
+fn authorization(headers: &HeaderMap) -> Option<Cow<'_, str>> {
+    let given = header(headers, AUTHORIZATION).map(Cow::Borrowed);
+    given.or_else(|| asserted(headers, header(headers, SEC_WEBSOCKET_PROTOCOL)).map(Cow::Owned))
+}
+
+/// Whose it is, for the log. Nothing, where that is not known.
+fn name_of(gate: &Gate, headers: &HeaderMap) -> String {
+    gate.name_of(authorization(headers).as_deref(), header(headers, SEC_WEBSOCKET_PROTOCOL)).unwrap_or_default()
 }
 
 /// The token that Cloudflare Access adds to what it lets through. A browser sends along by itself what Access knows it by, whichever page has it do

@@ -1,5 +1,6 @@
 //! Those who sign tokens, and where their keys are had from. All else that has to be right about a token is decided in `lessor-service`.
 
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -51,6 +52,7 @@ pub(crate) struct Signers(Vec<Issuer>);
 
 #[derive(Debug)]
 struct Issuer {
+    name: String,
     uri: Option<String>,
     state: Arc<Mutex<State>>,
     ages: Ages,
@@ -69,6 +71,7 @@ struct State {
 
 #[derive(Deserialize)]
 struct Written {
+    issuer: String,
     jwks_uri: Option<String>,
     jwks: Option<Set>,
 }
@@ -79,14 +82,24 @@ struct Set {
 }
 
 impl Signers {
-    /// Of the setting `LESSOR_ISSUERS`, in which `lessor-service` found nothing wrong.
-    pub(crate) fn read(setting: Option<&str>, ages: Ages, log: &AccessLog) -> Self {
+    /// Of the setting `LESSOR_ISSUERS`, in which `lessor-service` found nothing wrong. Of an issuer that was there `before`, with its keys at
+    /// the same place, they stay known: it may not answer just now.
+    pub(crate) fn read(setting: Option<&str>, ages: Ages, before: Option<&Self>, log: &AccessLog) -> Self {
         let written: Vec<Written> = setting.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
-        let issuer = |Written { jwks_uri, jwks }| {
+        let known = |name: &str, uri: &Option<String>| {
+            let mut known = before.into_iter().flat_map(|before| &before.0);
+            known
+                .find(|issuer| uri.is_some() && issuer.uri == *uri && issuer.name == name)
+                .map(|issuer| issuer.state.clone())
+        };
+        let issuer = |Written { issuer: name, jwks_uri: uri, jwks }| {
+            if let Some(state) = known(&name, &uri) {
+                return Issuer { name, uri, state, ages, log: log.clone() };
+            }
             let (keys, unusable) = Key::set(jwks.map(|set| set.keys).unwrap_or_default());
             say_unusable(log, "jwks", unusable);
             let state = Arc::new(Mutex::new(State { keys, ..State::default() }));
-            Issuer { uri: jwks_uri, state, ages, log: log.clone() }
+            Issuer { name, uri, state, ages, log: log.clone() }
         };
         Self(written.into_iter().map(issuer).collect())
     }
@@ -186,6 +199,8 @@ fn say_unusable(log: &AccessLog, of: &str, count: usize) {
 
 fn load(uri: &str, limit: Duration) -> Result<(Vec<Key>, usize), String> {
     let config = ureq::Agent::config_builder().timeout_global(Some(limit)).max_redirects(0).http_status_as_error(false);
+    // A proxy has no way to what is on this machine, and what it has on its own is somebody else's.
+    let config = if is_of_this_machine(uri) { config.proxy(None) } else { config };
     let agent = config.build().new_agent();
     let mut answer = agent.get(uri).header("accept", "application/json").call().map_err(|error| error.to_string())?;
     if answer.status() != 200 {
@@ -195,4 +210,12 @@ fn load(uri: &str, limit: Duration) -> Result<(Vec<Key>, usize), String> {
         answer.body_mut().with_config().limit(BODY as u64).read_to_string().map_err(|error| error.to_string())?;
     let set: Set = serde_json::from_str(&text).map_err(|_| "it answers without an array `keys`".to_owned())?;
     Ok(Key::set(set.keys))
+}
+
+fn is_of_this_machine(uri: &str) -> bool {
+    let uri: Option<hyper::Uri> = uri.parse().ok();
+    uri.as_ref().and_then(hyper::Uri::host).is_some_and(|host| {
+        let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+        host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+    })
 }

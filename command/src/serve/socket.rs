@@ -14,15 +14,16 @@ use hyper_util::rt::TokioIo;
 use lessor_service::{Kind, Looker};
 use lessor_wire::Problem;
 use tokio::sync::{mpsc, watch};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, interval_at, sleep, timeout};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
-use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
+use tokio_tungstenite::tungstenite::{Bytes, Error, Message, Utf8Bytes};
 
 use super::answer::{Answer, empty, overloaded};
 use super::clock::now_ms;
 use super::gate::Gate;
+use super::heard::{Heard, Listened};
 use super::hub::Full;
 use super::meters;
 use super::watching::Watching;
@@ -44,6 +45,9 @@ const GOODBYE: Duration = Duration::from_secs(2);
 
 /// The code with which a socket is closed whose token has ended.
 const EXPIRED: u16 = 4401;
+
+/// The code with which a socket is closed from which nothing comes, also when it is asked whether it is still there.
+const SILENT: u16 = 4408;
 
 /// After how long it is worth trying again where there are too many.
 const AGAIN_MS: u64 = 1_000;
@@ -86,31 +90,37 @@ fn no_room(full: Full, looker: &Looker) -> Problem {
     }
 }
 
-/// Serves it to its end: its client's, its token's, the settings' by which it was admitted, or the server's.
+/// Serves it to its end: its client's, its token's, the settings' by which it was admitted, or the server's; or until nothing was read from it
+/// for as long as `silence`.
 pub(crate) async fn serve(
     watching: Arc<Watching>,
     looker: Looker,
     upgrade: OnUpgrade,
+    silence: Duration,
     mut gates: watch::Receiver<Arc<Gate>>,
     mut ending: watch::Receiver<bool>,
 ) {
     let Ok(connection) = upgrade.await else { return };
     let config = WebSocketConfig::default().max_message_size(Some(READ)).max_frame_size(Some(READ));
-    let socket = WebSocketStream::from_raw_socket(TokioIo::new(connection), Role::Server, Some(config)).await;
-    let (mut sink, stream) = socket.split();
+    let heard = Heard::now();
+    let connection = Listened::new(TokioIo::new(connection), heard.clone());
+    let socket = WebSocketStream::from_raw_socket(connection, Role::Server, Some(config)).await;
+    let (mut sink, mut stream) = socket.split();
     let _open = meters::Open::socket();
     let Ok((place, coming)) = watching.hub.open(&looker.name, looker.sockets) else {
         // There was room when it was admitted.
         return close(&mut sink, 1013).await;
     };
     let (answers, said) = mpsc::channel(1);
-    let (heard, messages) = mpsc::channel(WAITING);
+    let (asked, messages) = mpsc::channel(WAITING);
     let code = tokio::select! {
-        code = read(stream, heard, answers.clone()) => code,
-        code = talk(&mut sink, said, coming.changes) => code,
+        code = read(&mut stream, asked, answers.clone()) => code,
+        // Twice before it is over: one may be lost.
+        code = talk(&mut sink, said, coming.changes, silence * 2 / 5) => code,
         () = answer(&watching, place.number, &looker, messages, answers) => None,
         Ok(code) = coming.end => Some(code),
         () = ends(looker.ends_ms) => Some(EXPIRED),
+        () = heard.silent_for(silence) => Some(SILENT),
         _ = gates.changed() => Some(1012),
         _ = ending.wait_for(|ending| *ending) => Some(1001),
     };
@@ -118,12 +128,20 @@ pub(crate) async fn serve(
         close(&mut sink, code).await;
     }
     drop(place);
+    leave(&mut stream).await;
+}
+
+/// Reads on until the client has left. The protocol itself answers one that closes, when it is read from; and one that was closed, and talks yet,
+/// would not hear why if its connection were cut.
+async fn leave(stream: &mut (impl Stream<Item = Result<Message, Error>> + Unpin)) {
+    let _ = timeout(GOODBYE, async { while let Some(Ok(_)) = stream.next().await {} }).await;
 }
 
 async fn close(sink: &mut (impl Sink<Message> + Unpin), code: u16) {
     meters::socket_closed(code);
     let reason = match code {
         EXPIRED => "the token has expired",
+        SILENT => "nothing was heard for too long",
         1001 => "the server goes away",
         1008 => "too many messages at once",
         1009 => "the message is too long",
@@ -140,15 +158,14 @@ async fn close(sink: &mut (impl Sink<Message> + Unpin), code: u16) {
 
 /// Reads messages; the code with which to close, or nothing where the client has gone.
 async fn read(
-    mut stream: impl Stream<Item = Result<Message, Error>> + Unpin,
-    heard: mpsc::Sender<String>,
+    stream: &mut (impl Stream<Item = Result<Message, Error>> + Unpin),
+    asked: mpsc::Sender<String>,
     answers: mpsc::Sender<String>,
 ) -> Option<u16> {
     while let Some(message) = stream.next().await {
         let text = match message {
             Ok(Message::Text(text)) => text,
             Ok(Message::Binary(_)) => Utf8Bytes::default(),
-            // Whoever closes is answered by the protocol itself.
             Ok(Message::Close(_)) => return None,
             Ok(_) => continue,
             Err(Error::Capacity(_)) => return Some(1009),
@@ -162,26 +179,28 @@ async fn read(
         }
         let fits = text.len() <= LONGEST || text.encode_utf16().count() <= LONGEST;
         let text = if fits { text.as_str().to_owned() } else { String::new() };
-        if heard.try_send(text).is_err() {
+        if asked.try_send(text).is_err() {
             return Some(1008);
         }
     }
     None
 }
 
-/// Sends what there is to say.
+/// Sends what there is to say; and asks at these intervals whether somebody is there, which a client answers by the protocol itself.
 async fn talk(
     sink: &mut (impl Sink<Message> + Unpin),
     mut answers: mpsc::Receiver<String>,
     mut changes: mpsc::Receiver<String>,
+    every: Duration,
 ) -> Option<u16> {
+    let mut pings = interval_at(Instant::now() + every, every);
     loop {
-        let text = tokio::select! {
-            Some(text) = answers.recv() => text,
-            Some(text) = changes.recv() => text,
-            else => return None,
+        let message = tokio::select! {
+            Some(text) = answers.recv() => Message::text(text),
+            Some(text) = changes.recv() => Message::text(text),
+            _ = pings.tick() => Message::Ping(Bytes::new()),
         };
-        match timeout(PATIENCE, sink.send(Message::text(text))).await {
+        match timeout(PATIENCE, sink.send(message)).await {
             Ok(Ok(())) => {}
             Ok(Err(_)) => return None,
             Err(_) => return Some(1008),

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::StreamExt as _;
-use lessor::storage::List;
+use lessor::storage::{List, Page};
 use lessor::{Key, Lease};
 use lessor_service::{Failure, Heard, Looker, Looking, News, Patterns, Reported, STATES, Said, too_many_watched};
 use lessor_wire::Problem;
@@ -49,6 +49,20 @@ impl Watching {
     pub(crate) fn look_up(&self, looker: &Looker, count: usize) -> Result<(), Problem> {
         let looking = self.looking.lock().unwrap_or_else(PoisonError::into_inner);
         looking.look_up(looker, count, now_ms() as f64)
+    }
+
+    /// The same, of what has been looked up already.
+    fn looked_up(&self, looker: &Looker, count: usize) {
+        let looking = self.looking.lock().unwrap_or_else(PoisonError::into_inner);
+        looking.looked_up(looker, count, now_ms() as f64);
+    }
+
+    /// A page of keys for this one. That it asks is counted before, and how much it was after: whoever has used up what it may has no work done.
+    pub(crate) async fn list(&self, list: List, looker: &Looker) -> Result<Page, Problem> {
+        self.look_up(looker, 1)?;
+        let page = self.leases.list(list).await?;
+        self.looked_up(looker, page.entries.len().saturating_sub(1));
+        Ok(page)
     }
 
     /// A message of a socket: what to answer it, the last one being the answer.
@@ -97,17 +111,19 @@ impl Watching {
         };
         for prefix in &added.unlooked {
             // Nobody is told of what was there before.
-            self.look_within(prefix, None).await.map_err(undone)?;
+            self.look_within(prefix, None, Some(looker)).await.map_err(undone)?;
         }
         let mut keys = patterns.keys.clone();
         for prefix in &patterns.prefixes {
             if keys.len() <= STATES {
+                self.look_up(looker, 1).map_err(undone)?;
                 let page = self.leases.list(List::new().prefix(prefix).limit(STATES + 1)).await.map_err(undone)?;
                 let before = keys.len();
                 keys.extend(page.entries.into_iter().map(|entry| entry.key));
                 keys.sort_unstable();
                 keys.dedup();
-                self.look_up(looker, keys.len().saturating_sub(before).min(STATES)).map_err(undone)?;
+                let more = keys.len().saturating_sub(before).min(STATES);
+                self.looked_up(looker, more.saturating_sub(1));
             }
         }
         let mut more = keys.len() > STATES;
@@ -136,9 +152,11 @@ impl Watching {
         })
     }
 
-    /// Looks at all keys that begin so. A grant that is not older than `fresh` is news even if the key was not known.
-    async fn look_within(&self, prefix: &str, fresh: Option<Duration>) -> Result<(), Problem> {
+    /// Looks at all keys that begin so. A grant that is not older than `fresh` is news even if the key was not known. Each page counts as one that
+    /// this one has looked up, if it is done for one.
+    async fn look_within(&self, prefix: &str, fresh: Option<Duration>, looker: Option<&Looker>) -> Result<(), Problem> {
         let mut list = List::new().prefix(prefix).limit(List::MAX_LIMIT);
+        looker.map_or(Ok(()), |looker| self.look_up(looker, 1))?;
         loop {
             let page = self.leases.list(list.clone()).await?;
             for entry in page.entries {
@@ -147,6 +165,9 @@ impl Watching {
             }
             let Some(next) = page.next else { return Ok(()) };
             list = list.start(Some(next));
+            if let Some(looker) = looker {
+                self.looked_up(looker, 1);
+            }
         }
     }
 
@@ -160,7 +181,7 @@ impl Watching {
             let fresh = began.duration_since(last) + self.every;
             for prefix in self.hub.prefixes() {
                 // What cannot be looked at now is looked at next time; the storage's failures are in the log.
-                let _ = self.look_within(&prefix, Some(fresh)).await;
+                let _ = self.look_within(&prefix, Some(fresh), None).await;
             }
             self.leases.look(self.hub.keys()).await;
             last = began;

@@ -2,9 +2,17 @@
 
 mod asked;
 mod clients;
+mod ending;
+mod files;
+mod issuers;
+mod logs;
+mod lookups;
+mod methods;
 mod openapi;
 mod own;
 mod running;
+mod sockets;
+mod trust;
 
 use running::start;
 

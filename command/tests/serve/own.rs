@@ -5,18 +5,14 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::Path;
 
-use lessor_served::{ADMIN, CANDIDATE, Config, READER, Server as _, Socket, call, until};
+use lessor_served::{ADMIN, CANDIDATE, Config, READER, Server as _, Socket, until};
 use lessor_servers::postgres;
 use serde_json::{Value, json};
 
-use crate::running::{Running, Setting, command};
+use crate::running::{Running, Setting, command, with};
 
 const CLAIM: &str = r#"{"id": "a", "session": "000102030405060708090a0b0c0d0e0f", "ttl_ms": 30000}"#;
 const RELEASE: &str = r#"{"session": "000102030405060708090a0b0c0d0e0f"}"#;
-
-fn with(arguments: &[&str]) -> Setting {
-    Setting { arguments: arguments.iter().map(ToString::to_string).collect(), ..Setting::default() }
-}
 
 /// What the program says that does not begin to serve, and its code.
 fn refused(setting: &Setting, change: impl FnOnce(&mut std::process::Command)) -> (Option<i32>, String) {
@@ -37,11 +33,17 @@ fn what_is_wrong_is_said_at_the_start() {
     let short = r#"[{"token": "short", "role": "admin"}]"#;
     let cases = [
         (tokens("[]"), "LESSOR_TOKENS: there are no tokens"),
-        (tokens("secret"), "LESSOR_TOKENS: they are not as they should be"),
+        (tokens("secret"), "LESSOR_TOKENS: it is no JSON"),
+        (
+            tokens(r#"[{"token": "short", "rolle": "admin"}]"#),
+            "LESSOR_TOKENS: number 1: unknown field `rolle`, expected one of",
+        ),
+        (with(&["--metrics-listen", "192.0.2.1:1"]), "--metrics-listen is 192.0.2.1:1, where it cannot listen"),
+        (with(&["--max-ttl-ms", "x"]), "--max-ttl-ms is \"x\", allowed is a number of ms"),
         (tokens(short), "less than 20 characters"),
         (with(&["--tokens", "/nowhere/tokens.json"]), "/nowhere/tokens.json: "),
         (with(&["--origin", "app.example.com"]), "--origin is \"app.example.com\", allowed is"),
-        (with(&["--min-ttl-ms", "0"]), "the limits of the ttl are 0"),
+        (with(&["--min-ttl-ms", "0"]), "--min-ttl-ms is 0, allowed is 1 to --max-ttl-ms"),
         (with(&["--tls-cert", "/nowhere/a", "--tls-key", "/nowhere/b"]), "/nowhere/a: "),
         (with(&["--tls-cert", "/nowhere/a"]), "--tls-key"),
         (with(&["--look-every-ms", "1"]), "100..=3600000"),
@@ -53,6 +55,12 @@ fn what_is_wrong_is_said_at_the_start() {
         let (code, said) = refused(&setting, |_| {});
         assert!(code == Some(120) && said.contains(says) && !said.contains("secret"), "{says}: {code:?} {said}");
     }
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("tokens.json").to_str().unwrap().to_owned();
+    fs::write(&file, r#"[{"token": "admin-token-for-tests-0123456789", "role": "boss"}]"#).unwrap();
+    let (code, said) = refused(&with(&["--tokens", &file]), |_| {});
+    let says = format!("--tokens {file}: number 1.role: unknown variant `boss`, expected one of `read`");
+    assert!(code == Some(120) && said.contains(&says), "{code:?} {said}");
     let (code, said) = refused(&Setting::default(), |command| {
         command.args(["--listen", "0.0.0.0:0"]);
     });
@@ -84,8 +92,7 @@ fn nothing_in_the_clear() {
 #[test]
 fn health_and_metrics() {
     let running = Running::start(with(&["--metrics-listen", "127.0.0.1:0"]));
-    let line = running.says("metrics are on");
-    let metrics = line.split_once("http://").unwrap().1.trim_end_matches("/metrics").to_owned();
+    let metrics = running.metrics();
     let get = |path| running.call("GET", path, None, None);
     for path in ["/healthz", "/readyz"] {
         assert_eq!((get(path).status, &*get(path).text), (200, "ok\n"), "{path}");
@@ -96,7 +103,7 @@ fn health_and_metrics() {
     running.call("GET", "/v1/keys/k", None, None);
     let _socket = Socket::of(&running, READER);
     until("all of it is counted", || {
-        let text = call(&format!("http://{metrics}"), "GET", "/metrics", None, None).text;
+        let text = metrics.text();
         let expected = [
             "lessor_requests_total{operation=\"acquire\",status=\"200\"} 1",
             "lessor_requests_total{operation=\"get\",status=\"200\"} 1",

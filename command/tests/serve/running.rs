@@ -18,6 +18,13 @@ pub(crate) struct Setting {
     pub(crate) storage: Option<String>,
     pub(crate) config: Config,
     pub(crate) arguments: Vec<String>,
+    /// A program that starts it, and its arguments.
+    pub(crate) under: Vec<String>,
+}
+
+/// With these arguments, and all else as it is.
+pub(crate) fn with(arguments: &[&str]) -> Setting {
+    Setting { arguments: arguments.iter().map(ToString::to_string).collect(), ..Setting::default() }
 }
 
 pub(crate) struct Running {
@@ -32,6 +39,22 @@ pub(crate) struct Running {
 /// The service over a file of its own, as those tests start it that are for other servers, too.
 pub(crate) fn start(config: &Config) -> Box<dyn Server> {
     Box::new(Running::start(Setting { config: config.clone(), ..Setting::default() }))
+}
+
+/// What it measures.
+pub(crate) struct Metrics(pub(crate) String);
+
+impl Metrics {
+    pub(crate) fn text(&self) -> String {
+        lessor_served::call(&self.0, "GET", "/metrics", None, None).text
+    }
+
+    /// The value of this line; 0 where there is none.
+    pub(crate) fn value(&self, line: &str) -> f64 {
+        let text = self.text();
+        let found = text.lines().find_map(|found| found.strip_prefix(line)?.strip_prefix(' '));
+        found.map_or(0.0, |value| value.parse().unwrap())
+    }
 }
 
 impl Running {
@@ -62,6 +85,17 @@ impl Running {
         assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
     }
 
+    /// Where its metrics are, which have to be asked for: `--metrics-listen 127.0.0.1:0`.
+    pub(crate) fn metrics(&self) -> Metrics {
+        let line = self.says("metrics are on");
+        let (_, rest) = line.split_once("http://").unwrap();
+        Metrics(format!("http://{}", rest.split("/metrics").next().unwrap()))
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Its code, when it has ended by itself.
     pub(crate) fn ended(&mut self) -> Option<i32> {
         lessor_served::until("it ends", || self.child.try_wait().unwrap()).code()
@@ -70,7 +104,10 @@ impl Running {
 
 /// The program, with what it needs to serve.
 pub(crate) fn command(setting: &Setting, folder: &TempDir, port: u16) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_lessor"));
+    let program = env!("CARGO_BIN_EXE_lessor").to_owned();
+    let mut all = setting.under.iter().chain([&program]);
+    let mut command = Command::new(all.next().unwrap());
+    command.args(all);
     let file = folder.path().join("leases.db");
     let storage = setting.storage.clone().unwrap_or_else(|| file.to_str().unwrap().to_owned());
     command.args(["serve", "--listen", &format!("127.0.0.1:{port}")]).args(&setting.arguments);

@@ -25,12 +25,15 @@ mod error;
 mod etcd;
 #[cfg(feature = "sqlite")]
 mod file;
+#[cfg(feature = "http")]
+mod http;
 #[cfg(feature = "nats")]
 mod nats;
 #[cfg(feature = "objects")]
 mod objects;
 #[cfg(any(
     feature = "etcd",
+    feature = "http",
     feature = "mysql",
     feature = "nats",
     feature = "objects",
@@ -61,7 +64,7 @@ mod readme {}
 /// | `etcd://user:password@host:2379,host2:2379/prefix` | [`EtcdStorage`](lessor_etcd::EtcdStorage): the members of a cluster | `etcd` |
 /// | `nats://user:password@host:4222,host2:4222/bucket` | [`NatsStorage`](lessor_nats::NatsStorage): the servers of a cluster, and a bucket of theirs | `nats` |
 /// | `s3://bucket/prefix`, `gs://bucket/prefix`, `az://container/prefix` | [`ObjectStorage`](lessor_objects::ObjectStorage): a bucket that is there | `objects` |
-/// | `https://token@host`, `http://token@localhost:8787` | [`HttpStorage`](lessor_http::HttpStorage): a lease service | `http` |
+/// | `https://token@host`, `https://host?token_file=FILE`, `http://token@localhost:8787` | [`HttpStorage`](lessor_http::HttpStorage): a lease service | `http` |
 ///
 /// Special characters in a URL are written as `%` and two hexadecimal digits. `postgresql:` is another name of
 /// `postgres:`, `mariadb:` of `mysql:`; `rediss:` is Redis with TLS, `etcds:` is etcd with TLS. All settings are the defaults.
@@ -78,6 +81,10 @@ mod readme {}
 /// `AZURE_STORAGE_ACCOUNT_KEY`, ..), or are those of the machine. The prefix is `lessor` unless it is said. What speaks the
 /// protocol of S3 is named by `?endpoint=https://host`, with `&region=..`; `az:` takes `?account=..`. If the program has not said what
 /// rustls computes with, it is ring from then on.
+///
+/// The token of a lease service stands before the host, or in a file that is read when it is asked for: `?token_file=/path`, for tokens that change.
+/// `&cacert=ca.crt` has the certificates of the authorities to trust, instead of those of Mozilla; `&headers_file=FILE` has headers to send along,
+/// one `Name: value` a line, for what stands before the service, such as Cloudflare Access. Each of these files has to be there when it is opened.
 ///
 /// TLS to databases, Redis and etcd needs feature `tls-rustls`; its settings (`sslmode=verify-full`, say) are in the URL, in each
 /// driver's words. Where it is asked for and the program has none, `open` fails; it never connects without. A parameter that
@@ -216,14 +223,13 @@ pub fn engine(url: &str) -> Result<&'static str, OpenError> {
 /// The lease service that a URL names, for what other storages have not, such as a key's history. `None`: the URL is another storage's.
 ///
 /// # Errors
-/// [`OpenError`]: the URL is wrong.
+/// [`OpenError`]: the URL is wrong, or names a file that cannot be read.
 #[cfg(feature = "http")]
 pub fn service(url: &str) -> Result<Option<lessor_http::HttpStorage>, OpenError> {
     if engine(url)? != "http" {
         return Ok(None);
     }
-    let (url, token) = url::split_token(url)?;
-    lessor_http::HttpStorage::builder(url).token(token).build().map(Some).map_err(OpenError::invalid)
+    http::named(url).map(Some)
 }
 
 #[allow(unused_variables, reason = "there may be no feature at all")]

@@ -25,8 +25,11 @@ pub(crate) fn named(url: &str) -> Result<NatsStorage, OpenError> {
     }
     let parameter = |name: &str| parameters.iter().find(|(given, _)| given == name).map(|(_, value)| value);
     if let Some(replicas) = parameter("replicas") {
-        // What is no number breaks the limit, too.
-        builder = builder.replicas(replicas.parse().unwrap_or(0)).map_err(OpenError::invalid)?;
+        let count = replicas.parse().map_err(|_| {
+            let given: String = replicas.chars().take(40).collect();
+            OpenError::invalid(format!("parameter \"replicas\" is {given:?}, allowed is a number from 1 to 5"))
+        })?;
+        builder = builder.replicas(count).map_err(OpenError::invalid)?;
     }
     let mut options = ConnectOptions::new().name("lessor");
     if let Some(trusted) = parameter("tlsca") {
@@ -87,7 +90,8 @@ mod tests {
             ("nats://h1,,h2/b", "server \"nats://\" is not allowed"),
             ("nats://h/a.b", "bucket \"a.b\" is not allowed"),
             ("nats://h/a/b", "bucket \"a/b\" is not allowed"),
-            ("nats://h/b?replicas=x", "replicas \"0\" is not allowed: 1 to 5"),
+            ("nats://h/b?replicas=x", "parameter \"replicas\" is \"x\", allowed is a number from 1 to 5"),
+            ("nats://h/b?replicas=7", "replicas \"7\" is not allowed: 1 to 5"),
             ("nats://h/b?tlsca=a", "parameter \"tlsca\" does nothing where TLS is left to the server"),
             ("natss://h/b?tlscert=a", "parameters \"tlscert\" and \"tlskey\" need each other"),
             ("nats://h/b?ssl=true", "parameter \"ssl\" is unknown: did you mean \"natss://\"?"),

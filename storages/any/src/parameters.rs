@@ -65,6 +65,10 @@ pub(crate) const REDIS: Known =
 pub(crate) const ETCD: Known =
     Known { names: &["cacert", "cert", "key"], aliases: &["ca-cert"], tls: "etcds://", fragment: None };
 
+#[cfg(any(feature = "http", test))]
+pub(crate) const HTTP: Known =
+    Known { names: &["token_file", "cacert", "headers_file"], aliases: &[], tls: "https://", fragment: None };
+
 #[cfg(any(feature = "nats", test))]
 pub(crate) const NATS: Known =
     Known { names: &["replicas", "tlsca", "tlscert", "tlskey"], aliases: &[], tls: "natss://", fragment: None };

@@ -71,18 +71,6 @@ fn no_path(url: &str) -> Option<&'static str> {
     }
 }
 
-/// The URL without what stands before the host, and that.
-#[cfg(feature = "http")]
-pub(crate) fn split_token(url: &str) -> Result<(String, String), OpenError> {
-    let missing = || OpenError::invalid("a lease service asks for a token: https://token@host");
-    let (scheme, rest) = url.split_once("://").ok_or_else(missing)?;
-    let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
-    let (token, host) = authority.rsplit_once('@').ok_or_else(missing)?;
-    let token = percent_encoding::percent_decode_str(token.strip_prefix(':').unwrap_or(token)).decode_utf8();
-    let token = token.map_err(|_| OpenError::invalid("its token is not UTF-8"))?.into_owned();
-    Ok((format!("{scheme}://{host}{path}"), token))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -126,14 +114,5 @@ mod tests {
             let error = feature(url).unwrap_err();
             assert!(matches!(error, OpenError::InvalidUrl { .. }) && !error.to_string().contains("s3cret"), "{error}");
         }
-    }
-
-    #[cfg(feature = "http")]
-    #[test]
-    fn tokens() {
-        let split = |url: &str| split_token(url).unwrap();
-        assert_eq!(split("https://t0ken@h/base"), ("https://h/base".to_owned(), "t0ken".to_owned()));
-        assert_eq!(split("http://:a%2Fb@localhost:1"), ("http://localhost:1".to_owned(), "a/b".to_owned()));
-        assert!(split_token("https://h/@x").is_err());
     }
 }

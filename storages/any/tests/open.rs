@@ -127,7 +127,8 @@ fn an_unknown_parameter_is_named() {
         assert!(matches!(error, OpenError::InvalidUrl { .. } | OpenError::MissingFeature { .. }), "{error}");
     }
     let error = error("https://t0ken@host.invalid?ttl=5");
-    assert!(!cfg!(feature = "http") || error.to_string().contains("without a query"), "{error}");
+    let says = "parameter \"ttl\" is unknown: there are token_file, cacert, headers_file";
+    assert!(!cfg!(feature = "http") || error.to_string().contains(says), "{error}");
 }
 
 /// Certificates without a mode that uses them would be passed over by a server without TLS.
@@ -172,6 +173,14 @@ fn no_secret_is_shown() {
         assert!(!format!("{error} {error:?}").contains("s3cret"), "{error:?}");
         assert!(!matches!(error, OpenError::Storage(_)), "{url}: {error}");
     }
+}
+
+/// A file that was not mounted is said at the start, and not waited for.
+#[cfg(feature = "http")]
+#[test]
+fn a_token_file_that_is_missing() {
+    let error = error("https://host.invalid?token_file=/nowhere/token");
+    assert!(matches!(error, OpenError::InvalidUrl { .. }) && error.to_string().contains("/nowhere/token"), "{error}");
 }
 
 /// It says what to type.

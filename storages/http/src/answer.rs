@@ -36,6 +36,11 @@ impl Answer {
     /// Something in between has answered, or there is no lease service at this URL.
     fn strange(&self) -> StorageError {
         let is_redirection = (300..400).contains(&self.status);
+        if is_redirection && self.location.contains("/cdn-cgi/access/") {
+            let message = "that Cloudflare Access is before it, and does not let this in: give the headers CF-Access-Client-Id and \
+                           CF-Access-Client-Secret of a service token, by header, or by ?headers_file=FILE behind the url";
+            return no_service(self.status, message, ErrorKind::Permanent);
+        }
         let message = match elsewhere(&self.location) {
             Some(elsewhere) if is_redirection => {
                 format!("the service is elsewhere, at {elsewhere}: if that is right, make it the url")

@@ -2,16 +2,16 @@
 
 use core::error::Error;
 use core::fmt;
-use core::net::IpAddr;
 use core::time::Duration;
 use std::sync::Arc;
 
-use http::Uri;
 use lessor::storage::{MaybeSend, MaybeSendSync};
 use lessor_kit::error::AdapterError;
 
-use crate::platform::{Boxed, Http, Place};
+use crate::headers::Headers;
+use crate::platform::{Boxed, Http, Place, Trust};
 use crate::service::Service;
+use crate::setup::{Setup, checked};
 use crate::storage::HttpStorage;
 use crate::token::{Source, Token};
 use crate::watch::Watch;
@@ -38,11 +38,21 @@ pub struct HttpBuilder {
     timeout: Duration,
     connections: usize,
     wakeups: bool,
+    headers: Vec<(String, String)>,
+    roots: Option<Vec<u8>>,
 }
 
 impl HttpBuilder {
     pub(crate) const fn new(url: String) -> Self {
-        Self { url, token: None, timeout: Duration::from_secs(30), connections: 2, wakeups: true }
+        Self {
+            url,
+            token: None,
+            timeout: Duration::from_secs(30),
+            connections: 2,
+            wakeups: true,
+            headers: Vec::new(),
+            roots: None,
+        }
     }
 
     /// The bearer token: one or more visible ASCII characters without spaces. A secret: nothing prints it.
@@ -82,7 +92,8 @@ impl HttpBuilder {
     }
 
     /// The token in this file, which somebody changes: a token of a service account that Kubernetes projects, say. It is read when
-    /// [`token_from`](Self::token_from) would ask; spaces and line feeds around it do not matter. There is none on WebAssembly.
+    /// [`token_from`](Self::token_from) would ask; spaces and line feeds around it do not matter. A file that is missing or empty is an error that
+    /// passes: it may be about to be written. There is none on WebAssembly.
     ///
     /// ```no_run
     /// use lessor_http::HttpStorage;
@@ -99,10 +110,52 @@ impl HttpBuilder {
         self.token_from(move || {
             let path = path.clone();
             blocking::unblock(move || match std::fs::read_to_string(&path) {
+                Ok(text) if text.trim().is_empty() => Err(format!("{}: it is empty", path.display())),
                 Ok(text) => Ok(text.trim().to_owned()),
                 Err(error) => Err(format!("{}: {error}", path.display())),
             })
         })
+    }
+
+    /// A header to send along with each request and with the socket, for what stands before the service: Cloudflare Access takes the two of a
+    /// service token. Can be said again, with another name.
+    ///
+    /// The name is one that HTTP allows, and none of `authorization` (the token is that), `host`, `user-agent`, `connection`, `upgrade`,
+    /// `transfer-encoding`, `content-..` and `sec-websocket-..`; the value is visible ASCII. It is a secret: nothing prints it. In browsers and Node the
+    /// socket of JavaScript cannot send any: where they are needed, followers are not woken.
+    ///
+    /// ```
+    /// use lessor_http::HttpStorage;
+    ///
+    /// let storage = HttpStorage::builder("https://leases.example.com")
+    ///     .token("at-least-20-random-characters")
+    ///     .header("CF-Access-Client-Id", "0123456789.access")
+    ///     .header("CF-Access-Client-Secret", "at-least-20-random-characters")
+    ///     .build()?;
+    /// # let _ = storage;
+    /// # Ok::<(), lessor_http::AdapterError>(())
+    /// ```
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// The certificates of the authorities to trust, as PEM, instead of those of Mozilla that are compiled in: for a service with a certificate
+    /// of a private authority. They count for requests and for the socket. There is no such setting on WebAssembly, where JavaScript says what is trusted.
+    ///
+    /// ```no_run
+    /// use lessor_http::HttpStorage;
+    ///
+    /// let storage = HttpStorage::builder("https://leases.internal")
+    ///     .token("at-least-20-random-characters")
+    ///     .root_certificates(std::fs::read("/etc/ssl/internal-ca.pem")?)
+    ///     .build()?;
+    /// # let _ = storage;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[cfg(not(all(target_family = "wasm", target_os = "unknown")))]
+    pub fn root_certificates(self, pem: impl Into<Vec<u8>>) -> Self {
+        Self { roots: Some(pem.into()), ..self }
     }
 
     /// How long a request may take, connecting included. Default 30 s; has to be more than zero.
@@ -144,39 +197,15 @@ impl HttpBuilder {
         let token = Token::new(source, self.timeout)?;
         #[cfg_attr(target_family = "wasm", expect(clippy::arc_with_non_send_sync, reason = "there is one thread"))]
         let token = Arc::new(token);
-        let place = if self.wakeups { Place::new(&uri, token.clone(), self.timeout) } else { None };
-        let service = Service { http: Http::new(&uri, local, self.timeout), token };
+        let trust = self.roots.map_or_else(|| Ok(Trust::default()), |pem| Trust::of_pem(&pem))?;
+        let setup = Setup { uri, local, timeout: self.timeout, headers: Headers::checked(&self.headers)?, trust };
+        let place = if self.wakeups { Place::new(&setup, token.clone()) } else { None };
+        let service = Service { http: Http::new(&setup), token };
         Ok(HttpStorage::of(url, service, self.connections, place.map(Watch::new)))
     }
 }
 
-/// The URL, and whether it is of this machine.
-fn checked(url: &str) -> Result<(Uri, bool), AdapterError> {
-    // What stands before an @ is a secret, misplaced, and what a parameter holds may be one.
-    let given = url.rsplit_once('@').map_or_else(|| url.to_string(), |(_, host)| format!("..@{host}"));
-    let given = given.split_once('=').map_or(given.as_str(), |(before, _)| before).to_string();
-    let refused = |allowed| AdapterError::invalid("url", &given, allowed);
-    let uri: Uri = url.parse().map_err(|_| refused("https://HOST"))?;
-    let host = uri.host().ok_or_else(|| refused("https://HOST"))?;
-    if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
-        return Err(refused("https://HOST without an @: the secret is the token"));
-    }
-    if uri.query().is_some() {
-        return Err(refused("https://HOST/PATH without a query"));
-    }
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    let local = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
-    match uri.scheme_str() {
-        Some("https") => Ok((uri, local)),
-        Some("http") if local => Ok((uri, true)),
-        Some("http") => {
-            Err(refused("https://; plain http, which shows the token to everybody, is for this machine only"))
-        }
-        _ => Err(refused("https://HOST, or on this machine http://HOST")),
-    }
-}
-
-/// Not the token.
+/// Neither the token nor the headers.
 impl fmt::Debug for HttpBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HttpBuilder")
@@ -231,7 +260,7 @@ mod tests {
     /// A token is a secret: nothing prints it.
     #[test]
     fn a_token_is_not_printed() {
-        let builder = HttpStorage::builder("https://h").token("s3cret");
+        let builder = HttpStorage::builder("https://h").token("s3cret").header("x", "s3cret");
         assert!(!format!("{builder:?}").contains("s3cret"));
         assert!(!format!("{:?}", builder.build().unwrap()).contains("s3cret"));
         assert!(!format!("{:?}", built("https://user:s3cret@h").unwrap_err()).contains("s3cret"));

@@ -5,6 +5,7 @@ use core::time::Duration;
 use futures::FutureExt;
 use lessor::time::AnyTimer;
 use lessor::{JsTimer, Timer};
+use lessor_kit::error::AdapterError;
 use lessor_kit::lane::Lane;
 use wasm_bindgen_futures::spawn_local;
 
@@ -18,6 +19,16 @@ mod socket;
 pub(crate) use fetch::Http;
 pub(crate) use place::Place;
 pub(crate) use socket::{Socket, connect};
+
+/// What is trusted JavaScript says.
+#[derive(Clone, Default)]
+pub(crate) struct Trust(());
+
+impl Trust {
+    pub(crate) fn of_pem(_: &[u8]) -> Result<Self, AdapterError> {
+        Ok(Self(()))
+    }
+}
 
 /// A future of the one thread.
 pub(crate) type Boxed<T> = futures::future::LocalBoxFuture<'static, T>;

@@ -30,6 +30,10 @@
 //! for each socket, and once more when the service refuses the last one (401). The request is repeated then, so a leader keeps its term
 //! while its tokens come and go. It may be a signed one, which ends by itself: the service's socket ends with it, and is replaced.
 //!
+//! # What stands before the service
+//! A service with a certificate of a private authority is trusted with [`root_certificates`](HttpBuilder::root_certificates). What wants to know who asks
+//! before the service does, such as Cloudflare Access, is told by a [`header`](HttpBuilder::header).
+//!
 //! # Threads and connections
 //! Operations of all candidates over a storage and its clones wait in one line, and what waits together travels together:
 //! up to 256 operations in a request, two requests at a time ([more](HttpBuilder::connections) if you like). The
@@ -61,7 +65,7 @@
 //!
 //! # Reading the source
 //! `answer` (what an answer over HTTP means), `native` or `js` (what is needed of an operating system or of JavaScript; `platform` is the one
-//! that is there), `token` (which may change), `service` (one request), `parts` (splits a flight into requests that the service takes), `remote` (the service, as the lane
+//! that is there), `token` (which may change), `headers`, `setup`, `service` (one request), `parts` (splits a flight into requests that the service takes), `remote` (the service, as the lane
 //! knows it), `watch` (the socket), `storage`, `builder`.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 // A library does not panic.
@@ -69,6 +73,7 @@
 
 mod answer;
 mod builder;
+mod headers;
 mod history;
 #[cfg(all(target_family = "wasm", target_os = "unknown"))]
 mod js;
@@ -77,6 +82,7 @@ mod native;
 mod parts;
 mod remote;
 mod service;
+mod setup;
 mod storage;
 mod token;
 mod watch;

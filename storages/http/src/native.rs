@@ -12,6 +12,7 @@ mod connect;
 mod place;
 mod request;
 mod socket;
+mod trust;
 pub(crate) mod upgrade;
 
 pub(crate) use connect::connect;
@@ -20,6 +21,7 @@ pub(crate) use place::Place;
 pub(crate) use place::connector;
 pub(crate) use request::Http;
 pub(crate) use socket::{Socket, Text};
+pub(crate) use trust::Trust;
 
 /// Who asks, for the service's log.
 const USER_AGENT: &str = concat!("lessor-http/", env!("CARGO_PKG_VERSION"));

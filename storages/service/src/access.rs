@@ -1,14 +1,18 @@
 //! Which token a request was given: one of the secrets, or a signed one.
 
+#[cfg(test)]
+mod tests;
+
 use std::cell::Cell;
 use std::sync::Arc;
 
 use lessor_wire::Problem;
+use serde::Deserialize;
 use subtle::ConstantTimeEq;
 
 use crate::budget::Budget;
 use crate::caller::{Caller, Fingerprint, Written, fingerprint, short, too_many};
-use crate::json;
+use crate::json::{self, Json, Unread};
 use crate::problem::Kind;
 use crate::signed::{Signed, Unverified};
 
@@ -76,7 +80,9 @@ impl Tokens {
     /// the other. Without any token or issuer nothing is served; what is wrong is for the owner's log, not for whoever asks.
     pub(crate) fn read(secrets: [Option<&str>; 2], issuers: Option<&str>) -> Result<Self, String> {
         let signed = Signed::read(issuers).map_err(|error| format!("LESSOR_ISSUERS: {error}"))?;
-        let tokens = Token::read(secrets).map_err(|error| format!("LESSOR_TOKENS: {error}"))?;
+        let [now, next] = secrets;
+        let mut tokens = Token::read(now).map_err(|error| format!("LESSOR_TOKENS: {error}"))?;
+        tokens.extend(Token::read(next).map_err(|error| format!("LESSOR_TOKENS_NEXT: {error}"))?);
         if tokens.is_empty() && signed.is_empty() {
             return Err("LESSOR_TOKENS: there are no tokens, and LESSOR_ISSUERS names nobody".into());
         }
@@ -115,26 +121,30 @@ impl Tokens {
 }
 
 impl Token {
-    fn read(secrets: [Option<&str>; 2]) -> Result<Vec<Self>, String> {
-        let mut tokens = Vec::new();
-        for secret in secrets.into_iter().flatten() {
+    fn read(secret: Option<&str>) -> Result<Vec<Self>, Unread> {
+        let mut tokens: Vec<Self> = Vec::new();
+        let written = secret.map_or(Ok(Vec::new()), |secret| json::parse(secret)?.list())?;
+        for (written, number) in written.into_iter().zip(1..) {
             // An error may repeat what stands there, and that may be a token.
-            let written: Vec<Written> =
-                json::read(secret).map_err(|error| format!("they are not as they should be{}", error.place()))?;
-            for token in written {
-                tokens.push(Self::of(token)?);
+            let token = Self::of(written).map_err(|error| error.discreet().within(&format!("number {number}")))?;
+            let same = tokens.iter().zip(1..).find(|(other, _)| other.fingerprint == token.fingerprint);
+            if let Some((_, same)) = same {
+                return Err(Unread::because(format!("it is the token of number {same}, and each is allowed once"))
+                    .within(&format!("number {number}")));
             }
+            tokens.push(token);
         }
         Ok(tokens)
     }
 
-    fn of(written: Written) -> Result<Self, String> {
+    fn of(written: Json) -> Result<Self, Unread> {
+        let written = Written::deserialize(written)?;
         let token = written.token.as_deref().unwrap_or_default();
         if token.len() < SHORTEST {
-            return Err(format!("a token has less than {SHORTEST} characters"));
+            return Err(Unread::because(format!("a token has less than {SHORTEST} characters")).within("token"));
         }
         let fingerprint = fingerprint(token);
-        let caller = written.caller(|| short(&fingerprint))?;
+        let caller = written.caller(|| short(&fingerprint)).map_err(Unread::because)?;
         Ok(Self { fingerprint, caller, requests: Cell::new(Budget::new()) })
     }
 }
@@ -166,112 +176,5 @@ impl Asker<'_> {
             Self::Subject(caller, signed) => signed.used(&caller.name, now_ms, |used| used.spend(count, most, now_ms)),
         };
         spent.map_err(|wait_ms| too_many("requests", most, wait_ms))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use lessor::Key;
-
-    use super::*;
-    use crate::caller::{Limits, Owner, Role};
-
-    const SECRET: &str = r#"[
-        {"token": "reader-0123456789-abcdef", "role": "read"},
-        {"token": "worker-0123456789-abcdef", "role": "candidate", "prefixes": ["team-a/", "team-b/"]}
-    ]"#;
-
-    fn tokens() -> Tokens {
-        Tokens::read([Some(SECRET), None], None).expect("they are valid")
-    }
-
-    fn asker<'a>(tokens: &'a Tokens, authorization: &'a str) -> Asker<'a> {
-        match tokens.given(Some(authorization), 0.0) {
-            Ok(Given::Known(asker)) => asker,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    fn status<T>(result: Result<T, Problem>) -> u16 {
-        result.err().map_or(200, |problem| problem.status)
-    }
-
-    #[test]
-    fn a_token_says_who_asks() {
-        let tokens = tokens();
-        assert_eq!(asker(&tokens, "Bearer reader-0123456789-abcdef").caller().role, Role::Read);
-        assert_eq!(asker(&tokens, "bearer worker-0123456789-abcdef").caller().role, Role::Candidate);
-        for bad in [
-            None,
-            Some(""),
-            Some("Bearer"),
-            Some("Bearer "),
-            Some("Basic reader-0123456789-abcdef"),
-            Some("Bearer reader"),
-            Some("Bearer e30.e30.AAAA"),
-        ] {
-            assert_eq!(status(tokens.given(bad, 0.0)), 401, "{bad:?}");
-        }
-    }
-
-    #[test]
-    fn roles_and_prefixes_limit() {
-        let [a, b] = ["team-a/x", "team-c/x"].map(|key| Key::new(key).unwrap());
-        let tokens = tokens();
-        let [reader, worker] = ["reader", "worker"].map(|name| format!("Bearer {name}-0123456789-abcdef"));
-        let (reader, worker) = (asker(&tokens, &reader), asker(&tokens, &worker));
-        let (reader, worker) = (reader.caller(), worker.caller());
-        assert_eq!([status(reader.may(Role::Read, &b)), status(reader.may(Role::Candidate, &b))], [200, 403]);
-        assert_eq!([status(worker.may(Role::Candidate, &a)), status(worker.may(Role::Read, &b))], [200, 403]);
-        assert_eq!(status(worker.may(Role::Admin, &a)), 403);
-    }
-
-    #[test]
-    fn without_tokens_nothing_is_served() {
-        let short = "[{\"token\": \"short\", \"role\": \"admin\"}]";
-        for secrets in [[None, None], [Some("[]"), None], [Some("{}"), None], [Some(SECRET), Some(short)]] {
-            for issuers in [None, Some("[]")] {
-                assert!(Tokens::read(secrets, issuers).unwrap_err().starts_with("LESSOR_TOKENS: "), "{secrets:?}");
-            }
-        }
-        let error = Tokens::read([Some(SECRET), None], Some("[{}]")).unwrap_err();
-        assert_eq!(error, "LESSOR_ISSUERS: number 1.issuer: a string is needed that is not empty");
-    }
-
-    /// The name outlives the token; without one it is the token's own.
-    #[test]
-    fn names_and_limits() {
-        let read = |more: &str| {
-            let secret = format!(r#"[{{"token": "reader-0123456789-abcdef", "role": "read"{more}}}]"#);
-            Tokens::read([Some(&secret), None], None)
-        };
-        let caller = |more| read(more).map(|tokens| tokens.tokens.into_iter().next().unwrap().caller);
-        assert_eq!(caller("").unwrap().name.len(), 16);
-        assert_eq!(caller("").unwrap().limits, Limits::default());
-        let named = caller(r#", "name": "ci", "limits": {"keys": 3}"#).unwrap();
-        let owner = Owner { name: "ci", keys: Some(3), ahead: Some(1_000_000) };
-        assert_eq!((Owner::read(&named.owner()), named.limits.sockets), (owner, 1_000));
-        assert_eq!(Owner::read(""), Owner::default());
-        for bad in [r#", "name": """#, r#", "name": "a b""#, r#", "limits": {"key": 3}"#, r#", "limits": {"keys": -3}"#]
-        {
-            assert!(caller(bad).is_err(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn requests_are_counted() {
-        let tokens = tokens();
-        let asker = asker(&tokens, "Bearer reader-0123456789-abcdef");
-        assert!(asker.spend(60_000, 1e12).is_ok());
-        let problem = asker.spend(1, 1e12).unwrap_err();
-        assert_eq!((problem.status, problem.retry_after_ms), (429, Some(1)));
-        assert!(asker.spend(1, 1e12 + 1.0).is_ok());
-    }
-
-    /// A browser's socket carries the token among its sub-protocols.
-    #[test]
-    fn a_token_of_a_socket() {
-        assert_eq!(token_of("lessor.v1, lessor.bearer.a%2Fb"), Some("Bearer a/b".into()));
-        assert_eq!(token_of("lessor.v1"), None);
     }
 }

@@ -27,8 +27,7 @@ impl Budget {
         if a_minute == 0 {
             return Err(MINUTE_MS as u64);
         }
-        let back = (now_ms - self.at_ms).max(0.0) / MINUTE_MS * all;
-        (self.used, self.at_ms) = ((self.used - back).max(0.0), now_ms);
+        self.come_back(all, now_ms);
         let wanted = f64::from(count).min(all);
         let missing = self.used + wanted - all;
         if missing > 0.0 {
@@ -37,6 +36,21 @@ impl Budget {
         self.used += f64::from(count);
         self.whole_ms = now_ms + self.used / all * MINUTE_MS;
         Ok(())
+    }
+
+    /// Uses so much that was done already, whether it is there or not: what is missing has to come back before anything else is done.
+    pub(crate) fn owe(&mut self, count: u32, a_minute: u32, now_ms: f64) {
+        let all = f64::from(a_minute);
+        if a_minute > 0 {
+            self.come_back(all, now_ms);
+            self.used += f64::from(count);
+            self.whole_ms = now_ms + self.used / all * MINUTE_MS;
+        }
+    }
+
+    fn come_back(&mut self, all: f64, now_ms: f64) {
+        let back = (now_ms - self.at_ms).max(0.0) / MINUTE_MS * all;
+        (self.used, self.at_ms) = ((self.used - back).max(0.0), now_ms);
     }
 
     /// Whether it is as good as a new one.
@@ -105,6 +119,17 @@ mod tests {
         assert_eq!(budget.spend(180, 60, 1e12), Ok(()));
         assert_eq!(budget.spend(1, 60, 1e12), Err(121_000));
         assert_eq!(budget.spend(1, 60, 1e12 + 121_000.0), Ok(()));
+    }
+
+    /// What was done already is paid for afterwards.
+    #[test]
+    fn debts() {
+        let mut budget = Budget::new();
+        assert_eq!(budget.spend(1, 60, 1e12), Ok(()));
+        budget.owe(119, 60, 1e12);
+        assert_eq!(budget.spend(1, 60, 1e12), Err(61_000));
+        assert_eq!(budget.spend(1, 60, 1e12 + 61_000.0), Ok(()));
+        budget.owe(1, 0, 1e12);
     }
 
     /// A clock that steps back gives nothing, and takes nothing.

@@ -20,7 +20,7 @@
 //! ```
 //!
 //! Read in this order: `json`, `route` (which object holds a key), `problem`, `budget`, `caller`, `issuers` (whose signed tokens are
-//! taken), `signed`, `access`, `limits`, `listing`, `batch`, `service` (the HTTP API), `waiting`, `change`, `watch` (what is said on a socket).
+//! taken), `signed`, `access`, `limits`, `listing`, `batch`, `path`, `service` (the HTTP API), `waiting`, `change`, `watch` (what is said on a socket).
 #![cfg_attr(docsrs, feature(doc_cfg))]
 // A panic in a service takes others down. Tests may.
 #![cfg_attr(
@@ -37,6 +37,7 @@ mod issuers;
 pub mod json;
 mod limits;
 mod listing;
+mod path;
 mod problem;
 mod route;
 mod service;
@@ -49,6 +50,7 @@ pub use caller::{Looker, Owner, too_many_keys};
 pub use change::{Change, Entry, News, Reported};
 pub use limits::{BODY, LISTED, STATES, WATCHED, too_far_ahead};
 pub use listing::Listing;
+pub use path::method_of;
 pub use problem::Kind;
 pub use route::Layout;
 pub use service::{Asked, Errand, Plan, Service, Variables};

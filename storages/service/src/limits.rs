@@ -33,16 +33,16 @@ impl Default for Ttl {
 impl Ttl {
     /// From the variables `LESSOR_MIN_TTL_MS` and `LESSOR_MAX_TTL_MS`.
     pub(crate) fn read(min: Option<&str>, max: Option<&str>) -> Result<Self, String> {
-        let read = |text: Option<&str>, default: u64| match text {
+        let read = |name: &str, text: Option<&str>, default: u64| match text {
             None => Ok(default),
-            Some(text) => {
-                text.parse().map_err(|_| format!("a limit of the ttl is {text:?}, allowed is a number of ms"))
-            }
+            Some(text) => text.parse().map_err(|_| format!("{name} is {text:?}, allowed is a number of ms")),
         };
         let Self { min_ms, max_ms } = Self::default();
-        let (min_ms, max_ms) = (read(min, min_ms)?, read(max, max_ms)?);
+        let (min_ms, max_ms) = (read("LESSOR_MIN_TTL_MS", min, min_ms)?, read("LESSOR_MAX_TTL_MS", max, max_ms)?);
         if min_ms == 0 || min_ms > max_ms {
-            return Err(format!("the limits of the ttl are {min_ms} and {max_ms} ms, allowed is 1 to the longest"));
+            return Err(format!(
+                "LESSOR_MIN_TTL_MS is {min_ms}, allowed is 1 to LESSOR_MAX_TTL_MS, which is {max_ms} (ms)"
+            ));
         }
         Ok(Self { min_ms, max_ms })
     }

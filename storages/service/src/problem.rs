@@ -22,6 +22,8 @@ pub enum Kind {
     UpgradeRequired,
     /// Something is more than is allowed at a time.
     TooLarge,
+    /// The body does not come to its end in time.
+    TooSlow,
     /// A limit of the token.
     TooMany,
     /// The wrong object was asked.
@@ -45,6 +47,7 @@ impl Kind {
             Self::UnsupportedMediaType => ("unsupported-media-type", 415),
             Self::UpgradeRequired => ("upgrade-required", 426),
             Self::TooLarge => ("too-large", 413),
+            Self::TooSlow => ("too-slow", 408),
             Self::TooMany => ("too-many", 429),
             Self::Misdirected => ("misdirected", 421),
             Self::Conflict => ("conflict", 409),

@@ -11,6 +11,7 @@ use crate::caller::{Caller, Role};
 use crate::json;
 use crate::limits::{BODY, Ttl};
 use crate::listing::Listing;
+use crate::path::{needed, path_of};
 use crate::problem::Kind;
 use crate::route::Layout;
 
@@ -149,6 +150,17 @@ impl Service {
         self.tokens.given(Some(authorization), now_ms).is_ok_and(|given| given.is_known())
     }
 
+    /// The name of whoever has this token, as far as is known without verifying it: for a log. `authorization` and `protocols` are those of
+    /// [`Asked`].
+    #[must_use]
+    pub fn name_of(&self, now_ms: f64, authorization: Option<&str>, protocols: Option<&str>) -> Option<String> {
+        let of_socket = protocols.and_then(token_of);
+        match self.tokens.given(authorization.or(of_socket.as_deref()), now_ms) {
+            Ok(Given::Known(asker)) => Some(asker.caller().name.clone()),
+            _ => None,
+        }
+    }
+
     /// Takes a token whose signature was verified, as [`Plan::Verify`] said: from now on it is known.
     ///
     /// # Errors
@@ -213,15 +225,8 @@ impl Service {
     }
 
     fn on_key(&self, caller: &Caller, asked: Asked<'_>, key: Key, operation: Option<&str>) -> Answered<Plan> {
-        let (method, role) = match operation {
-            None | Some("history" | "waiting") => ("GET", Role::Read),
-            Some("acquire" | "renew" | "release") => ("POST", Role::Candidate),
-            Some("revoke" | "forget") => ("POST", Role::Admin),
-            _ => {
-                return Err(
-                    Kind::NotFound.because("a key has acquire, renew, release, revoke, forget, history, waiting")
-                );
-            }
+        let Some((method, role)) = needed(operation) else {
+            return Err(Kind::NotFound.because("a key has acquire, renew, release, revoke, forget, history, waiting"));
         };
         expect(asked, method)?;
         caller.may(role, &key)?;
@@ -236,11 +241,6 @@ impl Service {
         self.ttl.check(&request)?;
         wire(request).map(|request| Plan::One(object, request, caller.owner()))
     }
-}
-
-/// The path, and the query.
-fn path_of(url: &str) -> (&str, &str) {
-    url.split_once('?').unwrap_or((url, ""))
 }
 
 fn expect(asked: Asked<'_>, method: &str) -> Answered<()> {
@@ -273,4 +273,20 @@ fn body(asked: Asked<'_>) -> Answered<&str> {
 
 fn written(value: &impl Serialize) -> Answered<String> {
     json::write(value, |what| Kind::Failed.because(what))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whoever has a token is known by name, whichever way it is given.
+    #[test]
+    fn names() {
+        let tokens = r#"[{"token": "admin-0123456789-abcdef", "role": "admin", "name": "ops"}]"#;
+        let service = Service::read(Variables { tokens: Some(tokens), ..Variables::default() }).unwrap();
+        let name = |authorization, protocols| service.name_of(0.0, authorization, protocols);
+        assert_eq!(name(Some("Bearer admin-0123456789-abcdef"), None).as_deref(), Some("ops"));
+        assert_eq!(name(None, Some("lessor.v1, lessor.bearer.admin-0123456789-abcdef")).as_deref(), Some("ops"));
+        assert_eq!((name(None, None), name(Some("Bearer nobodys-0123456789-abcd"), None)), (None, None));
+    }
 }

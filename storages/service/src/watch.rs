@@ -109,6 +109,13 @@ impl Looking {
             .map_err(|wait_ms| too_many("lookups", looker.lookups, wait_ms))
     }
 
+    /// Counts so many leases more, which have been looked up already: how many there are was not known before. They are not refused, but what
+    /// is asked for next may be.
+    pub fn looked_up(&self, looker: &Looker, count: usize, now_ms: f64) {
+        let count = u32::try_from(count).unwrap_or(u32::MAX);
+        self.spend(looker, now_ms, |[_, lookups]| lookups.owe(count, looker.lookups, now_ms));
+    }
+
     fn spend<T>(&self, looker: &Looker, now_ms: f64, spend: impl FnOnce(&mut [Budget; 2]) -> T) -> T {
         self.0.borrow_mut().spend(&looker.name, now_ms, spend)
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use lessor::storage::ErrorKind;
 use lessor::{Builder, Candidate, Key, Storage, StorageError};
 use lessor_http::{AdapterError, HttpStorage};
 use serde_json::json;
@@ -78,6 +79,12 @@ pub fn a_token_in_a_file(start: &Start) {
     let storage = HttpStorage::builder(server.url()).token_file(&file).wakeups(false).build().unwrap();
     let error = block_on(storage.check()).unwrap_err().to_string();
     assert!(error.contains("there is no token: ") && error.contains(file.to_str().unwrap()), "{error}");
+    // Somebody is about to write it.
+    fs::write(&file, "\n").unwrap();
+    let error = block_on(storage.check()).unwrap_err();
+    let said = error.to_string();
+    assert_eq!(error.kind(), ErrorKind::Transient, "{said}");
+    assert!(said.contains(&format!("{}: it is empty", file.display())), "{said}");
     for _ in 0..3 {
         fs::write(&file, format!("  {}\n", token(&pair, 1.0))).unwrap();
         block_on(storage.check()).unwrap();

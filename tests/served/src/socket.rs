@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tungstenite::client::IntoClientRequest;
+use tungstenite::protocol::CloseFrame;
 use tungstenite::{Error, HandshakeError, Message, WebSocket};
 
 use crate::Server;
@@ -88,6 +89,18 @@ impl Socket {
                 Ok(Message::Close(frame)) => return Err(frame.map_or(1005, |frame| frame.code.into())),
                 Ok(_) => {}
                 Err(_) => return Err(1006),
+            }
+        }
+    }
+
+    /// Closes it with this code: the code of the answer, if there is one.
+    pub fn close(&mut self, code: u16) -> Option<u16> {
+        self.0.close(Some(CloseFrame { code: code.into(), reason: "".into() })).unwrap();
+        loop {
+            match self.0.read() {
+                Ok(Message::Close(frame)) => return frame.map(|frame| frame.code.into()),
+                Ok(_) => {}
+                Err(_) => return None,
             }
         }
     }

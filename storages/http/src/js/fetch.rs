@@ -4,7 +4,6 @@ use core::time::Duration;
 use std::borrow::Cow;
 
 use futures::future::{Either, select};
-use http::Uri;
 use lessor::StorageError;
 use lessor::storage::ErrorKind;
 use wasm_bindgen::{JsCast, JsValue};
@@ -13,6 +12,8 @@ use wasm_bindgen_futures::JsFuture;
 use super::global::{AbortController, Chunk, Response, fetch, object, origin, said};
 use super::sleep;
 use crate::answer::{Answer, Failed, LONGEST, no_service};
+use crate::headers::Headers;
+use crate::setup::Setup;
 use crate::token::Authorization;
 
 /// Where the service is.
@@ -20,6 +21,7 @@ pub(crate) struct Http {
     /// Without a slash at its end.
     url: String,
     timeout: Duration,
+    headers: Headers,
 }
 
 /// Ends a request that nobody waits for any more.
@@ -32,10 +34,9 @@ impl Drop for Abort {
 }
 
 impl Http {
-    /// The service at this URL, which was checked.
-    pub(crate) fn new(url: &Uri, _local: bool, timeout: Duration) -> Self {
-        let url = url.to_string().trim_end_matches('/').to_owned();
-        Self { url, timeout }
+    pub(crate) fn new(setup: &Setup) -> Self {
+        let url = setup.uri.to_string().trim_end_matches('/').to_owned();
+        Self { url, timeout: setup.timeout, headers: setup.headers.clone() }
     }
 
     /// Sends a body of JSON there; or asks for what is there.
@@ -55,16 +56,17 @@ impl Http {
     async fn ask(&self, path: &str, authorization: &str, body: Option<String>) -> Result<Answer, Failed> {
         let abort = Abort(AbortController::new());
         let url = format!("{}{path}", self.url);
-        let authorization = ("authorization", JsValue::from(authorization));
+        let own = self.headers.iter().chain([("authorization", authorization)]);
+        let mut headers: Vec<_> = own.map(|(name, value)| (name, JsValue::from(value))).collect();
         // Nothing else: Workers refuse options that they do not know.
         let ways = [("redirect", "manual".into()), ("signal", abort.0.signal())];
         let options = match body {
             Some(body) => {
-                let headers = object([authorization, ("content-type", "application/json".into())]);
+                headers.push(("content-type", "application/json".into()));
                 let [redirect, signal] = ways;
                 object([
                     ("method", "POST".into()),
-                    ("headers", headers.into()),
+                    ("headers", object(headers).into()),
                     ("body", body.into()),
                     redirect,
                     signal,
@@ -72,7 +74,7 @@ impl Http {
             }
             None => {
                 let [redirect, signal] = ways;
-                object([("headers", object([authorization]).into()), redirect, signal])
+                object([("headers", object(headers).into()), redirect, signal])
             }
         };
         let response = fetch(&url, &options).map_err(|error| unsent(&error))?;

@@ -68,7 +68,7 @@ pub(super) fn origin() -> Option<String> {
 }
 
 /// An object with these properties.
-pub(super) fn object<const N: usize>(properties: [(&str, JsValue); N]) -> Object {
+pub(super) fn object<'a>(properties: impl IntoIterator<Item = (&'a str, JsValue)>) -> Object {
     let entries: Array = properties.into_iter().map(|(name, value)| Array::of2(&name.into(), &value)).collect();
     Object::from_entries(&entries).unwrap_or_default()
 }

@@ -3,9 +3,8 @@
 use core::time::Duration;
 use std::sync::Arc;
 
-use http::Uri;
-
 use super::global::has_sockets;
+use crate::setup::Setup;
 use crate::token::Token;
 
 /// Where to connect to.
@@ -17,11 +16,12 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    /// The service at this URL, which was checked. `None` where there are no sockets.
-    pub(crate) fn new(url: &Uri, token: Arc<Token>, timeout: Duration) -> Option<Self> {
-        let scheme = if url.scheme_str() == Some("http") { "ws" } else { "wss" };
-        let (authority, path) = (url.authority()?, url.path().trim_end_matches('/'));
-        has_sockets().then(|| Self { url: format!("{scheme}://{authority}{path}/v1/watch"), token, timeout })
+    /// The service's socket. `None` where there are no sockets.
+    pub(crate) fn new(setup: &Setup, token: Arc<Token>) -> Option<Self> {
+        let scheme = if setup.uri.scheme_str() == Some("http") { "ws" } else { "wss" };
+        let (authority, path) = (setup.uri.authority()?, setup.uri.path().trim_end_matches('/'));
+        let (url, timeout) = (format!("{scheme}://{authority}{path}/v1/watch"), setup.timeout);
+        has_sockets().then_some(Self { url, token, timeout })
     }
 }
 

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use futures_rustls::TlsConnector;
 use futures_rustls::rustls::crypto::{CryptoProvider, ring};
 use futures_rustls::rustls::{ClientConfig, RootCertStore};
-use http::Uri;
-use webpki_roots::TLS_SERVER_ROOTS;
 
+use crate::headers::Headers;
+use crate::setup::Setup;
 use crate::token::Token;
 
 /// Where to connect to.
@@ -20,6 +20,7 @@ pub(crate) struct Place {
     pub(super) authority: String,
     pub(super) path: String,
     pub(super) token: Arc<Token>,
+    pub(super) headers: Headers,
     /// `None`: without TLS, on the machine itself.
     pub(crate) tls: Option<TlsConnector>,
     /// How long the making of a connection may take, and a message.
@@ -27,24 +28,21 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    /// The service at this URL, which was checked. `None` if a TLS library that the program brought cannot be used.
-    pub(crate) fn new(url: &Uri, token: Arc<Token>, timeout: Duration) -> Option<Self> {
-        let secure = url.scheme_str() != Some("http");
+    /// The service's socket. `None` if a TLS library that the program brought cannot be used.
+    pub(crate) fn new(setup: &Setup, token: Arc<Token>) -> Option<Self> {
+        let Setup { uri, timeout, headers, trust, .. } = setup;
+        let secure = uri.scheme_str() != Some("http");
         Some(Self {
-            host: url.host()?.trim_start_matches('[').trim_end_matches(']').to_string(),
-            port: url.port_u16().unwrap_or(if secure { 443 } else { 80 }),
-            authority: url.authority()?.to_string(),
-            path: format!("{}/v1/watch", url.path().trim_end_matches('/')),
+            host: uri.host()?.trim_start_matches('[').trim_end_matches(']').to_string(),
+            port: uri.port_u16().unwrap_or(if secure { 443 } else { 80 }),
+            authority: uri.authority()?.to_string(),
+            path: format!("{}/v1/watch", uri.path().trim_end_matches('/')),
             token,
-            tls: if secure { Some(connector(roots())?) } else { None },
-            timeout,
+            headers: headers.clone(),
+            tls: if secure { Some(connector(trust.of_socket()?)?) } else { None },
+            timeout: *timeout,
         })
     }
-}
-
-/// Those that the requests trust.
-fn roots() -> RootCertStore {
-    RootCertStore { roots: TLS_SERVER_ROOTS.to_vec() }
 }
 
 /// The cryptography that the requests use: what the program has installed, else ring.
@@ -68,7 +66,7 @@ mod tests {
             ("http://[::1]", false, "::1", 80, "[::1]", "/v1/watch"),
         ] {
             let token = Token::new(Source::Fixed("t".into()), Duration::MAX).unwrap();
-            let place = Place::new(&url.parse().unwrap(), token.into(), Duration::MAX).unwrap();
+            let place = Place::new(&Setup::plain(url.parse().unwrap(), Duration::MAX), token.into()).unwrap();
             assert_eq!(
                 (place.tls.is_some(), &*place.host, place.port, &*place.authority, &*place.path),
                 (secure, host, port, authority, path)

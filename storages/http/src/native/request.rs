@@ -1,16 +1,16 @@
 //! Requests over HTTP: each on a thread of the `blocking` crate.
 
-use core::time::Duration;
 use std::borrow::Cow;
 use std::io;
 
-use http::Uri;
 use lessor::StorageError;
 use lessor::storage::ErrorKind;
 use lessor_kit::error::AdapterError;
 
 use super::USER_AGENT;
 use crate::answer::{Answer, Failed, LONGEST, no_service};
+use crate::headers::Headers;
+use crate::setup::Setup;
 use crate::token::Authorization;
 
 /// Where the service is.
@@ -19,20 +19,26 @@ pub(crate) struct Http {
     agent: ureq::Agent,
     /// Without a slash at its end.
     url: String,
+    headers: Headers,
+    /// Whether the program says itself whom to trust.
+    trusts_its_own: bool,
 }
 
 impl Http {
-    /// The service at this URL, which was checked; `local`: on this machine.
-    pub(crate) fn new(url: &Uri, local: bool, timeout: Duration) -> Self {
+    pub(crate) fn new(setup: &Setup) -> Self {
+        let Setup { uri, local, timeout, headers, trust } = setup;
+        let tls = ureq::tls::TlsConfig::builder().root_certs(trust.of_requests()).build();
         let config = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
-            .timeout_global(Some(timeout))
+            .timeout_global(Some(*timeout))
+            .tls_config(tls)
             .user_agent(USER_AGENT);
         // A proxy has no way to what is on this machine.
-        let config = if local { config.proxy(None) } else { config };
-        let url = url.to_string().trim_end_matches('/').to_owned();
-        Self { agent: config.build().new_agent(), url }
+        let config = if *local { config.proxy(None) } else { config };
+        let url = uri.to_string().trim_end_matches('/').to_owned();
+        let (headers, trusts_its_own) = (headers.clone(), trust.is_own());
+        Self { agent: config.build().new_agent(), url, headers, trusts_its_own }
     }
 
     /// Sends a body of JSON there; or asks for what is there.
@@ -43,7 +49,7 @@ impl Http {
         body: Option<String>,
     ) -> Result<Answer, Failed> {
         let http = self.clone();
-        blocking::unblock(move || http.ask(&path, &authorization, body).map_err(unsent)).await
+        blocking::unblock(move || http.ask(&path, &authorization, body).map_err(|error| http.unsent(error))).await
     }
 
     fn ask(&self, path: &str, authorization: &str, body: Option<String>) -> Result<Answer, ureq::Error> {
@@ -51,43 +57,52 @@ impl Http {
         let mut response = match body {
             Some(body) => {
                 let post = self.agent.post(url).header("authorization", authorization);
+                let post = self.headers.iter().fold(post, |post, (name, value)| post.header(name, value));
                 post.content_type("application/json").send(body)?
             }
-            None => self.agent.get(url).header("authorization", authorization).call()?,
+            None => {
+                let get = self.agent.get(url).header("authorization", authorization);
+                self.headers.iter().fold(get, |get, (name, value)| get.header(name, value)).call()?
+            }
         };
         let body = response.body_mut().with_config().limit(LONGEST as u64).read_to_vec()?;
         let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let (kind, location) = (header("content-type").to_owned(), header("location").to_owned());
         Ok(Answer { status: response.status().as_u16(), kind, location, body })
     }
-}
 
-fn unsent(error: ureq::Error) -> Failed {
-    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, InvalidData, UnexpectedEof};
-    match error {
-        ureq::Error::BadUri(_) | ureq::Error::Http(_) | ureq::Error::Tls(_) => {
-            Failed::Other(StorageError::permanent(error))
+    fn unsent(&self, error: ureq::Error) -> Failed {
+        use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, InvalidData, UnexpectedEof};
+        match error {
+            ureq::Error::BadUri(_) | ureq::Error::Http(_) | ureq::Error::Tls(_) => {
+                Failed::Other(StorageError::permanent(error))
+            }
+            // What TLS does not like about the other side.
+            ureq::Error::Io(error) if error.kind() == InvalidData => Failed::Other(self.untrusted(&error).into()),
+            ureq::Error::Protocol(error) => {
+                let message = format!("what is no HTTP ({error}): check the url and its port");
+                Failed::Other(no_service("protocol", &message, ErrorKind::Permanent))
+            }
+            ureq::Error::Io(error)
+                if matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof) =>
+            {
+                Failed::Broken(StorageError::transient(error))
+            }
+            error => Failed::Other(StorageError::transient(error)),
         }
-        // What TLS does not like about the other side.
-        ureq::Error::Io(error) if error.kind() == InvalidData => Failed::Other(untrusted(&error).into()),
-        ureq::Error::Protocol(error) => {
-            let message = format!("what is no HTTP ({error}): check the url and its port");
-            Failed::Other(no_service("protocol", &message, ErrorKind::Permanent))
-        }
-        ureq::Error::Io(error)
-            if matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof) =>
-        {
-            Failed::Broken(StorageError::transient(error))
-        }
-        error => Failed::Other(StorageError::transient(error)),
     }
-}
 
-fn untrusted(error: &io::Error) -> AdapterError {
-    let problem = "no secure connection to the server at the url can be made";
-    let remedy = "check the host and the port, and give the service a certificate for that host by an authority that Mozilla \
-                  trusts: there are no others here";
-    AdapterError::wrong_setup("TLS", error.to_string(), problem, remedy)
+    fn untrusted(&self, error: &io::Error) -> AdapterError {
+        let problem = "no secure connection to the server at the url can be made";
+        let remedy = if self.trusts_its_own {
+            "check the host and the port, and whether the service's certificate is for that host and by one of the authorities whose root certificates \
+             were given: no others are trusted then"
+        } else {
+            "check the host and the port, and give the service a certificate for that host by an authority that Mozilla trusts; or name the \
+             service's own authority: by root_certificates, or by ?cacert=FILE behind the url"
+        };
+        AdapterError::wrong_setup("TLS", error.to_string(), problem, remedy)
+    }
 }
 
 #[cfg(test)]
@@ -120,10 +135,11 @@ mod tests {
                 let _ = stream.write_all(answer);
             }
         });
-        let storage = HttpStorage::new(url, "t0ken").unwrap();
+        let storage =
+            HttpStorage::builder(url).token("t0ken").header("cf-access-client-secret", "s3cret").build().unwrap();
         let error = block_on(storage.check()).unwrap_err();
         server.join().unwrap();
-        assert!(!error.to_string().contains("t0ken"), "{error}");
+        assert!(!error.to_string().contains("t0ken") && !format!("{error:?}").contains("s3cret"), "{error:?}");
         error
     }
 

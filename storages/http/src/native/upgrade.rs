@@ -21,11 +21,12 @@ pub(super) fn key(nonce: [u8; 16]) -> String {
 }
 
 pub(super) fn request(place: &Place, authorization: &str, key: &str) -> String {
-    let Place { path, authority, .. } = place;
+    let Place { path, authority, headers, .. } = place;
+    let own: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
     format!(
         "GET {path} HTTP/1.1\r\nhost: {authority}\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\
          sec-websocket-version: 13\r\nsec-websocket-key: {key}\r\nauthorization: {authorization}\r\n\
-         user-agent: {USER_AGENT}\r\n\r\n"
+         user-agent: {USER_AGENT}\r\n{own}\r\n"
     )
 }
 

@@ -20,6 +20,7 @@ use super::task::Rhythm;
 use super::trouble::Trouble;
 use super::{Place, Watch};
 use crate::platform::{connect, connector, upgrade};
+use crate::setup::Setup;
 use crate::token::{Source, Token};
 
 /// What has to happen happens within this time.
@@ -53,7 +54,8 @@ impl Service {
     }
 
     fn place(&self) -> Place {
-        Place::new(&format!("http://127.0.0.1:{}", self.port).parse().unwrap(), token(), PATIENCE).unwrap()
+        let uri = format!("http://127.0.0.1:{}", self.port).parse().unwrap();
+        Place::new(&Setup::plain(uri, PATIENCE), token()).unwrap()
     }
 
     fn stream(&self) -> TcpStream {
@@ -271,7 +273,7 @@ fn tls() {
             .unwrap();
     let server = Arc::new(server);
     let url = format!("https://localhost:{}", service.port).parse().unwrap();
-    let mut place = Place::new(&url, token(), PATIENCE).unwrap();
+    let mut place = Place::new(&Setup::plain(url, PATIENCE), token()).unwrap();
     let accepted = |stream| StreamOwned::new(ServerConnection::new(server.clone()).unwrap(), stream);
 
     thread::scope(|scope| {

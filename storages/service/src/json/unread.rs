@@ -13,9 +13,20 @@ pub struct Unread {
 }
 
 impl Unread {
-    /// Where, if that is known.
-    pub(crate) fn place(&self) -> String {
-        self.path.iter().rev().map(|field| format!(", in {field}")).collect()
+    /// The same, of what may be a secret in the wrong place: a name that is not known is not repeated, unless it is one that no secret has.
+    pub(crate) fn discreet(mut self) -> Self {
+        for kind in ["unknown field", "unknown variant"] {
+            let Some((name, allowed)) = self.what.strip_prefix(kind).and_then(|rest| rest.rsplit_once("`, expected "))
+            else {
+                continue;
+            };
+            let name = name.trim_start_matches(" `");
+            let is_harmless = name.len() <= 12 && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+            if !is_harmless {
+                self.what = format!("{kind}, expected {allowed}");
+            }
+        }
+        self
     }
 }
 
