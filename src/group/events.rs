@@ -185,7 +185,9 @@ mod tests {
             })
         };
         while !adding.is_finished() {
-            ["0", "1"].map(|key| block_on(group.remove(key)).unwrap());
+            for key in ["0", "1"] {
+                block_on(group.remove(key)).unwrap();
+            }
         }
         adding.join().unwrap();
         block_on(group.shutdown()).unwrap();
