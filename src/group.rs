@@ -37,8 +37,8 @@ mod timetable;
 
 pub use builder::GroupBuilder;
 pub use driver::{GroupDriver, GroupStep};
-use events::Queue;
 pub use events::{GroupEvent, GroupEvents};
+use events::{Queue, Told};
 use reigns::Begun;
 pub use reigns::Reigns;
 use roster::Roster;
@@ -117,6 +117,13 @@ impl<T: Timer> State<T> {
             None => self.newcomers.push_back(Vec::from([newcomer])),
         }
     }
+
+    /// To whoever listens: for what comes and goes under this lock, so that it is told in the order in which it does.
+    fn tell(&self, event: &GroupEvent) -> Told {
+        let mut told = Told::to(self.listeners.iter().filter_map(Weak::upgrade).collect());
+        told.push(event);
+        told
+    }
 }
 
 /// One that the driver has not seen yet.
@@ -163,20 +170,17 @@ impl<T: Timer + Clone> Group<T> {
         let (candidate, newcomer) = hub.recruit(builder, Election::paced, |key| (hub.subscribe)(key))?;
         let key = candidate.key().clone();
         let mut state = hub.state.lock();
-        let refused = if state.is_stopping || state.closed.is_some() {
-            Some(BuildError::GroupStopped)
+        let told = if state.is_stopping || state.closed.is_some() {
+            Err(BuildError::GroupStopped)
         } else if state.candidates.get(key.as_str()).is_some() {
-            Some(BuildError::InGroup { key: key.clone() })
+            Err(BuildError::InGroup { key })
         } else {
             state.candidates.insert(Kept::new(newcomer.shared.clone()));
             state.arrive(newcomer);
-            None
+            Ok(state.tell(&GroupEvent::Added(key)))
         };
         drop(state);
-        if let Some(refused) = refused {
-            return Err(refused);
-        }
-        hub.tell(GroupEvent::Added(key));
+        told?.notify();
         hub.rouse.driver();
         Ok(candidate)
     }
@@ -303,9 +307,9 @@ impl<T: Timer> Group<T> {
     pub fn events(&self) -> GroupEvents {
         let queue = Arc::new(Queue::default());
         let mut state = self.hub.state.lock();
-        for candidate in state.candidates.iter() {
-            queue.push(GroupEvent::Added(candidate.key.clone()));
-        }
+        // What makes room here is keys alone.
+        let added = state.candidates.iter().map(|candidate| GroupEvent::Added(candidate.key.clone()));
+        let _dropped: Vec<_> = added.filter_map(|added| queue.push(added)).collect();
         if state.closed.is_some() {
             queue.end();
         } else {
@@ -375,17 +379,19 @@ impl<T: Timer> Hub<T> {
         if listeners.is_empty() {
             return;
         }
-        for event in events {
-            listeners.iter().for_each(|listener| listener.push(event.clone()));
-        }
-        listeners.iter().for_each(|listener| listener.notify());
+        let mut told = Told::to(listeners);
+        events.for_each(|event| told.push(&event));
+        told.notify();
     }
 
     /// The driver is done with this one.
     fn forget(&self, key: &Key) {
-        let gone = self.state.lock().candidates.remove(key.as_str());
+        let mut state = self.state.lock();
+        let gone = state.candidates.remove(key.as_str());
+        let told = state.tell(&GroupEvent::Removed(key.clone()));
+        drop(state);
         drop(gone);
-        self.tell(GroupEvent::Removed(key.clone()));
+        told.notify();
         self.changed.notify(usize::MAX);
     }
 

@@ -64,14 +64,14 @@ struct Unread {
 }
 
 impl Queue {
-    pub(super) fn push(&self, event: GroupEvent) {
+    /// Answers the one that had to make room, to be dropped under no lock: an adapter's error may do anything at its end.
+    #[must_use]
+    pub(super) fn push(&self, event: GroupEvent) -> Option<GroupEvent> {
         let mut unread = self.unread.lock();
         let dropped = if unread.events.len() >= KEPT { unread.events.pop_front() } else { None };
         unread.missed += u64::from(dropped.is_some());
         unread.events.push_back(event);
-        drop(unread);
-        // After the lock: an adapter's error may do anything at its end.
-        drop(dropped);
+        dropped
     }
 
     pub(super) fn end(&self) {
@@ -91,6 +91,30 @@ impl Queue {
     /// Wakes the listener. Apart from `push`, since a waker may do anything.
     pub(super) fn notify(&self) {
         self.pushed.notify(usize::MAX);
+    }
+}
+
+/// What was told, once nothing is locked: those who listen, who are woken then, and what had to make room.
+#[derive(Default)]
+pub(super) struct Told {
+    listeners: Vec<Arc<Queue>>,
+    dropped: Vec<GroupEvent>,
+}
+
+impl Told {
+    pub(super) const fn to(listeners: Vec<Arc<Queue>>) -> Self {
+        Self { listeners, dropped: Vec::new() }
+    }
+
+    pub(super) fn push(&mut self, event: &GroupEvent) {
+        let Self { listeners, dropped } = self;
+        dropped.extend(listeners.iter().filter_map(|listener| listener.push(event.clone())));
+    }
+
+    pub(super) fn notify(self) {
+        let Self { listeners, dropped } = self;
+        drop(dropped);
+        listeners.iter().for_each(|listener| listener.notify());
     }
 }
 
@@ -127,5 +151,60 @@ impl Stream for GroupEvents {
 impl fmt::Debug for GroupEvents {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("GroupEvents").field("unread", &self.queue.unread.lock().events.len()).finish()
+    }
+}
+
+#[cfg(all(test, feature = "system"))]
+mod tests {
+    use super::*;
+    use crate::{BuildError, Builder, Group, MemoryStorage};
+    use alloc::collections::BTreeMap;
+    use alloc::string::ToString;
+    use futures::executor::block_on;
+    use std::thread;
+
+    /// R16: of each key is told that it was added, what happened, that it was removed, and so on, whoever adds and removes
+    /// meanwhile.
+    #[test]
+    fn each_key_comes_happens_and_goes() {
+        const ROUNDS: usize = if cfg!(miri) { 5 } else { 1_000 };
+        let (group, driver) = Group::builder().id("a").build(MemoryStorage::new()).unwrap();
+        let mut events = group.events();
+        let driving = thread::spawn(|| block_on(driver.run()));
+        let adding = {
+            let group = group.clone();
+            thread::spawn(move || {
+                let mut added = 0;
+                while added < ROUNDS {
+                    match group.add(Builder::new((added % 2).to_string())) {
+                        Ok(_) => added += 1,
+                        Err(BuildError::InGroup { .. }) => {}
+                        Err(error) => panic!("{error}"),
+                    }
+                }
+            })
+        };
+        while !adding.is_finished() {
+            for key in ["0", "1"] {
+                block_on(group.remove(key)).unwrap();
+            }
+        }
+        adding.join().unwrap();
+        block_on(group.shutdown()).unwrap();
+        driving.join().unwrap();
+        let mut present: BTreeMap<Key, bool> = BTreeMap::new();
+        let mut removed = 0;
+        while let Some(event) = block_on(events.next()) {
+            let (key, was, is) = match &event {
+                GroupEvent::Added(key) => (key, false, true),
+                GroupEvent::Removed(key) => (key, true, false),
+                GroupEvent::Of { key, .. } => (key, true, true),
+                other => panic!("{other:?}"),
+            };
+            assert_eq!(present.insert(key.clone(), is).unwrap_or_default(), was, "{event:?}");
+            removed += usize::from(!is);
+        }
+        assert_eq!(removed, ROUNDS);
+        assert!(present.values().all(|is_present| !is_present));
     }
 }
