@@ -121,8 +121,12 @@ impl<R: Registers> Follower<R> {
                     }
                 }
                 Err(error) => {
-                    inner.subscribers.disconnected(&error);
-                    (self.watch, self.stands) = (None, None);
+                    // Where it stood, the next one says whether that is worth a word: other subscriptions have lost theirs too.
+                    match self.stands.take() {
+                        Some(_) => inner.subscribers.interrupted(),
+                        None => inner.subscribers.disconnected(&error),
+                    }
+                    self.watch = None;
                     // What comes then may be what came before, and may not.
                     self.last = None;
                 }
