@@ -60,6 +60,28 @@ pub struct Driver<S, T: Timer = AnyTimer> {
     /// The request whose answer is being polled for. Found afterwards: that panicked.
     polled: Option<RequestId>,
     news: News,
+    rounds: Rounds,
+}
+
+/// How often a driver went on without waiting for anything: where that has no end, others on the executor's thread get their
+/// turn all the same.
+#[derive(Default)]
+pub(crate) struct Rounds(u8);
+
+impl Rounds {
+    /// More than a candidate needs to be elected by answers that are there at once.
+    const AT_ONCE: u8 = 16;
+
+    /// Goes on; once in a while only when it is polled the next time.
+    pub(crate) fn go_on(&mut self, cx: &Context<'_>) -> Poll<()> {
+        self.0 += 1;
+        if self.0 < Self::AT_ONCE {
+            return Poll::Ready(());
+        }
+        self.0 = 0;
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
 }
 
 /// Where a [`Driver::step`] left off.
@@ -77,7 +99,7 @@ impl<S: Storage + 'static, T: Timer> Driver<S, T> {
     pub(crate) fn new(shared: Arc<Shared<T>>, storage: S, wakeups: Wakeups, entropy: Entropy) -> Self {
         let candidacy = Candidacy::new(shared);
         let (storage, news) = (Arc::new(storage), News::default());
-        Self { candidacy, storage, entropy, wakeups, call: None, polled: None, news }
+        Self { candidacy, storage, entropy, wakeups, call: None, polled: None, news, rounds: Rounds::default() }
     }
 
     /// Runs until the candidate is stopped. Spawn it, and keep a handle: when the last one is dropped, the driver stops and
@@ -210,23 +232,29 @@ impl<S: Storage + 'static, T: Timer> Driver<S, T> {
     }
 
     /// Until `at`, which follows from the reading `from` of the clock, or until something happens.
-    async fn wait(&mut self, at: Instant, from: Instant) {
-        // Made only when there is something to wait for: an answer that is there at once needs no sleep, and each one costs
-        // an allocation and a timer's work.
-        let mut sleep = pin!(None);
-        poll_fn(|cx| {
-            if self.poll_happening(cx) {
-                return Poll::Ready(());
-            }
-            if sleep.is_none() {
-                let timer = &self.candidacy.shared.timer;
-                // The clock may have gone back since: no longer than by the reading from before.
-                let now = timer.now().max(from);
-                sleep.set(Some(timer.sleep(at.saturating_duration_since(now))));
-            }
-            sleep.as_mut().as_pin_mut().map_or(Poll::Pending, |sleep| sleep.poll(cx).map(drop))
-        })
-        .await;
+    #[expect(clippy::manual_async_fn, reason = "so that the future holds what it is given once")]
+    fn wait(&mut self, at: Instant, from: Instant) -> impl Future<Output = ()> {
+        async move {
+            // Made only when there is something to wait for: an answer that is there at once needs no sleep, and each one costs
+            // an allocation and a timer's work.
+            let mut sleep = pin!(None);
+            let mut something_happened = false;
+            poll_fn(|cx| {
+                something_happened |= self.poll_happening(cx);
+                if something_happened {
+                    return self.rounds.go_on(cx);
+                }
+                self.rounds = Rounds::default();
+                if sleep.is_none() {
+                    let timer = &self.candidacy.shared.timer;
+                    // The clock may have gone back since: no longer than by the reading from before.
+                    let now = timer.now().max(from);
+                    sleep.set(Some(timer.sleep(at.saturating_duration_since(now))));
+                }
+                sleep.as_mut().as_pin_mut().map_or(Poll::Pending, |sleep| sleep.poll(cx).map(drop))
+            })
+            .await;
+        }
     }
 
     fn poll_happening(&mut self, cx: &mut Context<'_>) -> bool {

@@ -34,6 +34,7 @@ mod roster;
 mod rouse;
 mod spreading;
 mod timetable;
+mod weak;
 
 pub use builder::GroupBuilder;
 pub use driver::{GroupDriver, GroupStep};
@@ -43,6 +44,7 @@ use reigns::Begun;
 pub use reigns::Reigns;
 use roster::Roster;
 use rouse::Rouse;
+pub use weak::WeakGroup;
 
 /// So many members are looked at before others on the executor's thread get their turn.
 const AT_ONCE: usize = 256;
@@ -197,7 +199,7 @@ impl<T: Timer> Group<T> {
     /// All candidates, in the order of their keys.
     #[must_use]
     pub fn candidates(&self) -> Vec<Candidate<T>> {
-        self.hub.state.lock().candidates.iter().filter_map(Candidate::of).collect()
+        self.hub.candidates()
     }
 
     /// Removes the candidate for this key: it ends its term, releases the lease, and is gone. Does nothing if there is
@@ -246,15 +248,14 @@ impl<T: Timer> Group<T> {
     /// How the group is, in numbers, as it is now.
     #[must_use]
     pub fn status(&self) -> GroupStatus {
-        let mut group = GroupStatus::default();
-        for candidate in self.candidates() {
-            let status = candidate.status();
-            group.candidates += 1;
-            group.leading += usize::from(status.role == Role::Leader);
-            group.ending += usize::from(status.role == Role::Ending);
-            group.in_jeopardy += usize::from(status.jeopardy);
-        }
-        group
+        self.hub.status()
+    }
+
+    /// What people call the candidates of the group, but for those that have an id of their own; and this process, where the
+    /// group is part of a [spread](crate::Spread).
+    #[must_use]
+    pub fn id(&self) -> &Id {
+        &self.hub.id
     }
 
     /// The reigns of this group: those that have begun and last, and each that begins from now on. For programs that do some work
@@ -299,25 +300,13 @@ impl<T: Timer> Group<T> {
     /// of a [spread](crate::Spread).
     #[must_use]
     pub fn processes(&self) -> Vec<Id> {
-        self.hub.state.lock().processes.clone()
+        self.hub.processes()
     }
 
     /// What happens in the group from now on: one stream for all keys. It begins with an
     /// [`Added`](GroupEvent::Added) for each key that is there.
     pub fn events(&self) -> GroupEvents {
-        let queue = Arc::new(Queue::default());
-        let mut state = self.hub.state.lock();
-        // What makes room here is keys alone.
-        let added = state.candidates.iter().map(|candidate| GroupEvent::Added(candidate.key.clone()));
-        let _dropped: Vec<_> = added.filter_map(|added| queue.push(added)).collect();
-        if state.closed.is_some() {
-            queue.end();
-        } else {
-            state.listeners.retain(|listener| listener.strong_count() > 0);
-            state.listeners.push(Arc::downgrade(&queue));
-        }
-        drop(state);
-        GroupEvents::new(queue)
+        self.hub.events()
     }
 }
 
@@ -346,6 +335,42 @@ impl<T: Timer> Hub<T> {
     fn entropy(&self) -> Entropy {
         let entropy = self.entropy.clone();
         Box::new(move || (entropy.lock())())
+    }
+
+    fn candidates(&self) -> Vec<Candidate<T>> {
+        self.state.lock().candidates.iter().filter_map(Candidate::of).collect()
+    }
+
+    fn status(&self) -> GroupStatus {
+        let mut group = GroupStatus::default();
+        for candidate in self.candidates() {
+            let status = candidate.status();
+            group.candidates += 1;
+            group.leading += usize::from(status.role == Role::Leader);
+            group.ending += usize::from(status.role == Role::Ending);
+            group.in_jeopardy += usize::from(status.jeopardy);
+        }
+        group
+    }
+
+    fn processes(&self) -> Vec<Id> {
+        self.state.lock().processes.clone()
+    }
+
+    fn events(&self) -> GroupEvents {
+        let queue = Arc::new(Queue::default());
+        let mut state = self.state.lock();
+        // What makes room here is keys alone.
+        let added = state.candidates.iter().map(|candidate| GroupEvent::Added(candidate.key.clone()));
+        let _dropped: Vec<_> = added.filter_map(|added| queue.push(added)).collect();
+        if state.closed.is_some() {
+            queue.end();
+        } else {
+            state.listeners.retain(|listener| listener.strong_count() > 0);
+            state.listeners.push(Arc::downgrade(&queue));
+        }
+        drop(state);
+        GroupEvents::new(queue)
     }
 
     fn stop(&self) {

@@ -213,7 +213,7 @@ pub use driver::{Driver, Step};
 pub use election::{Event, LostReason, Role, Status};
 pub use events::Events;
 pub use fence::{Fence, Stale};
-pub use group::{Group, GroupBuilder, GroupDriver, GroupEvent, GroupEvents, GroupStatus, GroupStep, Reigns};
+pub use group::{Group, GroupBuilder, GroupDriver, GroupEvent, GroupEvents, GroupStatus, GroupStep, Reigns, WeakGroup};
 pub use lead::Then;
 pub use leadership::{CheckError, Guard, Leadership, Lost};
 pub use lease::Lease;

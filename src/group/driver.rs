@@ -20,6 +20,7 @@ use super::spreading::Spreading;
 use super::timetable::{Timetable, grain};
 use super::{AT_ONCE, GroupEvent, GroupStatus, Hub};
 use crate::config::Config;
+use crate::driver::Rounds;
 use crate::election::Event;
 use crate::entropy::Entropy;
 use crate::stopped::Stopped;
@@ -45,6 +46,10 @@ pub struct GroupDriver<S, T: Timer = AnyTimer> {
     /// The newest reading of the clock, since that went back last.
     looked_at: Instant,
     unsettled: VecDeque<u32>,
+    /// Those whose wake-ups had no end when they were looked at: others have their turn before they are again.
+    again: VecDeque<u32>,
+    /// How often it went on without waiting for anything.
+    rounds: Rounds,
     /// The one that is being settled. Found afterwards: its storage panicked.
     settling: Option<u32>,
     /// When leases are renewed together. `None`: none is held, or that is under way.
@@ -83,6 +88,8 @@ impl<S: Storage + 'static, T: Timer> GroupDriver<S, T> {
             timetable: Timetable::default(),
             looked_at: Instant::default(),
             unsettled: VecDeque::new(),
+            again: VecDeque::new(),
+            rounds: Rounds::default(),
             settling: None,
             tick: None,
             interval: Duration::ZERO,
@@ -135,6 +142,7 @@ impl<S: Storage + 'static, T: Timer> GroupDriver<S, T> {
     pub async fn step(&mut self) -> GroupStep {
         let wake_in = loop {
             poll_fn(|cx| {
+                self.look_again();
                 while self.progress(cx) > 0 {}
                 Poll::Ready(())
             })
@@ -183,20 +191,23 @@ impl<S: Storage + 'static, T: Timer> GroupDriver<S, T> {
         let mut something_happened = false;
         poll_fn(|cx| {
             let mut settled = 0;
+            self.look_again();
             loop {
                 match self.progress(cx) {
                     // The instant to wait for is another now.
-                    0 if something_happened => return Poll::Ready(()),
+                    0 if something_happened => return self.rounds.go_on(cx),
                     0 => break,
                     some => settled += some,
                 }
                 something_happened = true;
                 if settled >= AT_ONCE {
                     // Others on this thread get their turn.
+                    self.rounds = Rounds::default();
                     cx.waker().wake_by_ref();
                     return Poll::Pending;
                 }
             }
+            self.rounds = Rounds::default();
             let Some(due) = due else { return Poll::Pending };
             if sleep.is_none() {
                 let timer = &self.hub.timer;
@@ -217,10 +228,7 @@ impl<S: Storage + 'static, T: Timer> GroupDriver<S, T> {
         }
         let (roused, is_asked) = self.hub.rouse.take(cx);
         for place in roused {
-            if let Some(member) = self.member(place) {
-                member.look();
-                self.unsettle(place);
-            }
+            self.look(place);
         }
         let mut are_more = false;
         if is_asked {
@@ -253,6 +261,26 @@ impl<S: Storage + 'static, T: Timer> GroupDriver<S, T> {
         }
         settled += self.renew_some(AT_ONCE - settled, now);
         settled + usize::from(is_asked || has_spread || went_back)
+    }
+
+    fn look(&mut self, place: u32) {
+        let Some(member) = self.member(place) else { return };
+        if member.look() && !mem::replace(&mut member.has_more, true) {
+            self.again.push_back(place);
+        }
+        self.unsettle(place);
+    }
+
+    /// Those whose wake-ups had no end.
+    fn look_again(&mut self) {
+        for _ in 0..self.again.len() {
+            if let Some(place) = self.again.pop_front()
+                && let Some(member) = self.member(place)
+            {
+                member.has_more = false;
+                self.look(place);
+            }
+        }
     }
 
     /// Whether the clock went back. Then whatever is planned by it would come too late by so much: each member looks for itself
@@ -292,13 +320,12 @@ impl<S: Storage + 'static, T: Timer> GroupDriver<S, T> {
                 self.members.push(None);
                 (self.members.len() - 1) as u32
             });
-            let mut member = Member::new(newcomer, self.hub.rouse.waker(place));
-            member.look();
+            let member = Member::new(newcomer, self.hub.rouse.waker(place));
             let shared = member.candidacy.shared.clone();
             if let Some(free) = self.members.get_mut(place as usize) {
                 *free = Some(member);
             }
-            self.unsettle(place);
+            self.look(place);
             self.share(place, &shared);
             self.counts.candidates += usize::from(self.seat() != Some(place));
         }

@@ -19,6 +19,9 @@ use crate::telemetry::Report;
 use crate::text::Key;
 use crate::time::{Instant, Timer};
 
+/// So many wake-ups are taken at once.
+const HINTS: usize = 64;
+
 pub(super) struct Member<T: Timer> {
     pub(super) candidacy: Candidacy<T>,
     wakeups: Wakeups,
@@ -37,6 +40,8 @@ pub(super) struct Member<T: Timer> {
     /// It waits to be settled.
     pub(super) is_unsettled: bool,
     is_woken: bool,
+    /// It may have more wake-ups, and is among those to be looked at again.
+    pub(super) has_more: bool,
     /// It is time to renew.
     pub(super) renew: bool,
     /// Its key is given up.
@@ -84,6 +89,7 @@ impl<T: Timer> Member<T> {
             standing: Standing::default(),
             is_unsettled: false,
             is_woken: false,
+            has_more: false,
             renew: false,
             resign: false,
         }
@@ -166,13 +172,15 @@ impl<T: Timer> Member<T> {
         answer
     }
 
-    /// Takes in what it was woken for, and sees to it that it is woken the next time.
-    pub(super) fn look(&mut self) {
+    /// Takes in what it was woken for, and sees to it that it is woken the next time. All that has come: what a storage is told of
+    /// changes it learns here, and answers by. Unless there is no end to it: then this says so, and it has to be looked at again.
+    pub(super) fn look(&mut self) -> bool {
         let Self { candidacy, wakeups, waker, is_woken, .. } = self;
         let mut cx = Context::from_waker(waker);
-        while let Poll::Ready(Some(())) = Pin::new(&mut *wakeups).poll_next(&mut cx) {
-            *is_woken = true;
-        }
+        let mut poll = || Pin::new(&mut *wakeups).poll_next(&mut cx) == Poll::Ready(Some(()));
+        let hints = (0..HINTS).take_while(|_| poll()).count();
+        *is_woken |= hints > 0;
         while candidacy.shared.poll_asked(&cx) {}
+        hints == HINTS
     }
 }

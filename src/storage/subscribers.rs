@@ -116,6 +116,15 @@ impl Subscribers {
         }
     }
 
+    /// One of several ways that bring wake-ups has ended: each key has its own, all over one connection mostly. It is made
+    /// anew; where that fails, the connection is [gone](Self::disconnected).
+    pub(super) fn interrupted(&self) {
+        let mut followed = self.0.lock();
+        if followed.outage == Outage::Over {
+            followed.outage = Outage::Open;
+        }
+    }
+
     /// The keys that somebody waits for.
     #[must_use]
     pub fn keys(&self) -> Vec<Key> {

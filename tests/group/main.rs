@@ -4,6 +4,7 @@
 mod faulty;
 mod members;
 mod overload;
+mod restless;
 mod watched;
 
 use std::collections::BTreeMap;

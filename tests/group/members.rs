@@ -82,6 +82,36 @@ fn the_last_handle() {
     assert_eq!(releases, 10);
 }
 
+/// A view sees the group while it goes on, and does not keep it.
+#[test]
+fn a_view_keeps_nothing() {
+    let timer = ManualTimer::new();
+    let storage = Watched::new(&timer);
+    let (group, driver) = group("a", &storage);
+    let view = group.downgrade();
+    let (done, is_done) = futures::channel::oneshot::channel();
+    timer.spawn(async move {
+        driver.run().await;
+        let _ = done.send(());
+    });
+    let again = view.upgrade().expect("it goes on");
+    again.add(Builder::new("k")).unwrap();
+    drop(again);
+    pass(&timer, secs(1));
+    assert_eq!((view.id(), view.id().as_str()), (group.id(), "a"));
+    assert_eq!((view.status(), view.status().leading), (group.status(), 1));
+    assert!(view.processes().is_empty(), "it is part of no spread");
+    let added = timer.block_on(view.events().next()).unwrap();
+    assert_eq!(added, Some(GroupEvent::Added(Key::new("k").unwrap())));
+    assert!(format!("{view:?}").contains("leading: 1"), "{view:?}");
+    drop(group);
+    timer.block_on(is_done).unwrap().unwrap();
+    let view = view.clone();
+    assert!(view.upgrade().is_none());
+    assert_eq!((view.status().candidates, view.id().as_str()), (0, "a"));
+    assert_eq!(timer.block_on(view.events().next()).unwrap(), None);
+}
+
 /// One that has no candidates, not yet or not any more, ends like any other.
 #[test]
 fn an_empty_group_ends() {

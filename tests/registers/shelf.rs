@@ -1,10 +1,13 @@
 //! Registers in memory, which count what is asked of them and can be hurt.
 
+#![allow(dead_code, reason = "each test uses the part it needs")]
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use futures::channel::mpsc;
+use futures::stream;
 use lessor::storage::List;
 use lessor::storage::registers::{Registers, Stored, Swap, Watch};
 use lessor::time::AnyTimer;
@@ -15,6 +18,8 @@ use lessor::{Key, StorageError, Timer, async_trait};
 pub(crate) struct Shelf {
     state: Arc<Mutex<State>>,
     watched: bool,
+    /// Its watches have no end of items.
+    restless: bool,
     /// Nobody answers.
     away: bool,
     late: Late,
@@ -32,6 +37,8 @@ struct State {
     /// Reads answer with that.
     stale: bool,
     watchers: Vec<(Key, mpsc::UnboundedSender<Item>)>,
+    /// Watches cannot be made.
+    refuses: bool,
     counts: Counts,
     lost: Lost,
     revision: u64,
@@ -61,6 +68,11 @@ impl Shelf {
     /// One that tells what is written.
     pub(crate) fn watched() -> Self {
         Self { watched: true, ..Self::default() }
+    }
+
+    /// One that tells over and over what was written.
+    pub(crate) fn restless() -> Self {
+        Self { watched: true, restless: true, ..Self::default() }
     }
 
     /// The same store for another handle, whose swaps may linger.
@@ -105,6 +117,11 @@ impl Shelf {
         for (_, watcher) in self.state().watchers.drain(..) {
             let _ = watcher.unbounded_send(Err(StorageError::transient("connection reset")));
         }
+    }
+
+    /// No watch can be made, or they can again.
+    pub(crate) fn refuse(&self, refuses: bool) {
+        self.state().refuses = refuses;
     }
 
     /// Watches are told of this, whatever has been written since.
@@ -186,7 +203,12 @@ impl Registers for Shelf {
     fn watch(&self, key: &Key) -> Option<Watch<u64>> {
         let mut state = self.state();
         let (watcher, items) = mpsc::unbounded();
-        let _ = watcher.unbounded_send(Ok(state.registers.get(key).cloned()));
+        let stored = state.registers.get(key).cloned();
+        if self.restless {
+            return Some(Watch::new(stream::repeat_with(move || Ok(stored.clone()))));
+        }
+        let first = if state.refuses { Err(StorageError::transient("refused")) } else { Ok(stored) };
+        let _ = watcher.unbounded_send(first);
         state.watchers.push((key.clone(), watcher));
         self.watched.then(|| Watch::new(items))
     }

@@ -1,7 +1,11 @@
 //! What those hear who are told of each write.
 
+use core::task::Context;
 use core::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
+use futures::task::{ArcWake, waker};
 use futures::{FutureExt, StreamExt};
 use lessor::storage::{Release, Revoke};
 use lessor::{Storage, StorageExt};
@@ -113,6 +117,22 @@ fn an_item_that_comes_late_replaces_nothing() {
     assert_eq!(shelf.counts(), Counts { reads: 0, swaps: 1, moved: 0 });
 }
 
+/// A watch that has always something to say keeps nobody from his turn.
+#[test]
+fn a_watch_without_end() {
+    let shelf = Shelf::restless();
+    let (a, b) = (Node::new(&shelf, 1), Node::new(&shelf, 2));
+    a.wins(None);
+    let mut wakeups = b.storage.subscribe(&key());
+    assert_eq!(wakeups.next().now_or_never(), Some(Some(())), "it stands");
+    for _ in 0..10 {
+        let count = Arc::new(Count::default());
+        let waker = waker(count.clone());
+        assert!(wakeups.poll_next_unpin(&mut Context::from_waker(&waker)).is_pending());
+        assert_eq!(count.0.load(Ordering::Relaxed), 1, "it goes on");
+    }
+}
+
 /// Its wake-ups end with the storage, and do not keep it.
 #[test]
 fn a_subscription_keeps_nothing() {
@@ -123,4 +143,14 @@ fn a_subscription_keeps_nothing() {
     drop(b);
     a.wins(None);
     assert_eq!(wakeups.next().now_or_never(), None);
+}
+
+/// How often it was woken.
+#[derive(Default)]
+struct Count(AtomicUsize);
+
+impl ArcWake for Count {
+    fn wake_by_ref(count: &Arc<Self>) {
+        count.0.fetch_add(1, Ordering::Relaxed);
+    }
 }

@@ -3,17 +3,21 @@
 #[path = "../faulty/mod.rs"]
 mod faulty;
 mod log;
+#[path = "../registers/shelf.rs"]
+mod shelf;
 mod work;
 
 use std::fmt;
 use std::sync::{Arc, Mutex};
 
 use faulty::{Fault, Faulty, candidate, entropy, fixture, ms, secs, spawned};
-use futures::future::{ready, select};
+use futures::future::{join_all, ready, select};
 use futures::{FutureExt, StreamExt};
+use lessor::storage::registers::RegisterStorage;
 use lessor::storage::{Claim, Release, Renewal, Reply, Request, Session, Subscribers};
-use lessor::{Builder, Event, Key, Storage, StorageError, Timer, Value, Wakeups, async_trait};
+use lessor::{Builder, Event, Key, ManualTimer, Storage, StorageError, Timer, Value, Wakeups, async_trait};
 use log::{assert_lines, logged, wait};
+use shelf::Shelf;
 use tracing::{Instrument, Level, Span};
 
 /// A whole election at INFO: each turn of fate is one line, and what goes well is none.
@@ -431,5 +435,38 @@ fn wake_ups_that_do_not_come_are_told_once() {
         subscribers.disconnected(&"refused");
         subscribers.disconnected(&"refused");
         assert_lines(log, &["WARN lessor: there are no wake-ups error=refused"]);
+    });
+}
+
+/// Over registers each subscription has a watch of its own, and all of them end with the connection: where they stand again
+/// soon that is nobody's concern, however many they are, and where not it is told once.
+#[test]
+fn the_watches_of_a_connection_end_together() {
+    logged(Level::INFO, |log| {
+        let (timer, shelf) = (ManualTimer::new(), Shelf::watched());
+        let storage = RegisterStorage::with_timer(shelf.clone(), timer.clone());
+        let mut wakeups = ["k", "k", "l"].map(|key| storage.subscribe(&Key::new(key).unwrap()));
+        for _ in 0..3 {
+            timer.block_on(join_all(wakeups.iter_mut().map(StreamExt::next))).unwrap();
+            shelf.cut();
+            for lost in &mut wakeups {
+                assert_eq!(lost.next().now_or_never(), None);
+            }
+        }
+        timer.block_on(join_all(wakeups.iter_mut().map(StreamExt::next))).unwrap();
+        assert_lines(log, &[]);
+
+        shelf.refuse(true);
+        shelf.cut();
+        for _ in 0..5 {
+            for lost in &mut wakeups {
+                assert_eq!(lost.next().now_or_never(), None);
+            }
+            wait(&timer, secs(10));
+        }
+        assert_lines(log, &[r#"WARN lessor: there are no wake-ups error=transient storage error: refused"#]);
+        shelf.refuse(false);
+        timer.block_on(join_all(wakeups.iter_mut().map(StreamExt::next))).unwrap();
+        assert_lines(log, &["INFO lessor: wake-ups come again"]);
     });
 }

@@ -3,10 +3,12 @@
 use alloc::boxed::Box;
 use alloc::sync::{Arc, Weak};
 use core::fmt;
+use core::mem;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 use core::time::Duration;
 
+use futures::future::poll_fn;
 use futures::{FutureExt, Stream, StreamExt, stream};
 
 use super::store::Inner;
@@ -24,6 +26,9 @@ type Items<R> = Pin<Box<dyn Stream<Item = Result<Option<Stored<R>>, StorageError
 /// The first pause before a watch that has ended is made anew, and the longest.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
 
+/// So many items are taken before others on the executor's thread get their turn.
+const AT_ONCE: usize = 256;
+
 /// A stream of what is written to one register.
 ///
 /// * The first item says what is in it when the watch stands, `None` if it was never written: what is written after that is told of. It comes
@@ -39,6 +44,21 @@ impl<R> Watch<R> {
     /// The items of this stream.
     pub fn new(items: impl Stream<Item = Result<Option<Stored<R>>, StorageError>> + MaybeSend + 'static) -> Self {
         Self(Box::pin(items))
+    }
+
+    /// The next item, or of those that are there the newest: only that one counts, however many have come while nobody polled.
+    /// And whether there may be more, since one that has always something to say is never at its end.
+    async fn newest(&mut self) -> (Option<Result<Option<Stored<R>>, StorageError>>, bool) {
+        let mut item = self.next().await;
+        for _ in 0..AT_ONCE {
+            // Not polled on after an error, or the end.
+            let newer = if let Some(Ok(_)) = item { self.next().now_or_never() } else { None };
+            match newer {
+                Some(newer) => item = newer,
+                None => return (item, false),
+            }
+        }
+        (item, true)
     }
 }
 
@@ -92,13 +112,7 @@ impl<R: Registers> Follower<R> {
                 self.watch = self.inner.upgrade()?.registers.watch(&self.key);
                 continue;
             };
-            let mut item = watch.next().await;
-            // Only the newest counts, however many have come while nobody polled.
-            while let Some(Ok(_)) = item
-                && let Some(newer) = watch.next().now_or_never()
-            {
-                item = newer;
-            }
+            let (item, has_more) = watch.newest().await;
             let inner = self.inner.upgrade()?;
             let seen = match item {
                 Some(Ok(stored)) => inner.hear(&self.key, stored),
@@ -121,11 +135,28 @@ impl<R: Registers> Follower<R> {
                     }
                 }
                 Err(error) => {
-                    inner.subscribers.disconnected(&error);
-                    (self.watch, self.stands) = (None, None);
+                    // Where it stood, the next one says whether that is worth a word: other subscriptions have lost theirs too.
+                    match self.stands.take() {
+                        Some(_) => inner.subscribers.interrupted(),
+                        None => inner.subscribers.disconnected(&error),
+                    }
+                    self.watch = None;
                     // What comes then may be what came before, and may not.
                     self.last = None;
                 }
+            }
+            drop(inner);
+            if has_more {
+                // Others on this thread get their turn.
+                let mut is_first = true;
+                poll_fn(|cx| {
+                    if mem::take(&mut is_first) {
+                        cx.waker().wake_by_ref();
+                        return Poll::Pending;
+                    }
+                    Poll::Ready(())
+                })
+                .await;
             }
         }
     }
