@@ -15,6 +15,8 @@ const SOCKETS = 10_000;
 const EXPIRED = 4401;
 /** How many messages of a socket may wait for the one that is under way. */
 const WAITING = 16;
+/** How long an object may take to answer another one. */
+const ANSWER_MS = 5_000;
 /** How many leases are looked up at a time, for all sockets and lists together. */
 const LOOKUPS = 16;
 
@@ -57,6 +59,23 @@ function places(most) {
   };
 }
 
+/** What another object answers: one that hangs must not hold whoever asks it, and with that the places of others, for ever. */
+async function within(name, answer) {
+  const over = new AbortController();
+  const late = async () => {
+    await scheduler.wait(ANSWER_MS, { signal: over.signal });
+    throw new Error(`the object ${name} has not answered within ${ANSWER_MS} ms`);
+  };
+  const tooLate = late();
+  // Ended, it throws, too.
+  tooLate.catch(() => {});
+  try {
+    return await Promise.race([answer, tooLate]);
+  } finally {
+    over.abort();
+  }
+}
+
 /** What an event answers that waits inside of Rust. When a panic, of whatever, takes the module down it fails at once instead of never ending. */
 export async function guard(answer) {
   let fail;
@@ -71,6 +90,9 @@ export async function guard(answer) {
     underWay.delete(fail);
   }
 }
+
+/** Whether an object has a problem with what it was asked, and has done nothing of it. */
+export const isProblem = (answer) => answer.startsWith('{"failed":');
 
 /** The alarm of an object. */
 class Alarm {
@@ -170,10 +192,10 @@ export function objects(rust) {
       // Where nobody keeps a list of keys, all are admitted.
       let done = this.#run(errand, payload, owner, this.env.WATCH ? undefined : "");
       if (done.unknown) {
-        const admission = await this.env.WATCH.getByName(WATCH).admit(done.unknown, owner);
+        const admission = await within(WATCH, this.env.WATCH.getByName(WATCH).admit(done.unknown, owner));
         done = this.#run(errand, payload, owner, admission);
       }
-      if (errand === "forget") await this.env.WATCH?.getByName(WATCH).drop(payload);
+      if (errand === "forget" && this.env.WATCH && !isProblem(done.answers[0])) await within(WATCH, this.env.WATCH.getByName(WATCH).drop(payload));
       return done.answers;
     }
 
@@ -232,7 +254,7 @@ export function objects(rust) {
       try {
         for (let news; this.env.WATCH && (news = call(() => this.#leases.news(Date.now()))); ) {
           const [last, ...changes] = news;
-          await this.env.WATCH.getByName(WATCH).tell(changes);
+          await within(WATCH, this.env.WATCH.getByName(WATCH).tell(changes));
           call(() => this.#leases.told(last));
         }
         this.#failures = 0;
@@ -419,7 +441,7 @@ export function objects(rust) {
         const look = async () => {
           // Others have their turn in between: where all is in one process, what comes from outside would wait for the last of them.
           await scheduler.wait(1);
-          return this.env.LEASES.getByName(name).run("ask", gets);
+          return within(name, this.env.LEASES.getByName(name).run("ask", gets));
         };
         asked.push(this.#lookups(look).then(answer, failure));
       }

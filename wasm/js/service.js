@@ -1,7 +1,7 @@
 // The handler of requests to the service: reads them, asks the objects, answers. What it may do it is told by Rust.
 
 import { read } from "./body.js";
-import { WATCH } from "./objects.js";
+import { WATCH, isProblem } from "./objects.js";
 import { issuers } from "./tokens.js";
 
 /** The longest body that is read before it is known who asks. */
@@ -127,7 +127,7 @@ async function serve(front, signers, request, env, ctx, page) {
     case "one": {
       const [told, problem] = await ask(env, plan[1], plan[2], plan[4], plan[3]);
       if (!told) return answer(["answer", ...problem]);
-      return told[0].startsWith('{"failed":') ? refuse(JSON.parse(told[0]).failed) : new Response(told[0], { headers: ANSWER });
+      return isProblem(told[0]) ? refuse(JSON.parse(told[0]).failed) : new Response(told[0], { headers: ANSWER });
     }
     case "ask": {
       // For each place: a refusal, what to list, or nothing where an object answers.

@@ -1,21 +1,9 @@
 // What is tested of the npm package, wherever it runs: each function gets the package, and fails by throwing.
 
-/** Shows what is not as it should be. */
-function expect(what, found, wanted) {
-  const [one, other] = [JSON.stringify(found), JSON.stringify(wanted)];
-  if (one !== other) throw new Error(`${what}: ${one}, and not ${other}`);
-}
+import { expect, fails } from "./expect.mjs";
 
-async function fails(what, name, says, act) {
-  let thrown;
-  try {
-    await act();
-  } catch (error) {
-    thrown = error;
-  }
-  const fits = thrown?.name === name && thrown.message.includes(says);
-  if (!fits) throw new Error(`${what}: ${thrown?.name}: ${thrown?.message}, and not ${name}: ${says}`);
-}
+export * from "./network.mjs";
+export * from "./tabs.mjs";
 
 /** What a storage of JavaScript's own needs no more than. */
 class Kept {
@@ -62,78 +50,6 @@ export function keepsTheContract(lessor, kind, url, token) {
   const unreachable = kind === "http" ? new lessor.HttpStorage("http://127.0.0.1:9", { token }) : undefined;
   const storage = rows(storages[kind](lessor, url, token), lessor.wire);
   return lessor.keeps_the_contract(storage, unreachable && rows(unreachable, lessor.wire), kind === "browser");
-}
-
-/** What `check` says. */
-export async function checks({ HttpStorage }, url, token) {
-  try {
-    await new HttpStorage(url, { token }).check();
-    return "it is there";
-  } catch (error) {
-    return `${error.name}${error.transient ? " (transient)" : ""}: ${error.message}`;
-  }
-}
-
-/** Leads until so many tokens were asked for, each from this address and good for a moment; another one follows, and leads next. */
-export async function outlivesTokens({ Candidate, HttpStorage }, url, tokens, key, count) {
-  const asked = { one: 0, two: 0 };
-  const candidate = (id) => {
-    const token = async () => {
-      asked[id]++;
-      return (await fetch(tokens)).text();
-    };
-    return new Candidate(new HttpStorage(url, { token }), { key, id, ttlMs: 4_000 });
-  };
-  const one = candidate("one");
-  const leadership = await one.elected();
-  const two = candidate("two");
-  while (asked.one < Number(count) || asked.two < Number(count) / 2) {
-    await new Promise((go) => setTimeout(go, 100));
-    expect("it leads", [leadership.isValid(), one.leadership().term], [true, leadership.term]);
-  }
-  await one.shutdown();
-  const { term } = await two.elected();
-  expect("the next term", term, leadership.term + 1);
-  await two.shutdown();
-  return asked;
-}
-
-/** What goes wrong with tokens that are asked for. */
-export async function failingTokens({ HttpStorage }, url) {
-  const check = (token, more) => new HttpStorage(url, { token, wakeups: false, ...more }).check();
-  const failing = () => {
-    throw new Error("the vault is sealed");
-  };
-  await fails("a source that fails", "StorageError", "there is no token: the vault is sealed", () => check(failing));
-  await fails("no token", "StorageError", "there is no token: token is not allowed", () => check(() => "a b"));
-  await fails("nothing", "StorageError", "there is no token: token is not allowed", () => check(() => ""));
-  await fails("silence", "StorageError", "there is no token: no answer within 50 ms", () => check(() => new Promise(() => {}), { timeoutMs: 50 }));
-  let asked = 0;
-  await fails("tokens that are refused", "StorageError", "unauthenticated (401)", () => check(() => `nobodys-${asked++}`));
-  expect("once more, and no more", asked, 2);
-  return "all of them";
-}
-
-/** Only a wake-up lets another lead before that. */
-const PATIENT = { ttlMs: 30_000, retryIntervalMs: 30_000 };
-
-/** One resigns, and the other is woken: in how many ms. */
-export async function handsOver({ Candidate, HttpStorage }, url, token, key) {
-  const candidate = (id) => new Candidate(new HttpStorage(url, { token }), { key, id, ...PATIENT });
-  const one = candidate("one");
-  const first = await one.elected();
-  const two = candidate("two");
-  for await (const event of two.events()) if (event.type === "leader-changed" && event.leader) break;
-  expect("the leader", two.leader().id, "one");
-  const began = performance.now();
-  await one.resign();
-  const second = await two.elected({ signal: AbortSignal.timeout(15_000) });
-  const took = performance.now() - began;
-  expect("the terms", [first.term, second.term], [1, 2]);
-  const { keys } = await new HttpStorage(url, { token }).list({ prefix: key });
-  expect("the list", keys.map(({ key, lease }) => [key, lease.id, lease.ttlMs]), [[key, "two", 30_000]]);
-  await Promise.all([one.shutdown(), two.shutdown()]);
-  return took;
 }
 
 /** What candidates do, as the types say. */
@@ -219,6 +135,17 @@ export async function campaigns({ Candidate, MemoryStorage, Storage }) {
   // A storage that fails says how.
   const broken = Storage.of({ call: () => Promise.reject(Object.assign(new Error("no disk"), { transient: false })) });
   await fails("a storage that fails", "StorageError", "no disk", () => broken.get("k"));
+  // One that is built on another.
+  class Counted extends Storage {
+    asked = 0;
+    call(request, options) {
+      this.asked++;
+      return storage.call(request, options);
+    }
+  }
+  const counted = new Counted();
+  expect("a term", (await counted.get("k")).term, (await storage.get("k")).term);
+  expect("what it was asked", counted.asked, 1);
   const strange = Storage.of({ call: () => ({ yes: 1 }) });
   await fails("a strange one", "StorageError", 'has answered {"yes":1}, which is no reply', () => strange.get("k"));
 }
@@ -304,45 +231,6 @@ export async function endures({ Candidate, MemoryStorage, Storage }) {
   await fails("a strange storage", "StorageError", "which is no reply", () => Storage.of({ call: () => ({}) }).list());
 }
 
-/** Over a service that says nothing: what nobody waits for leaves the way free. */
-export async function givesUp({ HttpStorage }) {
-  const { fetch } = globalThis;
-  const under = [];
-  globalThis.fetch = (url, { signal }) =>
-    new Promise((_, refused) => {
-      under.push(signal);
-      signal.addEventListener("abort", () => refused(signal.reason));
-    });
-  try {
-    const storage = new HttpStorage("https://h", { token: "t", wakeups: false });
-    const controllers = [1, 2, 3].map(() => new AbortController());
-    const asked = controllers.map(async ({ signal }, key) => {
-      await new Promise((go) => setTimeout(go, 10 * key));
-      return storage.call({ get: { key: String(key) } }, { signal });
-    });
-    const failed = Promise.allSettled(asked);
-    while (under.length < 2) await new Promise((go) => setTimeout(go, 1));
-    await new Promise((go) => setTimeout(go, 50));
-    expect("the third waits for its turn", under.length, 2);
-    controllers[0].abort();
-    while (under.length < 3) await new Promise((go) => setTimeout(go, 1));
-    for (const controller of controllers) controller.abort();
-    expect("each fails", (await failed).map(({ reason }) => reason.name), ["StorageError", "StorageError", "StorageError"]);
-    globalThis.fetch = async () => new Response('{"status": "up"}', { headers: { "content-type": "application/json" } });
-    await fails("another service", "StorageError", "that no lease service answers: check the url", () => storage.check());
-    await fails("another service", "StorageError", "application/json that no lease service answers", () => storage.get("k"));
-    globalThis.fetch = async () => new Response("null");
-    await fails("nothing", "StorageError", "that no lease service answers", () => storage.check());
-    globalThis.fetch = async () => Response.redirect("https://elsewhere.example.com/leases/v1?token=s3cret");
-    await fails("elsewhere", "StorageError", "at https://elsewhere.example.com/leases: if that is right, make it the url (302)", () => storage.check());
-  } finally {
-    globalThis.fetch = fetch;
-  }
-  for (const timeoutMs of [0, 1.5, "5000", Infinity]) {
-    await fails("a timeout", "InvalidSettings", "`timeoutMs` is ", () => new HttpStorage("https://h", { token: "t", timeoutMs }));
-  }
-}
-
 /** The state machine by hand, with time that does not pass by itself. */
 export function drives({ Election, judge }) {
   const election = new Election({ key: "k", id: "one", ttlMs: 10_000 }, 0);
@@ -376,17 +264,4 @@ export function drives({ Election, judge }) {
   expect("events", kinds, ["elected", "leader-changed", "renewed", "ending", "lost", "stopped"]);
   const text = new TextDecoder().decode(record);
   if (!text.startsWith("lessor 1\nterm 1\n")) throw new Error(text);
-}
-
-/** For another tab or worker: leads, and tells in which term. It goes on. */
-export async function leadsOn({ BrowserStorage, Candidate }, name, id) {
-  const candidate = new Candidate(new BrowserStorage(name), { key: "tab", id, ttlMs: 4_000, retryIntervalMs: 60_000, requestTimeoutMs: 1_000 });
-  globalThis.candidates ??= [];
-  globalThis.candidates.push(candidate);
-  return (await candidate.elected()).term;
-}
-
-/** Ends those of `leadsOn`. */
-export async function resigns() {
-  await Promise.all(globalThis.candidates.map((candidate) => candidate.shutdown()));
 }

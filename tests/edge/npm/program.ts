@@ -1,7 +1,7 @@
 // What somebody writes in TypeScript: it has to compile, strictly, by the package's types.
 
 import { BrowserStorage, Candidate, Election, HttpStorage, MemoryStorage, Storage, judge, listed } from "lessor";
-import type { CustomStorage, Event, InvalidSettings, Lease, Leadership, Request, Settings, Status, StorageError, Stopped, Then } from "lessor";
+import type { CustomStorage, Event, InvalidSettings, Lease, Leadership, Reply, Request, Settings, Status, StorageError, Stopped, Then } from "lessor";
 
 const settings: Settings = { key: "k", ttlMs: 15_000, slots: 2 };
 const storages: (Storage | CustomStorage)[] = [
@@ -25,6 +25,28 @@ class Mine implements CustomStorage {
   }
 }
 
+/** Counts what another storage is asked. */
+class Counted extends Storage {
+  asked = 0;
+  readonly #of: Storage;
+  override readonly tellsAll: boolean;
+
+  constructor(of: Storage) {
+    super();
+    this.#of = of;
+    this.tellsAll = of.tellsAll === true;
+  }
+
+  override call(request: Request, options?: { signal?: AbortSignal }): Promise<Reply> {
+    this.asked++;
+    return this.#of.call(request, options);
+  }
+
+  override subscribe(key: string, wake: () => void): () => void {
+    return this.#of.subscribe?.(key, wake) ?? (() => {});
+  }
+}
+
 export async function main(signal: AbortSignal): Promise<void> {
   await using candidate = new Candidate(storages[0] ?? Storage.of(new Mine()), settings);
   const work = async ({ term, slot, signal }: Leadership): Promise<Then> => {
@@ -44,6 +66,9 @@ export async function main(signal: AbortSignal): Promise<void> {
   for await (const event of candidate.events() as AsyncIterable<Event>) {
     if (event.type === "lost") console.log(event.term, event.reason);
   }
+  const counted = new Counted(new BrowserStorage());
+  await new Candidate(counted, "k").elected({ signal });
+  console.log(counted.asked, (await counted.get("k"))?.term);
   const status: Status = candidate.status();
   const lease: Lease | undefined = candidate.leader();
   console.log(status.role, lease?.timeLeftMs);

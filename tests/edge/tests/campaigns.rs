@@ -339,6 +339,25 @@ fn work_is_told_to_end() {
     assert_eq!(get(&workerd, "/busy/ends"), json!([["LeadershipLost", false]]));
 }
 
+/// Work that goes on after its term is not begun again beside itself: in the next term it waits for its own end.
+#[test]
+fn work_that_does_not_hear() {
+    let workerd = Workerd::start(&Setting::of(FAULTY));
+    let work = || get(&workerd, "/deaf/deaf");
+    get(&workerd, "/deaf/start");
+    until("it works", || (work() == json!({"begun": 1, "now": 1, "most": 1})).then_some(()));
+    assert_eq!(get(&workerd, "/deaf/resign"), json!(true));
+    let version = || {
+        let lease = workerd.call("GET", "/v1/keys/campaign", Some(ADMIN), None).json()["lease"].clone();
+        lease["version"].as_u64().filter(|_| lease["term"] == 2)
+    };
+    let elected = until("it leads again", version);
+    until("its alarm renews what it has", || version().filter(|version| *version >= elected + 2));
+    assert_eq!(work(), json!({"begun": 1, "now": 1, "most": 1}));
+    get(&workerd, "/deaf/hear");
+    until("it works again", || (work() == json!({"begun": 2, "now": 1, "most": 1})).then_some(()));
+}
+
 /// One alarm for sixteen keys, and their tickets as one row: what an object writes for itself hardly shows in a renewal.
 #[test]
 fn many_keys_in_one_object() {
@@ -405,4 +424,11 @@ fn settings_that_do_not_fit() {
     let workerd = Workerd::start(&Setting::of(FAULTY));
     let answer = workerd.call("GET", "/nobody/lead", None, None);
     assert!(answer.text.starts_with("InvalidSettings: key \"\" (0 bytes) is not allowed"), "{answer:?}");
+    // What JSON has no word for is no default.
+    for (name, says) in
+        [("endless", "`ttlMs` is Infinity"), ("unnumbered", "`makeUpMs` is NaN"), ("lazy", "`ttlMs` is ")]
+    {
+        let answer = workerd.call("GET", &format!("/{name}/lead"), None, None);
+        assert!(answer.text.starts_with(&format!("InvalidSettings: {says}")), "{answer:?}");
+    }
 }

@@ -56,6 +56,18 @@ fn a_watch_after_a_restart() {
     while !released(&socket.hear()) {}
 }
 
+/// An object that hangs holds nobody: what it was told it is told again.
+#[test]
+fn a_telling_that_hangs() {
+    let hangs = "async tell(news) { if (!globalThis.hung) await scheduler.wait((globalThis.hung = 600_000));";
+    let setting = Setting { changed: vec![("tell(news) {", hangs)], ..Setting::default() };
+    let workerd = Workerd::start(&setting);
+    let mut socket = Socket::of(&workerd, READER);
+    socket.ask(r#"{"watch": {"number": 1, "keys": ["k"]}}"#);
+    acquire(&workerd, "k", "a", 1, 0, 60_000);
+    assert_eq!(socket.hear()["change"]["change"], "granted");
+}
+
 /// In order, whatever objects they are in; and what a watch asks for twice is told once.
 #[test]
 fn keys_in_shards() {

@@ -112,15 +112,17 @@ pub fn keys(start: &Start) {
     assert_eq!(forget(SMALL).status, 403);
     let held = forget(ADMIN);
     assert_eq!((held.status, &held.json()["type"]), (409, &json!("conflict")), "{held:?}");
+    let listed = || server.call("GET", "/v1/keys", Some(ADMIN), None).json()["keys"].clone();
+    let names =
+        |listed: &Value| listed.as_array().unwrap().iter().map(|entry| entry["key"].clone()).collect::<Vec<_>>();
+    assert_eq!(names(&listed()), ["a", "b", "c"], "it was not forgotten");
+    is_refused(&acquire(&server, SMALL, "d"), "2 keys");
     let release = json!({ "session": format!("{:032x}", 7) });
     assert_eq!(post(&server, SMALL, "/v1/keys/a/release", &release).status, 200);
     let before = server.call("GET", "/v1/keys/a", Some(ADMIN), None).json()["lease"]["term"].as_u64().unwrap();
     for _ in 0..2 {
         assert_eq!(forget(ADMIN).json(), json!({ "forgotten": {} }));
     }
-    let listed = || server.call("GET", "/v1/keys", Some(ADMIN), None).json()["keys"].clone();
-    let names =
-        |listed: &Value| listed.as_array().unwrap().iter().map(|entry| entry["key"].clone()).collect::<Vec<_>>();
     assert_eq!(names(&listed()), ["b", "c"]);
     assert_eq!(server.call("GET", "/v1/keys/a/history", Some(ADMIN), None).json()["history"], json!([]));
     assert_eq!(acquire(&server, SMALL, "d").status, 200, "there is room");

@@ -2,6 +2,8 @@
 
 import { failed } from "./errors.js";
 import { judge, listed } from "./judge.js";
+import { Opening } from "./opening.js";
+import { Parting } from "./parting.js";
 import { Storage, Subscribers } from "./storage.js";
 
 const STORE = "leases";
@@ -16,32 +18,61 @@ const asked = (request) =>
 /** A transaction that writes has the store for itself, in all tabs: that is the lock. */
 export class BrowserStorage extends Storage {
   #name;
-  #channel;
   #opening;
+  /** Hears the other tabs, while somebody subscribes. */
+  #channel;
+  #parting;
   #subscribers = new Subscribers();
+  /** How many subscribe, and how many calls are under way: the database is open as long as there are any. */
+  #users = 0;
 
   constructor(name = "leases") {
     super();
     this.#name = `lessor ${name}`;
-    this.#channel = new BroadcastChannel(this.#name);
-    this.#channel.addEventListener("message", ({ data }) => this.#subscribers.wake(data));
+    this.#parting = new Parting(name);
   }
 
   async check() {
     try {
-      await this.#open();
+      await this.#using(undefined, async () => {});
     } catch (error) {
       throw failed(error);
     }
   }
 
   subscribe(key, wake) {
-    return this.#subscribers.subscribe(key, wake);
+    if (!this.#channel) {
+      this.#channel = new BroadcastChannel(this.#name);
+      this.#channel.onmessage = ({ data }) => this.#subscribers.wake(data);
+      this.#parting.listen((request) => this.#using(undefined, (database) => this.#ask(database, request)));
+    }
+    const end = this.#subscribers.subscribe(key, wake);
+    this.#users++;
+    let ended = false;
+    return () => {
+      if (ended) return;
+      ended = true;
+      end();
+      // A program may come to its end, and a database be deleted.
+      if (this.#subscribers.keys().next().done) {
+        this.#channel.close();
+        this.#channel = undefined;
+        this.#parting.ignore();
+      }
+      this.#left();
+    };
   }
 
-  async call(request) {
+  async call(request, { signal } = {}) {
+    // At once: the page may be gone before anything answers.
+    const arrived = request.release && this.#parting.note(request);
+    const reply = await this.#using(signal, (database) => this.#ask(database, request));
+    arrived?.();
+    return reply;
+  }
+
+  async #ask(database, request) {
     const [[operation, { key }]] = Object.entries(request);
-    const database = await this.#open();
     const looks = operation === "get" || operation === "list";
     // What is lost with the power is lost for all tabs alike.
     const transaction = database.transaction(STORE, looks ? "readonly" : "readwrite", { durability: "relaxed" });
@@ -61,28 +92,46 @@ export class BrowserStorage extends Storage {
     const { reply, write, wakes } = judge(record, request, Date.now(), { mayLose: true });
     if (write) store.put(write, key);
     await over;
-    if (wakes) {
-      this.#subscribers.wake(key);
-      this.#channel.postMessage(key);
-    }
+    if (wakes) this.#wake(key);
     return reply;
   }
 
-  #open() {
-    this.#opening ??= (async () => {
-      const opening = indexedDB.open(this.#name, 1);
-      opening.onupgradeneeded = () => opening.result.createObjectStore(STORE);
-      const database = await asked(opening);
-      const forget = () => (this.#opening = undefined);
-      database.onclose = forget;
-      // Another tab deletes it, or has a newer version: whoever asks next opens it again.
-      database.onversionchange = () => {
-        database.close();
-        forget();
+  #wake(key) {
+    this.#subscribers.wake(key);
+    // Whoever releases last of all may have nobody to listen any more.
+    const channel = this.#channel ?? new BroadcastChannel(this.#name);
+    channel.postMessage(key);
+    if (channel !== this.#channel) channel.close();
+  }
+
+  /** What is done with the database, which stays open meanwhile. */
+  async #using(signal, act) {
+    this.#users++;
+    try {
+      return await act(await this.#open(signal));
+    } finally {
+      this.#left();
+    }
+  }
+
+  #left() {
+    this.#users--;
+    if (this.#users > 0) return;
+    this.#opening?.close();
+    this.#opening = undefined;
+  }
+
+  async #open(signal) {
+    if (this.#opening === undefined) {
+      const opening = new Opening(this.#name, STORE);
+      const forget = () => {
+        if (this.#opening === opening) this.#opening = undefined;
       };
-      return database;
-    })();
-    this.#opening.catch(() => (this.#opening = undefined));
-    return this.#opening;
+      opening.onend = forget;
+      this.#opening = opening;
+      // Before whatever is asked first: transactions take their turns.
+      opening.database.then((database) => this.#parting.carryOut((request) => this.#ask(database, request)), forget);
+    }
+    return this.#opening.within(signal);
   }
 }

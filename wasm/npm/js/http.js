@@ -10,8 +10,10 @@ import { problem, whole } from "./wire.js";
 const MOST = 256;
 const LONGEST = 512 * 1024;
 const LISTED = 1000;
-/** How many batches are under way at a time: what waits meanwhile travels together. */
+/** How many batches are under way at a time, of those whose requests have a signal and of the others: what waits meanwhile travels together. */
 const FLIGHTS = 2;
+/** The most bytes of what goes on when its page is closed: browsers allow 64 KiB, together. */
+const KEPT_ALIVE = 32 * 1024;
 /** The longest answer that is read, in bytes: a page of 1,000 keys that are all as long as can be. */
 const LONGEST_ANSWER = 16 * 1024 * 1024;
 
@@ -35,8 +37,9 @@ export class HttpStorage extends Storage {
   #url;
   #token;
   #timeoutMs;
-  #waiting = [];
-  #flights = 0;
+  /** Candidates give up what takes too long. An operator's question has no signal: it must not have renewals wait for as long as it hangs. */
+  #given = { waiting: [], flights: 0 };
+  #open = { waiting: [], flights: 0 };
 
   constructor(url, { token, timeoutMs = 30_000, wakeups = true, ...unknown } = {}) {
     super();
@@ -67,18 +70,20 @@ export class HttpStorage extends Storage {
     // Asked a second time, it might take the next one's lease.
     const once = request.revoke !== undefined && term === undefined;
     const pages = request.list ? Math.min(Math.max(limit ?? 100, 1), LISTED) : 0;
+    const last = request.release !== undefined;
+    const line = signal ? this.#given : this.#open;
     return new Promise((done, refused) => {
-      this.#waiting.push({ key, text, bytes: ENCODER.encode(text).length + 1, pages, once, signal, done, refused });
+      line.waiting.push({ key, text, bytes: ENCODER.encode(text).length + 1, pages, once, last, signal, done, refused });
       // With whatever else is asked now.
-      queueMicrotask(() => this.#depart());
+      queueMicrotask(() => this.#depart(line));
     });
   }
 
-  #depart() {
-    while (this.#flights < FLIGHTS && this.#waiting.length > 0) {
+  #depart(line) {
+    while (line.flights < FLIGHTS && line.waiting.length > 0) {
       const [flight, left, keys] = [[], [], new Set()];
       let [bytes, pages] = [2, 0];
-      for (const asked of this.#waiting) {
+      for (const asked of line.waiting) {
         if (asked.signal?.aborted) {
           asked.refused(failed(asked.signal.reason));
           continue;
@@ -93,13 +98,13 @@ export class HttpStorage extends Storage {
         if (asked.key !== undefined) keys.add(asked.key);
         flight.push(asked);
       }
-      this.#waiting = left;
-      if (flight.length > 0) void this.#fly(flight);
+      line.waiting = left;
+      if (flight.length > 0) void this.#fly(flight, line);
     }
   }
 
-  async #fly(flight) {
-    this.#flights++;
+  async #fly(flight, line) {
+    line.flights++;
     // Once nobody waits for any of it, the way is free for others.
     const given = new AbortController();
     let waiting = flight.length;
@@ -108,7 +113,9 @@ export class HttpStorage extends Storage {
     try {
       const body = `[${flight.map(({ text }) => text)}]`;
       const once = flight.some(({ once }) => once);
-      const replies = await this.#ask("/v1/batch", body, Array.isArray, given.signal, once);
+      // A page that is closed is not waited for, and its release is to arrive.
+      const keepalive = flight.some(({ last }) => last) && globalThis.document !== undefined && ENCODER.encode(body).length <= KEPT_ALIVE;
+      const replies = await this.#ask("/v1/batch", body, Array.isArray, { signal: given.signal, once, keepalive });
       if (replies.length !== flight.length) throw failed({ message: "the service's answer does not fit what it was asked" });
       flight.forEach(({ done, refused }, place) => {
         const reply = replies[place];
@@ -119,20 +126,20 @@ export class HttpStorage extends Storage {
       for (const { refused } of flight) refused(error);
     } finally {
       for (const { signal } of flight) signal?.removeEventListener("abort", gone);
-      this.#flights--;
-      this.#depart();
+      line.flights--;
+      this.#depart(line);
     }
   }
 
   /** Sends a body there, or asks for what is there: what is answered, if that fits. Once more with another token, if there is one. */
-  async #ask(path, body, fits, signal, once) {
+  async #ask(path, body, fits, how) {
     const token = await this.#token.get();
-    const answer = await this.#send(token, path, body, signal, once);
+    const answer = await this.#send(token, path, body, how);
     const other = answer[0].status === 401 ? await this.#token.get(token) : token;
-    return told(other === token ? answer : await this.#send(other, path, body, signal, once), fits);
+    return told(other === token ? answer : await this.#send(other, path, body, how), fits);
   }
 
-  async #send(token, path, body, signal, once) {
+  async #send(token, path, body, { signal, once, keepalive } = {}) {
     const headers = { authorization: `Bearer ${token}` };
     if (body !== undefined) headers["content-type"] = "application/json";
     const controller = new AbortController();
@@ -147,6 +154,7 @@ export class HttpStorage extends Storage {
     if (signal?.aborted) end();
     // Nothing else: Workers refuse options that they do not know.
     const options = { method: body === undefined ? "GET" : "POST", headers, body, redirect: "manual", signal: controller.signal };
+    if (keepalive) options.keepalive = true;
     const send = async () => {
       const response = await fetch(this.#url + path, options);
       return [response, await read(response)];

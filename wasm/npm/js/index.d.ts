@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" />
 /**
  * Leader election: many copies of a program run, and for each key exactly one of them acts. It knows by itself when it must stop, and has a fencing
  * term, which grows with each leader.
@@ -89,7 +90,7 @@ export interface Leadership {
    * for. It comes late where the thread was busy, or the page asleep: {@link isValid} asks the clock.
    */
   readonly signal: AbortSignal;
-  /** Whether the term still lasts, by the clock, right now. */
+  /** Whether the term still lasts, by the clock, right now. (In a Worker of Cloudflare: as it was when something was waited for last, since its clock stands still while it computes.) */
   isValid(): boolean;
   /** For how long it lasts, unless it is renewed. */
   remainingMs(): number;
@@ -215,7 +216,10 @@ export class Candidate {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-/** Leases, as operators see them. */
+/**
+ * Leases, as operators see them. A class that extends this one, such as one that counts what another storage is asked, has a `call`, and hands on the rest
+ * as well: without `subscribe` a follower asks at its retry interval.
+ */
 export abstract class Storage {
   /** Of a storage that is written in JavaScript. */
   static of(storage: CustomStorage): Storage;
@@ -229,13 +233,19 @@ export abstract class Storage {
    * known to be gone. Name the term that is meant: then a late request takes nothing from a successor.
    */
   revoke(key: string, options?: { term?: number; now?: boolean }): Promise<{ term?: number; lease: Lease | undefined }>;
-  /** Any request, as the lease service's API has them in a batch. */
-  call(request: Request): Promise<Reply>;
+  /** Any request, as the lease service's API has them in a batch. The signal is aborted when nobody waits for it any more. */
+  abstract call(request: Request, options?: { signal?: AbortSignal }): Promise<Reply>;
+  /** Calls this when the key was granted, released or revoked, by whomever, until what it answers is called. Missing: it wakes nobody. */
+  subscribe?(key: string, wake: () => void): () => void;
+  /** Whether it wakes at everything that happens, whoever does it: then followers hardly ask. */
+  readonly tellsAll?: boolean;
 }
 
 /** A lease service: in pages (its `LESSOR_ORIGINS` has to name their origin), workers, Node, Deno, Bun, and other Workers. */
 export class HttpStorage extends Storage {
   /**
+   * What a page releases as it is closed is sent all the same.
+   *
    * @param url `https`, or `http` on this machine
    * @param settings `token`: or a function that gives the token of the moment, which may be one that it has kept: it is asked for the first request,
    *   whenever the service refuses the last token, and for each socket. `timeoutMs` of a request, default 30 s; `wakeups`, default true: over one WebSocket, where there are any (Node has them since
@@ -243,20 +253,28 @@ export class HttpStorage extends Storage {
    * @throws InvalidSettings
    */
   constructor(url: string | URL, settings: { token: string | (() => string | Promise<string>); timeoutMs?: number; wakeups?: boolean });
+  call(request: Request, options?: { signal?: AbortSignal }): Promise<Reply>;
 }
 
 /** Leases in memory, of this module alone: for tests. */
 export class MemoryStorage extends Storage {
   constructor();
+  call(request: Request, options?: { signal?: AbortSignal }): Promise<Reply>;
+  subscribe(key: string, wake: () => void): () => void;
 }
 
 /**
  * Leases in the browser's own database, for all tabs and workers of an origin: without a server. A browser that throws the database away while a
  * tab leads lets another lead beside it until the first one's next renewal.
+ *
+ * The database is open while somebody subscribes, as candidates do, or a call is under way. What a page releases as it is closed stands in its
+ * `localStorage` until another page, or the next one, has carried it out.
  */
 export class BrowserStorage extends Storage {
   /** @param name tells storages of one origin apart; default `leases` */
   constructor(name?: string);
+  call(request: Request, options?: { signal?: AbortSignal }): Promise<Reply>;
+  subscribe(key: string, wake: () => void): () => void;
 }
 
 /** A request, as the lease service's API has them in a batch: an object with one field, named after the operation. */

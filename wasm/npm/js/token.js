@@ -2,7 +2,11 @@
 
 import { failed, invalid } from "./errors.js";
 
+/** What it is, and not what is in it. */
+const kind = (token) => (token === undefined || token === null ? String(token) : `of type ${token.constructor?.name ?? typeof token}`);
+
 function checked(token) {
+  if (typeof token !== "string") throw invalid(`token is not allowed: it is ${kind(token)}, and not a string`);
   if (/^[!-~]+$/.test(token)) return token;
   throw invalid("token is not allowed: one or more visible ASCII characters without spaces");
 }

@@ -27,7 +27,7 @@ fn in_node(name: &str, args: &[&str]) -> Value {
     let package = root().join("target/npm-tests");
     assert!(package.join("core/lessor_bg.wasm").is_file(), "`tests/run edge` builds {}", package.display());
     let script = format!(
-        "const lessor = await import('{package}/node.js');
+        "const lessor = await import('{package}/inline.js');
         const script = await import('{script}');
         console.log('told ' + JSON.stringify(await script.{name}(lessor, ...{args})));
         process.exit();",

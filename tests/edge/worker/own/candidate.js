@@ -10,6 +10,10 @@ export const candidate = (rust) =>
     /** Why work was told to end, and whether its leadership was over by then. */
     #ends = [];
 
+    /** Of work that does not heed its signal: how often it was begun, how much is under way, and how much ever was; and what ends it. */
+    #deaf = { begun: 0, now: 0, most: 0 };
+    #hear;
+
     /** How often the alarm came, and how often it was set. */
     #alarms = { came: 0, set: 0 };
 
@@ -29,6 +33,9 @@ export const candidate = (rust) =>
     settings() {
       const id = this.#id;
       if (id === "nobody") return { key: "", id };
+      if (id === "endless") return { key: "k", id, ttlMs: Infinity };
+      if (id === "unnumbered") return { key: "k", id, schedule: { cron: "* * * * *", makeUpMs: NaN } };
+      if (id === "lazy") return { key: "k", id, ttlMs: () => 5_000 };
       const ttlMs = id.startsWith("patient") ? 60_000 : 2_000;
       const schedule = { cron: "* * * * * *", name: "each second", makeUpMs: 600_000 };
       const timing = { ttlMs, renewIntervalMs: 500, retryIntervalMs: 500 };
@@ -37,6 +44,13 @@ export const candidate = (rust) =>
 
     async work(leadership, scheduledMs) {
       const { term, signal } = leadership;
+      if (this.#id === "deaf") {
+        this.#deaf.begun++;
+        this.#deaf.most = Math.max(this.#deaf.most, ++this.#deaf.now);
+        await new Promise((end) => (this.#hear = end));
+        this.#deaf.now--;
+        return;
+      }
       if (scheduledMs !== undefined) {
         if (await this.ctx.storage.get("failing")) throw new Error("it is to fail");
         await this.ctx.storage.put("runs", [...(await this.#runs()), [scheduledMs, term]]);
@@ -107,6 +121,10 @@ export const candidate = (rust) =>
           return new rust.Fault().panic();
         case "jobs":
           return this.#jobs;
+        case "deaf":
+          return this.#deaf;
+        case "hear":
+          return this.#hear();
         case "ends":
           return this.#ends;
       }

