@@ -191,8 +191,9 @@ fn reload(server: &Server, tls: Option<(&tls::Files, &watch::Sender<TlsAcceptor>
     match gate.reopen(&server.sources, &server.log) {
         Ok(None) => server.log.say("the settings are what they were"),
         Ok(Some(gate)) => {
-            server.log.say("the settings were read anew");
             let _ = server.gate.send_replace(gate);
+            // Whoever reads this may count on it.
+            server.log.say("the settings were read anew");
         }
         Err(error) => server.log.say(&format!("the settings stay what they were: {error}")),
     }

@@ -1,7 +1,7 @@
 //! Who watches what: sockets, their keys and prefixes, and one subscription of the storage for each key.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use lessor::Key;
 use lessor_service::Patterns;
@@ -70,14 +70,14 @@ pub(crate) enum Full {
     OfServer,
 }
 
-/// A socket that is open: when it is dropped nothing is known of it any more.
+/// A socket that is open, or about to be: when it is dropped nothing is known of it any more.
 #[derive(Debug)]
-pub(crate) struct Place<'a> {
-    hub: &'a Hub,
+pub(crate) struct Place {
+    hub: Arc<Hub>,
     pub(crate) number: Number,
 }
 
-impl Drop for Place<'_> {
+impl Drop for Place {
     fn drop(&mut self) {
         self.hub.forget(self.number);
     }
@@ -100,12 +100,8 @@ impl Hub {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether there is room for one more of this name, of which there may be so many.
-    pub(crate) fn has_room(&self, name: &str, most: u32) -> Result<(), Full> {
-        has_room(&self.state(), self.most, name, most)
-    }
-
-    pub(crate) fn open(&self, name: &str, most: u32) -> Result<(Place<'_>, Coming), Full> {
+    /// If there is room for one more of this name, of which there may be so many.
+    pub(crate) fn open(self: &Arc<Self>, name: &str, most: u32) -> Result<(Place, Coming), Full> {
         let mut state = self.state();
         has_room(&state, self.most, name, most)?;
         state.last += 1;
@@ -113,7 +109,7 @@ impl Hub {
         let ((changes, changes_come), (end, end_comes)) = (mpsc::channel(CHANGES), oneshot::channel());
         let (keys, prefixes) = (HashSet::new(), HashSet::new());
         state.sockets.insert(number, Socket { name: name.to_owned(), changes, end: Some(end), keys, prefixes });
-        Ok((Place { hub: self, number }, Coming { changes: changes_come, end: end_comes }))
+        Ok((Place { hub: self.clone(), number }, Coming { changes: changes_come, end: end_comes }))
     }
 
     /// How many keys and prefixes it watches.

@@ -144,11 +144,11 @@ impl Server {
             Plan::Watch(looker) => {
                 let looker = Looker::read(&looker);
                 (seen.operation, seen.caller) = ("watch", looker.name.clone());
-                socket::admit(&self.watching, &looker)?;
                 let answer = socket::handshake(headers)?;
+                let opened = socket::admit(&self.watching, &looker)?;
                 if let Some(upgrade) = upgrade {
                     let (watching, ends) = (self.watching.clone(), self.ends.clone());
-                    tokio::spawn(socket::serve(watching, looker, upgrade, self.silence, gates, ends));
+                    tokio::spawn(socket::serve(watching, looker, opened, upgrade, self.silence, gates, ends));
                 }
                 Ok(answer)
             }

@@ -24,7 +24,7 @@ use super::answer::{Answer, empty, overloaded};
 use super::clock::now_ms;
 use super::gate::Gate;
 use super::heard::{Heard, Listened};
-use super::hub::Full;
+use super::hub::{Coming, Full, Place};
 use super::meters;
 use super::watching::Watching;
 
@@ -73,9 +73,9 @@ pub(crate) fn handshake(headers: &HeaderMap) -> Result<Answer, Problem> {
     Ok(answer)
 }
 
-/// Whether there is room for it.
-pub(crate) fn admit(watching: &Watching, looker: &Looker) -> Result<(), Problem> {
-    watching.hub.has_room(&looker.name, looker.sockets).map_err(|full| no_room(full, looker))
+/// If there is room for it. It counts from here on: whoever is told that it is open counts on that.
+pub(crate) fn admit(watching: &Watching, looker: &Looker) -> Result<(Place, Coming), Problem> {
+    watching.hub.open(&looker.name, looker.sockets).map_err(|full| no_room(full, looker))
 }
 
 fn no_room(full: Full, looker: &Looker) -> Problem {
@@ -95,22 +95,19 @@ fn no_room(full: Full, looker: &Looker) -> Problem {
 pub(crate) async fn serve(
     watching: Arc<Watching>,
     looker: Looker,
+    (place, coming): (Place, Coming),
     upgrade: OnUpgrade,
     silence: Duration,
     mut gates: watch::Receiver<Arc<Gate>>,
     mut ending: watch::Receiver<bool>,
 ) {
-    let Ok(connection) = upgrade.await else { return };
+    let Ok(Ok(connection)) = timeout(PATIENCE, upgrade).await else { return };
     let config = WebSocketConfig::default().max_message_size(Some(READ)).max_frame_size(Some(READ));
     let heard = Heard::now();
     let connection = Listened::new(TokioIo::new(connection), heard.clone());
     let socket = WebSocketStream::from_raw_socket(connection, Role::Server, Some(config)).await;
     let (mut sink, mut stream) = socket.split();
     let _open = meters::Open::socket();
-    let Ok((place, coming)) = watching.hub.open(&looker.name, looker.sockets) else {
-        // There was room when it was admitted.
-        return close(&mut sink, 1013).await;
-    };
     let (answers, said) = mpsc::channel(1);
     let (asked, messages) = mpsc::channel(WAITING);
     let code = tokio::select! {
@@ -146,7 +143,7 @@ async fn close(sink: &mut (impl Sink<Message> + Unpin), code: u16) {
         1008 => "too many messages at once",
         1009 => "the message is too long",
         1012 => "the settings have changed",
-        _ => "there are too many sockets",
+        _ => "",
     };
     let frame = CloseFrame { code: code.into(), reason: Utf8Bytes::from_static(reason) };
     let closed = async {

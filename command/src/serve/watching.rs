@@ -27,7 +27,7 @@ const TOLD: usize = 256;
 
 pub(crate) struct Watching {
     pub(crate) leases: Arc<Leases>,
-    pub(crate) hub: Hub,
+    pub(crate) hub: Arc<Hub>,
     looking: Mutex<Looking>,
     lookups: Semaphore,
     every: Duration,
@@ -42,7 +42,7 @@ struct State<'a> {
 impl Watching {
     pub(crate) fn new(leases: Arc<Leases>, sockets: usize, every: Duration) -> Self {
         let lookups = Semaphore::new(LOOKUPS);
-        Self { leases, hub: Hub::new(sockets), looking: Mutex::default(), lookups, every }
+        Self { leases, hub: Arc::new(Hub::new(sockets)), looking: Mutex::default(), lookups, every }
     }
 
     /// Counts so many leases that are looked up for this one.
