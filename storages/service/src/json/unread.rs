@@ -9,24 +9,37 @@ use serde::de::{self, Expected, Unexpected};
 pub struct Unread {
     /// The field, innermost first.
     path: Vec<String>,
+    /// What was given that nobody knows, if that is what is wrong.
+    unknown: Option<Unknown>,
     what: String,
+}
+
+/// A field or a variant.
+#[derive(Debug)]
+struct Unknown {
+    kind: &'static str,
+    name: Option<String>,
 }
 
 impl Unread {
     /// The same, of what may be a secret in the wrong place: a name that is not known is not repeated, unless it is one that no secret has.
     pub(crate) fn discreet(mut self) -> Self {
-        for kind in ["unknown field", "unknown variant"] {
-            let Some((name, allowed)) = self.what.strip_prefix(kind).and_then(|rest| rest.rsplit_once("`, expected "))
-            else {
-                continue;
-            };
-            let name = name.trim_start_matches(" `");
-            let is_harmless = name.len() <= 12 && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
-            if !is_harmless {
-                self.what = format!("{kind}, expected {allowed}");
-            }
+        if let Some(unknown) = &mut self.unknown {
+            unknown
+                .name
+                .take_if(|name| name.len() > 12 || name.bytes().any(|byte| !byte.is_ascii_lowercase() && byte != b'_'));
         }
         self
+    }
+
+    fn unknown(kind: &'static str, name: &str, known: &[&str]) -> Self {
+        let mut what = String::from(if known.len() > 1 { ", expected one of " } else { ", expected " });
+        for (number, name) in known.iter().enumerate() {
+            for part in [if number == 0 { "`" } else { ", `" }, name, "`"] {
+                what.push_str(part);
+            }
+        }
+        Self { unknown: Some(Unknown { kind, name: Some(name.to_owned()) }), ..Self::because(what) }
     }
 }
 
@@ -45,6 +58,12 @@ impl fmt::Display for Unread {
             f.write_str(field)?;
         }
         f.write_str(if self.path.is_empty() { "" } else { ": " })?;
+        if let Some(Unknown { kind, name }) = &self.unknown {
+            f.write_str(kind)?;
+            for part in name.iter().flat_map(|name| [" `", name, "`"]) {
+                f.write_str(part)?;
+            }
+        }
         f.write_str(&self.what)
     }
 }
@@ -53,7 +72,7 @@ impl core::error::Error for Unread {}
 
 impl Unread {
     pub(crate) fn because(what: impl Into<String>) -> Self {
-        Self { path: Vec::new(), what: what.into() }
+        Self { what: what.into(), ..Self::default() }
     }
 
     pub(crate) fn within(mut self, field: &str) -> Self {
@@ -79,6 +98,14 @@ impl de::Error for Unread {
             _ => "an object",
         };
         Self::because(format!("it is {found}, expected is {expected}"))
+    }
+
+    fn unknown_field(field: &str, expected: &'static [&'static str]) -> Self {
+        Self::unknown("unknown field", field, expected)
+    }
+
+    fn unknown_variant(variant: &str, expected: &'static [&'static str]) -> Self {
+        Self::unknown("unknown variant", variant, expected)
     }
 
     fn invalid_value(unexpected: Unexpected<'_>, expected: &dyn Expected) -> Self {
