@@ -40,8 +40,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
         why: "the timer is set for the first that is due, and then it is looked who is next",
         edits: &[edit(
             GROUP_DRIVER,
-            "                    0 if something_happened => return Poll::Ready(()),\n",
-            "                    0 if something_happened && due.is_none() => return Poll::Ready(()),\n",
+            "                    0 if something_happened => return self.rounds.go_on(cx),\n",
+            "                    0 if something_happened && due.is_none() => return self.rounds.go_on(cx),\n",
         )],
     },
     Mutant {

@@ -85,7 +85,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         name: "watched_for_ever",
         breaks: "costs",
         why: "a watch that is lost is made anew before long",
-        edits: &[edit(WATCH, "(self.watch, self.stands) = (None, None);", "self.watch = None;")],
+        edits: &[edit(WATCH, "match self.stands.take() {", "match self.stands.as_ref() {")],
     },
     Mutant {
         name: "ends_are_not_written",
