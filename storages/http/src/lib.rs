@@ -31,7 +31,7 @@
 //! while its tokens come and go. It may be a signed one, which ends by itself: the service's socket ends with it, and is replaced.
 //!
 //! # What stands before the service
-//! A service with a certificate of a private authority is trusted with [`root_certificates`](HttpBuilder::root_certificates). What wants to know who asks
+//! A service with a certificate of a private authority is trusted with `HttpBuilder::root_certificates`. What wants to know who asks
 //! before the service does, such as Cloudflare Access, is told by a [`header`](HttpBuilder::header).
 //!
 //! # Threads and connections
