@@ -71,6 +71,9 @@ impl Queue {
         let mut unread = self.unread.lock();
         if unread.over.is_none() || unread.over != term_of(&event) {
             push(&mut unread.events, event, dropped);
+        } else if matches!(event, Event::Lost { .. }) {
+            // That was the last of it. In another slot the next reign may be of the same term.
+            unread.over = None;
         }
     }
 
@@ -89,11 +92,10 @@ impl Queue {
     }
 }
 
-/// The reign that it is about, if it is.
+/// The reign in which it happened, if it did in one.
 const fn term_of(event: &Event) -> Option<Term> {
     match event {
-        Event::Elected { term, .. }
-        | Event::Renewed { term, .. }
+        Event::Renewed { term, .. }
         | Event::Jeopardy { term, .. }
         | Event::Ending { term, .. }
         | Event::Lost { term, .. } => Some(*term),
@@ -173,6 +175,22 @@ mod tests {
     }
 
     /// R16: consecutive renewals merge, others do not.
+    /// In two slots the terms may be the same: what is not told is one reign, not a term.
+    #[test]
+    fn a_reign_that_was_over_is_left_out() {
+        let (term, deadline) = (Term::FIRST, Instant::default());
+        let queue = Queue::without(Some(term));
+        let elected = Event::Elected { term, deadline, slot: Some(1) };
+        let reason = LostReason::Expired;
+        let events = [Event::Jeopardy { term, deadline }, Event::Lost { term, reason }, elected.clone()];
+        events.into_iter().for_each(|event| queue.push(event, &mut Vec::new()));
+        queue.push(Event::Lost { term, reason }, &mut Vec::new());
+        assert_eq!(
+            [queue.take(), queue.take(), queue.take()],
+            [Some(Some(elected)), Some(Some(Event::Lost { term, reason })), None]
+        );
+    }
+
     #[test]
     fn renewals_merge() {
         let mut events = VecDeque::new();
