@@ -16,24 +16,34 @@ async fn listeners(pool: &PgPool) -> i64 {
     number(pool, "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'LISTEN%' OR query LIKE 'UNLISTEN%'").await
 }
 
+/// Waits until the database counts so many listeners: it notices later than they that they are gone.
+async fn wait_for(pool: &PgPool, count: i64) {
+    let began = now();
+    while listeners(pool).await != count {
+        let waited = now() - began;
+        assert!(waited < Duration::from_secs(10), "{} listen, not {count}", listeners(pool).await);
+        smol::Timer::after(Duration::from_millis(10)).await;
+    }
+}
+
 /// One connection listens for all keys, comes back by itself and then wakes everybody, and ends with the storage.
 #[test]
 fn wakeups_come_back() {
     let server = Server::start();
     block_on(async {
         let (storage, pool) = storage(&server).await;
-        assert_eq!(listeners(&pool).await, 0);
+        wait_for(&pool, 0).await;
         let keys: Vec<_> = (0..20).map(|number| key(&number.to_string())).collect();
         let mut all: Vec<_> = keys.iter().map(|key| storage.subscribe(key)).collect();
         for wakeups in &mut all {
             woken(wakeups).await;
         }
-        assert_eq!(listeners(&pool).await, 1);
+        wait_for(&pool, 1).await;
         run(&pool, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'").await;
         for wakeups in &mut all {
             woken(wakeups).await;
         }
-        assert_eq!(listeners(&pool).await, 1);
+        wait_for(&pool, 1).await;
 
         server.crash();
         for wakeups in &mut all {
@@ -55,10 +65,6 @@ fn wakeups_come_back() {
         woken(&mut all[7]).await;
 
         drop(storage);
-        let began = now();
-        while listeners(&pool).await > 0 {
-            assert!(now() - began < Duration::from_secs(10), "it listens on, for nobody");
-            smol::Timer::after(Duration::from_millis(10)).await;
-        }
+        wait_for(&pool, 0).await;
     });
 }
