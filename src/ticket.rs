@@ -17,6 +17,10 @@ use crate::time::Instant;
 /// used**: two instances with one session both lead. Whoever finds no ticket draws a new session. It is a secret,
 /// like the session.
 ///
+/// It is of one ttl: a session never asks for two, since what lingers of the shorter one could cut the longer one short
+/// (R9 of [the rules](crate::guide::rules)). An instance whose configuration has another ttl draws a session of its own, and waits
+/// for the old lease to run out.
+///
 /// ```
 /// use lessor::{Builder, ManualTimer, MemoryStorage, Ticket};
 ///
@@ -38,6 +42,8 @@ use crate::time::Instant;
 pub struct Ticket {
     pub(crate) key: Key,
     pub(crate) session: Session,
+    /// What the session asks for.
+    pub(crate) ttl: Duration,
     pub(crate) known: Option<Term>,
     /// The deadline of the reign that the instance had, in the term that it knew last.
     pub(crate) reign_until: Option<Instant>,
@@ -55,7 +61,8 @@ impl Ticket {
     /// For where instances end between two steps all the time, and what the term was handed out for goes on meanwhile:
     /// a job that was told its term and how long it may take. The deadline is compared with the timer of the next
     /// instance, so the origin of both has to be the same: a wall clock's, say. (`SystemTimer` counts from the boot of the
-    /// machine.)
+    /// machine.) One that steps back between the two may bring a term back that somebody saw end; it leads alone all the same, since the
+    /// storage says that the lease is its own.
     pub const fn continuing(mut self) -> Self {
         self.continues = true;
         self
@@ -85,6 +92,7 @@ impl Ticket {
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let (&[LAYOUT], rest) = bytes.split_first_chunk()? else { return None };
         let (session, rest) = rest.split_first_chunk()?;
+        let (ttl_ns, rest) = rest.split_first_chunk()?;
         let (known, rest) = rest.split_first_chunk()?;
         let (until_ms, key) = rest.split_first_chunk()?;
         let known = match u64::from_be_bytes(*known) {
@@ -95,13 +103,14 @@ impl Ticket {
         Some(Self {
             key: Key::new(core::str::from_utf8(key).ok()?).ok()?,
             session: Session::from_bits(u128::from_be_bytes(*session)),
+            ttl: Duration::from_nanos(u64::from_be_bytes(*ttl_ns)),
             known,
             reign_until: (until_ms > 0).then(|| Instant::from_origin(Duration::from_millis(until_ms))),
             continues: false,
         })
     }
 
-    /// The ticket, to be written down: at most 289 bytes. Whether it is [`continuing`](Self::continuing) is for whoever
+    /// The ticket, to be written down: at most 297 bytes. Whether it is [`continuing`](Self::continuing) is for whoever
     /// takes it.
     #[must_use]
     pub fn into_bytes(self) -> Vec<u8> {
@@ -109,8 +118,11 @@ impl Ticket {
         // Rounded down: a reign may end early.
         let until_ms = self.reign_until.map_or(0, |until| until.since_origin().as_millis());
         let until_ms = u64::try_from(until_ms).unwrap_or(u64::MAX);
+        // Longer than all that fits, it is another one when it is read, and so is its session.
+        let ttl_ns = u64::try_from(self.ttl.as_nanos()).unwrap_or(u64::MAX);
         let mut bytes = Vec::from([LAYOUT]);
         bytes.extend(self.session.to_bits().to_be_bytes());
+        bytes.extend(ttl_ns.to_be_bytes());
         bytes.extend(known.to_be_bytes());
         bytes.extend(until_ms.to_be_bytes());
         bytes.extend(self.key.as_str().as_bytes());
@@ -122,6 +134,7 @@ impl fmt::Debug for Ticket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Ticket")
             .field("key", &self.key)
+            .field("ttl", &self.ttl)
             .field("known", &self.known)
             .field("reign_until", &self.reign_until)
             .field("continues", &self.continues)
@@ -135,7 +148,8 @@ mod tests {
 
     fn ticket(known: Option<Term>, reign_until: Option<Instant>) -> Ticket {
         let key = Key::new("nightly/日").unwrap();
-        Ticket { key, session: Session::from_bits(u128::MAX - 424_242), known, reign_until, continues: false }
+        let (session, ttl) = (Session::from_bits(u128::MAX - 424_242), Duration::from_nanos(15_000_000_001));
+        Ticket { key, session, ttl, known, reign_until, continues: false }
     }
 
     #[test]
@@ -143,9 +157,9 @@ mod tests {
         for known in [None, Some(Term::FIRST), Some(Term::LAST)] {
             for reign_until in [None, Some(Instant::from_origin(Duration::from_millis(7)))] {
                 let before = ticket(known, reign_until);
-                let (key, session) = (before.key.clone(), before.session);
+                let (key, session, ttl) = (before.key.clone(), before.session, before.ttl);
                 let after = Ticket::from_bytes(&before.into_bytes()).unwrap();
-                assert_eq!((after.key, after.session), (key, session));
+                assert_eq!((after.key, after.session, after.ttl), (key, session, ttl));
                 assert_eq!((after.known, after.reign_until), (known, reign_until));
             }
         }
@@ -154,7 +168,7 @@ mod tests {
     #[test]
     fn what_is_no_ticket() {
         let bytes = ticket(Some(Term::FIRST), None).into_bytes();
-        for length in 0..=33 {
+        for length in 0..=41 {
             assert!(Ticket::from_bytes(&bytes[..length]).is_none(), "{length} bytes");
         }
         let with = |at: usize, byte| {
@@ -163,9 +177,9 @@ mod tests {
             Ticket::from_bytes(&bytes)
         };
         assert!(with(0, LAYOUT + 1).is_none(), "another layout");
-        assert!(with(17, 0xff).is_none(), "no such term");
-        assert!(with(33, 0xff).is_none(), "no text");
-        assert!(with(33, b'\n').is_none(), "no key");
+        assert!(with(25, 0xff).is_none(), "no such term");
+        assert!(with(41, 0xff).is_none(), "no text");
+        assert!(with(41, b'\n').is_none(), "no key");
     }
 
     /// A ticket is a secret: nothing prints its session.

@@ -125,6 +125,33 @@ fn a_ticket_may_continue_a_reign() {
     assert_eq!(resumed(ticket, &storage, &timer), (None, Some(2)));
 }
 
+/// R9: a session asks for one ttl. An instance that has another one is another candidate, and waits for the lease to run out.
+#[test]
+fn a_ticket_is_of_one_ttl() {
+    for (ttl, waits) in [(secs(9), true), (secs(10), false), (secs(60), true)] {
+        let (timer, storage) = fixture();
+        let (a, mut driver) = candidate("a", &storage, &timer);
+        timer.block_on(driver.step()).unwrap();
+        let ends = timer.now().saturating_add(secs(10));
+        let ticket = Ticket::from_bytes(&driver.into_ticket().unwrap().into_bytes()).unwrap().continuing();
+        let resumed = Builder::new("k").id("a").ttl(ttl).resume(ticket);
+        let (next, mut driver) = resumed.build_with(storage.clone(), timer.clone(), entropy(77)).unwrap();
+        timer.block_on(driver.step()).unwrap();
+        assert_eq!(next.is_leader(), !waits, "{ttl:?}");
+        timer
+            .block_on(async {
+                while !next.is_leader() {
+                    let wake_in = driver.step().await.wake_in;
+                    timer.sleep(wake_in.unwrap()).await;
+                }
+            })
+            .unwrap();
+        assert_eq!(timer.now() >= ends, waits, "{ttl:?}");
+        assert_eq!(next.leadership().unwrap().term().get(), if waits { 2 } else { 1 }, "{ttl:?}");
+        drop(a);
+    }
+}
+
 /// Without a ticket the next instance is another candidate and waits for the lease to run out.
 #[test]
 fn a_new_session_waits() {

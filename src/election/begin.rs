@@ -37,6 +37,9 @@ impl Election {
 
     /// A candidate that goes on with the session of an instance that went to sleep, for the same key.
     ///
+    /// With another ttl than that instance had, it draws a session of its own ([`Output::DrawSession`](super::Output::DrawSession)), and
+    /// waits for the lease of the old one to end.
+    ///
     /// # Errors
     /// [`ConfigError`] if the durations do not fit together.
     pub fn resume(
@@ -46,7 +49,14 @@ impl Election {
         jitter: u64,
         now: Instant,
     ) -> Result<Self, ConfigError> {
-        let resumed = Self::build(ticket.key, Some(id), config.into(), Some(ticket.session), jitter, now)?;
+        let config = config.into();
+        if config.ttl != ticket.ttl {
+            // What lingers of the other ttl would be the session's, too: a renewal of the shorter one, applied late, would leave a
+            // lease that is watched for less time than its leader leads.
+            let begun = Self::build(ticket.key, Some(id), config, None, jitter, now)?;
+            return Ok(Self { known: ticket.known, ..begun });
+        }
+        let resumed = Self::build(ticket.key, Some(id), config, Some(ticket.session), jitter, now)?;
         let to_continue = ticket.known.zip(ticket.reign_until).filter(|_| ticket.continues).map(Box::new);
         // Its session may hold the lease.
         Ok(Self { known: ticket.known, to_continue, may_hold: true, ..resumed })
@@ -68,7 +78,8 @@ impl Election {
             .or_else(|| self.to_continue.as_deref().copied());
         let reign_until = reign.map(|(_, until)| until);
         let key = self.slot_key().clone();
-        Some(Ticket { key, session: self.session?, known: self.known, reign_until, continues: false })
+        let (session, ttl) = (self.session?, self.config.ttl);
+        Some(Ticket { key, session, ttl, known: self.known, reign_until, continues: false })
     }
 
     /// An observer: it looks at the lease and never claims.
