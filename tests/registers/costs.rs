@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use futures::{FutureExt, StreamExt};
-use lessor::storage::{Release, Renewal, Renewed, Reply, Request};
+use lessor::storage::{Acquired, Release, Renewal, Renewed, Reply, Request};
 use lessor::{Key, Storage, StorageExt, Term};
 
 use crate::shelf::{Counts, Shelf};
@@ -98,4 +98,29 @@ fn a_batch_is_a_few_rounds() {
     let answers = a.run(a.storage.call_all(renewals.collect()));
     assert!(answers.iter().all(|answer| matches!(answer, Ok(Reply::Renewed(Renewed::Extended { .. })))));
     assert_eq!(shelf.counts(), Counts { swaps: 100, ..NOTHING });
+}
+
+/// How often a key was written to by others counts for that key, whatever happens to those that are asked for with it.
+#[test]
+fn each_key_has_its_own_crowd() {
+    let shelf = Shelf::default();
+    let (a, b) = (Node::new(&shelf, 1), Node::new(&shelf, 2));
+    let [known, unseen] = ["known", "unseen"].map(|name| Key::new(name).unwrap());
+    let claim = a.claim_of(known.clone());
+    assert!(matches!(a.acquire(claim.clone()), Acquired::Granted { .. }));
+    a.run(a.storage.release(Release::new(known.clone(), claim.session))).unwrap();
+    b.run(b.storage.get(&known)).unwrap();
+    for key in [&known, &unseen] {
+        shelf.crowd(key, 10);
+    }
+    // One is swapped while the other is read.
+    let claims = [known.clone(), unseen].map(|key| b.claim_of(key).after(Some(Term::FIRST)).into());
+    let answers = b.run(b.storage.call_all(claims.to_vec()));
+    assert!(
+        answers.iter().all(|answer| matches!(answer, Ok(Reply::Acquired(Acquired::Granted { .. })))),
+        "{answers:?}"
+    );
+    shelf.crowd(&known, u32::MAX);
+    let error = b.run(b.storage.acquire(b.claim_of(known).after(Term::new(2)))).unwrap_err();
+    assert!(error.to_string().contains("16 times"), "{error}");
 }

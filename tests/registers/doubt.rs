@@ -1,10 +1,12 @@
 //! Swaps of which nobody knows what became.
 
-use lessor::storage::{Record, Release, Revoke};
+use core::time::Duration;
+
+use lessor::storage::{ErrorKind, Record, Release, Revoke};
 use lessor::{StorageExt, Term};
 
 use crate::shelf::{Counts, Lost, Shelf};
-use crate::{Node, key};
+use crate::{Node, TTL, key};
 
 /// Whether it got through or not: an error, and the same question has the right answer.
 #[test]
@@ -56,8 +58,26 @@ fn what_is_in_doubt_is_not_known() {
     shelf.lose(Lost::Reply);
     a.run(a.storage.release(Release::new(key(), a.claim().session))).unwrap_err();
     // Its own process may not answer others by what it knew before.
-    let follower = b.claim().after(Some(term)).max_age(crate::TTL);
+    let follower = b.claim().after(Some(term)).max_age(TTL);
     let granted = a.run(a.storage.acquire(follower)).unwrap();
     assert!(matches!(granted, lessor::storage::Acquired::Granted { .. }), "{granted:?}");
     assert!(Record::from_bytes(&shelf.get(&key()).unwrap().bytes).unwrap().session.is_some());
+}
+
+/// Who may not write is told of an end that it has seen; it stays as it is for those who act on it.
+#[test]
+fn who_may_only_look_is_answered() {
+    let shelf = Shelf::default();
+    let (a, b) = (Node::new(&shelf, 1), Node::new(&shelf, 2));
+    a.wins(None);
+    assert!(b.lease().is_live());
+    b.timer.advance(TTL + Duration::from_millis(1));
+    let before = shelf.get(&key());
+    shelf.lose(Lost::Right);
+    assert!(!b.lease().is_live());
+    assert_eq!(shelf.get(&key()), before);
+    // Who acts on it is told what is missing.
+    shelf.lose(Lost::Right);
+    let error = b.run(b.storage.acquire(b.claim().after(Some(Term::FIRST)))).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Permanent);
 }

@@ -41,6 +41,8 @@ struct State {
     refuses: bool,
     counts: Counts,
     lost: Lost,
+    /// How many swaps of a register come too late: somebody else has just written the same.
+    crowds: BTreeMap<Key, u32>,
     revision: u64,
 }
 
@@ -62,6 +64,8 @@ pub(crate) enum Lost {
     Nothing,
     Request,
     Reply,
+    /// Its sender lacks the right.
+    Right,
 }
 
 impl Shelf {
@@ -105,6 +109,11 @@ impl Shelf {
 
     pub(crate) fn lose(&self, lost: Lost) {
         self.state().lost = lost;
+    }
+
+    /// Others write to this register, just before the next so many swaps of it.
+    pub(crate) fn crowd(&self, key: &Key, swaps: u32) {
+        self.state().crowds.insert(key.clone(), swaps);
     }
 
     /// Reads answer with what was before the last write, or with that again.
@@ -184,6 +193,17 @@ impl Registers for Shelf {
         let lost = std::mem::take(&mut state.lost);
         if lost == Lost::Request {
             return Err(StorageError::transient("connection reset"));
+        }
+        if lost == Lost::Right {
+            return Err(StorageError::permanent("the user may not write"));
+        }
+        if let Some(left) = state.crowds.get_mut(&swap.key).filter(|left| **left > 0) {
+            *left -= 1;
+            if let Some(same) = state.registers.get(&swap.key).cloned() {
+                state.put(&swap.key, same.bytes);
+            }
+            state.counts.moved += 1;
+            return Ok(None);
         }
         if state.registers.get(&swap.key).map(|stored| stored.revision) != swap.expected {
             state.counts.moved += 1;

@@ -5,10 +5,11 @@ use core::time::Duration;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use futures::future::join_all;
 use futures::task::{ArcWake, waker};
 use futures::{FutureExt, StreamExt};
 use lessor::storage::{Release, Revoke};
-use lessor::{Storage, StorageExt};
+use lessor::{Key, Storage, StorageExt, Timer};
 
 use crate::shelf::{Counts, Shelf};
 use crate::{Node, TTL, key};
@@ -70,13 +71,40 @@ fn a_lost_watch_is_made_anew() {
     a.wins(None);
     let mut wakeups = b.storage.subscribe(&key());
     wakeups.next().now_or_never();
-    for _ in 0..5 {
+    let mut pause = || {
         shelf.cut();
-        let before = lessor::Timer::now(&b.timer);
+        let before = b.timer.now();
         b.run(wakeups.next()).unwrap();
-        let took = lessor::Timer::now(&b.timer).saturating_duration_since(before);
-        assert!((1..100).contains(&took.as_millis()), "{took:?}: the pause does not grow where it stood meanwhile");
+        b.timer.now().saturating_duration_since(before).as_millis()
+    };
+    for _ in 0..5 {
+        b.timer.advance(Duration::from_secs(5));
+        let took = pause();
+        assert!((25..=50).contains(&took), "{took} ms: the pause does not grow where it stood for a while");
     }
+    let pauses: Vec<_> = (0..10).map(|_| pause()).collect();
+    assert!(pauses[9] >= 2_500, "{pauses:?}: it grows where it is lost as soon as it stands");
+}
+
+/// Watches that were lost together are not made anew together.
+#[test]
+fn watches_come_back_one_by_one() {
+    let shelf = Shelf::watched();
+    let b = Node::new(&shelf, 2);
+    let keys = (0..100).map(|number| Key::new(format!("{number}")).unwrap());
+    let mut all: Vec<_> = keys.map(|key| b.storage.subscribe(&key)).collect();
+    for wakeups in &mut all {
+        b.run(wakeups.next()).unwrap();
+    }
+    shelf.cut();
+    let back = join_all(all.iter_mut().map(async |wakeups| {
+        wakeups.next().await.unwrap();
+        b.timer.now()
+    }));
+    let mut back = b.run(back);
+    back.sort_unstable();
+    back.dedup();
+    assert!(back.len() > 50, "{} moments", back.len());
 }
 
 /// Who steps takes in what was written since, before it asks: it is not refused by what it knew.

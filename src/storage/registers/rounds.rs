@@ -10,7 +10,7 @@ use super::seen::Sight;
 use super::step::{self, Change, Next, Source};
 use super::store::Inner;
 use super::{Registers, Stored, Swap, error};
-use crate::storage::{Reply, Request, StorageError};
+use crate::storage::{ErrorKind, Reply, Request, StorageError};
 use crate::text::Key;
 use crate::time::{Instant, Timer};
 
@@ -24,6 +24,8 @@ struct Asked<'a> {
     place: usize,
     request: &'a Request,
     key: &'a Key,
+    /// How often its register has moved before its swap.
+    moved: u32,
 }
 
 /// What is answered, and what is not yet.
@@ -50,11 +52,10 @@ impl<R: Registers> Inner<R> {
         let mut line = Line { answers: Vec::with_capacity(requests.len()), reads: Vec::new(), swaps: Vec::new() };
         for (place, request) in requests {
             match request.key() {
-                Some(key) => line.put(Asked { place, request, key }, Ok(self.by_what_is_known(request, key))),
+                Some(key) => line.put(Asked { place, request, key, moved: 0 }, Ok(self.by_what_is_known(request, key))),
                 None => line.answers.push((place, Err(StorageError::unsupported(request)))),
             }
         }
-        let mut tries = 0;
         while !(line.reads.is_empty() && line.swaps.is_empty()) {
             let (reads, swaps) = (core::mem::take(&mut line.reads), core::mem::take(&mut line.swaps));
             let sent = self.timer.now();
@@ -62,19 +63,13 @@ impl<R: Registers> Inner<R> {
             for (asked, answer) in reads.into_iter().zip(read) {
                 line.put(asked, self.by_what_was_read(asked, answer, sent));
             }
-            let mut moved = false;
-            for ((asked, change), answer) in swaps.into_iter().zip(swapped) {
-                let next = self.by_what_was_swapped(asked.key, *change, answer, sent);
-                moved |= matches!(next, Ok(Next::Read));
+            for ((mut asked, change), answer) in swaps.into_iter().zip(swapped) {
+                let mut next = self.by_what_was_swapped(asked, *change, answer, sent);
+                asked.moved += u32::from(matches!(next, Ok(Next::Read)));
+                if asked.moved >= TRIES {
+                    next = Err(error::contended(self.registers.name(), asked.key, asked.moved));
+                }
                 line.put(asked, next);
-            }
-            tries += u32::from(moved);
-            if tries >= TRIES {
-                let reads = core::mem::take(&mut line.reads).into_iter();
-                line.answers.extend(reads.map(|asked| {
-                    let contended = error::contended(self.registers.name(), asked.key, tries);
-                    (asked.place, Err(contended))
-                }));
             }
         }
         line.answers
@@ -105,7 +100,7 @@ impl<R: Registers> Inner<R> {
     /// It is done; or the register has moved, and is to be read.
     fn by_what_was_swapped(
         &self,
-        key: &Key,
+        Asked { request, key, .. }: Asked<'_>,
         change: Change<R::Revision>,
         answer: Result<Option<R::Revision>, StorageError>,
         sent: Instant,
@@ -126,6 +121,11 @@ impl<R: Registers> Inner<R> {
             Ok(None) => {
                 seen.moved(key, change.expected.as_ref());
                 Ok(Next::Read)
+            }
+            // Whoever only looks may have no right to write: it is told the end that this handle has seen, which stays as it is for
+            // those who act on it.
+            Err(error) if error.kind() == ErrorKind::Permanent && matches!(request, Request::Get(_)) => {
+                Ok(Next::Answer(change.reply))
             }
             Err(error) => {
                 seen.doubt(key);

@@ -16,14 +16,15 @@ use super::{Registers, Stored};
 use crate::maybe_send::MaybeSend;
 use crate::storage::{Record, StorageError, Wakeups};
 use crate::text::Key;
-use crate::time::{AnyTimer, Timer};
+use crate::time::{AnyTimer, Instant, Timer};
 
 #[cfg(not(any(target_family = "wasm", target_os = "none")))]
 type Items<R> = Pin<Box<dyn Stream<Item = Result<Option<Stored<R>>, StorageError>> + Send>>;
 #[cfg(any(target_family = "wasm", target_os = "none"))]
 type Items<R> = Pin<Box<dyn Stream<Item = Result<Option<Stored<R>>, StorageError>>>>;
 
-/// The first pause before a watch that has ended is made anew, and the longest.
+/// The first pause before a watch that has ended is made anew, and the longest. What has stood for that long counts as working: the next
+/// pause is the first one again.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
 
 /// So many items are taken before others on the executor's thread get their turn.
@@ -107,7 +108,7 @@ impl<R: Registers> Follower<R> {
     async fn next(mut self) -> Option<((), Self)> {
         loop {
             let Some(watch) = &mut self.watch else {
-                self.timer.sleep(self.pause).await;
+                self.timer.sleep(spread(self.pause, &self.key, self.timer.now())).await;
                 self.pause = self.pause.saturating_mul(2).min(PAUSES.1);
                 self.watch = self.inner.upgrade()?.registers.watch(&self.key);
                 continue;
@@ -125,8 +126,7 @@ impl<R: Registers> Follower<R> {
                         inner.subscribers.connected();
                         let now = inner.timer.now();
                         inner.seen.lock().watch(&self.key, now);
-                        self.stands = Some(Stands { inner: self.inner.clone(), key: self.key.clone() });
-                        self.pause = PAUSES.0;
+                        self.stands = Some(Stands { inner: self.inner.clone(), key: self.key.clone(), since: now });
                     }
                     let wakes = self.last.as_ref().is_none_or(|last| is_news(last.as_ref(), record.as_ref()));
                     self.last = Some(record);
@@ -137,7 +137,12 @@ impl<R: Registers> Follower<R> {
                 Err(error) => {
                     // Where it stood, the next one says whether that is worth a word: other subscriptions have lost theirs too.
                     match self.stands.take() {
-                        Some(_) => inner.subscribers.interrupted(),
+                        Some(stood) => {
+                            if inner.timer.now().saturating_duration_since(stood.since) >= PAUSES.1 {
+                                self.pause = PAUSES.0;
+                            }
+                            inner.subscribers.interrupted();
+                        }
                         None => inner.subscribers.disconnected(&error),
                     }
                     self.watch = None;
@@ -162,6 +167,18 @@ impl<R: Registers> Follower<R> {
     }
 }
 
+/// Half of a pause, and of its other half a part that the key and the clock decide: what ended together does not come back together.
+fn spread(pause: Duration, key: &Key, now: Instant) -> Duration {
+    // Nothing has to be unpredictable about it. (FNV-1a, and the last step of splitmix64.)
+    let seed = now.since_origin().as_nanos() as u64 ^ 0xcbf2_9ce4_8422_2325;
+    let mut bits =
+        key.as_str().bytes().fold(seed, |bits, byte| (bits ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+    bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    let half = pause / 2;
+    half + half.mul_f64((bits >> 32) as f64 / f64::from(u32::MAX))
+}
+
 /// Whether followers are to be woken: the lease went to another, or to nobody, or has ended.
 fn is_news(before: Option<&Record>, now: Option<&Record>) -> bool {
     let Some(now) = now else { return before.is_some() };
@@ -180,6 +197,7 @@ impl<R: Registers> Inner<R> {
 struct Stands<R: Registers> {
     inner: Weak<Inner<R>>,
     key: Key,
+    since: Instant,
 }
 
 impl<R: Registers> Drop for Stands<R> {
