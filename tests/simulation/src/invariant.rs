@@ -16,6 +16,7 @@ mod a_request_has_its_time;
 mod a_reservation_is_kept;
 mod a_transfer_reaches_its_successor;
 mod an_end_is_final;
+mod as_the_model_says;
 mod each_for_itself;
 mod ends_have_reasons;
 mod ends_were_seen;
@@ -49,6 +50,7 @@ mod work_keeps_its_key;
 
 use a_request_has_its_time::Sent;
 use a_reservation_is_kept::Reserved;
+use as_the_model_says::History;
 use events_in_order::Order;
 use given_up_is_handed_over::Overload;
 use group_tells_the_same::Pairing;
@@ -64,6 +66,10 @@ pub(crate) use who_waits_is_answered::Desk;
 pub(crate) struct Checks {
     /// The first promise that was broken.
     pub(crate) broken: Option<Broken>,
+    /// Where it first deviated from the model.
+    pub(crate) deviation: Option<Broken>,
+    /// Of each record.
+    histories: Vec<History>,
     failed: bool,
     /// Of each record, the terms granted, and those of revokes, in order of true time.
     grants: Vec<Vec<u64>>,
@@ -108,6 +114,8 @@ impl Checks {
         let seats = plan.participants.len() * plan.keys;
         Self {
             broken: None,
+            deviation: None,
+            histories: (0..plan.all_rows()).map(|_| History::default()).collect(),
             failed: false,
             grants: vec![Vec::new(); plan.all_rows()],
             register_terms: vec![BTreeSet::new(); plan.all_rows()],

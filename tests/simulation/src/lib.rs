@@ -6,7 +6,7 @@
 //!
 //! Read in this order: `maybe_send`, `random` and `clock`; `plan` (what a seed means); `sim` (true time and who is in it), `process`,
 //! `seat`, `team`, `rendezvous` and `view` (what a process that shares its keys knows), `timer`; `message`, `network`, `store`, `cells` (registers, and the handles of those who judge by them), `trouble`, `operator`; `candidate` (the shipped code as it is used) and `reference` (the
-//! protocols of others); `fault`; `invariant` (what must hold); `run`, `many`, `report`. `log` is for the model of `tests/proof`; `trace`, `story` and `timeline` make
+//! protocols of others); `fault`; `model` (the storage's half as the proof has it) and `invariant` (what must hold); `run`, `many`, `report`. `log` is for the model of `tests/proof`; `trace`, `story` and `timeline` make
 //! texts and pictures.
 #![cfg_attr(target_family = "wasm", allow(clippy::arc_with_non_send_sync, reason = "natively they are both"))]
 
@@ -22,6 +22,7 @@ mod log;
 mod many;
 mod maybe_send;
 mod message;
+pub mod model;
 mod network;
 mod operator;
 mod outcome;

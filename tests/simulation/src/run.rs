@@ -39,7 +39,8 @@ fn to_its_end(plan: Plan, record: bool, log: Option<Vec<Logged>>) -> (Outcome, O
     let mut guard = sim.world();
     let world = &mut *guard;
     let tally = std::mem::replace(&mut world.tally, crate::outcome::Tally::new(&world.plan));
-    let (now, broken) = (world.now, world.checks.broken.take());
+    let (now, deviation) = (world.now, world.checks.deviation.take());
+    let broken = world.checks.broken.take().or(deviation);
     let log = world.log.take();
     let mut trace = std::mem::take(&mut world.trace);
     trace.entries.sort_by_key(|entry| entry.at);

@@ -212,6 +212,7 @@ impl World {
                 self.tally.counts.elections += 1;
                 self.count_moved_in(seat, term.get());
                 self.log_began(seat, *term);
+                self.check_begun_by_model(seat, *term);
             }
             Event::Renewed { deadline, .. } => {
                 state.deadline = nanos(deadline.since_origin());

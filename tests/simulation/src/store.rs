@@ -138,8 +138,13 @@ impl Store {
         if self.forgets { Term::new(now_ms).unwrap_or(Term::LAST) } else { Term::FIRST }
     }
 
+    /// Whether data was lost a while ago, and nothing is granted yet.
+    pub(crate) fn is_frozen(&self, now_ms: u64) -> bool {
+        now_ms < self.frozen_until_ms
+    }
+
     fn judge(&mut self, key: usize, request: &Request, now_ms: u64) -> Reply {
-        let frozen = now_ms < self.frozen_until_ms;
+        let frozen = self.is_frozen(now_ms);
         let retry_after = Duration::from_millis(self.frozen_until_ms.saturating_sub(now_ms));
         let seed = self.seed(now_ms);
         let row = &mut self.rows.lessor[key];
@@ -239,6 +244,7 @@ impl World {
         let step = Step { before: before.as_ref(), request, reply: &reply, after: after.as_ref(), now_ms };
         self.note(|| What::Applied { call: call as u64, answer: word }, [5, call as u64, version]);
         self.judged(seat, key, &step, granted);
+        self.check_by_model(seat, key, &step);
         if before != after {
             if let Some(after) = &after {
                 self.wrote(key, seat, before.as_ref(), after, now_ms, false);

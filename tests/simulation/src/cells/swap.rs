@@ -47,6 +47,7 @@ impl World {
         self.check_ending(ask, row, swap.expected.as_ref(), before.as_ref(), &after);
         self.check_written(ask, row, before.as_ref(), &after);
         self.wrote_cell(ask, row, swap.expected.as_ref(), before.as_ref(), &after, granted);
+        self.check_swap_by_model(ask, row, swap.expected.as_ref(), before.as_ref(), &after);
         self.tell_watchers(row);
         Some(revision)
     }
