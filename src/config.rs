@@ -56,8 +56,8 @@ pub struct Config {
     /// It covers the difference in rate between two clocks, the millisecond grain of the storage's clock, and the
     /// [grain of the candidate's](crate::Timer::resolution), 1 ms unless its timer says otherwise:
     /// with rates within ±r it has to be at least `ttl * 2r / (1 + r)` plus both
-    /// (Gray and Cheriton, "Leases", 1989; to the letter `(2r * ttl + (1 - r) * 1 ms) / (1 + r)` plus the candidate's grain, and
-    /// [no less will do](crate::guide::proved)). A tenth covers ±5 % from a ttl of 400 ms on, ±4 % at the shortest. The kernel slews a clock by at most 0.05 %; where
+    /// (Gray and Cheriton, "Leases", 1989; to the letter `(2r * ttl + (1 - r) * 1 ms) / (1 + r)`, [proved](crate::guide::proved) to be just
+    /// enough, and the candidate's grain besides). A tenth covers ±5 % from a ttl of 400 ms on, ±4 % at the shortest. The kernel slews a clock by at most 0.05 %; where
     /// chrony may slew at the 8.3 % of its default `maxslewrate`, take a sixth.
     pub margin: Duration,
 

@@ -71,7 +71,7 @@ impl Election {
     }
 
     /// Begins to release what the session may hold; false if it holds nothing, and then the session stays. A session that
-    /// ever sent a release never claims again.
+    /// ever sent a release never claims again: late, the release would free what it holds by then (P1).
     pub(super) fn begin_release(&mut self, then: AfterRelease, successor: Option<Id>) -> bool {
         let Some(session) = self.session.take_if(|_| self.may_hold) else { return false };
         self.may_hold = false;

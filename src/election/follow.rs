@@ -182,7 +182,7 @@ impl Election {
     }
 
     /// From when on a version was seen unchanged for so long that its holder has stopped, whatever the storage's
-    /// clock says.
+    /// clock says. With the guard one leader (P1) rests on that it is a whole ttl, and begins anew with each version.
     fn seen_still_until(&self, seen: &Sighting) -> Instant {
         seen.since.saturating_add(seen.ttl).saturating_add(self.config.margin)
     }

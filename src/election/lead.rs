@@ -12,7 +12,8 @@ use crate::text::Value;
 use crate::time::Instant;
 
 impl Election {
-    /// When a reign ends whose grant or renewal was sent then.
+    /// When a reign ends whose grant or renewal was sent then. One leader (P1) rests on this [clause](crate::guide::rules#clauses): counted
+    /// from the answer it would outlast the lease.
     fn deadline(&self, sent: Instant) -> Instant {
         sent.saturating_add(self.config.longest_reign())
     }
@@ -29,8 +30,8 @@ impl Election {
             return self.fail(Operation::Acquire, StorageError::too_late(waited));
         }
         self.succeed();
-        // Noted from here on: the next claim asks for a later term. (Not above: there it repeats this one, and gets the same
-        // term.)
+        // Noted from here on: the next claim asks for a later term, so that this one does not come back (P2). (Not above: there it
+        // repeats this one, and gets the same term.)
         self.known = self.known.max(Some(term));
         let over =
             self.to_continue.take().is_some_and(|to_continue| to_continue.0 == term && self.now >= to_continue.1);

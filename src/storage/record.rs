@@ -134,6 +134,11 @@ impl Record {
     /// A new term is `max(term + 1, after + 1, seed)`. With `after` beyond the record's term the storage has lost writes
     /// that the candidate saw: the grant then goes past what was seen, so that terms still only grow.
     ///
+    /// What rests on it: **one leader** (P1) on that a live lease is granted to no other, that each write moves the version, that a
+    /// renewal compares session and term and a release the session, and that a revoke lets the lease end; **one owner a term** (P2) on
+    /// that each new grant, each claim on an own lease that is known, and each revoke moves the term, and that a release keeps it. The rest
+    /// serves other rules: [clause by clause](crate::guide::rules#clauses).
+    ///
     /// `current` is the record of the request's key. `now_ms` is the storage's clock. `seed` is the least a new term may
     /// be: [`Term::FIRST`] where the storage keeps what it acknowledged, its clock in milliseconds where it may lose
     /// data.

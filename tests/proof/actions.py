@@ -1,5 +1,13 @@
 """What may happen. Each action: what it needs, and the state after it; beside the place in the code that it stands for.
 
+Each is a function of
+  v        the kind of storage (variants.py),
+  w        what never changes: who sent a request, for which ttl (state.py),
+  s        the state before,
+  without  the names of clauses that are left out, to see what they are for; empty in the proof,
+and of what it is about. It answers whether it is possible (`guard`), and the state after it. `s.but(x=..)` is the state with another x,
+`put(f, a, 1)` the function f with another value at a.
+
 An action that allows more than the code does is harmless (what is proved of more holds for less), and many do: a candidate may time out,
 lose its reign, learn and see at any moment. None may allow less.
 """
@@ -10,9 +18,9 @@ from typing import Any
 
 import z3
 
-from logic import And, If, Implies, Max, Not, Or, put, put_if
+from logic import And, If, Implies, Max, Min, Not, Or, put, put_if
 from passing import clocks_went_on, is_reading, storage_went_on
-from record import RELEASED_ONLY, acquire, choose, release, renew, revoke
+from record import RELEASED_ONLY, acquire, choose, left, release, renew, revoke
 from state import CLAIM, RELEASE, RENEWAL, Agent, Answer, Bool, Copy, Int, Real, Record, Request
 
 
@@ -45,7 +53,12 @@ def action(name, place, when=lambda variant: True, **takes):
 
 def a_claim(w, r):
     owner = w.owner(r)
-    return SimpleNamespace(owner=owner, ident=w.ident(owner), ttl=w.ttl(owner), after=w.after(r), take=w.take(r))
+    return SimpleNamespace(owner=owner, ident=w.ident(owner), ttl=w.asked(r), after=w.after(r), take=w.take(r))
+
+
+def one_ttl(w, a, r, without):
+    """A session asks for one ttl, also in its next instance (src/ticket.rs). The margin may be another."""
+    return True if "one ttl" in without else w.asked(r) == w.ttl(a)
 
 
 def write(v, s, record, now, **changes):
@@ -73,26 +86,31 @@ def send_claim(v, w, s, without, a, r):
     after = If(continues, s.ticket_term(a) - 1, s.known(a))
     if "continues in time" in without:
         after = If(s.asleep(a), s.ticket_term(a) - 1, s.known(a))
-    named = And(s.seen(a) >= 1, w.take(r) == s.seen(a), s.watch(a) - s.since(a) >= s.seen_ttl(a))
-    if "whole ttl watched" in without:
-        named = And(s.seen(a) >= 1, w.take(r) == s.seen(a), 2 * (s.watch(a) - s.since(a)) >= s.seen_ttl(a))
+    if "asks after what is known" in without:
+        after = 0
+    watched = s.watch(a) - s.since(a)
+    still = 2 * watched >= s.seen_ttl(a) if "whole ttl watched" in without else watched >= s.seen_ttl(a)
+    if v.tells and "what was told" not in without:  # with a take-over delay: so long after the end that the storage told of
+        still = Or(still, s.watch(a) >= s.vacant(a))
+    named = And(s.seen(a) >= 1, w.take(r) == s.seen(a), still)
     if v.clock in ("none", "anything", "forward") or "guard" in without:
         take = w.take(r) >= RELEASED_ONLY
     elif v.guard:
         take = Or(w.take(r) == RELEASED_ONLY, named)
     else:
         take = Or(w.take(r) == RELEASED_ONLY, w.take(r) == 0, named)
-    fits = And(w.kind(r) == CLAIM, w.owner(r) == a, w.after(r) == after, w.sent(r) == s.own(a), take)
+    fits = And(w.kind(r) == CLAIM, w.owner(r) == a, w.after(r) == after, w.sent(r) == s.own(a), one_ttl(w, a, r, without), take)
     alive = And(a != w.nobody, True if "new session" in without else Not(s.gone(a)))
-    idle = And(alive, Not(s.leads(a)), Not(s.waiting(a)))
+    idle = And(alive, Not(s.leads(a)), True if "one at a time" in without else Not(s.waiting(a)))
     sent = s.but(issued=put(s.issued, r, True), waiting=put(s.waiting, a, True), current=put(s.current, a, r))
     return Step(And(idle, Not(s.issued(r)), fits), sent)
 
 
 @action("send a renewal", "election/request.rs due_request", a=Agent, r=Request)
 def send_renewal(v, w, s, without, a, r):
-    leads = And(s.leads(a), Or(not v.timed, s.own(a) < s.deadline(a)), Not(s.waiting(a)))
-    fits = And(w.kind(r) == RENEWAL, w.owner(r) == a, w.of_term(r) == s.term(a), w.sent(r) == s.own(a))
+    idle = True if "one at a time" in without else Not(s.waiting(a))
+    leads = And(s.leads(a), Or(not v.timed, s.own(a) < s.deadline(a)), idle)
+    fits = And(w.kind(r) == RENEWAL, w.owner(r) == a, w.of_term(r) == s.term(a), w.sent(r) == s.own(a), one_ttl(w, a, r, without))
     sent = s.but(issued=put(s.issued, r, True), waiting=put(s.waiting, a, True), current=put(s.current, a, r))
     return Step(And(leads, Not(s.issued(r)), fits), sent)
 
@@ -105,10 +123,11 @@ def time_out(v, w, s, without, a):
 # === the storage applies (src/storage/record.rs, record.py)
 
 
-@action("apply a claim", "storage/record.rs acquire, grant", r=Request, p=Answer, now=Real, handle=Agent)
-def apply_claim(v, w, s, without, r, p, now, handle):
-    granted, term, record = acquire(s.record, a_claim(w, r), now, s.seed, without)
-    ready = And(s.issued(r), w.kind(r) == CLAIM, is_reading(v, s, handle, now))
+@action("apply a claim", "storage/record.rs acquire, grant", r=Request, p=Answer, now=Real, handle=Agent, seed=Int)
+def apply_claim(v, w, s, without, r, p, now, handle, seed):
+    granted, term, record = acquire(s.record, a_claim(w, r), now, seed, without)
+    # Storages that may lose data begin each grant at their clock, which is beyond all that was lost.
+    ready = And(s.issued(r), w.kind(r) == CLAIM, is_reading(v, s, handle, now), seed >= s.seed)
     if v.loses and "freeze" not in without:
         ready = And(ready, s.clock >= s.frozen_until)
     answered = And(granted, w.to(p) == r, w.granted(p) == term, Not(s.given(p)))
@@ -118,7 +137,7 @@ def apply_claim(v, w, s, without, r, p, now, handle):
 @action("apply a renewal", "storage/record.rs renew", r=Request, p=Answer, now=Real, handle=Agent)
 def apply_renewal(v, w, s, without, r, p, now, handle):
     owner = w.owner(r)
-    asked = SimpleNamespace(owner=owner, ident=w.ident(owner), ttl=w.ttl(owner), term=w.of_term(r))
+    asked = SimpleNamespace(owner=owner, ident=w.ident(owner), ttl=w.asked(r), term=w.of_term(r))
     applies, record = renew(s.record, asked, now, without)
     ready = And(s.issued(r), w.kind(r) == RENEWAL, is_reading(v, s, handle, now))
     if v.register:  # until somebody took the end for certain it is there to be renewed
@@ -144,7 +163,7 @@ def mark(v, w, s, without, now, handle):
         over = True
     else:
         over = And(is_reading(v, s, handle, now), now >= s.record.expires)
-    ends = And(s.record.made, s.record.held, s.record.expires > 0, over)
+    ends = And(s.record.made, s.record.expires > 0, over)  # of a lease, or of a reservation
     return Step(ends, s.but(record=replace(s.record, expires=0), revision=s.revision + 1))
 
 
@@ -166,9 +185,9 @@ def receive_grant(v, w, s, without, a, p):
         r = s.current(a)
     else:
         asked = And(asked, s.current(a) == r)
-    term, until = w.granted(p), w.sent(r) + w.span(a)
+    term, until = w.granted(p), w.sent(r) + w.span(r)
     if "counted from before" in without:
-        until = s.own(a) + w.span(a)
+        until = s.own(a) + w.span(r)
     if "late grant" not in without and v.timed:
         asked = And(asked, s.own(a) < until)
     # A reign of the last instance that was to go on, and whose deadline has passed: it does not come back.
@@ -198,9 +217,9 @@ def receive_extension(v, w, s, without, a, p):
         asked = And(asked, s.current(a) == r)
     if "late extension" not in without and v.timed:
         asked = And(asked, s.own(a) < s.deadline(a))
-    until = w.sent(r) + w.span(a)
+    until = w.sent(r) + w.span(r)
     if "counted from before" in without:
-        until = s.own(a) + w.span(a)
+        until = s.own(a) + w.span(r)
     until = until if "only forward" in without else Max(s.deadline(a), until)
     return Step(asked, s.but(waiting=put(s.waiting, a, False), deadline=put(s.deadline, a, until)))
 
@@ -214,8 +233,17 @@ def learn(v, w, s, without, a, term):
     return Step(And(idle, s.known(a) <= term, term <= s.top), learnt)
 
 
-@action("see a write", "election/follow.rs sight; storage/registers/seen.rs take_in", a=Agent, write=Int, ttl=Real)
-def see(v, w, s, without, a, write, ttl):
+@action("show what is left", "storage/record.rs time_left", lambda v: v.tells, a=Agent, now=Real)
+def show(v, w, s, without, a, now):
+    """The storage says how much of the lease is left. It counts from here: the code counts from when that has arrived, which is later."""
+    newest, until = s.record.version, s.watch(a) + If(s.record.held, left(s.record, now), 0)
+    least = If(s.shown(a) == newest, Min(s.shown_until(a), until), until)
+    shown = s.but(shown=put(s.shown, a, newest), shown_until=put(s.shown_until, a, least))
+    return Step(And(newest >= 1, is_reading(v, s, None, now)), shown)
+
+
+@action("see a write", "election/follow.rs sight; storage/registers/seen.rs take_in", a=Agent, write=Int, ttl=Real, until=Real)
+def see(v, w, s, without, a, write, ttl, until):
     newest = s.revision if v.register else s.record.version
     newest_ttl = s.record.expires if v.register else s.record.ttl
     fits = And(write >= 1, write <= newest, Implies(write == newest, ttl == newest_ttl))
@@ -225,7 +253,12 @@ def see(v, w, s, without, a, write, ttl):
     since = put_if(Not(same), s.since, a, s.watch(a))
     # (It is the same write, so it has the same ttl.)
     seen_ttl = put_if(s.seen(a) != write, s.seen_ttl, a, ttl)
-    return Step(fits, s.but(seen=put(s.seen, a, write), since=since, seen_ttl=seen_ttl))
+    seen = s.but(seen=put(s.seen, a, write), since=since, seen_ttl=seen_ttl)
+    if v.tells:
+        told = And(s.shown(a) == newest, until >= s.shown_until(a))
+        fits = And(fits, Implies(write == newest, Or(told, until >= s.watch(a) + ttl)))
+        seen = seen.but(vacant=put(s.vacant, a, until))
+    return Step(fits, seen)
 
 
 # === a reign ends
@@ -239,9 +272,11 @@ def lose(v, w, s, without, a):
 
 @action("go to sleep", "election/begin.rs into_ticket, resume; ticket.rs continuing", a=Agent)
 def sleep(v, w, s, without, a):
-    ready = And(s.leads(a), Not(s.waiting(a)), Or(not v.timed, s.own(a) < s.deadline(a)))
+    idle = True if "sleeps idle" in without else Not(s.waiting(a))
+    ready = And(s.leads(a), idle, Or(not v.timed, s.own(a) < s.deadline(a)))
     slept = s.but(
         leads=put(s.leads, a, False),
+        waiting=put(s.waiting, a, False),
         asleep=put(s.asleep, a, True),
         ticket_term=put(s.ticket_term, a, s.known(a)),
         ticket_until=put(s.ticket_until, a, s.deadline(a)),

@@ -1,4 +1,8 @@
-"""The core of the proof: of who leads, whose grant is under way, whose extension is under way."""
+"""The core of the proof: whoever leads, or is about to, has the record for as long as it will lead; so there is one.
+
+Three *roles* are alike in this: who leads; whose grant is under way (it will lead when it hears of it); whose extension is under way. `left`
+is for how long it leads at most, on its own clock. In slow units (passing.py) times of several clocks may be compared.
+"""
 
 from dataclasses import dataclass
 from typing import Any
@@ -22,13 +26,13 @@ def read_in_time(w, s, p, kind):
     """An answer that is still waited for, to a request of this kind, whose reign would not be over."""
     r = w.to(p)
     a = w.owner(r)
-    waits = And(s.given(p), s.waiting(a), s.current(a) == r, w.kind(r) == kind, s.own(a) < w.sent(r) + w.span(a))
+    waits = And(s.given(p), s.waiting(a), s.current(a) == r, w.kind(r) == kind, s.own(a) < w.sent(r) + w.span(r))
     return And(waits, s.leads(a)) if kind == RENEWAL else waits
 
 
 def left_by(w, s, p):
-    a = w.owner(w.to(p))
-    return w.sent(w.to(p)) + w.span(a) - s.own(a)
+    r = w.to(p)
+    return w.sent(r) + w.span(r) - s.own(w.owner(r))
 
 
 ROLES = [
@@ -81,8 +85,15 @@ def core(role):
 
     def nobody_has_watched(v, w, s, x, b):
         newest = s.revision if v.register else s.record.version
-        lasts = role.left(w, s, x) <= s.since(b) + s.seen_ttl(b) - s.watch(b)
+        left = role.left(w, s, x)
+        lasts = left <= s.since(b) + s.seen_ttl(b) - s.watch(b)
+        if v.tells:
+            lasts = And(lasts, left <= s.vacant(b) - s.watch(b))
         return Implies(And(role.applies(w, s, x), s.seen(b) == newest), lasts)
+
+    def nothing_less_was_shown(v, w, s, x, b):
+        lasts = role.left(w, s, x) <= s.shown_until(b) - s.watch(b)
+        return Implies(And(role.applies(w, s, x), s.shown(b) == s.record.version), lasts)
 
     def nobody_names(v, w, s, x, r):
         return Implies(And(role.applies(w, s, x), is_claim(w, s, r), w.take(r) >= 1), w.take(r) != s.record.version)
@@ -110,6 +121,16 @@ def core(role):
     )
     INVARIANTS.append(
         Invariant(
+            f"{role.name}: is shown for longer",
+            "Nobody was told of an end that is sooner.",
+            "R1",
+            (role.of, Agent),
+            nothing_less_was_shown,
+            lambda v: v.tells,
+        )
+    )
+    INVARIANTS.append(
+        Invariant(
             f"{role.name}: is not named",
             "No claim names the newest version: nobody has finished watching it.",
             "R1 R10",
@@ -131,7 +152,7 @@ def alone(one, other):
             "R1",
             (one.of, other.of),
             says,
-            lambda v: v.timed and (v.loses or v.revoke != "never"),
+            lambda v: v.timed,
         )
     )
 

@@ -72,8 +72,8 @@ def fresh(prefix, sorts):
 def rigid(v, w, named, without):
     """What holds of what never changes."""
     said = [GRAIN > 0, LONGEST > 0]
-    for a in named.by_sort[Agent]:
-        said += [passing.axioms(v, w, a, without), w.ttl(a) <= LONGEST]
+    said += [w.ttl(a) <= LONGEST for a in named.by_sort[Agent]]
+    said += [passing.axioms(v, w, r, without) for r in named.by_sort[Request]]
     return said
 
 

@@ -4,7 +4,8 @@ Rates within r of the true one mean that while one clock shows d, another shows 
 no rate in the model: the storage's clock, and a candidate's where it watches others, are counted in *slow* units, rho of their own. Then
 in each step there is one number d such that every candidate's own clock goes on by d or more, and all slow ones by d or less. That is all
 that the proof knows of rates. A ttl of T is rho * T in slow units, so that `span <= ttl` says `T - margin <= rho * T`, that is
-`margin >= T * 2r / (1 + r)`: what `Config::margin` asks for. `lemma` proves this for every r.
+`margin >= T * 2r / (1 + r)`: what `Config::margin` asks for. `lemma` proves this for every r. (Say clocks are 5 % off at most: rho is 0.905.
+A ttl of 10 s is 9.05 slow seconds; a span of 9 s fits into it, one of 9.1 s does not.)
 """
 
 import z3
@@ -44,11 +45,14 @@ def is_reading(variant, state, handle, passed):
     return And(passed <= state.clock, passed > state.clock - variant.grain)
 
 
-def axioms(variant, world, x, without=frozenset()):
-    """What a configuration has to be like (`Config::validate`), for agent x. `span` is `ttl - margin`."""
+def axioms(variant, world, r, without=frozenset()):
+    """What the configuration has to be like with which request r is sent. `span` is `ttl - margin`.
+
+    The margin is what the documentation of `Config::margin` asks for. (`Config::validate` checks less: it does not know the rates.)
+    """
     grain = variant.grain if "grain" not in without else 0
-    fits = True if not variant.timed or "margin" in without else world.span(x) + grain <= world.ttl(x)
-    return And(world.ttl(x) > 0, world.span(x) > 0, fits)
+    fits = True if not variant.timed or "margin" in without else world.span(r) + grain <= world.asked(r)
+    return And(world.asked(r) > 0, world.span(r) > 0, fits)
 
 
 def lemma():

@@ -29,7 +29,7 @@ def one_owner(v, w, s, p, q):
     return Implies(both, w.owner(w.to(p)) == w.owner(w.to(q)))
 
 
-def grows(v, w, before, after, x, r, p, now, handle):
+def grows(v, w, before, after, x, r, p, now, handle, seed):
     own = And(before.record.held, w.granted(p) == before.record.term, before.record.owner == w.owner(r))
     return Or(w.granted(p) > before.top, own)
 

@@ -1,6 +1,6 @@
 """The storage's half: what becomes of a record. It stands for `Record::judge` of src/storage/record.rs, function for function.
 
-Times are numbers of one unit. (In the proof: real numbers, in *slow* units, see time.py. On the table: the code's milliseconds.)
+Times are numbers of one unit. (In the proof: real numbers, in *slow* units, see passing.py. On the table: the code's milliseconds.)
 Not modelled: texts and values, `since_ms`, the end of the numbers (terms and times that overflow).
 """
 
@@ -128,8 +128,9 @@ def renew(record, renewal, now, without=frozenset()):
     return applies, choose(applies, after, record)
 
 
-def freed(record):
-    return replace(record, held=False, version=record.version + 1, expires=0)
+def freed(record, without=frozenset()):
+    term = 0 if "release keeps the term" in without else record.term
+    return replace(record, held=False, term=term, version=record.version + 1, expires=0)
 
 
 def release(record, asked, now, without=frozenset()):
@@ -137,8 +138,9 @@ def release(record, asked, now, without=frozenset()):
     applies = And(record.made, record.held, record.owner == asked.owner)
     if "own release" in without:
         applies = And(record.made, record.held)
-    reserved_for = replace(freed(record), ident=asked.successor, ttl=asked.within, expires=now + asked.within)
-    return choose(applies, choose(asked.names, reserved_for, freed(record)), record)
+    free = freed(record, without)
+    reserved_for = replace(free, ident=asked.successor, ttl=asked.within, expires=now + asked.within)
+    return choose(applies, choose(asked.names, reserved_for, free), record)
 
 
 def revoke(record, nobody, of_term, at_once, now, without=frozenset()):
@@ -147,7 +149,7 @@ def revoke(record, nobody, of_term, at_once, now, without=frozenset()):
         record.made,
         record.held,
         Or(of_term == 0, of_term == record.term),
-        Or(at_once, record.owner != nobody),
+        True if "revoked twice" in without else Or(at_once, record.owner != nobody),
     )
     kept = replace(record, owner=nobody, version=record.version + 1)
     term = record.term if "revoked term" in without else record.term + 1

@@ -21,11 +21,12 @@ RECORD = dict(made=Bool, held=Bool, owner=Agent, ident=Ident, term=Int, version=
 
 # === what never changes: name -> (of what, what)
 FIXED = {
-    "ttl": (Agent, Real),  # the lease it asks for, in slow units
-    "span": (Agent, Real),  # for how long it leads by a grant, on its own clock: ttl - margin
+    "ttl": (Agent, Real),  # the lease that its session asks for, in slow units
     "ident": (Agent, Ident),  # its id; several may have the same
     "owner": (Request, Agent),
     "kind": (Request, Int),
+    "asked": (Request, Real),  # of a claim or renewal: the ttl that it asks for
+    "span": (Request, Real),  # for how long its sender leads by it, on its own clock: ttl - margin, as configured when it is sent
     "after": (Request, Int),  # of a claim: after which term. 0: it knows of none
     "take": (Request, Int),  # of a claim: see record.py
     "of_term": (Request, Int),  # of a renewal
@@ -41,7 +42,7 @@ FIXED = {
 # === what changes, for each agent, request or answer: name -> (of what, what, at first)
 MAPS = {
     "own": (Agent, Real, None),  # its clock
-    "watch": (Agent, Real, None),  # its clock in slow units, for what it sees of others (time.py)
+    "watch": (Agent, Real, None),  # its clock in slow units, for what it sees of others (passing.py)
     "leads": (Agent, Bool, False),  # it has a reign, hand-over included. True leaders are among these
     "term": (Agent, Int, 0),
     "deadline": (Agent, Real, 0),
@@ -56,6 +57,9 @@ MAPS = {
     "seen": (Agent, Int, 0),  # which write of the record it saw last: a version, or a revision. 0: none
     "seen_ttl": (Agent, Real, 0),
     "since": (Agent, Real, 0),  # since when, on `watch`
+    "vacant": (Agent, Real, 0),  # when that lease is over by what it was told is left of it, on `watch`
+    "shown": (Agent, Int, 0),  # which write the storage showed it last. 0: none
+    "shown_until": (Agent, Real, 0),  # and until when it lasts by that, on `watch`: the least of what was shown of that write
     "issued": (Request, Bool, False),  # it was sent
     "given": (Answer, Bool, False),  # it is on its way
     "written": (Answer, Bool, False),  # a write in that term was admitted by the fence
@@ -89,6 +93,9 @@ class State:
     seen: Any
     seen_ttl: Any
     since: Any
+    vacant: Any
+    shown: Any
+    shown_until: Any
     issued: Any
     given: Any
     written: Any
@@ -103,10 +110,11 @@ class World:
     """What never changes."""
 
     ttl: Any
-    span: Any
     ident: Any
     owner: Any
     kind: Any
+    asked: Any
+    span: Any
     after: Any
     take: Any
     of_term: Any

@@ -32,6 +32,7 @@ STEPS = {
     "lead": ("begin to lead", "a p"),
     "on": ("go on leading", "a p"),
     "learn": ("learn of a term", "a"),
+    "show": ("show what is left", "a"),
     "see": ("see a write", "a"),
     "lose": ("lose", "a"),
     "sleep": ("go to sleep", "a"),
@@ -69,12 +70,13 @@ def unroll(v, text, without=frozenset()):
     everybody = [*agents.values(), w.nobody]
     formulas = [GRAIN > 0, LONGEST > 0, z3.Distinct(*everybody)]
     formulas += [z3.Distinct(*group.values()) for group in (requests, answers) if len(group) > 1]
-    for a in everybody:
-        formulas += [passing.axioms(v, w, a, without), w.ttl(a) <= LONGEST]
+    formulas += [w.ttl(a) <= LONGEST for a in everybody]
+    formulas += [passing.axioms(v, w, r, without) for r in requests.values()]
     states, taken = [s], []
     for number, (word, *words) in enumerate(lines):
         name, kinds = STEPS[word]
         action = BY_NAME[name]
+        assert action.when(v), f"{v.name} has no such action: {name}"
         takes = {p: z3.Const(f"{number}.{p}", sort) for p, sort in action.takes.items()}
         for kind, given in zip(kinds.split(), words, strict=True):
             takes[kind] = agents[given] if kind in ("a", "handle") else requests[given] if kind == "r" else answers[given]

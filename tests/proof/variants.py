@@ -24,6 +24,11 @@ class Variant:
         return self.clock == "none"
 
     @property
+    def tells(self):
+        """Whether what it says is left of a lease may be counted on."""
+        return self.clock == "rates"
+
+    @property
     def timed(self):
         """Whether it promises anything that rests on time."""
         return "P1" in self.promises

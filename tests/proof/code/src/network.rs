@@ -19,6 +19,8 @@ pub(crate) struct Sent {
 pub(crate) struct Answered {
     pub(crate) number: usize,
     pub(crate) by: (usize, u32),
+    /// Of which slot.
+    pub(crate) of: u16,
     pub(crate) id: RequestId,
     pub(crate) reply: Reply,
 }

@@ -12,6 +12,17 @@ pub(crate) fn key() -> Key {
     Key::new("k").expect("a key")
 }
 
+/// The key of a slot of it.
+pub(crate) fn key_of(slot: Option<u16>) -> Key {
+    slot.map_or_else(key, |slot| Key::new(format!("k/slot/{slot}")).expect("a key"))
+}
+
+/// Of which slot a request is. Without slots: the first.
+pub(crate) fn slot(request: &Request) -> u16 {
+    let number = request.key().and_then(|key| key.as_str().strip_prefix("k/slot/"));
+    number.map_or(0, |number| number.parse().expect("a slot's number"))
+}
+
 pub(crate) fn id(number: u64) -> Id {
     Id::new(number.to_string()).expect("an id")
 }
