@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures::future::join_all;
 use futures::{FutureExt, StreamExt};
 use lessor::{Storage, StorageExt};
 use lessor_servers::etcd::Server;
@@ -21,7 +22,7 @@ fn wakeups_come_back() {
         let (follower, other) = (storage(&server), storage(&server));
         let keys: Vec<_> = (0..200).map(|number| key(&number.to_string())).collect();
         let mut all: Vec<_> = keys.iter().map(|key| follower.subscribe(key)).collect();
-        futures::future::join_all(all.iter_mut().map(woken)).await;
+        join_all(all.iter_mut().map(woken)).await;
         let until = async |count| {
             while watchers() != count {
                 smol::Timer::after(Duration::from_millis(10)).await;
@@ -41,7 +42,7 @@ fn wakeups_come_back() {
         assert!(all.iter_mut().all(|wakeups| wakeups.next().now_or_never().is_none()));
 
         server.crash();
-        futures::future::join_all(all.iter_mut().map(woken)).await;
+        join_all(all.iter_mut().map(woken)).await;
         soon(until(200)).await.expect("200 watchers");
         assert_eq!(streams(), 1);
         while other.acquire(claim("9", 1)).await.is_err() {}
@@ -53,6 +54,31 @@ fn wakeups_come_back() {
         drop(follower);
         soon(until(0)).await.expect("no watchers");
         assert_eq!(streams(), 0);
+    });
+}
+
+/// However many are left at once: those who stay notice nothing of it.
+#[test]
+fn many_leave_at_once() {
+    let server = Server::start();
+    let proxy = Proxy::to(server.port());
+    let watchers = || server.metric("etcd_debugging_mvcc_watcher_total");
+    block_on(async {
+        let follower = EtcdStorage::new([format!("127.0.0.1:{}", proxy.port())]).unwrap();
+        let keys: Vec<_> = (0..1_000).map(|number| key(&number.to_string())).collect();
+        let mut all: Vec<_> = keys.iter().map(|key| follower.subscribe(key)).collect();
+        join_all(all.iter_mut().map(woken)).await;
+        all.truncate(500);
+        let half = async {
+            while watchers() != 500 {
+                smol::Timer::after(Duration::from_millis(10)).await;
+            }
+        };
+        assert!(soon(half).await.is_some(), "{} watchers", watchers());
+        assert!(all.iter_mut().all(|wakeups| wakeups.next().now_or_never().is_none()), "nobody was woken");
+        let _ = granted(storage(&server).acquire(claim("7", 1)).await);
+        woken(&mut all[7]).await;
+        assert_eq!((server.requests("Watch/Watch"), proxy.opened()), (1, 1), "streams, and connections");
     });
 }
 
