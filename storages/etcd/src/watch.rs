@@ -279,6 +279,7 @@ impl Stream {
                 self.requests.push(Request::Watch(follow.name.clone(), follow.options()));
                 self.pending.push_back(follow);
             }
+            // One that does not stand yet is given back when it does.
             Order::Leave(number) => {
                 if self.standing.remove(&number).is_some() {
                     self.requests.push(Request::Cancel(number));
@@ -293,6 +294,8 @@ impl Stream {
             let Some(mut follow) = self.pending.pop_front() else { return };
             if response.canceled() {
                 follow.fails(&cancelled(response.cancel_reason()));
+            } else if follow.told.is_closed() {
+                self.requests.push(Request::Cancel(number));
             } else {
                 follow.told.send_replace(Some(Ok(follow.read.take())));
                 self.standing.insert(number, follow);
