@@ -171,7 +171,15 @@ async fn follow_all(link: Weak<Link>, mut orders: UnboundedReceiver<Order>) {
                 drop(link);
                 stream.run(&mut orders, &connection, &weak).await;
             }
-            Err(error) => first.fails(&error),
+            Err(error) => {
+                first.fails(&error);
+                // Whoever asked meanwhile would hear the same.
+                while let Ok(order) = orders.try_recv() {
+                    if let Order::Follow(follow) = order {
+                        follow.fails(&error);
+                    }
+                }
+            }
         }
     }
 }
@@ -312,5 +320,48 @@ impl Stream {
             let newest = if kv.version() == 0 { None } else { Some(stored(kv)) };
             follow.told.send_replace(Some(Ok(newest)));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use core::sync::atomic::AtomicUsize;
+    use std::net::TcpListener;
+    use std::thread;
+
+    use super::*;
+    use crate::cluster::Cluster;
+
+    /// Where no stream can be opened one try is enough for all who wait for it.
+    #[test]
+    fn all_who_wait_are_told() {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let endpoint = listener.local_addr().unwrap().to_string();
+        let connections = Arc::new(AtomicUsize::new(0));
+        let count = connections.clone();
+        // It hangs up on everybody.
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                count.fetch_add(1, Ordering::Relaxed);
+                drop(stream);
+            }
+        });
+        let link = Arc::new(Link::new(Cluster::new([endpoint]).unwrap()));
+        let (sender, orders) = unbounded_channel();
+        let mut all = Vec::new();
+        for number in 1..=50 {
+            let (told, hears) = watch::channel(None);
+            all.push(hears);
+            let follow = Follow { name: vec![b'k'], read: None, from: 1, number, told };
+            assert!(sender.send(Order::Follow(follow)).is_ok());
+        }
+        drop(sender);
+        let everybody = async {
+            follow_all(Arc::downgrade(&link), orders).await;
+            assert!(all.iter().all(|told| matches!(*told.borrow(), Some(Err(_)))));
+        };
+        futures::executor::block_on(runtime::within(everybody)).unwrap();
+        let connections = connections.load(Ordering::Relaxed);
+        assert!(connections < 10, "{connections} connections");
     }
 }
