@@ -51,7 +51,7 @@
 //! A connection on which something is awaited, as watches do, and which is silent for 10 s is asked for a sign of life, and given up 5 s later. A request
 //! that its caller drops is cancelled.
 //!
-//! etcd-client is made for tokio: its tasks run on one thread of this crate, `lessor-etcd`, for all storages of the process. So every executor will
+//! etcd-client is made for tokio: its tasks run on one thread, `lessor-tokio`, which storages on NATS and object stores in the same process share. So every executor will
 //! do, and a connection outlives a runtime of the program's. A timeout is the caller's: the candidate's [request timeout](lessor::Config::request_timeout).
 //!
 //! # Wake-ups

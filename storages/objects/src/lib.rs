@@ -51,7 +51,7 @@
 //! it names for other TLS.
 //!
 //! # Executors
-//! It works under every executor: connections are tasks of a thread of the storages' own, and outlive a runtime of the program's.
+//! It works under every executor: connections are tasks of a thread of the storages' own, `lessor-tokio`, and outlive a runtime of the program's.
 //!
 //! # Retries
 //! Stores of [`object_store`] try again by themselves, ten times within three minutes by default. That is too patient for a
