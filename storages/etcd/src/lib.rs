@@ -22,8 +22,8 @@
 //! |---|---|
 //! | a read | `Range` of one key, linearizable: through the cluster's leader, which asks a majority whether it still is |
 //! | a write | `Txn`: if the key's `mod_revision` is the expected one (0: it was never written), put it |
-//! | many reads | a `Txn` of up to 128 ranges, which is read only, and so no write to the log |
-//! | many writes | a `Txn` of up to 127 such transactions: each has its condition, and together they are one write to the log |
+//! | the reads of a batch ([`call_all`](lessor::Storage::call_all)) | a `Txn` of up to 128 ranges, which is read only, and so no write to the log |
+//! | the writes of a batch | a `Txn` of up to 127 such transactions: each has its condition, and together they are one write to the log. Candidates ask one by one, each for itself, and nobody waits for anybody |
 //! | a list | `Range` of the prefix, with a limit |
 //! | wake-ups | one `Watch` stream, with a watcher for each key that is followed |
 //!
