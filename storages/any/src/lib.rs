@@ -77,8 +77,9 @@ mod readme {}
 /// TLS, and files are given as to NATS's own program: `?tlsca=ca.crt`, beside the system's root certificates,
 /// `&tlscert=client.crt&tlskey=client.key`.
 ///
-/// The keys of an object store are read from the environment, as its own programs do (`AWS_ACCESS_KEY_ID`, `GOOGLE_SERVICE_ACCOUNT`,
-/// `AZURE_STORAGE_ACCOUNT_KEY`, ..), or are those of the machine. The prefix is `lessor` unless it is said. What speaks the
+/// The keys of an object store are read from the environment (`AWS_ACCESS_KEY_ID`, `GOOGLE_SERVICE_ACCOUNT`,
+/// `AZURE_STORAGE_ACCOUNT_KEY`, ..), or are those of the machine; so is the way there (`AWS_ENDPOINT_URL`, `AWS_PROXY_URL`,
+/// ..). Files and profiles of Amazon's programs are **not** read: neither `~/.aws/credentials` nor what `AWS_PROFILE` names. The prefix is `lessor` unless it is said. What speaks the
 /// protocol of S3 is named by `?endpoint=https://host`, with `&region=..`; `az:` takes `?account=..`. If the program has not said what
 /// rustls computes with, it is ring from then on.
 ///
