@@ -58,8 +58,21 @@ pub(crate) const MYSQL: Known = Known {
 };
 
 #[cfg(any(feature = "redis", test))]
-pub(crate) const REDIS: Known =
-    Known { names: &["protocol"], aliases: &[], tls: "rediss://", fragment: Some("insecure") };
+pub(crate) const REDIS: Known = Known {
+    names: &["protocol", "max_ttl", "prefix", "durable"],
+    aliases: &[],
+    tls: "rediss://",
+    fragment: Some("insecure"),
+};
+
+/// The driver takes from here what has no other place in the URL of a socket.
+#[cfg(any(feature = "redis", test))]
+pub(crate) const REDIS_SOCKET: Known = Known {
+    names: &["protocol", "max_ttl", "prefix", "durable", "db", "user", "pass"],
+    aliases: &[],
+    tls: "rediss://",
+    fragment: None,
+};
 
 #[cfg(any(feature = "etcd", test))]
 pub(crate) const ETCD: Known =
@@ -116,7 +129,7 @@ pub(crate) fn of(url: &str, known: &Known) -> Result<Vec<(String, String)>, Open
 }
 
 /// As in forms: that is how drivers read them.
-fn decoded(text: &str) -> String {
+pub(crate) fn decoded(text: &str) -> String {
     percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned()
 }
 
