@@ -80,7 +80,7 @@ mod readme {}
 /// files as `etcdctl` does: `?cacert=ca.crt`, instead of the root certificates of Mozilla, `&cert=client.crt&key=client.key`.
 ///
 /// Of NATS name all servers that clients reach; the port is 4222 unless it is said, and the bucket is `lessor`. It is created
-/// if it is missing: in a cluster with `?replicas=3`. A token stands in the place of user and password. With `natss:` there is no connection without
+/// if it is missing: in a cluster with `?replicas=3`. Where JetStream is that of another domain, behind leaf nodes, say, it is named: `?domain=hub`. A token stands in the place of user and password. With `natss:` there is no connection without
 /// TLS, and files are given as to NATS's own program: `?tlsca=ca.crt`, beside the system's root certificates,
 /// `&tlscert=client.crt&tlskey=client.key`.
 ///

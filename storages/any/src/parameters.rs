@@ -83,8 +83,12 @@ pub(crate) const HTTP: Known =
     Known { names: &["token_file", "cacert", "headers_file"], aliases: &[], tls: "https://", fragment: None };
 
 #[cfg(any(feature = "nats", test))]
-pub(crate) const NATS: Known =
-    Known { names: &["replicas", "tlsca", "tlscert", "tlskey"], aliases: &[], tls: "natss://", fragment: None };
+pub(crate) const NATS: Known = Known {
+    names: &["replicas", "domain", "tlsca", "tlscert", "tlskey"],
+    aliases: &[],
+    tls: "natss://",
+    fragment: None,
+};
 
 #[cfg(any(feature = "objects", test))]
 pub(crate) const OBJECTS: Known =

@@ -109,6 +109,8 @@
 //! | `$SYS.REQ.USER.INFO` | `check`, which looks at the server's version; without it that is passed over |
 //! | `$JS.API.STREAM.CREATE.KV_lessor` | `migrate`, where it has to create the bucket |
 //!
+//! In another [domain](NatsBuilder::domain) `$JS.DOMAIN.API.` stands in the place of `$JS.API.`, and writes go to `$JS.DOMAIN.API.$KV.lessor.>`.
+//!
 //! A password or a token may stand in the address, or in [`ConnectOptions`](async_nats::ConnectOptions). Keys and credentials files
 //! (`nkey`, `credentials_file`) need feature `nkeys`.
 //!

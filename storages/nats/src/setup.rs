@@ -49,7 +49,7 @@ pub(crate) async fn migrate(bucket: &Bucket, replicas: usize) -> Result<(), Stor
         "deny_delete": true,
     });
     // The same once more changes nothing.
-    let ask = api::ask(format!("STREAM.CREATE.{stream}"), &settings);
+    let ask = api::ask(bucket.layout.api(format_args!("STREAM.CREATE.{stream}")), &settings);
     let created = in_time(bucket.link.ask::<IgnoredAny>(Repeat::Anytime, &ask)).await;
     // Another process may have been faster, with other replicas, say.
     match (created, in_time(bucket.info()).await) {

@@ -106,6 +106,7 @@ impl fmt::Debug for NatsStorage {
         f.debug_struct("NatsStorage")
             .field("servers", &format_args!("{}", bucket.link.servers().all_shown()))
             .field("bucket", &bucket.layout.bucket())
+            .field("domain", &bucket.layout.domain())
             .finish_non_exhaustive()
     }
 }
