@@ -36,6 +36,10 @@
 //! disks. After a restore from a snapshot terms go back, as in any storage that forgets: stop all candidates before. Do not delete keys while
 //! candidates run.
 //!
+//! **Not on etcd 3.5.0 to 3.5.2**: a member of these that is killed may come back without a write that the others have. It judges conditions by
+//! what it has then, and two may lead, each in the same term. Their makers say not to use them; nor 3.5.3 to 3.5.5 where a member may be killed while it is
+//! defragmented, nor 3.4.20, 3.4.21 and 3.5.5 where members are added with users and passwords on. Take 3.4.22 or later, or 3.5.6 or later.
+//!
 //! # Time
 //! No clock of etcd's is asked. Whoever has seen a record stand still for its whole ttl on its own monotonic clock ends it by a write of just
 //! that revision: [`registers`](lessor::storage::registers) has the rules, and why they suffice. So the age of a term is not known, and
