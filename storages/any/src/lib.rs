@@ -42,6 +42,8 @@ mod objects;
     feature = "sqlite"
 ))]
 mod parameters;
+#[cfg(feature = "redis")]
+mod redis;
 #[cfg(any(feature = "mysql", feature = "postgres", feature = "redis"))]
 mod tls;
 mod url;
@@ -60,25 +62,31 @@ mod readme {}
 /// | `leases.db`, `sqlite:leases.db`, `file:leases.db` | [`SqliteStorage`](lessor_sqlite::SqliteStorage): a file, created if it is missing | `sqlite` |
 /// | `postgres://user:password@host/database` | [`PostgresStorage`](lessor_postgres::PostgresStorage) | `postgres` |
 /// | `mysql://user:password@host/database` | [`MySqlStorage`](lessor_mysql::MySqlStorage) | `mysql` |
-/// | `redis://user:password@host` | [`RedisStorage`](lessor_redis::RedisStorage): the first candidates wait for its `max_ttl` | `redis` |
+/// | `redis://user:password@host`, `unix:///run/redis.sock` | [`RedisStorage`](lessor_redis::RedisStorage): the first candidates wait for its `max_ttl` | `redis` |
 /// | `etcd://user:password@host:2379,host2:2379/prefix` | [`EtcdStorage`](lessor_etcd::EtcdStorage): the members of a cluster | `etcd` |
 /// | `nats://user:password@host:4222,host2:4222/bucket` | [`NatsStorage`](lessor_nats::NatsStorage): the servers of a cluster, and a bucket of theirs | `nats` |
 /// | `s3://bucket/prefix`, `gs://bucket/prefix`, `az://container/prefix` | [`ObjectStorage`](lessor_objects::ObjectStorage): a bucket that is there | `objects` |
 /// | `https://token@host`, `https://host?token_file=FILE`, `http://token@localhost:8787` | [`HttpStorage`](lessor_http::HttpStorage): a lease service | `http` |
 ///
 /// Special characters in a URL are written as `%` and two hexadecimal digits. `postgresql:` is another name of
-/// `postgres:`, `mariadb:` of `mysql:`; `rediss:` is Redis with TLS, `etcds:` is etcd with TLS. All settings are the defaults.
+/// `postgres:`, `mariadb:` of `mysql:`, `valkey:` of `redis:`; `rediss:` (`valkeys:`) is Redis with TLS, `etcds:` is etcd with TLS. All
+/// settings are the defaults where nothing else is said here.
+///
+/// Redis takes those of its storage: `?max_ttl=2m` for the longest ttl of any candidate (60 s; durations as `500ms`, `90`, `2m`, `1h`),
+/// `&prefix=leases` for the beginning of its keys (`lessor`), and `&durable=true` for a server that forgets nothing when it
+/// restarts. Give all processes the same. A socket, `unix:` (`redis+unix:`, `valkey+unix:`), takes `?db=..`, `&user=..` and `&pass=..` besides.
 ///
 /// Of etcd name all members that clients reach; the port is 2379 unless it is said, and the prefix is `lessor/`. `etcds:` takes
 /// files as `etcdctl` does: `?cacert=ca.crt`, instead of the root certificates of Mozilla, `&cert=client.crt&key=client.key`.
 ///
 /// Of NATS name all servers that clients reach; the port is 4222 unless it is said, and the bucket is `lessor`. It is created
-/// if it is missing: in a cluster with `?replicas=3`. A token stands in the place of user and password. With `natss:` there is no connection without
+/// if it is missing: in a cluster with `?replicas=3`. Where JetStream is that of another domain, behind leaf nodes, say, it is named: `?domain=hub`. A token stands in the place of user and password. With `natss:` there is no connection without
 /// TLS, and files are given as to NATS's own program: `?tlsca=ca.crt`, beside the system's root certificates,
 /// `&tlscert=client.crt&tlskey=client.key`.
 ///
-/// The keys of an object store are read from the environment, as its own programs do (`AWS_ACCESS_KEY_ID`, `GOOGLE_SERVICE_ACCOUNT`,
-/// `AZURE_STORAGE_ACCOUNT_KEY`, ..), or are those of the machine. The prefix is `lessor` unless it is said. What speaks the
+/// The keys of an object store are read from the environment (`AWS_ACCESS_KEY_ID`, `GOOGLE_SERVICE_ACCOUNT`,
+/// `AZURE_STORAGE_ACCOUNT_KEY`, ..), or are those of the machine; so is the way there (`AWS_ENDPOINT_URL`, `AWS_PROXY_URL`,
+/// ..). Files and profiles of Amazon's programs are **not** read: neither `~/.aws/credentials` nor what `AWS_PROFILE` names. The prefix is `lessor` unless it is said. What speaks the
 /// protocol of S3 is named by `?endpoint=https://host`, with `&region=..`; `az:` takes `?account=..`. If the program has not said what
 /// rustls computes with, it is ring from then on.
 ///
@@ -171,16 +179,9 @@ pub async fn migrate(url: &str) -> Result<(), OpenError> {
 pub async fn initialise(url: &str) -> Result<(), OpenError> {
     match url::feature(url)? {
         #[cfg(feature = "redis")]
-        "redis" => Ok(redis_named(url)?.initialise().await?),
+        "redis" => Ok(redis::named(url)?.initialise().await?),
         _ => migrate(url).await,
     }
-}
-
-#[cfg(feature = "redis")]
-fn redis_named(url: &str) -> Result<lessor_redis::RedisStorage, OpenError> {
-    parameters::of(url, &parameters::REDIS)?;
-    let client = lessor_redis::redis::Client::open(url).map_err(|error| tls::missing_for(url, &error))?;
-    Ok(lessor_redis::RedisStorage::new(client))
 }
 
 /// The SQL that [`migrate`] runs: for those who run it themselves, with rights that the program does not have. `None`: it is none, since
@@ -272,7 +273,7 @@ async fn opened(url: &str, migrates: bool) -> Result<Arc<dyn Storage>, OpenError
             Ok(Arc::new(storage))
         }
         #[cfg(feature = "redis")]
-        "redis" => Ok(Arc::new(redis_named(url)?)),
+        "redis" => Ok(Arc::new(redis::named(url)?)),
         #[cfg(feature = "etcd")]
         "etcd" => Ok(Arc::new(etcd::named(url)?)),
         #[cfg(feature = "nats")]

@@ -31,6 +31,9 @@ pub(crate) fn named(url: &str) -> Result<NatsStorage, OpenError> {
         })?;
         builder = builder.replicas(count).map_err(OpenError::invalid)?;
     }
+    if let Some(domain) = parameter("domain") {
+        builder = builder.domain(domain).map_err(OpenError::invalid)?;
+    }
     let mut options = ConnectOptions::new().name("lessor");
     if let Some(trusted) = parameter("tlsca") {
         options = options.add_root_certificates(trusted.into());
@@ -81,6 +84,8 @@ mod tests {
         let shown = format!("{:?}", named("natss://app:s3cret@h1,h2/b?tlsca=a&tlscert=b&tlskey=c").unwrap());
         assert!(shown.contains("tls://h1:4222, tls://h2:4222") && shown.contains("\"b\""), "{shown}");
         assert!(!shown.contains("s3cret"), "{shown}");
+        let shown = format!("{:?}", named("nats://leaf/b?domain=hub").unwrap());
+        assert!(shown.contains("hub") && shown.contains("\"b\""), "{shown}");
     }
 
     #[test]
@@ -92,6 +97,7 @@ mod tests {
             ("nats://h/a/b", "bucket \"a/b\" is not allowed"),
             ("nats://h/b?replicas=x", "parameter \"replicas\" is \"x\", allowed is a number from 1 to 5"),
             ("nats://h/b?replicas=7", "replicas \"7\" is not allowed: 1 to 5"),
+            ("nats://h/b?domain=a.b", "domain \"a.b\" is not allowed"),
             ("nats://h/b?tlsca=a", "parameter \"tlsca\" does nothing where TLS is left to the server"),
             ("natss://h/b?tlscert=a", "parameters \"tlscert\" and \"tlskey\" need each other"),
             ("nats://h/b?ssl=true", "parameter \"ssl\" is unknown: did you mean \"natss://\"?"),

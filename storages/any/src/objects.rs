@@ -1,23 +1,21 @@
 //! URLs of object stores: `s3://bucket/prefix`, `gs://bucket/prefix`, `az://container/prefix`.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use lessor_objects::ObjectStorage;
-use lessor_objects::object_store::aws::AmazonS3Builder;
-use lessor_objects::object_store::azure::MicrosoftAzureBuilder;
-use lessor_objects::object_store::gcp::GoogleCloudStorageBuilder;
-use lessor_objects::object_store::{ClientOptions, ObjectStore, RetryConfig};
+use lessor_objects::object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
+use lessor_objects::object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
+use lessor_objects::object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey};
+use lessor_objects::object_store::{ClientConfigKey, ObjectStore, RetryConfig};
 use percent_encoding::percent_decode_str;
 
 use crate::OpenError;
 use crate::parameters::{self, OBJECTS};
 
-/// Longer than any candidate waits.
-const PATIENCE: Duration = Duration::from_secs(10);
-
-/// Shorter than any store keeps a connection that is idle: what is sent while it is closed gets no answer.
-const IDLE: Duration = Duration::from_secs(4);
+/// Beside what the environment says of proxies, say. The first is longer than any candidate waits. The second is shorter than any store keeps
+/// a connection that is idle: what is sent while it is closed gets no answer.
+const TIMEOUTS: [(ClientConfigKey, &str); 2] =
+    [(ClientConfigKey::Timeout, "10s"), (ClientConfigKey::PoolIdleTimeout, "4s")];
 
 /// What a URL says.
 #[derive(Debug, PartialEq, Eq)]
@@ -35,37 +33,18 @@ pub(crate) fn named(url: &str) -> Result<ObjectStorage, OpenError> {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let parameter = |name: &str| parameters.iter().find(|(given, _)| given == name).map(|(_, value)| value.as_str());
     let endpoint = parameter("endpoint");
-    // It is asked for where it is written.
-    let plain = endpoint.is_some_and(|endpoint| endpoint.starts_with("http://"));
-    // A candidate tries again by itself.
-    let retry = RetryConfig { max_retries: 0, ..RetryConfig::default() };
     let store: Arc<dyn ObjectStore> = match scheme.as_str() {
         "s3" => {
-            let mut builder = AmazonS3Builder::from_env().with_bucket_name(bucket).with_retry(retry);
-            if let Some(region) = parameter("region") {
-                builder = builder.with_region(region);
-            }
-            if let Some(endpoint) = endpoint {
-                builder = builder.with_endpoint(endpoint).with_allow_http(plain);
-            }
-            Arc::new(builder.with_client_options(client(plain)).build().map_err(OpenError::invalid)?)
+            let builder = AmazonS3Builder::from_env().with_bucket_name(bucket).with_retry(once());
+            Arc::new(amazon(builder, parameter("region"), endpoint).build().map_err(OpenError::invalid)?)
         }
         "gs" => {
-            let mut builder = GoogleCloudStorageBuilder::from_env().with_bucket_name(bucket).with_retry(retry);
-            if let Some(endpoint) = endpoint {
-                builder = builder.with_base_url(endpoint);
-            }
-            Arc::new(builder.with_client_options(client(plain)).build().map_err(OpenError::invalid)?)
+            let builder = GoogleCloudStorageBuilder::from_env().with_bucket_name(bucket).with_retry(once());
+            Arc::new(google(builder, endpoint).build().map_err(OpenError::invalid)?)
         }
         _ => {
-            let mut builder = MicrosoftAzureBuilder::from_env().with_container_name(bucket).with_retry(retry);
-            if let Some(account) = parameter("account") {
-                builder = builder.with_account(account);
-            }
-            if let Some(endpoint) = endpoint {
-                builder = builder.with_endpoint(endpoint.to_owned()).with_allow_http(plain);
-            }
-            Arc::new(builder.with_client_options(client(plain)).build().map_err(OpenError::invalid)?)
+            let builder = MicrosoftAzureBuilder::from_env().with_container_name(bucket).with_retry(once());
+            Arc::new(azure(builder, parameter("account"), endpoint).build().map_err(OpenError::invalid)?)
         }
     };
     let mut builder = ObjectStorage::builder();
@@ -75,8 +54,58 @@ pub(crate) fn named(url: &str) -> Result<ObjectStorage, OpenError> {
     Ok(builder.build(store))
 }
 
-fn client(plain: bool) -> ClientOptions {
-    ClientOptions::new().with_allow_http(plain).with_timeout(PATIENCE).with_pool_idle_timeout(IDLE)
+/// A candidate tries again by itself.
+fn once() -> RetryConfig {
+    RetryConfig { max_retries: 0, ..RetryConfig::default() }
+}
+
+/// What is asked for where it is written, here or in the environment.
+fn is_plain(endpoint: Option<&str>) -> bool {
+    endpoint.is_some_and(|endpoint| endpoint.starts_with("http://"))
+}
+
+fn amazon(mut builder: AmazonS3Builder, region: Option<&str>, endpoint: Option<&str>) -> AmazonS3Builder {
+    use AmazonS3ConfigKey::{Client, Endpoint, S3Endpoint};
+    if let Some(region) = region {
+        builder = builder.with_region(region);
+    }
+    if let Some(endpoint) = endpoint {
+        // This one goes before the other, which the environment may have.
+        builder = builder.with_config(S3Endpoint, endpoint);
+    }
+    for (key, value) in TIMEOUTS {
+        builder = builder.with_config(Client(key), value);
+    }
+    let effective = builder.get_config_value(&S3Endpoint).or_else(|| builder.get_config_value(&Endpoint));
+    if is_plain(effective.as_deref()) { builder.with_allow_http(true) } else { builder }
+}
+
+fn google(mut builder: GoogleCloudStorageBuilder, endpoint: Option<&str>) -> GoogleCloudStorageBuilder {
+    use GoogleConfigKey::{BaseUrl, Client};
+    if let Some(endpoint) = endpoint {
+        builder = builder.with_base_url(endpoint);
+    }
+    for (key, value) in TIMEOUTS {
+        builder = builder.with_config(Client(key), value);
+    }
+    if is_plain(builder.get_config_value(&BaseUrl).as_deref()) {
+        builder = builder.with_config(Client(ClientConfigKey::AllowHttp), "true");
+    }
+    builder
+}
+
+fn azure(mut builder: MicrosoftAzureBuilder, account: Option<&str>, endpoint: Option<&str>) -> MicrosoftAzureBuilder {
+    use AzureConfigKey::{Client, Endpoint};
+    if let Some(account) = account {
+        builder = builder.with_account(account);
+    }
+    if let Some(endpoint) = endpoint {
+        builder = builder.with_endpoint(endpoint.to_owned());
+    }
+    for (key, value) in TIMEOUTS {
+        builder = builder.with_config(Client(key), value);
+    }
+    if is_plain(builder.get_config_value(&Endpoint).as_deref()) { builder.with_allow_http(true) } else { builder }
 }
 
 fn parts(url: &str) -> Result<Parts, OpenError> {
@@ -90,7 +119,7 @@ fn parts(url: &str) -> Result<Parts, OpenError> {
     }
     let (path, _) = rest.split_once('?').unwrap_or((rest, ""));
     if path.contains('@') {
-        return invalid("keys are read from the environment, as the store's own programs do: write s3://bucket/prefix");
+        return invalid("keys are read from the environment: write s3://bucket/prefix");
     }
     let (bucket, prefix) = path.split_once('/').unwrap_or((path, ""));
     if bucket.is_empty() {
@@ -117,6 +146,40 @@ mod tests {
         for url in ["s3://b", "gs://b/p", "az://c/p/q?account=a"] {
             named(url).unwrap();
         }
+    }
+
+    /// What the environment says of the way to the store stays as it is.
+    #[test]
+    fn the_way_of_the_environment() {
+        use AmazonS3ConfigKey::{Client, Endpoint, S3Endpoint};
+        let proxy = || Client(ClientConfigKey::ProxyUrl);
+        let plain = |builder: &AmazonS3Builder| builder.get_config_value(&Client(ClientConfigKey::AllowHttp)).unwrap();
+        let environment = AmazonS3Builder::new().with_config(proxy(), "http://proxy:3128");
+        let built = amazon(environment.clone(), Some("eu-west-1"), None);
+        assert_eq!(built.get_config_value(&proxy()).as_deref(), Some("http://proxy:3128"));
+        assert_eq!(built.get_config_value(&Client(ClientConfigKey::Timeout)).as_deref(), Some("10s"));
+        assert_eq!(plain(&built), "false");
+        assert_eq!(plain(&amazon(environment.clone().with_allow_http(true), None, None)), "true");
+        for key in [Endpoint, S3Endpoint] {
+            let environment = environment.clone().with_config(key, "http://h:9000");
+            assert_eq!(plain(&amazon(environment.clone(), None, None)), "true");
+            assert_eq!(plain(&amazon(environment, None, Some("https://h"))), "false", "the URL goes first");
+        }
+        let there = amazon(environment.with_config(S3Endpoint, "https://h"), None, Some("http://h:9000"));
+        assert_eq!(there.get_config_value(&S3Endpoint).as_deref(), Some("http://h:9000"));
+
+        let proxy = || GoogleConfigKey::Client(ClientConfigKey::ProxyUrl);
+        let built = google(GoogleCloudStorageBuilder::new().with_config(proxy(), "http://proxy"), Some("http://h"));
+        assert_eq!(built.get_config_value(&proxy()).as_deref(), Some("http://proxy"));
+        let plain = GoogleConfigKey::Client(ClientConfigKey::AllowHttp);
+        assert_eq!(built.get_config_value(&plain).as_deref(), Some("true"));
+
+        let proxy = || AzureConfigKey::Client(ClientConfigKey::ProxyUrl);
+        let environment = MicrosoftAzureBuilder::new().with_config(proxy(), "http://proxy");
+        let built = azure(environment.with_endpoint("http://h/a".into()), Some("a"), None);
+        assert_eq!(built.get_config_value(&proxy()).as_deref(), Some("http://proxy"));
+        let plain = AzureConfigKey::Client(ClientConfigKey::AllowHttp);
+        assert_eq!(built.get_config_value(&plain).as_deref(), Some("true"));
     }
 
     #[test]

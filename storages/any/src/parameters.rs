@@ -58,8 +58,21 @@ pub(crate) const MYSQL: Known = Known {
 };
 
 #[cfg(any(feature = "redis", test))]
-pub(crate) const REDIS: Known =
-    Known { names: &["protocol"], aliases: &[], tls: "rediss://", fragment: Some("insecure") };
+pub(crate) const REDIS: Known = Known {
+    names: &["protocol", "max_ttl", "prefix", "durable"],
+    aliases: &[],
+    tls: "rediss://",
+    fragment: Some("insecure"),
+};
+
+/// The driver takes from here what has no other place in the URL of a socket.
+#[cfg(any(feature = "redis", test))]
+pub(crate) const REDIS_SOCKET: Known = Known {
+    names: &["protocol", "max_ttl", "prefix", "durable", "db", "user", "pass"],
+    aliases: &[],
+    tls: "rediss://",
+    fragment: None,
+};
 
 #[cfg(any(feature = "etcd", test))]
 pub(crate) const ETCD: Known =
@@ -70,8 +83,12 @@ pub(crate) const HTTP: Known =
     Known { names: &["token_file", "cacert", "headers_file"], aliases: &[], tls: "https://", fragment: None };
 
 #[cfg(any(feature = "nats", test))]
-pub(crate) const NATS: Known =
-    Known { names: &["replicas", "tlsca", "tlscert", "tlskey"], aliases: &[], tls: "natss://", fragment: None };
+pub(crate) const NATS: Known = Known {
+    names: &["replicas", "domain", "tlsca", "tlscert", "tlskey"],
+    aliases: &[],
+    tls: "natss://",
+    fragment: None,
+};
 
 #[cfg(any(feature = "objects", test))]
 pub(crate) const OBJECTS: Known =
@@ -116,7 +133,7 @@ pub(crate) fn of(url: &str, known: &Known) -> Result<Vec<(String, String)>, Open
 }
 
 /// As in forms: that is how drivers read them.
-fn decoded(text: &str) -> String {
+pub(crate) fn decoded(text: &str) -> String {
     percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned()
 }
 

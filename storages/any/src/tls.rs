@@ -16,7 +16,8 @@ pub(crate) fn missing(error: StorageError) -> OpenError {
 /// What Redis's driver says of the URL: nothing else is wrong with it.
 #[cfg(feature = "redis")]
 pub(crate) fn missing_for(url: &str, error: &lessor_redis::redis::RedisError) -> OpenError {
-    let plain = url.strip_prefix("rediss:").map(|rest| format!("redis:{rest}"));
+    let plain = ["rediss:", "valkeys:"].iter().find_map(|scheme| url.strip_prefix(scheme));
+    let plain = plain.map(|rest| format!("redis:{rest}"));
     let needed = plain.is_some_and(|url| lessor_redis::redis::Client::open(url).is_ok())
         && error.to_string().contains("the feature is not enabled");
     if needed { NEEDED } else { OpenError::invalid(error) }

@@ -3,7 +3,7 @@
 use crate::OpenError;
 
 /// The schemes there are, and the feature that each needs.
-pub(crate) const SCHEMES: [(&str, &str); 17] = [
+pub(crate) const SCHEMES: [(&str, &str); 22] = [
     ("sqlite", "sqlite"),
     ("file", "sqlite"),
     ("postgres", "postgres"),
@@ -12,6 +12,11 @@ pub(crate) const SCHEMES: [(&str, &str); 17] = [
     ("mariadb", "mysql"),
     ("redis", "redis"),
     ("rediss", "redis"),
+    ("valkey", "redis"),
+    ("valkeys", "redis"),
+    ("unix", "redis"),
+    ("redis+unix", "redis"),
+    ("valkey+unix", "redis"),
     ("etcd", "etcd"),
     ("etcds", "etcd"),
     ("nats", "nats"),
@@ -88,6 +93,11 @@ mod tests {
             ("mariadb://h/d", "mysql"),
             ("redis://h", "redis"),
             ("rediss://h", "redis"),
+            ("valkey://h", "redis"),
+            ("valkeys://h", "redis"),
+            ("unix:///run/redis.sock", "redis"),
+            ("redis+unix:///run/redis.sock", "redis"),
+            ("valkey+unix:///run/redis.sock", "redis"),
             ("etcd://h1,h2", "etcd"),
             ("etcds://h", "etcd"),
             ("nats://h1,h2", "nats"),

@@ -183,6 +183,23 @@ fn a_token_file_that_is_missing() {
     assert!(matches!(error, OpenError::InvalidUrl { .. }) && error.to_string().contains("/nowhere/token"), "{error}");
 }
 
+/// What a program's operators can set without its code; and all ways to write the address that the driver knows.
+#[cfg(feature = "redis")]
+#[test]
+fn settings_of_redis() {
+    for url in [
+        "redis://user:s3cret@host.invalid/0?max_ttl=2m&prefix=leases&durable=true&protocol=resp3",
+        "valkey://host.invalid",
+        "unix:///run/redis.sock?db=1&max_ttl=90",
+        "redis+unix:///run/redis.sock",
+    ] {
+        // Nothing is sent yet.
+        let storage = block_on(lessor_any::connect(url)).unwrap_or_else(|error| panic!("{url}: {error}"));
+        drop(storage);
+        assert_eq!(lessor_any::engine(url), Ok("redis"));
+    }
+}
+
 /// It says what to type.
 #[cfg(not(feature = "redis"))]
 #[test]

@@ -22,8 +22,8 @@
 //! |---|---|
 //! | a read | `Range` of one key, linearizable: through the cluster's leader, which asks a majority whether it still is |
 //! | a write | `Txn`: if the key's `mod_revision` is the expected one (0: it was never written), put it |
-//! | many reads | a `Txn` of up to 128 ranges, which is read only, and so no write to the log |
-//! | many writes | a `Txn` of up to 127 such transactions: each has its condition, and together they are one write to the log |
+//! | the reads of a batch ([`call_all`](lessor::Storage::call_all)) | a `Txn` of up to 128 ranges, which is read only, and so no write to the log |
+//! | the writes of a batch | a `Txn` of up to 127 such transactions: each has its condition, and together they are one write to the log. Candidates ask one by one, each for itself, and nobody waits for anybody |
 //! | a list | `Range` of the prefix, with a limit |
 //! | wake-ups | one `Watch` stream, with a watcher for each key that is followed |
 //!
@@ -35,6 +35,10 @@
 //! etcd answers a write when it is in the log of a majority, and that on disk. So leases and terms outlive every crash that leaves a majority its
 //! disks. After a restore from a snapshot terms go back, as in any storage that forgets: stop all candidates before. Do not delete keys while
 //! candidates run.
+//!
+//! **Not on etcd 3.5.0 to 3.5.2**: a member of these that is killed may come back without a write that the others have. It judges conditions by
+//! what it has then, and two may lead, each in the same term. Their makers say not to use them; nor 3.5.3 to 3.5.5 where a member may be killed while it is
+//! defragmented, nor 3.4.20, 3.4.21 and 3.5.5 where members are added with users and passwords on. Take 3.4.22 or later, or 3.5.6 or later.
 //!
 //! # Time
 //! No clock of etcd's is asked. Whoever has seen a record stand still for its whole ttl on its own monotonic clock ends it by a write of just
@@ -51,7 +55,7 @@
 //! A connection on which something is awaited, as watches do, and which is silent for 10 s is asked for a sign of life, and given up 5 s later. A request
 //! that its caller drops is cancelled.
 //!
-//! etcd-client is made for tokio: its tasks run on one thread of this crate, `lessor-etcd`, for all storages of the process. So every executor will
+//! etcd-client is made for tokio: its tasks run on one thread, `lessor-tokio`, which storages on NATS and object stores in the same process share. So every executor will
 //! do, and a connection outlives a runtime of the program's. A timeout is the caller's: the candidate's [request timeout](lessor::Config::request_timeout).
 //!
 //! # Wake-ups

@@ -3,6 +3,8 @@
 //! A watcher for a key, and not one for all of the prefix: a process hears of the keys that it follows, however many others
 //! renew.
 
+mod outbox;
+
 use core::future::poll_fn;
 use core::pin::pin;
 use core::sync::atomic::{AtomicI64, Ordering};
@@ -11,7 +13,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use etcd_client::{Error, WatchOptions, WatchRequestSender, WatchResponse, WatchResponseStream};
-use futures::{FutureExt, StreamExt, stream};
+use futures::{StreamExt, stream};
 use lessor::StorageError;
 use lessor::storage::registers::{Stored, Watch};
 use lessor_kit::listener::PATIENCE;
@@ -19,14 +21,14 @@ use lessor_kit::runtime;
 use lessor_kit::timeout::within;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, WeakUnboundedSender, unbounded_channel};
 use tokio::sync::watch;
-use tokio::task::unconstrained;
 
 use crate::connection::Connection;
 use crate::error::{Cause, Failure, cancelled, explain};
 use crate::link::{Link, SilenceWatch};
 use crate::registers::{look, stored};
+use outbox::{Outbox, Request};
 
-/// How many watchers may be asked for that do not stand yet. The client takes a few more requests than that without a pause.
+/// How many watchers may be asked for that do not stand yet.
 const PENDING: usize = 64;
 
 type Told = Result<Option<Stored<i64>>, StorageError>;
@@ -169,7 +171,15 @@ async fn follow_all(link: Weak<Link>, mut orders: UnboundedReceiver<Order>) {
                 drop(link);
                 stream.run(&mut orders, &connection, &weak).await;
             }
-            Err(error) => first.fails(&error),
+            Err(error) => {
+                first.fails(&error);
+                // Whoever asked meanwhile would hear the same.
+                while let Ok(order) = orders.try_recv() {
+                    if let Order::Follow(follow) = order {
+                        follow.fails(&error);
+                    }
+                }
+            }
         }
     }
 }
@@ -198,16 +208,11 @@ async fn open(link: &Link, first: &Follow) -> Result<Opened, StorageError> {
 
 /// One stream, and the watchers on it.
 struct Stream {
-    requests: WatchRequestSender,
+    requests: Outbox,
     responses: WatchResponseStream,
     /// Those that are asked for: they stand in this order.
     pending: VecDeque<Follow>,
     standing: HashMap<i64, Follow>,
-}
-
-/// What a future answers at once, however much this task has done since it last paused.
-fn at_once<F: Future>(future: F) -> Option<F::Output> {
-    unconstrained(future).now_or_never()
 }
 
 enum Heard {
@@ -218,6 +223,7 @@ enum Heard {
 
 impl Stream {
     fn begin((requests, responses): (WatchRequestSender, WatchResponseStream), first: Follow) -> Self {
+        let requests = Outbox::new(requests);
         Self { requests, responses, pending: VecDeque::from([first]), standing: HashMap::new() }
     }
 
@@ -232,6 +238,9 @@ impl Stream {
                 if let Poll::Ready(response) = self.responses.poll_next_unpin(cx) {
                     return Poll::Ready(Heard::Response(response));
                 }
+                if self.requests.poll_closed(cx).is_ready() {
+                    return Poll::Ready(Heard::Over);
+                }
                 if self.pending.len() < PENDING
                     && let Poll::Ready(order) = orders.poll_recv(cx)
                 {
@@ -240,11 +249,7 @@ impl Stream {
                 over.as_mut().poll(cx).map(|()| Heard::Over)
             });
             match heard.await {
-                Heard::Order(Some(order)) => {
-                    if self.obey(order).is_none() {
-                        break None;
-                    }
-                }
+                Heard::Order(Some(order)) => self.obey(order),
                 // The storage is gone.
                 Heard::Order(None) => return,
                 Heard::Response(Some(Ok(response))) => {
@@ -275,20 +280,18 @@ impl Stream {
         self.pending.iter().chain(self.standing.values()).for_each(|follow| follow.fails(&error));
     }
 
-    /// `None`: the client takes no more requests.
-    fn obey(&mut self, order: Order) -> Option<()> {
+    fn obey(&mut self, order: Order) {
         match order {
-            Order::Follow(follow) if follow.told.is_closed() => Some(()),
+            Order::Follow(follow) if follow.told.is_closed() => {}
             Order::Follow(follow) => {
-                let sent = at_once(self.requests.watch(follow.name.clone(), Some(follow.options())));
+                self.requests.push(Request::Watch(follow.name.clone(), follow.options()));
                 self.pending.push_back(follow);
-                sent?.ok()
             }
+            // One that does not stand yet is given back when it does.
             Order::Leave(number) => {
-                if self.standing.remove(&number).is_none() {
-                    return Some(());
+                if self.standing.remove(&number).is_some() {
+                    self.requests.push(Request::Cancel(number));
                 }
-                at_once(self.requests.cancel(number))?.ok()
             }
         }
     }
@@ -299,6 +302,8 @@ impl Stream {
             let Some(mut follow) = self.pending.pop_front() else { return };
             if response.canceled() {
                 follow.fails(&cancelled(response.cancel_reason()));
+            } else if follow.told.is_closed() {
+                self.requests.push(Request::Cancel(number));
             } else {
                 follow.told.send_replace(Some(Ok(follow.read.take())));
                 self.standing.insert(number, follow);
@@ -315,5 +320,48 @@ impl Stream {
             let newest = if kv.version() == 0 { None } else { Some(stored(kv)) };
             follow.told.send_replace(Some(Ok(newest)));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use core::sync::atomic::AtomicUsize;
+    use std::net::TcpListener;
+    use std::thread;
+
+    use super::*;
+    use crate::cluster::Cluster;
+
+    /// Where no stream can be opened one try is enough for all who wait for it.
+    #[test]
+    fn all_who_wait_are_told() {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let endpoint = listener.local_addr().unwrap().to_string();
+        let connections = Arc::new(AtomicUsize::new(0));
+        let count = connections.clone();
+        // It hangs up on everybody.
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                count.fetch_add(1, Ordering::Relaxed);
+                drop(stream);
+            }
+        });
+        let link = Arc::new(Link::new(Cluster::new([endpoint]).unwrap()));
+        let (sender, orders) = unbounded_channel();
+        let mut all = Vec::new();
+        for number in 1..=50 {
+            let (told, hears) = watch::channel(None);
+            all.push(hears);
+            let follow = Follow { name: vec![b'k'], read: None, from: 1, number, told };
+            assert!(sender.send(Order::Follow(follow)).is_ok());
+        }
+        drop(sender);
+        let everybody = async {
+            follow_all(Arc::downgrade(&link), orders).await;
+            assert!(all.iter().all(|told| matches!(*told.borrow(), Some(Err(_)))));
+        };
+        futures::executor::block_on(runtime::within(everybody)).unwrap();
+        let connections = connections.load(Ordering::Relaxed);
+        assert!(connections < 10, "{connections} connections");
     }
 }

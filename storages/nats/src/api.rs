@@ -106,7 +106,7 @@ pub(crate) struct Settings {
 
 /// A request to JetStream.
 pub(crate) fn ask(subject: String, payload: &serde_json::Value) -> Ask {
-    Ask { subject: format!("$JS.API.{subject}"), headers: None, payload: payload.to_string().into_bytes() }
+    Ask { subject, headers: None, payload: payload.to_string().into_bytes() }
 }
 
 /// An answer.

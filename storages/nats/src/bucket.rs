@@ -45,7 +45,8 @@ impl Bucket {
 
     /// The last message of a subject. The leader of the bucket's stream is asked: only that has all that was written.
     pub(crate) async fn look(&self, subject: &str) -> Result<Found, Failure> {
-        let ask = api::ask(format!("STREAM.MSG.GET.{}", self.layout.stream()), &json!({ "last_by_subj": subject }));
+        let get = self.layout.api(format_args!("STREAM.MSG.GET.{}", self.layout.stream()));
+        let ask = api::ask(get, &json!({ "last_by_subj": subject }));
         let found = match self.link.ask::<Got>(Repeat::Anytime, &ask).await {
             Ok(got) => self.found(subject, got.held()?),
             Err(failure) if failure.code == NO_MESSAGE => {
@@ -108,7 +109,7 @@ impl Bucket {
         let mut headers = HeaderMap::new();
         headers.insert(NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, expected.to_string());
         headers.insert(NATS_EXPECTED_STREAM, stream.as_str());
-        let ask = Ask { subject: subject.to_owned(), headers: Some(headers), payload };
+        let ask = Ask { subject: self.layout.entry(subject), headers: Some(headers), payload };
         match self.link.ask::<Ack>(Repeat::Unapplied, &ask).await {
             Ok(ack) if ack.stream == stream => Ok(ack.seq),
             Ok(_) => Err(Failure::unfit()),
@@ -127,7 +128,11 @@ impl Bucket {
 
     /// How it is set up.
     pub(crate) async fn info(&self) -> Result<Info, Failure> {
-        self.link.ask(Repeat::Anytime, &api::ask(format!("STREAM.INFO.{}", self.layout.stream()), &json!({}))).await
+        self.link.ask(Repeat::Anytime, &api::ask(self.info_subject(), &json!({}))).await
+    }
+
+    fn info_subject(&self) -> String {
+        self.layout.api(format_args!("STREAM.INFO.{}", self.layout.stream()))
     }
 
     /// The subjects of all its messages.
@@ -136,7 +141,7 @@ impl Bucket {
         let mut offset = 0;
         loop {
             let filter = json!({ "subjects_filter": self.layout.subjects(), "offset": offset });
-            let ask = api::ask(format!("STREAM.INFO.{}", self.layout.stream()), &filter);
+            let ask = api::ask(self.info_subject(), &filter);
             let info: Info = self.link.ask(Repeat::Anytime, &ask).await?;
             let count = info.state.subjects.len();
             offset += count;

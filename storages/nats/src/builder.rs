@@ -45,7 +45,25 @@ impl NatsBuilder {
     /// # Errors
     /// [`AdapterError::InvalidSetting`] unless it has 1 to 128 letters, digits, `-` and `_`.
     pub fn bucket(self, bucket: &str) -> Result<Self, AdapterError> {
-        Ok(Self { layout: Layout::with_bucket(bucket)?, ..self })
+        Ok(Self { layout: self.layout.named(bucket)?, ..self })
+    }
+
+    /// The domain of the JetStream that has the bucket, where the servers that are connected to are others: leaf nodes, say, whose
+    /// own JetStream has another domain, or which have none. Default: theirs.
+    ///
+    /// All is asked of `$JS.DOMAIN.API` then, and written there too: the user's rights have to name it.
+    ///
+    /// ```
+    /// use lessor_nats::NatsStorage;
+    ///
+    /// let storage = NatsStorage::builder().domain("hub")?.build(["nats://leaf-1:4222"])?;
+    /// # Ok::<(), lessor_nats::AdapterError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`AdapterError::InvalidSetting`] unless it has 1 to 128 letters, digits, `-` and `_`.
+    pub fn domain(self, domain: &str) -> Result<Self, AdapterError> {
+        Ok(Self { layout: self.layout.in_domain(domain)?, ..self })
     }
 
     /// How many servers keep a copy of the bucket that [`migrate`](NatsStorage::migrate) creates. Default 1.
@@ -87,6 +105,7 @@ impl fmt::Debug for NatsBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("NatsBuilder")
             .field("bucket", &self.layout.bucket())
+            .field("domain", &self.layout.domain())
             .field("replicas", &self.replicas)
             .finish_non_exhaustive()
     }

@@ -63,7 +63,7 @@ impl Failure {
 
     /// Nobody listens there.
     pub(crate) fn nobody(subject: &str) -> Self {
-        if subject.starts_with("$JS.API.") {
+        if subject.starts_with("$JS.") && !subject.contains(".$KV.") {
             let error = AdapterError::refused("NATS", "503", "JetStream does not answer", ErrorKind::Transient);
             let advice =
                 "if it goes on like that, enable JetStream (the block jetstream of the server's configuration)";

@@ -1,6 +1,6 @@
 //! How a bucket and its keys are named in NATS.
 
-use core::fmt::Write;
+use core::fmt::{self, Write};
 
 use lessor::Key;
 use lessor_kit::error::AdapterError;
@@ -15,6 +15,10 @@ pub(crate) struct Layout {
     bucket: String,
     /// What all subjects of its keys begin with.
     prefix: String,
+    /// What all that JetStream is asked begins with.
+    api: String,
+    /// Where it is, if not with the servers that are connected to.
+    domain: Option<String>,
 }
 
 impl Layout {
@@ -30,7 +34,34 @@ impl Layout {
 
     fn of(bucket: String) -> Self {
         let prefix = format!("$KV.{bucket}.");
-        Self { bucket, prefix }
+        Self { bucket, prefix, api: "$JS.API.".into(), domain: None }
+    }
+
+    pub(crate) fn in_domain(self, domain: &str) -> Result<Self, AdapterError> {
+        let allowed = "1 to 128 of A to Z, a to z, 0 to 9, - and _";
+        let rule = |domain: &str| (1..=MAX_BUCKET).contains(&domain.len()) && domain.bytes().all(is_plain);
+        let domain = checked("domain", domain, rule, allowed)?;
+        Ok(Self { api: format!("$JS.{domain}.API."), domain: Some(domain), ..self })
+    }
+
+    /// The same bucket in another's domain.
+    pub(crate) fn named(self, bucket: &str) -> Result<Self, AdapterError> {
+        let Self { bucket, prefix, .. } = Self::with_bucket(bucket)?;
+        Ok(Self { bucket, prefix, ..self })
+    }
+
+    pub(crate) fn domain(&self) -> Option<&str> {
+        self.domain.as_deref()
+    }
+
+    /// Where JetStream is asked for this.
+    pub(crate) fn api(&self, what: impl fmt::Display) -> String {
+        format!("{}{what}", self.api)
+    }
+
+    /// Where to send what is to be written under this subject: those of another domain are known by its API alone.
+    pub(crate) fn entry(&self, subject: &str) -> String {
+        if self.domain.is_some() { self.api(subject) } else { subject.to_owned() }
     }
 
     pub(crate) fn bucket(&self) -> &str {

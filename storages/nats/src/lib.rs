@@ -18,8 +18,9 @@
 //! # }
 //! ```
 //!
-//! It works under every executor: what the client, [`async_nats`], needs of tokio runs on one thread of
-//! [`lessor_kit::runtime`]. NATS 2.10 or later, tested with 2.15.
+//! It works under every executor: what the client, [`async_nats`], needs of tokio runs on one thread, `lessor-tokio`, of
+//! [`lessor_kit::runtime`], which it shares with the process's storages on etcd and object stores. NATS 2.10.23 or later, tested with 2.15:
+//! [`check`](lessor::Storage::check) refuses older ones.
 //!
 //! # What survives
 //! NATS acknowledges a write when the servers that keep the bucket *have* it, and flushes it to their disks later: every two minutes, unless
@@ -44,7 +45,7 @@
 //! [Jepsen](https://jepsen.io/analyses/nats-2.12.1) tested NATS 2.12.1 with three and five replicas in December 2025. It lost acknowledged
 //! writes, for good on some servers and not on others, after a power failure of several, or of one together with a pause or a
 //! partition; and when files of a minority were damaged, which `sync_interval` does not help against. Killed processes lost nothing (before
-//! 2.10.23 they did: do not use older ones). If a term must never be given twice, whatever happens to disks, take a database or etcd,
+//! 2.10.23 they did: `check` refuses a server that is older). If a term must never be given twice, whatever happens to disks, take a database or etcd,
 //! which flush before they acknowledge.
 //!
 //! Delete nothing in the bucket while candidates run. A key that was deleted (`nats kv del`) is free, and its terms begin again
@@ -105,7 +106,10 @@
 //! | `$JS.API.STREAM.MSG.GET.KV_lessor` | reads |
 //! | `$JS.API.STREAM.INFO.KV_lessor` | `check`, `migrate`, lists |
 //! | `$JS.API.CONSUMER.CREATE.KV_lessor.*`, `$JS.API.CONSUMER.DELETE.KV_lessor.*` | wake-ups; without them followers ask at their retry interval |
+//! | `$SYS.REQ.USER.INFO` | `check`, which looks at the server's version; without it that is passed over |
 //! | `$JS.API.STREAM.CREATE.KV_lessor` | `migrate`, where it has to create the bucket |
+//!
+//! In another [domain](NatsBuilder::domain) `$JS.DOMAIN.API.` stands in the place of `$JS.API.`, and writes go to `$JS.DOMAIN.API.$KV.lessor.>`.
 //!
 //! A password or a token may stand in the address, or in [`ConnectOptions`](async_nats::ConnectOptions). Keys and credentials files
 //! (`nkey`, `credentials_file`) need feature `nkeys`.
@@ -170,6 +174,7 @@ mod registers;
 mod servers;
 mod setup;
 mod storage;
+mod version;
 mod watch;
 mod written;
 

@@ -13,6 +13,7 @@ use crate::bucket::Bucket;
 use crate::error::Failure;
 use crate::layout::Layout;
 use crate::link::Repeat;
+use crate::version;
 
 /// How long to wait for an answer that may never come: a server that has nothing to say to a request is silent.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
@@ -48,7 +49,7 @@ pub(crate) async fn migrate(bucket: &Bucket, replicas: usize) -> Result<(), Stor
         "deny_delete": true,
     });
     // The same once more changes nothing.
-    let ask = api::ask(format!("STREAM.CREATE.{stream}"), &settings);
+    let ask = api::ask(bucket.layout.api(format_args!("STREAM.CREATE.{stream}")), &settings);
     let created = in_time(bucket.link.ask::<IgnoredAny>(Repeat::Anytime, &ask)).await;
     // Another process may have been faster, with other replicas, say.
     match (created, in_time(bucket.info()).await) {
@@ -57,11 +58,13 @@ pub(crate) async fn migrate(bucket: &Bucket, replicas: usize) -> Result<(), Stor
     }
 }
 
-/// Whether it is there, fit, and can be read and written by this user. Writes nothing.
+/// Whether it is there, fit, and can be read and written by this user, on a server that is new enough. Writes nothing.
 pub(crate) async fn check(bucket: &Bucket) -> Result<(), StorageError> {
     judge(&in_time(bucket.info()).await?.config, &bucket.layout)?;
     in_time(bucket.look(&bucket.layout.trial())).await?;
-    Ok(in_time(bucket.try_to_write()).await?)
+    in_time(bucket.try_to_write()).await?;
+    // Last: what is refused here is passed over.
+    Ok(in_time(version::check(&bucket.link)).await?)
 }
 
 async fn in_time<T>(asked: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {

@@ -93,8 +93,8 @@ impl Storage for NatsStorage {
         self.registers.subscribe(key)
     }
 
-    /// Whether a server answers, has the bucket, in a form that keeps leases, and lets this user read and write there. Writes nothing.
-    /// Within 30 s.
+    /// Whether a server answers, is of 2.10.23 or later, has the bucket, in a form that keeps leases, and lets this user read and write there.
+    /// Writes nothing. Within 40 s.
     async fn check(&self) -> Result<(), StorageError> {
         self.registers.check().await
     }
@@ -106,6 +106,7 @@ impl fmt::Debug for NatsStorage {
         f.debug_struct("NatsStorage")
             .field("servers", &format_args!("{}", bucket.link.servers().all_shown()))
             .field("bucket", &bucket.layout.bucket())
+            .field("domain", &bucket.layout.domain())
             .finish_non_exhaustive()
     }
 }

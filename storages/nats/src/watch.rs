@@ -210,8 +210,8 @@ async fn follow_all(bucket: Weak<Bucket>, mut orders: UnboundedReceiver<Order>) 
 struct Consumer {
     connection: Arc<Connection>,
     messages: Subscriber,
-    name: String,
-    stream: String,
+    /// Where JetStream is told that it may go.
+    delete: String,
     /// How many messages it has delivered.
     delivered: u64,
     followed: HashMap<String, Vec<Follow>>,
@@ -246,9 +246,10 @@ impl Consumer {
                 "mem_storage": true,
             },
         });
-        let ask = api::ask(format!("CONSUMER.CREATE.{stream}.{name}"), &consumer);
+        let ask = api::ask(bucket.layout.api(format_args!("CONSUMER.CREATE.{stream}.{name}")), &consumer);
         bucket.link.exchange::<IgnoredAny>(&connection, Repeat::Unapplied, &ask).await?;
-        Ok(Self { connection, messages, name, stream, delivered: 0, followed: HashMap::new() })
+        let delete = bucket.layout.api(format_args!("CONSUMER.DELETE.{stream}.{name}"));
+        Ok(Self { connection, messages, delete, delivered: 0, followed: HashMap::new() })
     }
 
     /// Until it ends, or nobody needs it.
@@ -301,7 +302,7 @@ impl Consumer {
             let error = StorageError::transient("the consumer that tells of writes was lost");
             self.followed.values().flatten().for_each(|follow| follow.fails(&error));
         } else {
-            self.connection.tell(format!("$JS.API.CONSUMER.DELETE.{}.{}", self.stream, self.name)).await;
+            self.connection.tell(self.delete).await;
         }
     }
 

@@ -51,13 +51,18 @@
 //! it names for other TLS.
 //!
 //! # Executors
-//! It works under every executor: connections are tasks of a thread of the storages' own, and outlive a runtime of the program's.
+//! It works under every executor: connections are tasks of a thread of the storages' own, `lessor-tokio`, and outlive a runtime of the program's.
 //!
 //! # Retries
 //! Stores of [`object_store`] try again by themselves, ten times within three minutes by default. That is too patient for a
 //! candidate, which gives up by itself and asks again: it does no harm to leases, but answers come late, and a revoke whose first
 //! answer was lost is told that there was nothing to revoke. `with_retry(RetryConfig { max_retries: 0, ..Default::default() })` is right.
 //! (What is read on a connection that failed is read once more on another.)
+//!
+//! # Errors
+//! What a store refuses is [permanent](lessor::storage::ErrorKind::Permanent) where waiting heals nothing, and says what to do: wrong or ended
+//! credentials, a missing right, a clock that is off (`RequestTimeTooSkewed`), another region, a bucket that is not there or cannot be. Without
+//! `s3:ListBucket` S3 answers `AccessDenied` for an object that is not there yet. What is too much or too early is transient.
 //!
 //! # Idle connections
 //! Clients keep idle connections for 90 s, some stores for a few seconds. A request that is sent while its connection is being closed gets no
@@ -73,6 +78,7 @@
 // A library does not panic.
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod answer;
 mod error;
 mod name;
 mod registers;

@@ -1,7 +1,9 @@
 //! One stream that wakes all followers of a storage.
 
+use core::pin::pin;
 use std::time::Duration;
 
+use futures::future::{Either, join_all, select};
 use futures::{FutureExt, StreamExt};
 use lessor::{Storage, StorageExt};
 use lessor_servers::etcd::Server;
@@ -21,7 +23,7 @@ fn wakeups_come_back() {
         let (follower, other) = (storage(&server), storage(&server));
         let keys: Vec<_> = (0..200).map(|number| key(&number.to_string())).collect();
         let mut all: Vec<_> = keys.iter().map(|key| follower.subscribe(key)).collect();
-        futures::future::join_all(all.iter_mut().map(woken)).await;
+        join_all(all.iter_mut().map(woken)).await;
         let until = async |count| {
             while watchers() != count {
                 smol::Timer::after(Duration::from_millis(10)).await;
@@ -41,7 +43,7 @@ fn wakeups_come_back() {
         assert!(all.iter_mut().all(|wakeups| wakeups.next().now_or_never().is_none()));
 
         server.crash();
-        futures::future::join_all(all.iter_mut().map(woken)).await;
+        join_all(all.iter_mut().map(woken)).await;
         soon(until(200)).await.expect("200 watchers");
         assert_eq!(streams(), 1);
         while other.acquire(claim("9", 1)).await.is_err() {}
@@ -53,6 +55,67 @@ fn wakeups_come_back() {
         drop(follower);
         soon(until(0)).await.expect("no watchers");
         assert_eq!(streams(), 0);
+    });
+}
+
+/// Whoever leaves before its watcher stands leaves none behind.
+#[test]
+fn who_leaves_early_costs_nothing_later() {
+    let server = Server::start();
+    let proxy = Proxy::to(server.port());
+    let watchers = || server.metric("etcd_debugging_mvcc_watcher_total");
+    block_on(async {
+        let follower = EtcdStorage::new([format!("127.0.0.1:{}", proxy.port())]).unwrap();
+        let mut stays = follower.subscribe(&key("stays"));
+        woken(&mut stays).await;
+        // What the server says of a watcher is under way for so long after it has made it.
+        proxy.set(Mode::Delay(Duration::from_secs(1)));
+        let keys: Vec<_> = (0..100).map(|number| key(&number.to_string())).collect();
+        let mut all: Vec<_> = keys.iter().map(|key| follower.subscribe(key)).collect();
+        let reads = join_all(all.iter_mut().map(|wakeups| wakeups.next()));
+        let some_stand = soon(async {
+            while watchers() < 50 {
+                smol::Timer::after(Duration::from_millis(10)).await;
+            }
+        });
+        let is_early = matches!(select(pin!(reads), pin!(some_stand)).await, Either::Right((Some(()), _)));
+        assert!(is_early, "all are told already");
+        drop(all);
+        proxy.set(Mode::Pass);
+        let alone = async {
+            while watchers() > 1 {
+                smol::Timer::after(Duration::from_millis(10)).await;
+            }
+        };
+        assert!(soon(alone).await.is_some(), "{} watchers", watchers());
+        let _ = granted(storage(&server).acquire(claim("stays", 1)).await);
+        woken(&mut stays).await;
+        assert_eq!(server.requests("Watch/Watch"), 1, "on one stream");
+    });
+}
+
+/// However many are left at once: those who stay notice nothing of it.
+#[test]
+fn many_leave_at_once() {
+    let server = Server::start();
+    let proxy = Proxy::to(server.port());
+    let watchers = || server.metric("etcd_debugging_mvcc_watcher_total");
+    block_on(async {
+        let follower = EtcdStorage::new([format!("127.0.0.1:{}", proxy.port())]).unwrap();
+        let keys: Vec<_> = (0..1_000).map(|number| key(&number.to_string())).collect();
+        let mut all: Vec<_> = keys.iter().map(|key| follower.subscribe(key)).collect();
+        join_all(all.iter_mut().map(woken)).await;
+        all.truncate(500);
+        let half = async {
+            while watchers() != 500 {
+                smol::Timer::after(Duration::from_millis(10)).await;
+            }
+        };
+        assert!(soon(half).await.is_some(), "{} watchers", watchers());
+        assert!(all.iter_mut().all(|wakeups| wakeups.next().now_or_never().is_none()), "nobody was woken");
+        let _ = granted(storage(&server).acquire(claim("7", 1)).await);
+        woken(&mut all[7]).await;
+        assert_eq!((server.requests("Watch/Watch"), proxy.opened()), (1, 1), "streams, and connections");
     });
 }
 

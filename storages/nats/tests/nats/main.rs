@@ -4,6 +4,7 @@ mod batches;
 mod connection;
 mod costs;
 mod deleted;
+mod domain;
 mod errors;
 mod fencing;
 mod lists;

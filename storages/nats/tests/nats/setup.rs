@@ -1,5 +1,8 @@
 //! Buckets that are created, and those that are not fit.
 
+use std::io::{self, BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
+use std::thread;
 use std::time::Duration;
 
 use futures::future::join_all;
@@ -62,6 +65,50 @@ fn one_of_somebody_else() {
         storage.check().await.unwrap();
         let _ = granted(storage.acquire(claim("k", 1)).await);
     });
+}
+
+/// The way to a server which says there that it is of another version.
+fn said_to_be(version: &'static str, server: &Server) -> u16 {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let (here, there) = (listener.local_addr().unwrap().port(), server.port());
+    thread::spawn(move || {
+        for client in listener.incoming().map_while(Result::ok) {
+            let server = TcpStream::connect(("127.0.0.1", there)).unwrap();
+            let (mut reads, mut writes) = (client.try_clone().unwrap(), server.try_clone().unwrap());
+            thread::spawn(move || io::copy(&mut reads, &mut writes));
+            thread::spawn(move || tell_as(version, server, client));
+        }
+    });
+    here
+}
+
+/// Passes on what a server says, line by line.
+fn tell_as(version: &str, server: TcpStream, mut client: TcpStream) -> io::Result<()> {
+    const SAYS: &str = "\"ver\":\"";
+    let mut lines = BufReader::new(server);
+    let mut line = String::new();
+    while lines.read_line(&mut line)? > 0 {
+        if let Some(start) = line.find(SAYS).map(|start| start + SAYS.len()) {
+            let end = start + line[start..].find('"').unwrap();
+            // As long as it was: the server has said how long all of it is.
+            line.replace_range(start..end, &format!("{version:-<width$}", width = end - start));
+        }
+        client.write_all(line.as_bytes())?;
+        line.clear();
+    }
+    Ok(())
+}
+
+/// It would lose what it acknowledged.
+#[test]
+fn an_old_server_is_refused() {
+    let server = crate::server();
+    let of = |version| NatsStorage::new([format!("nats://127.0.0.1:{}", said_to_be(version, &server))]).unwrap();
+    let error = block_on(of("2.10.9").check()).unwrap_err();
+    assert!(matches!(told(&error), AdapterError::WrongSetup { setting: "version", .. }), "{error}");
+    let said = error.to_string();
+    assert!(said.contains("(version 2.10.9") && said.ends_with("update all servers to 2.10.23 or later"), "{said}");
+    block_on(of("2.11.0").check()).unwrap();
 }
 
 /// Each that would forget rows, or let them be forgotten, by the server's own account of its settings.
