@@ -19,7 +19,7 @@ const ADVICE: TlsAdvice = TlsAdvice::new(
 );
 
 /// Why there is no answer, and what may be done about it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Failure {
     pub(crate) error: StorageError,
     pub(crate) cause: Cause,
@@ -49,6 +49,11 @@ impl Failure {
 
     pub(crate) fn unfit() -> Self {
         Self::new(AdapterError::Unfit, Cause::Refused)
+    }
+
+    /// None came about in time.
+    pub(crate) fn late(to: &str, late: TimedOut) -> Self {
+        Self::new(AdapterError::no_connection(to, late, ErrorKind::Transient), Cause::Unreached)
     }
 
     /// The connection was lost before anything was sent on it.

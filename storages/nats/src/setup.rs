@@ -4,15 +4,13 @@ use core::time::Duration;
 
 use lessor::StorageError;
 use lessor_kit::error::AdapterError;
-use lessor_kit::timeout::within;
+use lessor_kit::repeat::Repeat;
 use serde::de::IgnoredAny;
 use serde_json::json;
 
 use crate::api::{self, NO_STREAM, Settings};
 use crate::bucket::Bucket;
-use crate::error::Failure;
 use crate::layout::Layout;
-use crate::link::Repeat;
 
 /// How long to wait for an answer that may never come: a server that has nothing to say to a request is silent.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
@@ -22,7 +20,7 @@ const LONGEST: i64 = 8 * 1024;
 
 /// Creates the bucket, unless it is there. One that is there stays as it is, and has to be fit.
 pub(crate) async fn migrate(bucket: &Bucket, replicas: usize) -> Result<(), StorageError> {
-    match in_time(bucket.info()).await {
+    match bucket.info().await {
         Ok(info) => return Ok(judge(&info.config, &bucket.layout)?),
         Err(failure) if failure.code == NO_STREAM => {}
         Err(failure) => return Err(failure.error),
@@ -49,9 +47,9 @@ pub(crate) async fn migrate(bucket: &Bucket, replicas: usize) -> Result<(), Stor
     });
     // The same once more changes nothing.
     let ask = api::ask(format!("STREAM.CREATE.{stream}"), &settings);
-    let created = in_time(bucket.link.ask::<IgnoredAny>(Repeat::Anytime, &ask)).await;
+    let created = bucket.link.ask::<IgnoredAny>(Repeat::Anytime, &ask).await;
     // Another process may have been faster, with other replicas, say.
-    match (created, in_time(bucket.info()).await) {
+    match (created, bucket.info().await) {
         (_, Ok(info)) => Ok(judge(&info.config, &bucket.layout)?),
         (Err(failure), _) | (_, Err(failure)) => Err(failure.error),
     }
@@ -59,13 +57,9 @@ pub(crate) async fn migrate(bucket: &Bucket, replicas: usize) -> Result<(), Stor
 
 /// Whether it is there, fit, and can be read and written by this user. Writes nothing.
 pub(crate) async fn check(bucket: &Bucket) -> Result<(), StorageError> {
-    judge(&in_time(bucket.info()).await?.config, &bucket.layout)?;
-    in_time(bucket.look(&bucket.layout.trial())).await?;
-    Ok(in_time(bucket.try_to_write()).await?)
-}
-
-async fn in_time<T>(asked: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    within(PATIENCE, asked).await?
+    judge(&bucket.info().await?.config, &bucket.layout)?;
+    bucket.look(&bucket.layout.trial()).await?;
+    Ok(bucket.try_to_write().await?)
 }
 
 /// Refuses what forgets rows, or takes none.
