@@ -83,14 +83,17 @@ impl Link {
         connection: &Arc<Connection>,
         request: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, Failure> {
-        let answer = {
-            let _watch = SilenceWatch::new(&self.0, connection);
-            let answer = request.await.map_err(|error| explain(self.cluster(), error, connection.answers() == 0));
-            if !answer.as_ref().is_err_and(|failure| matches!(failure.cause, Cause::Unreached | Cause::Broken)) {
+        let silence = SilenceWatch::new(&self.0, connection);
+        let answer = request.await.map_err(|error| explain(self.cluster(), error, connection.answers() == 0));
+        match &answer {
+            // It has not come about: that is a silence.
+            Err(failure) if failure.cause == Cause::Unreached => drop(silence),
+            Err(failure) if failure.cause == Cause::Broken => silence.ends(),
+            _ => {
                 connection.answered();
+                silence.ends();
             }
-            answer
-        };
+        }
         match &answer {
             // The same connection will do, with a new token.
             Err(failure) if failure.cause == Cause::Token => {}

@@ -18,6 +18,8 @@ const ADVICE: TlsAdvice = TlsAdvice::new(
     "correct the file's name",
 );
 
+const LATE: &str = "it did not answer as a NATS server in time";
+
 /// Why there is no answer, and what may be done about it.
 #[derive(Clone, Debug)]
 pub(crate) struct Failure {
@@ -52,8 +54,8 @@ impl Failure {
     }
 
     /// None came about in time.
-    pub(crate) fn late(to: &str, late: TimedOut) -> Self {
-        Self::new(AdapterError::no_connection(to, late, ErrorKind::Transient), Cause::Unreached)
+    pub(crate) fn late(to: &str) -> Self {
+        Self::new(AdapterError::no_connection(to, LATE, ErrorKind::Transient), Cause::Unreached)
     }
 
     /// The connection was lost before anything was sent on it.
@@ -185,7 +187,7 @@ pub(crate) fn explain_opening(to: &str, error: &ConnectError) -> Failure {
             Some(cause) => permanent(&cause, "correct the files of TLS (NatsBuilder::options)"),
             None => permanent(error, "correct the files of TLS (NatsBuilder::options)"),
         },
-        ConnectErrorKind::TimedOut => transient(&"it did not answer as a NATS server in time"),
+        ConnectErrorKind::TimedOut => Failure::late(to),
         ConnectErrorKind::Io | ConnectErrorKind::Dns => {
             let chain = || source.into_iter().flat_map(chain);
             let io = chain().find_map(|error| error.downcast_ref::<io::Error>());

@@ -43,7 +43,8 @@ impl Connector for Server {
         let driver = self.0.get_multiplexed_async_connection_with_config(&config).await;
         let driver = driver.map_err(|error| explain_first(address, error))?;
         let run_id = run_id_of_primary(&driver, address).await?;
-        Ok(Process { driver, run_id, answers: AtomicU64::new(0) })
+        // It has said who it is.
+        Ok(Process { driver, run_id, answers: AtomicU64::new(1) })
     }
 
     fn late(&self, _: usize, late: TimedOut) -> StorageError {

@@ -106,10 +106,9 @@ impl Link {
     }
 
     async fn exchange(&self, connection: &Arc<Connection>, command: &Cmd) -> Result<Value, RedisError> {
-        let answer = {
-            let _watch = SilenceWatch::new(&self.0, connection);
-            connection.exchange(command).await
-        };
+        let silence = SilenceWatch::new(&self.0, connection);
+        let answer = connection.exchange(command).await;
+        silence.ends();
         if let Err(error) = &answer {
             // A primary that became a replica, or one of a cluster: its name may lead to the new one by now.
             let is_elsewhere =
