@@ -3,9 +3,10 @@
 use core::fmt;
 use core::time::Duration;
 
-use etcd_client::{Client, ConnectOptions, Error};
+use etcd_client::{Channel, Client, ConnectOptions, Error};
 use lessor_kit::error::AdapterError;
-use lessor_kit::listener::PATIENCE;
+use lessor_kit::link::patience;
+use tonic::transport::Endpoint;
 
 /// How long a connection on which something is awaited may be silent before it is asked for a sign of life, and how long that
 /// may take. An etcd server takes more than one in 5 s for an attack, unless it is set otherwise.
@@ -56,23 +57,24 @@ impl Cluster {
         self.endpoints.join(", ")
     }
 
-    /// A client of this member, which connects when it is first used. To be called within the runtime.
+    /// A client of this member, whose connection stands. To be polled within the runtime.
     pub(crate) async fn client(&self, place: usize) -> Result<Client, Error> {
         let endpoint = self.endpoints.get(place % self.size()).map_or("", String::as_str);
-        let options = ConnectOptions::new()
-            .with_require_leader(true)
-            .with_connect_timeout(PATIENCE)
-            .with_keep_alive(SILENCE.0, SILENCE.1)
+        let member = Endpoint::from_shared(endpoint.to_owned())?
+            .connect_timeout(patience(self.size()))
+            .http2_keep_alive_interval(SILENCE.0)
+            .keep_alive_timeout(SILENCE.1)
             // A server hangs up on who does that.
-            .with_keep_alive_while_idle(false);
+            .keep_alive_while_idle(false);
         #[cfg(feature = "tls-rustls")]
-        let options = if endpoint.starts_with("https://") {
+        let member = if endpoint.starts_with("https://") {
             let mozillas = || etcd_client::TlsOptions::new().with_enabled_roots();
-            options.with_tls(self.tls.clone().unwrap_or_else(mozillas))
+            member.tls_config(self.tls.clone().unwrap_or_else(mozillas))?
         } else {
-            options
+            member
         };
-        Client::connect([endpoint], Some(options)).await
+        let options = ConnectOptions::new().with_require_leader(true);
+        Client::from_channel(Channel::Tonic(member.connect().await?), Some(options)).await
     }
 }
 

@@ -25,7 +25,7 @@ const STRANGER: &str = "if it goes on like that, another program may listen ther
 const PLAIN: &str = "if it goes on like that, the server may not speak TLS (http://)";
 
 /// Why there is no answer, and what may be done about it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Failure {
     pub(crate) error: StorageError,
     pub(crate) cause: Cause,
@@ -108,6 +108,12 @@ pub(crate) fn cancelled(reason: &str) -> StorageError {
         reason if reason.contains("permission denied") => denied().into(),
         reason => AdapterError::refused("etcd", "Canceled", reason, ErrorKind::Transient).into(),
     }
+}
+
+/// None came about in time.
+pub(crate) fn no_connection(cluster: &Cluster, late: TimedOut) -> Failure {
+    let error = AdapterError::no_connection(to(cluster), late, ErrorKind::Transient);
+    Failure { error: error.into(), cause: Cause::Unreached }
 }
 
 fn to(cluster: &Cluster) -> String {

@@ -50,7 +50,11 @@
 //! There is one connection for all keys of a storage and its clones: to one member, any of those that are named at first. The next one is up when it
 //! breaks, when it says that it has no leader, and when somebody has given up waiting while nothing came on it; a member that
 //! cannot be reached is passed over within the request. Reads are sent again where an answer is missing. **Writes are not**: their outcome is open then, and is told as an error; only
-//! what was refused for its token, or never sent, is sent once more. Nor does the client below repeat anything.
+//! what was refused for its token, or never sent, is sent once more. Nor does the client below repeat anything. A token that has run out costs one login, on the
+//! same connection; watches that stand go on, and all begin anew on a new connection with the next one that is added.
+//!
+//! All who wait for a connection share the attempt, which goes on when they give up; then the next member is tried beside it. Each member may take its share of
+//! 10 s, and 2 s at least. A failure is shared, too: it is told to all who ask in a pause of 50 ms to 1 s, 1 s where somebody has to change something first.
 //!
 //! A connection on which something is awaited, as watches do, and which is silent for 10 s is asked for a sign of life, and given up 5 s later. A request
 //! that its caller drops is cancelled.

@@ -12,10 +12,11 @@ use lessor::storage::List;
 use lessor::storage::registers::{Registers, Stored, Swap, Watch};
 use lessor::{Key, StorageError, async_trait};
 use lessor_kit::error::AdapterError;
+use lessor_kit::repeat::Repeat;
 
 use crate::error::{Cause, Failure};
 use crate::layout::Layout;
-use crate::link::{Link, Repeat};
+use crate::link::Link;
 use crate::watch::Watcher;
 
 /// How many operations a transaction may have where the server is not set otherwise (`--max-txn-ops`).
@@ -196,8 +197,9 @@ fn revision(answer: &TxnResponse) -> Result<i64, AdapterError> {
     answer.header().map(|header| header.revision()).ok_or(AdapterError::Unfit)
 }
 
-/// A register, and the revision of all keys when it was read.
+/// A register that is to be watched, and the revision of all keys when it was read.
 pub(crate) async fn look(link: &Link, name: &[u8]) -> Result<(Option<Stored<i64>>, i64), StorageError> {
+    link.make_way_for_watches();
     let answer: Result<GetResponse, Failure> = link
         .ask(Repeat::Anytime, |mut kv: KvClient| {
             let name = name.to_vec();

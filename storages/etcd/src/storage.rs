@@ -6,7 +6,7 @@ use lessor::storage::registers::RegisterStorage;
 use lessor::storage::{Reply, Request};
 use lessor::{Key, Storage, StorageError, Wakeups, async_trait};
 use lessor_kit::error::AdapterError;
-use lessor_kit::timeout::{self, within};
+use lessor_kit::timeout::checked;
 
 use crate::builder::EtcdBuilder;
 use crate::layout::Layout;
@@ -72,7 +72,8 @@ impl Storage for EtcdStorage {
 
     /// Whether a member answers, and lets this user read and write under the prefix. Writes nothing.
     async fn check(&self) -> Result<(), StorageError> {
-        within(timeout::CHECK, self.0.check()).await?
+        let members = self.0.registers().link.cluster().size();
+        checked(members, || self.0.check()).await
     }
 }
 

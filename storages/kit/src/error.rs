@@ -5,7 +5,7 @@ use core::fmt;
 use core::time::Duration;
 
 use lessor::StorageError;
-use lessor::storage::ErrorKind;
+use lessor::storage::{ErrorKind, Operation};
 
 /// How much of what was given an error repeats, in characters.
 const SHOWN: usize = 80;
@@ -130,6 +130,14 @@ pub enum AdapterError {
         /// What it should hold. What it holds is not told: it may be a session.
         expected: &'static str,
     },
+    /// The connection was lost before the answer came, and the request is none that may be sent again: it may have been applied or not.
+    #[non_exhaustive]
+    InDoubt {
+        /// What was asked for.
+        operation: Operation,
+        /// What happened to the connection.
+        cause: String,
+    },
     /// The server's answer does not fit the request, or is missing. The request may have been applied or not.
     Unfit,
     /// The storage's own thread has ended because of a bug: make a new storage.
@@ -208,7 +216,7 @@ impl AdapterError {
     /// [`NoConnection`](Self::NoConnection).
     ///
     /// ```
-    /// use lessor::storage::ErrorKind;
+    /// use lessor::storage::{ErrorKind, Operation};
     /// use lessor_kit::error::AdapterError;
     ///
     /// let error = AdapterError::no_connection("localhost:5432", "connection refused", ErrorKind::Transient);
@@ -253,12 +261,28 @@ impl AdapterError {
         Self::Unreadable { key: key.into(), field, expected }
     }
 
-    /// Whether trying again may help: transient for [`Locked`](Self::Locked), [`Unfit`](Self::Unfit), and where a
-    /// [`NoConnection`](Self::NoConnection) or a [`Refused`](Self::Refused) says so; permanent for all others.
+    /// [`InDoubt`](Self::InDoubt): what was asked for, and why there is no answer.
+    ///
+    /// ```
+    /// use lessor::storage::Operation;
+    /// use lessor_kit::error::AdapterError;
+    ///
+    /// assert_eq!(
+    ///     AdapterError::in_doubt(Operation::Revoke, "connection reset").to_string(),
+    ///     "whether the revoke was done is not known (connection reset): look at the key, and name the term that you see there \
+    ///      when you ask again"
+    /// );
+    /// ```
+    pub fn in_doubt(operation: Operation, cause: impl fmt::Display) -> Self {
+        Self::InDoubt { operation, cause: cause.to_string() }
+    }
+
+    /// Whether trying again may help: transient for [`InDoubt`](Self::InDoubt), [`Locked`](Self::Locked), [`Unfit`](Self::Unfit),
+    /// and where a [`NoConnection`](Self::NoConnection) or a [`Refused`](Self::Refused) says so; permanent for all others.
     #[must_use]
     pub const fn kind(&self) -> ErrorKind {
         match self {
-            Self::Locked | Self::Unfit => ErrorKind::Transient,
+            Self::InDoubt { .. } | Self::Locked | Self::Unfit => ErrorKind::Transient,
             Self::NoConnection { kind, .. } | Self::Refused { kind, .. } => *kind,
             _ => ErrorKind::Permanent,
         }
@@ -315,6 +339,11 @@ impl fmt::Display for AdapterError {
             Self::Unreadable { key, field, expected } => {
                 write!(f, "the record of key {key:?} cannot be read: its {field} is not {expected}")
             }
+            Self::InDoubt { operation, cause } => write!(
+                f,
+                "whether the {operation} was done is not known ({cause}): look at the key, and name the term that you see \
+                 there when you ask again"
+            ),
             Self::Unfit => f.write_str("the server's answer does not fit the request"),
             Self::Ended => f.write_str("the storage's own thread has ended: make a new storage"),
         }

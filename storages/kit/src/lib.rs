@@ -14,9 +14,12 @@ pub mod fence;
 #[cfg(feature = "lane")]
 pub mod lane;
 #[cfg(feature = "io")]
+pub mod link;
+#[cfg(feature = "io")]
 pub mod listener;
 pub mod name;
 pub mod reach;
+pub mod repeat;
 pub mod row;
 #[cfg(feature = "tokio")]
 pub mod runtime;

@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 #[cfg(feature = "io")]
-pub use within::{TimedOut, within};
+pub use within::{TimedOut, checked, within};
 
 /// For how long [`check`](lessor::Storage::check) waits for a server that is there and says nothing: behind a router that has
 /// forgotten its connections, say.
@@ -39,6 +39,8 @@ mod within {
     use futures::future::{Either, select};
     use lessor::StorageError;
 
+    use super::CHECK;
+
     /// The future's output, if it is ready within `limit`. Works under every executor.
     ///
     /// A future that is ready at once wins, however short the limit.
@@ -62,6 +64,27 @@ mod within {
             Either::Left((output, _)) => Ok(output),
             Either::Right(_) => Err(TimedOut(limit)),
         }
+    }
+
+    /// What a check answers that is tried with so many servers, one after the other where they say nothing: at most [`CHECK`] in all,
+    /// and a share of that with each.
+    ///
+    /// # Errors
+    /// The check's own; or that none of them answered in time.
+    pub async fn checked<F: Future<Output = Result<(), StorageError>>>(
+        servers: usize,
+        check: impl Fn() -> F,
+    ) -> Result<(), StorageError> {
+        let share = CHECK / u32::try_from(servers.max(1)).unwrap_or(u32::MAX);
+        let all = async {
+            for _ in 1..servers {
+                if let Ok(answer) = within(share, check()).await {
+                    return answer;
+                }
+            }
+            check().await
+        };
+        within(CHECK, all).await?
     }
 
     /// There was no answer within this time.

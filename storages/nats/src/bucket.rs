@@ -7,6 +7,7 @@ use async_nats::HeaderMap;
 use async_nats::header::{NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, NATS_EXPECTED_STREAM};
 use lessor::StorageError;
 use lessor::storage::registers::{Stored, Swap};
+use lessor_kit::repeat::Repeat;
 use lessor_kit::timeout::within;
 use serde_json::json;
 
@@ -14,7 +15,7 @@ use crate::api::{self, Ack, Got, Held, Info, NO_MESSAGE, WRONG_SEQUENCE};
 use crate::connection::Ask;
 use crate::error::{Cause, Failure};
 use crate::layout::Layout;
-use crate::link::{Link, Repeat};
+use crate::link::Link;
 use crate::setup::PATIENCE;
 use crate::written::Written;
 

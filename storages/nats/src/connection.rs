@@ -6,12 +6,15 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
 
 use async_nats::client::RequestErrorKind;
-use async_nats::{Client, Event, HeaderMap, Message, Request, ServerError, Subscriber};
+use async_nats::{Event, HeaderMap, Message, Request, ServerError, Subscriber};
 use futures::future::{Either, select};
+use lessor::StorageError;
+use lessor_kit::link::{self, Connector, Line};
+use lessor_kit::timeout::TimedOut;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{broadcast, watch};
 
-use crate::error::{Failure, explain_opening};
+use crate::error::{Cause, Failure, explain_opening};
 use crate::servers::Servers;
 
 /// How many refusals may come before whoever waits for an answer has looked at them.
@@ -24,16 +27,17 @@ pub(crate) struct Ask {
     pub(crate) payload: Vec<u8>,
 }
 
+/// To one of the servers.
+pub(crate) type Connection = Line<Client>;
+
 /// A way to one server, as this user.
 ///
 /// It ends with the first sign that it has broken: the client, which would connect again by itself, is dropped then. So whoever waits
 /// for an answer that was lost hears of it at once.
-pub(crate) struct Connection {
-    /// Of the server.
-    pub(crate) place: usize,
+pub(crate) struct Client {
     /// Which server.
     to: String,
-    client: Client,
+    client: async_nats::Client,
     answers: AtomicU64,
     signs: Arc<Signs>,
 }
@@ -74,13 +78,17 @@ impl Signs {
     }
 }
 
-impl Connection {
-    /// To be called within the runtime.
-    ///
-    /// # Errors
-    /// The server cannot be reached, or lets this user not in.
-    pub(crate) async fn open(servers: &Servers, place: usize) -> Result<Self, Failure> {
-        let (address, options) = servers.at(place).ok_or_else(Failure::unfit)?;
+impl Connector for Servers {
+    type Connection = Client;
+    type Failure = Failure;
+
+    fn servers(&self) -> usize {
+        self.count()
+    }
+
+    /// To be polled within the runtime.
+    async fn connect(&self, place: usize) -> Result<Client, Failure> {
+        let (address, options) = self.at(place).ok_or_else(Failure::unfit)?;
         let signs =
             Arc::new(Signs { state: watch::Sender::new(State::Open), refusals: broadcast::Sender::new(REFUSALS) });
         let heard = signs.clone();
@@ -93,11 +101,46 @@ impl Connection {
                 heard.hear(event);
                 ready(())
             });
-        let to = servers.shown(place);
+        let to = self.shown(place);
         match options.connect(address).await {
-            Ok(client) => Ok(Self { place, to, client, answers: AtomicU64::new(0), signs }),
+            // It has let this user in.
+            Ok(client) => Ok(Client { to, client, answers: AtomicU64::new(1), signs }),
             Err(error) => Err(explain_opening(&to, &error)),
         }
+    }
+
+    fn late(&self, place: usize, _: TimedOut) -> Failure {
+        Failure::late(&self.shown(place))
+    }
+
+    fn is_of_one_server(failure: &Failure) -> bool {
+        failure.cause == Cause::Unreached
+    }
+
+    fn error(failure: &Failure) -> &StorageError {
+        &failure.error
+    }
+}
+
+impl link::Connection for Client {
+    /// What comes by itself does not count: of half a connection it may be all that comes.
+    fn answers(&self) -> u64 {
+        self.answers.load(Ordering::Relaxed)
+    }
+
+    fn give_up(&self) {
+        self.signs.reach(State::GivenUp);
+    }
+
+    fn is_over(&self) -> bool {
+        *self.signs.state.borrow() > State::Open
+    }
+}
+
+impl Client {
+    /// The server's, by its own account.
+    pub(crate) fn version(&self) -> String {
+        self.client.server_info().version
     }
 
     /// Asks, and waits for the answer for as long as it takes.
@@ -148,21 +191,7 @@ impl Connection {
         let _ = self.client.publish_with_reply(subject, self.client.new_inbox(), Vec::new().into()).await;
     }
 
-    /// How many answers came, to whomever. What comes by itself does not count: of half a connection it may be all that comes.
-    pub(crate) fn answers(&self) -> u64 {
-        self.answers.load(Ordering::Relaxed)
-    }
-
-    /// It is used no more: what lasts on it has to go to another.
-    pub(crate) fn give_up(&self) {
-        self.signs.reach(State::GivenUp);
-    }
-
-    pub(crate) fn is_over(&self) -> bool {
-        *self.signs.state.borrow() > State::Open
-    }
-
-    /// When it has broken, or is [given up](Self::give_up).
+    /// When it has broken, or is [given up](link::Connection::give_up).
     pub(crate) fn over(&self) -> impl Future<Output = ()> + Send + 'static {
         self.reaches(State::GivenUp)
     }

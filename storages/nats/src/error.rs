@@ -18,8 +18,10 @@ const ADVICE: TlsAdvice = TlsAdvice::new(
     "correct the file's name",
 );
 
+const LATE: &str = "it did not answer as a NATS server in time";
+
 /// Why there is no answer, and what may be done about it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Failure {
     pub(crate) error: StorageError,
     pub(crate) cause: Cause,
@@ -49,6 +51,11 @@ impl Failure {
 
     pub(crate) fn unfit() -> Self {
         Self::new(AdapterError::Unfit, Cause::Refused)
+    }
+
+    /// None came about in time.
+    pub(crate) fn late(to: &str) -> Self {
+        Self::new(AdapterError::no_connection(to, LATE, ErrorKind::Transient), Cause::Unreached)
     }
 
     /// The connection was lost before anything was sent on it.
@@ -180,7 +187,7 @@ pub(crate) fn explain_opening(to: &str, error: &ConnectError) -> Failure {
             Some(cause) => permanent(&cause, "correct the files of TLS (NatsBuilder::options)"),
             None => permanent(error, "correct the files of TLS (NatsBuilder::options)"),
         },
-        ConnectErrorKind::TimedOut => transient(&"it did not answer as a NATS server in time"),
+        ConnectErrorKind::TimedOut => Failure::late(to),
         ConnectErrorKind::Io | ConnectErrorKind::Dns => {
             let chain = || source.into_iter().flat_map(chain);
             let io = chain().find_map(|error| error.downcast_ref::<io::Error>());

@@ -86,6 +86,10 @@
 //! answer is being chosen. There is no timeout here: the candidate's [request timeout](lessor::Config::request_timeout)
 //! decides. A connection that breaks ends at once what waits on it; one that is silent until somebody gives up is left for the next server.
 //!
+//! All who wait for a connection share the attempt, which goes on when they give up; then the next server is tried beside it. Each
+//! server may take its share of 10 s, and 2 s at least. A failure is shared, too: it is told to all who ask in a pause of 50 ms to 1 s,
+//! 1 s where somebody has to change something first.
+//!
 //! In a cluster NATS takes four to nine seconds to miss the server that leads a stream, and during that nobody can renew: leases shorter than
 //! about 15 s are lost then, and somebody leads again when there is another one.
 //!
@@ -106,7 +110,6 @@
 //! | `$JS.API.STREAM.MSG.GET.KV_lessor` | reads |
 //! | `$JS.API.STREAM.INFO.KV_lessor` | `check`, `migrate`, lists |
 //! | `$JS.API.CONSUMER.CREATE.KV_lessor.*`, `$JS.API.CONSUMER.DELETE.KV_lessor.*` | wake-ups; without them followers ask at their retry interval |
-//! | `$SYS.REQ.USER.INFO` | `check`, which looks at the server's version; without it that is passed over |
 //! | `$JS.API.STREAM.CREATE.KV_lessor` | `migrate`, where it has to create the bucket |
 //!
 //! In another [domain](NatsBuilder::domain) `$JS.DOMAIN.API.` stands in the place of `$JS.API.`, and writes go to `$JS.DOMAIN.API.$KV.lessor.>`.

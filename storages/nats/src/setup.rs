@@ -4,15 +4,13 @@ use core::time::Duration;
 
 use lessor::StorageError;
 use lessor_kit::error::AdapterError;
-use lessor_kit::timeout::within;
+use lessor_kit::repeat::Repeat;
 use serde::de::IgnoredAny;
 use serde_json::json;
 
 use crate::api::{self, NO_STREAM, Settings};
 use crate::bucket::Bucket;
-use crate::error::Failure;
 use crate::layout::Layout;
-use crate::link::Repeat;
 use crate::version;
 
 /// How long to wait for an answer that may never come: a server that has nothing to say to a request is silent.
@@ -23,7 +21,7 @@ const LONGEST: i64 = 8 * 1024;
 
 /// Creates the bucket, unless it is there. One that is there stays as it is, and has to be fit.
 pub(crate) async fn migrate(bucket: &Bucket, replicas: usize) -> Result<(), StorageError> {
-    match in_time(bucket.info()).await {
+    match bucket.info().await {
         Ok(info) => return Ok(judge(&info.config, &bucket.layout)?),
         Err(failure) if failure.code == NO_STREAM => {}
         Err(failure) => return Err(failure.error),
@@ -50,9 +48,9 @@ pub(crate) async fn migrate(bucket: &Bucket, replicas: usize) -> Result<(), Stor
     });
     // The same once more changes nothing.
     let ask = api::ask(bucket.layout.api(format_args!("STREAM.CREATE.{stream}")), &settings);
-    let created = in_time(bucket.link.ask::<IgnoredAny>(Repeat::Anytime, &ask)).await;
+    let created = bucket.link.ask::<IgnoredAny>(Repeat::Anytime, &ask).await;
     // Another process may have been faster, with other replicas, say.
-    match (created, in_time(bucket.info()).await) {
+    match (created, bucket.info().await) {
         (_, Ok(info)) => Ok(judge(&info.config, &bucket.layout)?),
         (Err(failure), _) | (_, Err(failure)) => Err(failure.error),
     }
@@ -60,15 +58,10 @@ pub(crate) async fn migrate(bucket: &Bucket, replicas: usize) -> Result<(), Stor
 
 /// Whether it is there, fit, and can be read and written by this user, on a server that is new enough. Writes nothing.
 pub(crate) async fn check(bucket: &Bucket) -> Result<(), StorageError> {
-    judge(&in_time(bucket.info()).await?.config, &bucket.layout)?;
-    in_time(bucket.look(&bucket.layout.trial())).await?;
-    in_time(bucket.try_to_write()).await?;
-    // Last: what is refused here is passed over.
-    Ok(in_time(version::check(&bucket.link)).await?)
-}
-
-async fn in_time<T>(asked: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    within(PATIENCE, asked).await?
+    judge(&bucket.info().await?.config, &bucket.layout)?;
+    bucket.look(&bucket.layout.trial()).await?;
+    bucket.try_to_write().await?;
+    Ok(bucket.link.current().map_or(Ok(()), |connection| version::check(&connection.version()))?)
 }
 
 /// Refuses what forgets rows, or takes none.

@@ -6,6 +6,7 @@ use lessor::storage::registers::RegisterStorage;
 use lessor::storage::{Reply, Request};
 use lessor::{Key, Storage, StorageError, Wakeups, async_trait};
 use lessor_kit::error::AdapterError;
+use lessor_kit::timeout::{CHECK, checked, within};
 
 use crate::bucket::Bucket;
 use crate::builder::NatsBuilder;
@@ -69,12 +70,12 @@ impl NatsStorage {
     ///
     /// # Errors
     /// [`StorageError`] with an [`AdapterError`]: it cannot be created, or one that is there forgets leases, as
-    /// [`check`](Storage::check) would say. Within 30 s.
+    /// [`check`](Storage::check) would say. Within 10 s.
     ///
     /// # Cancel safety
     /// Dropped, it may have created the bucket.
     pub async fn migrate(&self) -> Result<(), StorageError> {
-        setup::migrate(&self.registers.registers().bucket, self.replicas).await
+        within(CHECK, setup::migrate(&self.registers.registers().bucket, self.replicas)).await?
     }
 }
 
@@ -94,9 +95,9 @@ impl Storage for NatsStorage {
     }
 
     /// Whether a server answers, is of 2.10.23 or later, has the bucket, in a form that keeps leases, and lets this user read and write there.
-    /// Writes nothing. Within 40 s.
+    /// Writes nothing. Within 10 s.
     async fn check(&self) -> Result<(), StorageError> {
-        self.registers.check().await
+        checked(self.registers.registers().bucket.link.servers().count(), || self.registers.check()).await
     }
 }
 

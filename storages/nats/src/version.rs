@@ -1,41 +1,12 @@
 //! The server's version: older ones lose what they acknowledged.
 
 use lessor_kit::error::AdapterError;
-use serde::Deserialize;
-
-use crate::connection::Ask;
-use crate::error::{Cause, Failure};
-use crate::link::{Link, Repeat};
-
-/// Where a server says who it is, and who asks.
-const WHO: &str = "$SYS.REQ.USER.INFO";
 
 /// Before this one a server that was killed had lost writes that it had acknowledged.
 const OLDEST: [u32; 3] = [2, 10, 23];
 
-#[derive(Deserialize)]
-struct Answer {
-    server: Server,
-}
-
-#[derive(Deserialize)]
-struct Server {
-    #[serde(rename = "ver")]
-    version: String,
-}
-
-/// Refuses a server that is too old. One that does not say so, or not to this user, is passed over.
-pub(crate) async fn check(link: &Link) -> Result<(), Failure> {
-    let ask = Ask { subject: WHO.into(), headers: None, payload: Vec::new() };
-    match link.ask::<Answer>(Repeat::Anytime, &ask).await {
-        Ok(answer) => Ok(judge(&answer.server.version)?),
-        Err(failure) if matches!(failure.cause, Cause::Refused | Cause::Nobody) => Ok(()),
-        Err(failure) => Err(failure),
-    }
-}
-
-/// What is no version is taken to be new.
-fn judge(version: &str) -> Result<(), AdapterError> {
+/// Refuses a server that is too old. What is no version is taken to be new.
+pub(crate) fn check(version: &str) -> Result<(), AdapterError> {
     match parts(version) {
         Some(parts) if parts < OLDEST => {
             let [major, minor, patch] = OLDEST;
@@ -62,7 +33,7 @@ mod tests {
     #[test]
     fn old_ones() {
         for version in ["2.10.22", "2.10.9", "2.9.25", "v2.10.0", "1.4.1", "2.10.22-RC.3", "2.10.0+meta"] {
-            let error = judge(version).unwrap_err().to_string();
+            let error = check(version).unwrap_err().to_string();
             assert!(error.contains(&format!("(version {version}): update all servers to 2.10.23 or later")), "{error}");
         }
     }
@@ -72,7 +43,7 @@ mod tests {
         for version in
             ["2.10.23", "2.10.23-RC.1", "2.10.100", "2.11.0-preview.2", "2.12.1", "3.0.0", "v2.15.1", "", "dev", "2.9"]
         {
-            assert_eq!(judge(version), Ok(()), "{version}");
+            assert_eq!(check(version), Ok(()), "{version}");
         }
     }
 }

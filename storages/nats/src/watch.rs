@@ -15,6 +15,8 @@ use async_nats::{Message, StatusCode, Subscriber};
 use futures::{StreamExt, stream};
 use lessor::StorageError;
 use lessor::storage::registers::{Stored, Watch};
+use lessor_kit::link::Connection as _;
+use lessor_kit::repeat::Repeat;
 use lessor_kit::runtime;
 use lessor_kit::timeout::within;
 use serde::de::IgnoredAny;
@@ -27,7 +29,6 @@ use crate::api::{self, Held};
 use crate::bucket::{Bucket, Found};
 use crate::connection::Connection;
 use crate::error::Failure;
-use crate::link::Repeat;
 use crate::setup::PATIENCE;
 
 /// How often a server tells that it has nothing to tell.
@@ -226,7 +227,7 @@ enum Heard {
 
 impl Consumer {
     async fn open(bucket: &Bucket) -> Result<Self, Failure> {
-        let connection = bucket.link.connection_here().await?;
+        let connection = bucket.link.connection().await?;
         let (inbox, messages) = connection.inbox().await?;
         let name = inbox.rsplit('.').next().unwrap_or_default().to_owned();
         let stream = bucket.layout.stream();
@@ -291,7 +292,7 @@ impl Consumer {
                     if self.connection.answers() == answers
                         && let Some(bucket) = bucket.upgrade()
                     {
-                        bucket.link.leave(&self.connection);
+                        bucket.link.leave(&self.connection, None);
                     }
                     break true;
                 }

@@ -4,46 +4,72 @@ use core::sync::atomic::{AtomicU64, Ordering};
 
 use futures::future::try_join;
 use lessor::StorageError;
+use lessor::storage::ErrorKind;
 use lessor_kit::error::AdapterError;
-use lessor_kit::listener::PATIENCE;
-use lessor_kit::timeout::within;
+use lessor_kit::link::{self, Connector, Line};
+use lessor_kit::timeout::TimedOut;
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client, Cmd, ConnectionAddr, RedisError, Value, cmd};
 
-use crate::error::{REPLICA, explain_first};
+use crate::error::{REPLICA, explain_first, no_connection};
+
+/// The one server, as this client reaches it.
+pub(crate) struct Server(pub(crate) Client);
+
+/// To one server process.
+pub(crate) type Connection = Line<Process>;
 
 /// A connection, and which server process is at its other end.
-pub(crate) struct Connection {
+pub(crate) struct Process {
     driver: MultiplexedConnection,
     run_id: String,
     answers: AtomicU64,
 }
 
-impl Connection {
-    /// Connects, and asks the server who it is.
-    ///
-    /// # Errors
-    /// The server cannot be reached, or is a replica.
-    pub(crate) async fn open(client: &Client) -> Result<Self, StorageError> {
-        // Nobody's timeout but the caller's: a storage is told how long to try.
-        let config = AsyncConnectionConfig::new().set_response_timeout(None).set_connection_timeout(Some(PATIENCE));
-        // Host and port: nothing of it is secret.
-        let address = client.get_connection_info().addr();
-        let driver = client.get_multiplexed_async_connection_with_config(&config).await;
-        let driver = driver.map_err(|error| explain_first(address, error))?;
-        // Others wait for this one: its wait has to end.
-        let run_id = within(PATIENCE, run_id_of_primary(&driver, address)).await??;
-        Ok(Self { driver, run_id, answers: AtomicU64::new(0) })
+impl Connector for Server {
+    type Connection = Process;
+    type Failure = StorageError;
+
+    fn servers(&self) -> usize {
+        1
     }
 
+    /// Connects, and asks the server who it is. It has to be a primary.
+    async fn connect(&self, _: usize) -> Result<Process, StorageError> {
+        // Nobody's timeout but the link's and the caller's: a storage is told how long to try.
+        let config = AsyncConnectionConfig::new().set_response_timeout(None).set_connection_timeout(None);
+        // Host and port: nothing of it is secret.
+        let address = self.0.get_connection_info().addr();
+        let driver = self.0.get_multiplexed_async_connection_with_config(&config).await;
+        let driver = driver.map_err(|error| explain_first(address, error))?;
+        let run_id = run_id_of_primary(&driver, address).await?;
+        // It has said who it is.
+        Ok(Process { driver, run_id, answers: AtomicU64::new(1) })
+    }
+
+    fn late(&self, _: usize, late: TimedOut) -> StorageError {
+        no_connection(self.0.get_connection_info().addr(), late)
+    }
+
+    fn is_of_one_server(failure: &StorageError) -> bool {
+        failure.kind() == ErrorKind::Transient
+    }
+
+    fn error(failure: &StorageError) -> &StorageError {
+        failure
+    }
+}
+
+impl link::Connection for Process {
+    fn answers(&self) -> u64 {
+        self.answers.load(Ordering::Relaxed)
+    }
+}
+
+impl Process {
     /// Of the server process: another one may not know what this one granted.
     pub(crate) fn run_id(&self) -> &str {
         &self.run_id
-    }
-
-    /// How many answers came, to whomever.
-    pub(crate) fn answers(&self) -> u64 {
-        self.answers.load(Ordering::Relaxed)
     }
 
     /// Sends a command and waits for the answer. What is asked at the same time follows without a pause.

@@ -1,6 +1,7 @@
 //! What the server and the driver say, sorted by whether waiting may help.
 
 use core::error::Error;
+use core::fmt;
 use std::io;
 use std::sync::Arc;
 
@@ -34,11 +35,14 @@ pub(crate) fn explain_first(address: &ConnectionAddr, error: RedisError) -> Stor
                 "check the address and the port: another program may listen there, or one that speaks TLS (rediss://)";
             AdapterError::wrong_setup("address", address.to_string(), problem, remedy).into()
         }
-        DriverKind::Io if !is_untrusted(&error) => {
-            AdapterError::no_connection(format!("Redis at {address}"), error, ErrorKind::Transient).into()
-        }
+        DriverKind::Io if !is_untrusted(&error) => no_connection(address, error),
         _ => explain(error),
     }
+}
+
+/// It may come about later.
+pub(crate) fn no_connection(address: &ConnectionAddr, cause: impl fmt::Display) -> StorageError {
+    AdapterError::no_connection(format!("Redis at {address}"), cause, ErrorKind::Transient).into()
 }
 
 /// What TLS does not like about the other side.

@@ -96,14 +96,20 @@
 //!
 //! No timeout of redis-rs applies: the candidate's [request timeout](lessor::Config::request_timeout) decides. A
 //! connection that broke is replaced at once and the operation repeated, which is harmless; one that stays silent until
-//! its caller gives up is replaced by the next operation. redis-rs may lose a request at the moment when its connection
+//! its caller gives up is replaced by the next operation. A revoke that names no term is not repeated: it might take the
+//! lease of whoever was granted the key since. It is sent after a `PING`, and where its answer is lost the error says
+//! that it is not known whether it was done ([`AdapterError::InDoubt`]). redis-rs may lose a request at the moment when its connection
 //! breaks: then too only the timeout ends the wait. So set a timeout around requests that you make yourself.
+//!
+//! All who wait for a connection share the attempt, which goes on when they give up and ends after 5 s; and a failure,
+//! which is told to all who ask in a pause of 50 ms to 1 s, 1 s where somebody has to change something first.
 //!
 //! # Wake-ups
 //! Followers are woken when a key is granted, released or revoked (`PUBLISH` in the script that does it); renewals wake
 //! nobody. One connection of its own listens for all keys of a storage and its clones, on a thread of its own: from the
 //! first [`subscribe`](lessor::Storage::subscribe) on, until the last clone is gone. A lost connection is replaced
 //! after a pause: 250 ms at first, up to 30 s. Each new one wakes all followers, since they may have missed a wake-up.
+//! Where requests go to another server process by now, the old one's is left within 30 s of silence.
 //! They are [complete](lessor::Wakeups::complete), so the default [retry interval](lessor::Config::retry_interval) is
 //! the ttl. Nothing relies on them: a follower that is not woken, since that connection is down, asks at its retry
 //! interval.

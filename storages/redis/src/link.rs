@@ -1,23 +1,21 @@
-//! The one connection of a storage: made when it is needed, and anew when it fails.
+//! The way to the server: what may be repeated is, once, where a connection turns out to be gone.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use core::ops::Deref;
+use std::sync::Arc;
 
-use futures::lock::Mutex as AsyncMutex;
 use lessor::StorageError;
+use lessor::storage::Operation;
+use lessor_kit::error::AdapterError;
+use lessor_kit::link::{self, SilenceWatch};
+use lessor_kit::repeat::Repeat;
 use redis::{Client, Cmd, ErrorKind, RedisError, ServerErrorKind, Value, cmd};
 
-use crate::connection::Connection;
+use crate::connection::{Connection, Server};
 use crate::error::explain;
 use crate::scripts::Script;
 
-/// The way to the server. Every operation may be repeated, so a connection that turns out to be gone is replaced once, at
-/// once.
-pub(crate) struct Link {
-    client: Client,
-    current: Mutex<Option<Arc<Connection>>>,
-    /// One connects for all who wait.
-    connecting: AsyncMutex<()>,
-}
+/// The one connection of a storage: made when it is needed, and anew when it fails.
+pub(crate) struct Link(link::Link<Server>);
 
 /// What the server answered, and on which connection.
 pub(crate) struct Answered {
@@ -36,12 +34,17 @@ enum Form {
 
 impl Link {
     pub(crate) fn new(client: Client) -> Self {
-        Self { client, current: Mutex::new(None), connecting: AsyncMutex::new(()) }
+        Self(link::Link::new(Server(client)))
     }
 
     /// Runs a script. `arguments` adds what follows its hash; it is given the `run_id` of the process that it goes to.
-    pub(crate) async fn run(&self, script: &Script, arguments: impl Fn(&mut Cmd, &str)) -> Result<Value, StorageError> {
-        let answered = self.ask(|form, run_id| {
+    pub(crate) async fn run(
+        &self,
+        repeat: Repeat,
+        script: &Script,
+        arguments: impl Fn(&mut Cmd, &str),
+    ) -> Result<Value, StorageError> {
+        let command = |form, run_id: &str| {
             let (name, script) = match form {
                 Form::Short => ("EVALSHA", &script.hash),
                 Form::Full => ("EVAL", &script.text),
@@ -50,28 +53,42 @@ impl Link {
             command.arg(script);
             arguments(&mut command, run_id);
             command
-        });
-        Ok(answered.await?.value)
+        };
+        let answered = match repeat {
+            Repeat::Anytime => self.ask(command).await?,
+            _ => self.ask_once(command).await?,
+        };
+        Ok(answered.value)
     }
 
-    /// Any other command.
+    /// Any other command: one that changes nothing.
     pub(crate) async fn send(&self, command: &Cmd) -> Result<Answered, StorageError> {
         self.ask(|_, _| command.clone()).await
     }
 
     async fn ask(&self, command: impl Fn(Form, &str) -> Cmd) -> Result<Answered, StorageError> {
-        let known = self.current().clone();
+        let known = self.0.current();
         let may_be_gone = known.is_some();
         let connection = match known {
             Some(connection) => connection,
-            None => self.connect().await?,
+            None => self.0.connection().await?,
         };
         match self.ask_on(connection, &command).await {
             Err(error) if may_be_gone && error.is_connection_dropped() => {
-                self.ask_on(self.connect().await?, &command).await.map_err(explain)
+                self.ask_on(self.0.connection().await?, &command).await.map_err(explain)
             }
             answer => answer.map_err(explain),
         }
+    }
+
+    /// Asks where there was an answer just now: what is sent on a connection that is gone would be in doubt.
+    async fn ask_once(&self, command: impl Fn(Form, &str) -> Cmd) -> Result<Answered, StorageError> {
+        let connection = self.send(&cmd("PING")).await?.connection;
+        let answer = self.ask_on(connection, &command).await;
+        answer.map_err(|error| match error.is_connection_dropped() {
+            true => AdapterError::in_doubt(Operation::Revoke, error).into(),
+            false => explain(error),
+        })
     }
 
     async fn ask_on(
@@ -89,57 +106,25 @@ impl Link {
     }
 
     async fn exchange(&self, connection: &Arc<Connection>, command: &Cmd) -> Result<Value, RedisError> {
-        let answer = {
-            let _watch = SilenceWatch { link: self, connection, answers: connection.answers() };
-            connection.exchange(command).await
-        };
-        let replace = answer.as_ref().is_err_and(|error| {
+        let silence = SilenceWatch::new(&self.0, connection);
+        let answer = connection.exchange(command).await;
+        silence.ends();
+        if let Err(error) = &answer {
             // A primary that became a replica, or one of a cluster: its name may lead to the new one by now.
-            error.is_unrecoverable_error()
-                || matches!(error.kind(), ErrorKind::Server(ServerErrorKind::ReadOnly | ServerErrorKind::Moved))
-        });
-        if replace {
-            self.forget(connection);
+            let is_elsewhere =
+                matches!(error.kind(), ErrorKind::Server(ServerErrorKind::ReadOnly | ServerErrorKind::Moved));
+            if is_elsewhere || error.is_unrecoverable_error() {
+                self.0.leave(connection, Some(&explain(error.clone())));
+            }
         }
         answer
     }
-
-    async fn connect(&self) -> Result<Arc<Connection>, StorageError> {
-        let _one = self.connecting.lock().await;
-        if let Some(connection) = self.current().clone() {
-            return Ok(connection);
-        }
-        let connection = Arc::new(Connection::open(&self.client).await?);
-        *self.current() = Some(connection.clone());
-        Ok(connection)
-    }
-
-    /// The next operation connects anew.
-    fn forget(&self, connection: &Arc<Connection>) {
-        self.current().take_if(|current| Arc::ptr_eq(current, connection));
-    }
-
-    fn current(&self) -> MutexGuard<'_, Option<Arc<Connection>>> {
-        self.current.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
-/// Gives a connection up that has been silent for as long as somebody was willing to wait.
-///
-/// It lives while an answer is awaited, and is dropped with that wait. If nothing came on the connection meanwhile, to
-/// nobody, it may be dead without a sign: then the next operation makes a new one. If others got answers it lives, and
-/// whoever gave up gave up alone.
-struct SilenceWatch<'a> {
-    link: &'a Link,
-    connection: &'a Arc<Connection>,
-    /// How many had come when the wait began.
-    answers: u64,
-}
+impl Deref for Link {
+    type Target = link::Link<Server>;
 
-impl Drop for SilenceWatch<'_> {
-    fn drop(&mut self) {
-        if self.connection.answers() == self.answers {
-            self.link.forget(self.connection);
-        }
+    fn deref(&self) -> &Self::Target {
+        &self.0
     }
 }

@@ -5,6 +5,7 @@ use core::iter::empty;
 use futures::future::try_join_all;
 use lessor::StorageError;
 use lessor_kit::error::AdapterError;
+use lessor_kit::repeat::Repeat;
 use redis::{Cmd, cmd, from_redis_value};
 
 use crate::connection::info_field;
@@ -39,7 +40,7 @@ impl RedisStorage {
     pub async fn initialise(&self) -> Result<(), StorageError> {
         let inner = &*self.0;
         let shards = (0..SHARDS).map(|shard| {
-            inner.link.run(&inner.scripts.initialise, move |command, run_id| {
+            inner.link.run(Repeat::Anytime, &inner.scripts.initialise, move |command, run_id| {
                 inner.add_beginning(command, run_id, shard, empty());
             })
         });
@@ -66,7 +67,9 @@ impl Inner {
     /// the server's role. Each shard is asked: a node of a cluster may have some of them only.
     async fn may_look(&self) -> Result<(), StorageError> {
         let looks = (0..SHARDS).map(|shard| {
-            self.link.run(&self.scripts.get, move |command, run_id| self.add_beginning(command, run_id, shard, empty()))
+            self.link.run(Repeat::Anytime, &self.scripts.get, move |command, run_id| {
+                self.add_beginning(command, run_id, shard, empty());
+            })
         });
         try_join_all(looks).await.map(drop)
     }

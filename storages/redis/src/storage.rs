@@ -10,7 +10,8 @@ use lessor::{Key, Storage, StorageError, SystemTimer, Timer, Wakeups, async_trai
 use lessor_kit::batch::Batch;
 use lessor_kit::encoding::whole_ms;
 use lessor_kit::error::AdapterError;
-use lessor_kit::listener::Listener;
+use lessor_kit::listener::{HEARTBEAT, Listener};
+use lessor_kit::repeat::Repeat;
 use lessor_kit::timeout::{self, within};
 use redis::{Client, Cmd, Value};
 
@@ -46,7 +47,7 @@ const MOST: usize = 256;
 pub struct RedisStorage(pub(crate) Arc<Inner>);
 
 pub(crate) struct Inner {
-    pub(crate) link: Link,
+    pub(crate) link: Arc<Link>,
     pub(crate) layout: Layout,
     pub(crate) scripts: Scripts,
     pub(crate) max_ttl: Duration,
@@ -88,11 +89,11 @@ impl RedisStorage {
 
     pub(crate) fn with(builder: RedisBuilder, client: Client) -> Self {
         let RedisBuilder { layout, max_ttl, durable, wakeups } = builder;
+        let link = Arc::new(Link::new(client.clone()));
         let wakeups = wakeups.then(|| {
-            let channel = PubSub { client: client.clone(), layout: layout.clone() };
+            let channel = PubSub { client, layout: layout.clone(), link: link.clone(), heartbeat: HEARTBEAT };
             Wakener { listener: Listener::new(channel.clone()), channel }
         });
-        let link = Link::new(client);
         Self(Arc::new(Inner {
             link,
             layout,
@@ -145,7 +146,10 @@ impl Inner {
     async fn answers(&self, shard: u64, keyed: &[Keyed<'_>]) -> Result<Vec<Value>, StorageError> {
         let Some((_, request, _)) = keyed.first() else { return Ok(Vec::new()) };
         let script = self.scripts.of(request.operation()).ok_or_else(|| StorageError::unsupported(request))?;
-        let value = self.link.run(script, |command, run_id| {
+        // One that may not be repeated takes the others with it: they hear that their outcome is not known.
+        let once = keyed.iter().any(|(_, request, _)| Repeat::of(request) == Repeat::Unapplied);
+        let repeat = if once { Repeat::Unapplied } else { Repeat::Anytime };
+        let value = self.link.run(repeat, script, |command, run_id| {
             self.add_beginning(command, run_id, shard, keyed.iter().map(|(_, _, key)| *key));
             for (_, request, _) in keyed {
                 add_arguments(command, request);

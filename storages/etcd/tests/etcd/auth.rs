@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use futures::future::join_all;
 use lessor::storage::ErrorKind;
 use lessor::{Storage, StorageExt};
 use lessor_etcd::{AdapterError, EtcdStorage};
 use lessor_servers::etcd::{Release, Server};
+use lessor_servers::proxy::Proxy;
 use smol::block_on;
 
 use crate::{claim, extended, granted, key, release, renewal, soon, told, woken};
@@ -148,6 +150,63 @@ fn authentication_comes_and_goes() {
             }
             storage.release(release_of(&claimed)).await.unwrap();
             woken(&mut wakeups).await;
+        });
+    }
+}
+
+/// A wrong password is tried once for all who wait, and not again for all who come next.
+#[test]
+fn a_wrong_password_is_not_tried_by_everybody() {
+    let server = server(Release::V3_4, &[]);
+    server.enable_auth();
+    let storage = as_app(&server, "wr0ng");
+    block_on(async {
+        let before = server.requests("Auth/Authenticate");
+        let k = key("k");
+        for _ in 0..2 {
+            for answer in join_all((0..100).map(|_| storage.get(&k))).await {
+                let error = answer.unwrap_err();
+                assert!(error.to_string().contains("correct the user and the password"), "{error}");
+            }
+        }
+        let tried = server.requests("Auth/Authenticate") - before;
+        assert!((1..=2).contains(&tried), "{tried}");
+    });
+}
+
+/// A token that has run out costs a login, for all who need one: the connection stays, and what followers hear goes on.
+#[test]
+fn a_new_token_on_the_same_connection() {
+    for release in [Release::V3_4, Release::V3_5] {
+        let server = server(release, &["--auth-token-ttl=1", "--log-level=info"]);
+        server.enable_auth();
+        let proxy = Proxy::to(server.port());
+        let storage = EtcdStorage::builder().user("app", PASSWORD);
+        let storage = storage.build([format!("127.0.0.1:{}", proxy.port())]).unwrap();
+        block_on(async {
+            let claimed = claim("k", 1);
+            let term = granted(storage.acquire(claimed.clone()).await);
+            let mut wakeups = storage.subscribe(&key("k"));
+            woken(&mut wakeups).await;
+            let counted = || (server.requests("Auth/Authenticate"), server.requests("Watch/Watch"));
+            let (logins, streams) = counted();
+            let before = server.logged("deleted a simple token");
+            let forgotten = async {
+                while server.logged("deleted a simple token") == before {
+                    smol::Timer::after(Duration::from_millis(20)).await;
+                }
+            };
+            soon(forgotten).await.expect("a token runs out");
+            let keys: Vec<_> = (0..50).map(|number| key(&number.to_string())).collect();
+            let answers = join_all(keys.iter().map(|key| storage.get(key))).await;
+            assert!(answers.iter().all(Result::is_ok), "{answers:?}");
+            extended(storage.renew(renewal(&claimed, term)).await);
+            assert_eq!(counted(), (logins + 1, streams));
+            // Another process tells those who follow since before.
+            let other = as_app(&server, PASSWORD);
+            other.revoke(lessor_servers::asking::at_once(&claimed.key)).await.unwrap();
+            woken(&mut wakeups).await;
+            assert_eq!((counted(), proxy.opened()), ((logins + 2, streams), 1));
         });
     }
 }

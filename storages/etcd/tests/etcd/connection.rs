@@ -4,7 +4,7 @@ use std::net::TcpListener;
 use std::time::Duration;
 
 use futures::FutureExt;
-use futures::future::{Either, select};
+use futures::future::{Either, join_all, select};
 use lessor::{Storage, StorageExt};
 use lessor_etcd::EtcdStorage;
 use lessor_servers::etcd::{Cluster, Release, Server};
@@ -22,7 +22,13 @@ fn nothing_is_sent_before_it_is_asked() {
     block_on(async {
         assert!(storage.check().await.is_err());
         server.crash();
-        storage.check().await.unwrap();
+        // What it heard last it says until it connects again.
+        let checked = async {
+            while storage.check().await.is_err() {
+                Timer::after(Duration::from_millis(10)).await;
+            }
+        };
+        soon(checked).await.expect("it connects again");
     });
 }
 
@@ -35,7 +41,7 @@ fn one_for_all() {
     block_on(async {
         storage.check().await.unwrap();
         let all = claims(200, 1).into_iter().map(|claim| storage.acquire(claim));
-        assert!(futures::future::join_all(all).await.iter().all(Result::is_ok));
+        assert!(join_all(all).await.iter().all(Result::is_ok));
         assert!(storage.call_all(requests(claims(300, 1))).await.iter().all(Result::is_ok));
         assert_eq!(proxy.opened(), 1);
         drop(storage);
@@ -146,5 +152,64 @@ fn writes_are_not_repeated() {
         storage.check().await.unwrap();
         proxy.reset_open();
         storage.get(&claimed.key).await.unwrap();
+    });
+}
+
+fn through(proxy: &Proxy) -> EtcdStorage {
+    EtcdStorage::new([format!("127.0.0.1:{}", proxy.port())]).unwrap()
+}
+
+/// Whoever began to connect, and is not polled any more, holds up nobody; and neither do others who wait.
+#[test]
+fn who_is_not_polled_holds_up_nobody() {
+    let server = Server::with(Release::V3_4, &["--bcrypt-cost=4"]);
+    server.enable_auth();
+    let proxy = Proxy::to(server.port());
+    proxy.set(Mode::Delay(Duration::from_millis(20)));
+    let builder = EtcdStorage::builder().user("root", lessor_servers::etcd::ROOT);
+    let storage = builder.build([format!("127.0.0.1:{}", proxy.port())]).unwrap();
+    block_on(async {
+        let k = key("k");
+        let mut kept: Vec<_> = (0..3).map(|_| Box::pin(storage.get(&k))).collect();
+        for kept in &mut kept {
+            assert!(futures::poll!(kept).is_pending());
+        }
+        soon(storage.get(&k)).await.expect("it connects for itself").unwrap();
+        assert_eq!(proxy.opened(), 1);
+        assert!(join_all(kept).await.iter().all(Result::is_ok));
+    });
+}
+
+/// A member that is down is tried once for all who wait, and not again for all who come next.
+#[test]
+fn a_failure_is_shared() {
+    let server = Server::start();
+    let proxy = Proxy::to(server.port());
+    let storage = through(&proxy);
+    proxy.set(Mode::Cut);
+    block_on(async {
+        let k = key("k");
+        for _ in 0..2 {
+            assert!(join_all((0..100).map(|_| storage.get(&k))).await.iter().all(Result::is_err));
+        }
+        assert!((1..=4).contains(&proxy.opened()), "{}", proxy.opened());
+    });
+}
+
+/// A check that begins with a member that takes connections and says nothing gets to the other one in time.
+#[test]
+fn a_check_goes_on_to_the_next_member() {
+    let server = Server::with(Release::V3_4, &["--bcrypt-cost=4"]);
+    server.enable_auth();
+    let mute = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let mute = format!("127.0.0.1:{}", mute.local_addr().unwrap().port());
+    block_on(async {
+        let storages = (0..8).map(|_| {
+            let builder = EtcdStorage::builder().user("root", lessor_servers::etcd::ROOT);
+            builder.build([server.endpoint(), mute.clone()]).unwrap()
+        });
+        for checked in join_all(storages.map(|storage| async move { storage.check().await })).await {
+            checked.unwrap();
+        }
     });
 }

@@ -19,6 +19,7 @@ use super::server::{Answer, Broken, Flight, Server};
 use super::track::{Busy, Came, Landed, Line, Track};
 use crate::backoff::Backoff;
 use crate::error::AdapterError;
+use crate::repeat::Repeat;
 use crate::row::Reading;
 
 /// How long opening a connection may take before another attempt is made.
@@ -395,19 +396,22 @@ impl<S: Server> Dispatcher<S> {
         drop(done);
     }
 
-    /// It may mean no more than that the connection was closed while it was idle: what was on it goes again, once. (A
-    /// revoke that names no term does not: it might take the next one's lease.)
+    /// It may mean no more than that the connection was closed while it was idle: what was on it goes again, once, where it
+    /// [may](Repeat::of).
     fn broke(&self, members: Vec<Member>, error: &StorageError) {
-        let may_repeat = |member: &Member| {
-            let is_harmless = !matches!(&member.request, Request::Revoke(revoke) if revoke.term.is_none());
-            !member.asker.repeated && is_harmless
-        };
+        let may_repeat = |member: &Member| !member.asker.repeated && Repeat::of(&member.request) == Repeat::Anytime;
         let (again, over): (Vec<_>, Vec<_>) = members.into_iter().partition(may_repeat);
         self.hub.lock().traffic.repeated += again.len() as u64;
         for member in again {
             self.hub.again(member, Queue::push_again);
         }
-        self.hub.answer(over.iter().map(|member| (member.asker.id, Err(error.clone()))));
+        self.hub.answer(over.iter().map(|member| {
+            let error = match Repeat::of(&member.request) {
+                Repeat::Unapplied => AdapterError::in_doubt(member.request.operation(), error).into(),
+                Repeat::Anytime => error.clone(),
+            };
+            (member.asker.id, Err(error))
+        }));
     }
 
     fn free(&self, keys: &[Key]) {

@@ -7,6 +7,7 @@ use futures::FutureExt;
 use futures::future::{Either, join_all, select};
 use lessor::{Storage, StorageExt};
 use lessor_nats::NatsStorage;
+use lessor_servers::asking::now;
 use lessor_servers::nats::Server;
 use lessor_servers::proxy::{Mode, Proxy};
 use smol::{Timer, block_on};
@@ -26,7 +27,13 @@ fn nothing_is_sent_before_it_is_asked() {
     block_on(async {
         assert!(storage.check().await.is_err());
         server.crash();
-        storage.migrate().await.unwrap();
+        // What it heard last it says until it connects again.
+        let migrated = async {
+            while storage.migrate().await.is_err() {
+                Timer::after(Duration::from_millis(10)).await;
+            }
+        };
+        soon(migrated).await.expect("it connects again");
         storage.check().await.unwrap();
     });
 }
@@ -197,5 +204,79 @@ fn writes_are_not_repeated() {
         storage.check().await.unwrap();
         proxy.reset_open();
         storage.get(&claimed.key).await.unwrap();
+    });
+}
+
+/// Whoever began to connect, and is not polled any more, holds up nobody; and neither do others who wait.
+#[test]
+fn who_is_not_polled_holds_up_nobody() {
+    let server = server();
+    let proxy = Proxy::to(server.port());
+    proxy.set(Mode::Delay(Duration::from_millis(20)));
+    let storage = at(&proxy);
+    block_on(async {
+        let k = key("k");
+        let mut kept: Vec<_> = (0..3).map(|_| Box::pin(storage.get(&k))).collect();
+        for kept in &mut kept {
+            assert!(futures::poll!(kept).is_pending());
+        }
+        soon(storage.get(&k)).await.expect("it connects for itself").unwrap();
+        assert_eq!(proxy.opened(), 1);
+        assert!(join_all(kept).await.iter().all(Result::is_ok));
+    });
+}
+
+/// A wrong password is tried once for all who wait, and not again for all who come next.
+#[test]
+fn a_failure_is_shared() {
+    let server = Server::with("jetstream: enabled\nauthorization { user: app, password: s3cret }");
+    let proxy = Proxy::to(server.port());
+    let storage = NatsStorage::new([format!("nats://app:wr0ng@127.0.0.1:{}", proxy.port())]).unwrap();
+    block_on(async {
+        let k = key("k");
+        for _ in 0..2 {
+            for answer in join_all((0..100).map(|_| storage.get(&k))).await {
+                let error = answer.unwrap_err();
+                assert!(error.to_string().contains("correct the user and the password"), "{error}");
+            }
+        }
+        assert!((1..=2).contains(&proxy.opened()), "{}", proxy.opened());
+    });
+}
+
+/// A server so far away that nobody waits for as long as it takes to connect.
+#[test]
+fn those_who_give_up_get_there_together() {
+    let server = server();
+    let proxy = Proxy::to(server.port());
+    proxy.set(Mode::Delay(Duration::from_millis(40)));
+    let storage = at(&proxy);
+    block_on(async {
+        let k = key("k");
+        let mut tries = 0;
+        while matches!(
+            select(storage.get(&k).boxed(), Timer::after(Duration::from_millis(130))).await,
+            Either::Right(_)
+        ) {
+            tries += 1;
+            assert!(tries < 20, "{} connections", proxy.opened());
+        }
+        assert!(tries > 0, "a connection takes more than that");
+        assert_eq!(proxy.opened(), 1);
+    });
+}
+
+/// All that a check asks has ten seconds together, however slow the way is.
+#[test]
+fn a_check_ends() {
+    let server = server();
+    let proxy = Proxy::to(server.port());
+    let storage = at(&proxy);
+    block_on(async {
+        storage.check().await.unwrap();
+        proxy.set(Mode::Delay(Duration::from_millis(4_500)));
+        let began = now();
+        storage.check().await.unwrap_err();
+        assert!(now() - began < Duration::from_secs(15), "{:?}", now() - began);
     });
 }

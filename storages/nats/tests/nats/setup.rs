@@ -84,7 +84,7 @@ fn said_to_be(version: &'static str, server: &Server) -> u16 {
 
 /// Passes on what a server says, line by line.
 fn tell_as(version: &str, server: TcpStream, mut client: TcpStream) -> io::Result<()> {
-    const SAYS: &str = "\"ver\":\"";
+    const SAYS: &str = "\"version\":\"";
     let mut lines = BufReader::new(server);
     let mut line = String::new();
     while lines.read_line(&mut line)? > 0 {

@@ -7,7 +7,8 @@ use lessor::storage::Acquired;
 use lessor::{StorageError, StorageExt};
 use lessor_redis::RedisStorage;
 use lessor_redis::redis::Client;
-use lessor_servers::proxy::Proxy;
+use lessor_servers::asking::{key, soon};
+use lessor_servers::proxy::{Mode, Proxy};
 use lessor_servers::redis::{Keeps, PASSWORD, Server};
 use smol::block_on;
 
@@ -112,5 +113,68 @@ fn a_silent_connection_is_replaced() {
             drop(given_up);
         }
         assert_eq!(proxy.opened(), opened);
+    });
+}
+
+fn through(proxy: &Proxy) -> RedisStorage {
+    RedisStorage::new(Client::open(format!("redis://:{PASSWORD}@127.0.0.1:{}/", proxy.port())).unwrap())
+}
+
+/// Whoever began to connect, and is not polled any more, holds up nobody; and neither do others who wait.
+#[test]
+fn who_is_not_polled_holds_up_nobody() {
+    let server = Server::start(Keeps::Nothing);
+    let proxy = Proxy::to(server.port());
+    proxy.set(Mode::Delay(Duration::from_millis(20)));
+    let storage = through(&proxy);
+    block_on(async {
+        let k = key("k");
+        let mut kept: Vec<_> = (0..3).map(|_| Box::pin(storage.get(&k))).collect();
+        for kept in &mut kept {
+            assert!(futures::poll!(kept).is_pending());
+        }
+        soon(storage.get(&k)).await.expect("it connects for itself").unwrap();
+        assert_eq!(proxy.opened(), 1);
+        assert!(join_all(kept).await.iter().all(Result::is_ok));
+    });
+}
+
+/// A wrong password is tried once for all who wait, and not again for all who come next.
+#[test]
+fn a_failure_is_shared() {
+    let server = Server::start(Keeps::Nothing);
+    let storage = RedisStorage::new(Client::open(format!("redis://:wr0ng@127.0.0.1:{}/", server.port())).unwrap());
+    block_on(async {
+        let before = connections(&server);
+        let k = key("k");
+        for _ in 0..2 {
+            let answers = join_all((0..100).map(|_| storage.get(&k))).await;
+            for answer in answers {
+                let error = answer.unwrap_err();
+                assert!(error.to_string().contains("correct the user and the password"), "{error}");
+            }
+        }
+        // One for each time at most, and one that asks how many there were.
+        let tried = connections(&server) - before - 1;
+        assert!((1..=2).contains(&tried), "{tried}");
+    });
+}
+
+/// A server so far away that nobody waits for as long as it takes to connect, nor for a script that it does not know yet.
+#[test]
+fn those_who_give_up_get_there_together() {
+    let server = Server::start(Keeps::Nothing);
+    let proxy = Proxy::to(server.port());
+    proxy.set(Mode::Delay(Duration::from_millis(40)));
+    let storage = through(&proxy);
+    block_on(async {
+        let k = key("k");
+        let mut tries = 0;
+        while within(Duration::from_millis(130), storage.get(&k)).await.is_none() {
+            tries += 1;
+            assert!(tries < 20, "{} connections", proxy.opened());
+        }
+        assert!(tries > 0, "a connection takes more than that");
+        assert_eq!(proxy.opened(), 1);
     });
 }

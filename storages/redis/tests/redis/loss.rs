@@ -6,6 +6,7 @@ use futures::future::{Either, join, select};
 use lessor::storage::{Acquired, Claim, ErrorKind, Renewed, Takeover};
 use lessor::{Builder, LostReason, Storage, StorageError, StorageExt, Term};
 use lessor_redis::{AdapterError, RedisStorage};
+use lessor_servers::asking::soon;
 use lessor_servers::redis::{Keeps, PASSWORD, Server};
 use smol::block_on;
 
@@ -169,6 +170,13 @@ fn a_failover_freezes() {
         }
         let lost_after = now();
         replica.tell(&["REPLICAOF", "NO", "ONE"]);
+        // What it heard last it says until it connects again, in a second at most.
+        let connected = async {
+            while elsewhere.get(&claim("k", 1).key).await.is_err() {
+                smol::Timer::after(Duration::from_millis(10)).await;
+            }
+        };
+        soon(connected).await.expect("it connects again");
         assert_eq!(lease(&elsewhere, &claim("k", 1).key).await.id, None);
         frozen(elsewhere.acquire(claim("k", 2)).await);
         assert!(matches!(

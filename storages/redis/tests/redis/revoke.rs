@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use futures::{FutureExt, StreamExt};
-use lessor::storage::{Acquired, Renewed, Takeover, Version};
+use lessor::storage::{Acquired, Renewed, Revoke, Takeover, Version};
 use lessor::{Storage, StorageExt, Term};
 use lessor_redis::RedisStorage;
+use lessor_redis::redis::Client;
 use lessor_servers::asking::at_once;
-use lessor_servers::redis::{Keeps, Server};
+use lessor_servers::proxy::{Mode, Proxy};
+use lessor_servers::redis::{Keeps, PASSWORD, Server};
 use smol::block_on;
 
 use crate::{claim, extended, granted, key, lasting, lease, release, renewal, storage, woken};
@@ -131,5 +133,33 @@ fn the_last_term() {
         let free = lease(&storage, &claim.key).await;
         assert_eq!((free.id, free.term), (None, last));
         assert!(matches!(storage.acquire(claim.after(Some(last))).await.unwrap(), Acquired::Refused { .. }));
+    });
+}
+
+/// One that names no term is sent once: a second one might take the lease of whoever was granted the key in between.
+#[test]
+fn it_is_not_repeated() {
+    let server = Server::start(Keeps::Nothing);
+    let proxy = Proxy::to(server.port());
+    block_on(async {
+        let direct = storage(&server).await;
+        let url = format!("redis://:{PASSWORD}@127.0.0.1:{}/", proxy.port());
+        let storage = RedisStorage::new(Client::open(url).unwrap());
+        let held = claim("k", 1);
+        let term = granted(storage.acquire(held.clone()).await);
+        // The server knows its script from now on.
+        direct.revoke(at_once(&key("other"))).await.unwrap();
+        let before = crate::calls(&server);
+        proxy.set(Mode::ResetAfterRequest(vec![b"k".to_vec()]));
+        let error = storage.revoke(at_once(&held.key)).await.unwrap_err();
+        assert!(error.to_string().contains("whether the revoke was done is not known"), "{error}");
+        assert_eq!(crate::calls(&server) - before, 1);
+        proxy.set(Mode::Pass);
+        assert_eq!(lease(&direct, &held.key).await.id, None, "it was done");
+
+        // One that names the term takes no other's.
+        let revoke = Revoke::from(&held.key).now(true).term(Some(term));
+        proxy.reset_open();
+        assert_eq!(storage.revoke(revoke).await.unwrap(), None, "it is over");
     });
 }
