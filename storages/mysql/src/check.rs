@@ -154,6 +154,6 @@ fn renewal(claim: &Claim) -> Renewal {
 fn told(failure: Failure) -> StorageError {
     match failure {
         Failure::Locked => AdapterError::Locked.into(),
-        Failure::Refused(error) | Failure::Broken(error) => error,
+        Failure::Refused(error) | Failure::OfOne(error) | Failure::Broken(error) => error,
     }
 }

@@ -17,6 +17,8 @@ pub(crate) enum Failure {
     Locked,
     /// The server refused it, and would refuse it on another connection too. Nothing was done.
     Refused(StorageError),
+    /// Likewise, for what is in one of the rows, or is to be: others that were asked for together with it may fare better.
+    OfOne(StorageError),
     /// The connection cannot be used any more. What was done is open.
     Broken(StorageError),
 }
@@ -25,8 +27,12 @@ impl Failure {
     pub(crate) fn of(error: Error, table: &str, remedy: &'static str) -> Self {
         let said = error.as_database_error();
         let ends = said.is_none_or(|said| ends_the_session(said, number(&error).unwrap_or_default()));
+        let of_one =
+            said.is_some_and(|said| is_of_one(number(&error).unwrap_or_default(), &said.code().unwrap_or_default()));
         if is_locked(&error) {
             Self::Locked
+        } else if of_one {
+            Self::OfOne(explain(error, table, remedy))
         } else if ends {
             Self::Broken(explain(error, table, remedy))
         } else {
@@ -52,6 +58,14 @@ fn ends_the_session(said: &dyn DatabaseError, number: u16) -> bool {
         _ => said.code().is_some_and(|state| state.starts_with("08")),
     };
     is_over || is_read_only(said, number)
+}
+
+/// What may be wrong with one row alone: a value that a column does not take or a character set does not have, a constraint or
+/// an index of somebody's own, a trigger that says no.
+fn is_of_one(number: u16, state: &str) -> bool {
+    // By number where the state says nothing.
+    matches!(number, 1364 | 1366 | 1369 | 3819 | 3854 | 3988 | 4025)
+        || ["22", "23", "44", "45"].iter().any(|class| state.starts_with(class))
 }
 
 fn is_read_only(said: &dyn DatabaseError, number: u16) -> bool {

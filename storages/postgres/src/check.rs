@@ -131,6 +131,6 @@ fn all(answers: impl IntoIterator<Item = Answer>, fits: impl Fn(&Reply) -> bool)
 fn told(failure: Failure) -> StorageError {
     match failure {
         Failure::Locked => AdapterError::Locked.into(),
-        Failure::Refused(error) | Failure::Broken(error) => error,
+        Failure::Refused(error) | Failure::OfOne(error) | Failure::Broken(error) => error,
     }
 }

@@ -19,6 +19,8 @@ pub(crate) enum Failure {
     Locked,
     /// The server refused it, and would refuse it on another connection too. Nothing was done.
     Refused(StorageError),
+    /// Likewise, for what is in one of the rows, or is to be: others that were asked for together with it may fare better.
+    OfOne(StorageError),
     /// The connection cannot be used any more. What was done is open.
     Broken(StorageError),
 }
@@ -29,6 +31,7 @@ impl Failure {
         let explained = explain(error, table, remedy);
         match code.as_deref() {
             Some("55P03") => Self::Locked,
+            Some(code) if is_of_one(code) => Self::OfOne(explained),
             Some(code) if !ends_the_session(code) => Self::Refused(explained),
             _ => Self::Broken(explained),
         }
@@ -48,6 +51,13 @@ fn ends_the_session(code: &str) -> bool {
     code.starts_with("08")
         || matches!(code, "25006" | "42703" | "57P01" | "57P02" | "57P03" | "57P05" | STALE_STATEMENT)
         || is_pooled(code)
+}
+
+/// What may be wrong with one row alone: a text that the database's encoding does not have, a constraint, a policy (its code is
+/// that of a missing right), an index of somebody's own, a trigger that says no.
+fn is_of_one(code: &str) -> bool {
+    const OF_ONE: [&str; 4] = ["22", "23", "44", "P0"];
+    OF_ONE.iter().any(|class| code.starts_with(class)) || matches!(code, "42501" | "54000")
 }
 
 /// A prepared statement that is there, or not there, though the session has not prepared it: it changes its server's

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use lessor::storage::{Claim, Get, Release, Renewal, Request};
 use lessor::{Key, StorageError};
 use lessor_kit::error::AdapterError;
-use lessor_kit::lane::{self, Answer, Broken, Flight, all};
+use lessor_kit::lane::{self, Answer, Broken, Flight, Parts, all};
 use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{AssertSqlSafe, Executor, SqlSafeStr};
 
@@ -95,9 +95,13 @@ impl Primary {
         self.granted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn answer(&self, connection: &mut PgConnection, flight: &Flight) -> Result<Vec<Answer>, Failure> {
-        let (requests, patience) = (&flight.requests, flight.lock_patience);
-        if let [request] = &requests[..] {
+    async fn answer(
+        &self,
+        connection: &mut PgConnection,
+        requests: &[Request],
+        patience: Option<Duration>,
+    ) -> Result<Vec<Answer>, Failure> {
+        if let [request] = requests {
             let answer = match request {
                 Request::Acquire(claim) => self.acquire(connection, claim, patience).await,
                 Request::Renew(renewal) => self.renew(connection, renewal, patience).await,
@@ -142,14 +146,19 @@ impl lane::Server for Primary {
     }
 
     async fn send(&self, connection: &mut PgConnection, flight: &Flight) -> Result<Vec<Answer>, Broken> {
-        match self.answer(connection, flight).await {
-            Ok(answers) => Ok(answers),
-            Err(Failure::Broken(error)) => Err(error.into()),
-            Err(Failure::Locked) => Ok(flight.requests.iter().map(|_| Answer::Locked).collect()),
-            Err(Failure::Refused(error)) => {
-                Ok(flight.requests.iter().map(|_| Answer::done(Err(error.clone()))).collect())
+        let mut parts = Parts::of(&flight.requests);
+        while let Some(part) = parts.next_part() {
+            match self.answer(connection, part, flight.lock_patience).await {
+                Ok(answers) => parts.answered(answers),
+                Err(Failure::OfOne(error)) => parts.refused(error),
+                Err(Failure::Refused(error)) => {
+                    parts.answered(part.iter().map(|_| Answer::done(Err(error.clone()))).collect());
+                }
+                Err(Failure::Locked) => parts.answered(part.iter().map(|_| Answer::Locked).collect()),
+                Err(Failure::Broken(error)) => return Err(error.into()),
             }
         }
+        Ok(parts.into_answers())
     }
 
     fn lingers(&self) -> Duration {

@@ -12,6 +12,7 @@ mod locks;
 mod mistakes;
 mod names;
 mod operators;
+mod poisoned;
 mod rows;
 mod settings;
 mod support;

@@ -13,6 +13,7 @@ mod locks;
 mod mistakes;
 mod names;
 mod plans;
+mod poisoned;
 mod revocation;
 mod rows;
 mod settings;
