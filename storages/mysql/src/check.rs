@@ -83,6 +83,15 @@ impl Primary {
         }
     }
 
+    /// What was written is not there.
+    fn changed(&self, what: &'static str) -> AdapterError {
+        let table = self.table.quoted();
+        let problem = format!("the table {table} does not keep what is written to it: a trigger changes it, perhaps");
+        let remedy = "leave it as MySqlBuilder::migration_sql() creates it, without triggers, or name another \
+                      (MySqlBuilder::table)";
+        AdapterError::wrong_setup("operation", what, problem, remedy)
+    }
+
     fn no_transactions(&self, engine: &str) -> AdapterError {
         let table = self.table.quoted();
         let problem = format!("the table {table} is kept by an engine without transactions");
@@ -97,15 +106,15 @@ impl Primary {
         let done = self.run(link, self.reign(&claim, &other)?).await;
         self.run(link, Script::default().sql("ROLLBACK")).await.map_err(|error| self.explain(error))?;
         let steps = done.map_err(|error| self.explain(error))?;
-        for (step, wanted) in steps.iter().zip(REIGN) {
+        for (step, (what, wanted)) in steps.iter().zip(REIGN) {
             if wanted.is_some_and(|rows| rows != step.result.rows_affected().max(step.rows.len() as u64)) {
-                return Err(AdapterError::Unfit.into());
+                return Err(self.changed(what).into());
             }
         }
         let seen = steps.get(LOOK).and_then(|step: &Step| step.rows.first());
         let reading = row::reading(seen, claim.key.as_str()).map_err(told)??;
         if reading.record.is_none_or(|record| record.id != claim.id || record.session.is_some()) {
-            return Err(AdapterError::Unfit.into());
+            return Err(self.changed("look").into());
         }
         let left = self.look(link, &[&claim.key]).await.map_err(told)?;
         match left.into_iter().next() {
@@ -121,10 +130,10 @@ impl Primary {
         let release = |claim: &Claim| Release::new(claim.key.clone(), claim.session);
         Ok(statements
             .transaction(&keys)
+            .sql(&statements.about(READ_CLOCK, &[]))
             .statement(&statements.create(&claim.key, &first(claim)?))
             .statement(&statements.create_or_leave(&other.key, &first(other)?))
             .statement(&statements.renew(&renewal(claim)))
-            .sql(&statements.about(READ_CLOCK, &[]))
             .sql(&statements.renew_same(other.ttl, &[&renewal(other)]))
             .sql(&statements.about(SEE, &keys))
             .statement(&statements.release(&release(claim)))
@@ -134,9 +143,21 @@ impl Primary {
     }
 }
 
-/// How many rows each statement of [`Primary::reign`] writes, or finds, if that says something.
-const REIGN: [Option<u64>; 12] =
-    [None, Some(0), Some(1), Some(1), Some(1), None, Some(1), Some(2), Some(1), Some(1), Some(2), Some(1)];
+/// What each statement of [`Primary::reign`] belongs to, and how many rows it writes, or finds, if that says something.
+const REIGN: [(&str, Option<u64>); 12] = [
+    ("begin", None),
+    ("lock", Some(0)),
+    ("clock", None),
+    ("claim", Some(1)),
+    ("claim", Some(1)),
+    ("renewal", Some(1)),
+    ("renewal", Some(1)),
+    ("claim", Some(2)),
+    ("release", Some(1)),
+    ("release", Some(1)),
+    ("lock", Some(2)),
+    ("look", Some(1)),
+];
 
 /// Which of them is the look.
 const LOOK: usize = REIGN.len() - 1;

@@ -219,14 +219,15 @@
 //!
 //! Many grants are the same statements, after the rows were locked (below). First rows of many keys end with
 //! `ON DUPLICATE KEY UPDATE version = version`, so that one that is there already does not end the transaction, and are
-//! looked at before it ends:
+//! looked at before it ends. The clock was read (`@lessor_now`, below) before they were written:
 //!
 //! ```sql
 //! SELECT l.`key`, l.session, l.term, l.version FROM lessor_leases AS l FORCE INDEX (PRIMARY)
-//! WHERE l.`key` IN (?, ..) AND l.expires > clock
+//! WHERE l.`key` IN (?, ..) AND l.expires >= @lessor_now + l.ttl
 //! ```
 //!
-//! A row with the claim's session and term, of version 1, is the grant, whether it is of this try or of an earlier one.
+//! A row with the claim's session and term, of version 1, and with all of its time, is the grant. One that an earlier try
+//! has written has less, and perhaps another value: the candidate is told to ask again, which extends it.
 //!
 //! ## A renewal
 //! It does not look. It returns the new version as the last inserted id, which comes with the server's answer:
