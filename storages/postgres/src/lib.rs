@@ -251,7 +251,7 @@
 //!         term = CASE WHEN c.after >= l.term THEN c.after + 1 ELSE l.term END, version = l.version + 1,
 //!         since = CASE WHEN c.after >= l.term THEN c.now ELSE l.since END,
 //!         ttl = greatest(c.wanted, CASE l.session WHEN c.by THEN least(l.expires - c.now, l.ttl) END), expires = c.now + greatest(c.wanted, CASE l.session WHEN c.by THEN least(l.expires - c.now, l.ttl) END)
-//!     FROM got AS c WHERE l.ctid = c.at AND CASE WHEN l.expires > c.now
+//!     FROM got AS c WHERE l.ctid = c.at AND l.key = c.name AND CASE WHEN l.expires > c.now
 //!             THEN l.session = c.by OR c.after >= l.term
 //!                 AND ((l.session IS NULL OR l.version = c.unchanged) AND l.expires - c.now > l.ttl
 //!                     OR l.session IS NULL AND l.id COLLATE "C" = c.who)
@@ -307,7 +307,7 @@
 //! WHERE l.ctid = (
 //!     SELECT ctid FROM lessor_leases WHERE key = $1 AND session = $2 AND term = $6 AND expires > clock
 //!     FOR NO KEY UPDATE SKIP LOCKED
-//! )
+//! ) AND l.key = $1
 //! RETURNING l.version AS new_version, (SELECT CASE WHEN current_setting('synchronous_commit') IN ('off', 'local') THEN set_config('synchronous_commit', 'on', true) END)
 //! ```
 //!
@@ -341,19 +341,20 @@
 //! UPDATE lessor_leases AS l SET
 //!     id = k.id, value = k.value, version = l.version + 1, ttl = greatest(k.ttl, least(l.expires - k.now, l.ttl)), expires = k.now + greatest(k.ttl, least(l.expires - k.now, l.ttl))
 //! FROM (
-//!     SELECT c.id, c.ttl, c.value, c.place, k.at, clock AS now
+//!     SELECT c.key, c.id, c.ttl, c.value, c.place, k.at, clock AS now
 //!     FROM unnest($1::text[], $2::bytea[], $3::text[], $4::bigint[], $5::text[], $6::bigint[]) WITH ORDINALITY AS c (key, session, id, ttl, value, term, place), LATERAL (
 //!         SELECT l.ctid AS at FROM lessor_leases AS l WHERE l.key = c.key AND l.session = c.session AND l.term = c.term
 //!         FOR NO KEY UPDATE SKIP LOCKED
 //!     ) AS k
 //! ) AS k
-//! WHERE l.ctid = k.at AND l.expires > k.now
+//! WHERE l.ctid = k.at AND l.key = k.key AND l.expires > k.now
 //! RETURNING k.place, l.version AS new_version, (SELECT CASE WHEN current_setting('synchronous_commit') IN ('off', 'local') THEN set_config('synchronous_commit', 'on', true) END)
 //! ```
 //!
 //! One row after the other is locked, unless another has locked it, then the clock is read, and the row is written. (A
 //! subquery that locks is never merged into the one around it, nor is one that reads the clock.) It is found again by
-//! its place in the table (`ctid`), which stays as it is while the row is locked. Where the row had been written since
+//! its place in the table (`ctid`), which stays as it is while the row is locked, and by its key: in a table in partitions
+//! several rows have the same place, each in its own. Where the row had been written since
 //! the statement began, that place is not visible to it: nothing is done, and the renewal is asked for again alone.
 //!
 //! ## A release
@@ -375,13 +376,13 @@
 //!     session = NULL, version = l.version + 1,
 //!     id = coalesce(k.successor, l.id), ttl = coalesce(k.within, l.ttl), expires = coalesce(k.now + k.within, 0)
 //! FROM (
-//!     SELECT c.successor, c.within, k.at, clock AS now
+//!     SELECT c.key, c.successor, c.within, k.at, clock AS now
 //!     FROM unnest($2::text[], $3::bytea[], $4::text[], $5::bigint[]) WITH ORDINALITY AS c (key, session, successor, within, place), LATERAL (
 //!         SELECT l.ctid AS at FROM lessor_leases AS l WHERE l.key = c.key AND l.session = c.session
 //!         FOR NO KEY UPDATE SKIP LOCKED
 //!     ) AS k
 //! ) AS k
-//! WHERE l.ctid = k.at
+//! WHERE l.ctid = k.at AND l.key = k.key
 //! RETURNING l.key, (SELECT CASE WHEN current_setting('synchronous_commit') IN ('off', 'local') THEN set_config('synchronous_commit', 'on', true) END), CASE WHEN $1::text IS NOT NULL THEN pg_notify($1, l.key)::text END
 //! ```
 //!

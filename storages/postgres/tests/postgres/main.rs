@@ -12,6 +12,7 @@ mod lists;
 mod locks;
 mod mistakes;
 mod names;
+mod partitions;
 mod plans;
 mod poisoned;
 mod revocation;
