@@ -15,6 +15,7 @@ mod operators;
 mod poisoned;
 mod rows;
 mod settings;
+mod silence;
 mod support;
 #[cfg(feature = "tls-rustls")]
 mod tls;

@@ -18,6 +18,7 @@ mod poisoned;
 mod revocation;
 mod rows;
 mod settings;
+mod silence;
 mod versions;
 mod wakeups;
 
