@@ -9,8 +9,10 @@ use lessor_kit::reach::{TlsAdvice, unreached};
 use sqlx::Error;
 use sqlx::postgres::PgConnectOptions;
 
+use crate::address::PROTOCOL_VIOLATION;
+
 /// A prepared statement whose columns have changed. It works again once it is prepared anew, on a new connection.
-const STALE_STATEMENT: &str = "0A000";
+pub(crate) const STALE_STATEMENT: &str = "0A000";
 
 /// What a statement ends with instead of rows.
 #[derive(Clone, Debug)]
@@ -124,6 +126,10 @@ fn way_in(code: &str) -> Option<&'static str> {
         }
         "3D000" => "name another database in the address, or create this one",
         "42501" => "GRANT CONNECT ON DATABASE to the user",
+        PROTOCOL_VIOLATION => {
+            "a connection pooler does not take what the connection asks for: name the server itself, or have the pooler pass over \
+             it (PgBouncer: ignore_startup_parameters), or leave it out of the address"
+        }
         "53300" => "the storage needs three connections in each process: raise the limit",
         _ => return None,
     })

@@ -41,7 +41,8 @@
 //!
 //! # What survives
 //! A grant, a renewal, a release or a revoke is on the primary's disk before it is answered: each statement turns
-//! `synchronous_commit` on where it is off or local. A crash of the server loses nothing. A failover to an *asynchronous*
+//! `synchronous_commit` on where it is off or local. A crash of the server loses nothing (where `fsync` is on: no connection
+//! can turn it on; and an unlogged table is refused by [`check`](lessor::Storage::check)). A failover to an *asynchronous*
 //! replica loses what was not copied: then a term may be granted twice, and two may lead. Have the replica confirm
 //! (`synchronous_standby_names`, as in `ANY 1 (a, b)`), which costs each write a round trip to it; or set
 //! [`asynchronous_standbys`](PostgresBuilder::asynchronous_standbys), which costs a `max_ttl` without new leaders after
@@ -55,7 +56,8 @@
 //!
 //! # Connections
 //! The storage and its clones share two connections, or [as many as you say](PostgresBuilder::connections). They are
-//! opened at the first request, one at a time, and stay open. Requests that wait together travel together, in one
+//! opened at the first request, one at a time, and stay open. They lead to a primary: a replica, whose rows are old and whose
+//! clock is another, is refused. Requests that wait together travel together, in one
 //! statement: those of leaders first, by how little time their leases have left; then releases, claims, looks. So ten
 //! thousand keys of a process are some forty statements a second, and where the server cannot keep up, leases
 //! that are held are kept. The [kit](lessor_kit::lane) has all the rules, [`traffic`](PostgresStorage::traffic) the
@@ -113,7 +115,9 @@
 //! feature `tracing`), and followers ask at their retry interval: once per ttl by default, since they count on being told. Turn
 //! wake-ups off, and it is a fifth of the ttl.
 //!
-//! Most poolers pass no settings on. Then the session is as it comes: there is no limit for locks on the whole table,
+//! A stock PgBouncer takes no settings, and most poolers pass none on. Then the session is as it comes:
+//! [`asynchronous_standbys`](PostgresBuilder::asynchronous_standbys) is refused, since the pooler may go on with another server
+//! unnoticed; there is no limit for locks on the whole table,
 //! the user's own settings count (conflicts of stricter isolation fail as transient), and statements are planned by
 //! PostgreSQL's statistics: after a table has grown from a few keys to thousands, run `ANALYZE` on it, or they may read
 //! all of it for each key until autovacuum does so.
@@ -291,9 +295,9 @@
 //! Rows that are there and would be granted are locked, and those that another has locked are skipped. What is seen to
 //! be refused is not looked at again: no key is answered twice. The clock is read again once the lock is there, and
 //! decides; what is written is computed from that reading. Keys without a row get one, in the order of their keys, so
-//! that no two statements wait for one another; where another inserts the same key this one waits for it for 10 ms at
-//! most, and then inserts nothing. A key in no row of the answer was neither granted nor refused: it is asked for again
-//! alone, by the statement above.
+//! that no two statements wait for one another. A key in no row of the answer was neither granted nor refused: it is asked
+//! for again alone, by the statement above. So are all of them where a transaction that is still open has inserted one of
+//! the same keys: the statement waits for that for 10 ms at most, and then fails as a whole.
 //!
 //! `LATERAL` (here with `OFFSET 0`, which keeps it as it is) has each key looked up in the index, however large the
 //! table was when the statement was planned. On connections of the storage's own no plan that reads the whole table is
