@@ -63,7 +63,8 @@ impl Primary {
         let found: MySqlRow = sqlx::query(
             "SELECT (SELECT CAST(engine AS BINARY) FROM information_schema.tables
                      WHERE table_schema = COALESCE(?, DATABASE()) AND table_name = ?) AS engine,
-                    CAST(@@max_allowed_packet AS SIGNED) AS longest",
+                    CAST(@@max_allowed_packet AS SIGNED) AS longest,
+                    CAST(@@innodb_flush_log_at_trx_commit AS SIGNED) AS flushed",
         )
         .bind(self.table.database())
         .bind(self.table.name())
@@ -75,6 +76,11 @@ impl Primary {
             let problem = "requests for many keys, which are sent as one text, may not fit into a packet";
             let remedy = format!("set it to {LONGEST_TEXT} or more");
             return Err(AdapterError::wrong_setup("max_allowed_packet", longest.to_string(), problem, remedy).into());
+        }
+        if found.try_get_unchecked::<i64, _>("flushed").map_err(explain)? == 0 {
+            let problem = "the server keeps its last commits in its memory: where it is killed, terms are given again";
+            let remedy = "set it to 1, or to 2 where its machine does not crash";
+            return Err(AdapterError::wrong_setup("innodb_flush_log_at_trx_commit", "0", problem, remedy).into());
         }
         match found.try_get_unchecked::<Option<&str>, _>("engine").map_err(explain)? {
             Some(engine) if !engine.eq_ignore_ascii_case("InnoDB") => Err(self.no_transactions(engine).into()),

@@ -8,7 +8,7 @@ use lessor_kit::error::AdapterError;
 use lessor_kit::reach::{TlsAdvice, unreached};
 use sqlx::Error;
 use sqlx::error::DatabaseError;
-use sqlx::mysql::MySqlDatabaseError;
+use sqlx::mysql::{MySqlConnectOptions, MySqlDatabaseError};
 
 /// What a statement ends with instead of rows.
 #[derive(Clone, Debug)]
@@ -87,8 +87,11 @@ pub(crate) fn explain(error: Error, table: &str, remedy: &'static str) -> Storag
 }
 
 /// Why there is no connection. Whatever the server said of the way in is for a person to mend.
-pub(crate) fn explain_opening(error: Error) -> StorageError {
-    const SERVER: &str = "the server";
+pub(crate) fn explain_opening(error: Error, options: &MySqlConnectOptions) -> StorageError {
+    let to = match options.get_socket() {
+        Some(socket) => socket.display().to_string(),
+        None => format!("{}:{}", options.get_host(), options.get_port()),
+    };
     match error {
         Error::Database(said) => {
             let number = said.try_downcast_ref::<MySqlDatabaseError>().map_or(0, MySqlDatabaseError::number);
@@ -101,18 +104,18 @@ pub(crate) fn explain_opening(error: Error) -> StorageError {
         }
         // A file for TLS, or the socket of a server that is not there yet.
         Error::Io(error) if error.kind() == io::ErrorKind::NotFound => {
-            let error = AdapterError::no_connection(SERVER, error, ErrorKind::Transient);
+            let error = AdapterError::no_connection(to, error, ErrorKind::Transient);
             error.advising("start it, or name files that are there (ssl-ca, ssl-cert, ssl-key, socket)").into()
         }
-        Error::Io(error) => unreached(SERVER, &error, TLS).into(),
+        Error::Io(error) => unreached(&to, &error, TLS).into(),
         Error::Tls(error) => {
-            let error = AdapterError::no_connection(SERVER, error, ErrorKind::Permanent);
+            let error = AdapterError::no_connection(to, error, ErrorKind::Permanent);
             let advice =
                 "switch TLS on at the server and in this program (feature tls-rustls), or do without (ssl-mode)";
             error.advising(advice).into()
         }
         error @ (Error::PoolTimedOut | Error::WorkerCrashed | Error::Protocol(_)) => {
-            AdapterError::no_connection(SERVER, error, ErrorKind::Transient).into()
+            AdapterError::no_connection(to, error, ErrorKind::Transient).into()
         }
         error => StorageError::permanent(error),
     }
@@ -149,7 +152,7 @@ fn explain_answer(said: &dyn DatabaseError, table: &str, remedy: &'static str) -
         NO_SUCH_TABLE => AdapterError::no_table(table, remedy),
         NO_RIGHT_TO_DATABASE | NO_RIGHT_TO_TABLE | NO_RIGHT_TO_COLUMN => AdapterError::forbidden(said.message())
             .advising(format!("GRANT SELECT, INSERT, UPDATE ON {table} to the user")),
-        number if is_read_only(said, number) => AdapterError::read_only("connect to the primary"),
+        number if is_read_only(said, number) => replica(),
         _ => {
             let state = said.code().unwrap_or_default();
             // A syntax error quotes the statement, and with it values.
@@ -165,6 +168,10 @@ fn explain_answer(said: &dyn DatabaseError, table: &str, remedy: &'static str) -
             }
         }
     }
+}
+
+pub(crate) const fn replica() -> AdapterError {
+    AdapterError::read_only("connect to the primary")
 }
 
 /// The table is not what the statements ask for: a column, its type, a value, a condition, the key.
