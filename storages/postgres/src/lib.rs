@@ -296,8 +296,9 @@
 //! be refused is not looked at again: no key is answered twice. The clock is read again once the lock is there, and
 //! decides; what is written is computed from that reading. Keys without a row get one, in the order of their keys, so
 //! that no two statements wait for one another. A key in no row of the answer was neither granted nor refused: it is asked
-//! for again alone, by the statement above. So are all of them where a transaction that is still open has inserted one of
-//! the same keys: the statement waits for that for 10 ms at most, and then fails as a whole.
+//! for again alone, by the statement above. Where a transaction that is still open has inserted one of the same keys, the
+//! statement waits for that for 10 ms at most, and then fails as a whole: it is asked for again in halves, for up to 200 ms and
+//! an eighth of the time that its candidates wait.
 //!
 //! `LATERAL` (here with `OFFSET 0`, which keeps it as it is) has each key looked up in the index, however large the
 //! table was when the statement was planned. On connections of the storage's own no plan that reads the whole table is

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use lessor::storage::{Claim, Get, Release, Renewal, Request};
-use lessor::{Key, StorageError};
+use lessor::{Key, StorageError, SystemTimer, Timer};
 use lessor_kit::error::AdapterError;
 use lessor_kit::lane::{self, Answer, Broken, Flight, Parts, all};
 use sqlx::postgres::{PgConnection, PgRow};
@@ -24,6 +24,9 @@ pub(crate) const REMEDY: &str = "call PostgresStorage::migrate() once to create 
 
 /// The shortest time to wait for a lock: 0 would be without an end.
 const LEAST_PATIENCE: Duration = Duration::from_millis(10);
+
+/// See [`time_for_parts`].
+const MOST_FOR_PARTS: Duration = Duration::from_millis(200);
 
 /// The most keys that followers are told of at once, and the most that wait for that: they are only hints.
 const MOST_HINTS: usize = 1_024;
@@ -130,6 +133,13 @@ impl Primary {
     }
 }
 
+/// For how long parts of a flight are tried where one of them meets a lock, each of which waits for [`LEAST_PATIENCE`]: a lock
+/// of the whole table takes longer, and halves are of no use then.
+fn time_for_parts(requests: &[Request]) -> Duration {
+    let patience = requests.iter().filter_map(Request::patience).min();
+    patience.map_or(MOST_FOR_PARTS, |patience| (patience / 8).min(MOST_FOR_PARTS))
+}
+
 impl lane::Server for Primary {
     type Connection = PgConnection;
     const THREAD: &'static str = "lessor-postgres";
@@ -146,7 +156,8 @@ impl lane::Server for Primary {
     }
 
     async fn send(&self, connection: &mut PgConnection, flight: &Flight) -> Result<Vec<Answer>, Broken> {
-        let mut parts = Parts::of(&flight.requests);
+        let (timer, mut parts) = (SystemTimer::new(), Parts::of(&flight.requests));
+        let (began, in_parts) = (timer.now(), time_for_parts(&flight.requests));
         while let Some(part) = parts.next_part() {
             match self.answer(connection, part, flight.lock_patience).await {
                 Ok(answers) => parts.answered(answers),
@@ -154,6 +165,7 @@ impl lane::Server for Primary {
                 Err(Failure::Refused(error)) => {
                     parts.answered(part.iter().map(|_| Answer::done(Err(error.clone()))).collect());
                 }
+                Err(Failure::Locked) if timer.now().saturating_duration_since(began) < in_parts => parts.locked(),
                 Err(Failure::Locked) => parts.answered(part.iter().map(|_| Answer::Locked).collect()),
                 Err(Failure::Broken(error)) => return Err(error.into()),
             }

@@ -2,7 +2,7 @@
 
 use lessor::storage::{Claim, ErrorKind, Reply};
 use lessor::{Storage, StorageError, Term, Value};
-use lessor_postgres::{AdapterError, PostgresStorage};
+use lessor_postgres::{AdapterError, PostgresStorage, sqlx};
 use lessor_servers::asking::patiently;
 use lessor_servers::postgres::Server;
 use smol::block_on;
@@ -54,6 +54,26 @@ fn a_text_that_the_database_cannot_keep() {
         claims[WRONG].value = emoji;
         let renewals = patiently(claims.iter().map(|claim| renewal(claim, Term::FIRST)));
         all_but_one(&storage.call_all(renewals).await, is_extended, "22P05");
+    });
+}
+
+/// A transaction that is still open has inserted one of the keys: the others do not wait for it one by one.
+#[test]
+fn a_row_that_is_not_committed_yet() {
+    let server = Server::start();
+    block_on(async {
+        let (storage, pool) = storage(&server).await;
+        let mut other = pool.begin().await.unwrap();
+        let insert = "INSERT INTO lessor_leases VALUES ('042', NULL, 'another', 1, 1, 1, 0, 1, NULL)";
+        sqlx::query(insert).execute(&mut *other).await.unwrap();
+        let flights = storage.traffic().flights;
+        let mut replies = storage.call_all(patiently(claims())).await;
+        let flights = storage.traffic().flights - flights;
+        assert!(flights < 40, "{flights} flights for 100 keys");
+        let error = replies.remove(WRONG).unwrap_err();
+        assert_eq!(AdapterError::of(&error), Some(&AdapterError::Locked), "{error}");
+        assert!(replies.iter().all(|reply| granted_in(reply) == Some(Term::FIRST)), "{replies:?}");
+        other.rollback().await.unwrap();
     });
 }
 
