@@ -99,7 +99,7 @@
 //! within the grant would take a lock of the whole database until the grant is on the disk, and make grants to
 //! different keys wait for one another. Renewals wake nobody. One more connection listens for all keys of a storage and
 //! its clones, on a thread of its own: from the first [`subscribe`](lessor::Storage::subscribe) on, until the last
-//! clone is gone. When it is lost it is replaced after a pause: 250 ms at first, up to 30 s. Each new one wakes all
+//! clone is gone. It does not end while it is idle, unless a pooler keeps that from being set. When it is lost it is replaced after a pause: 250 ms at first, up to 30 s. Each new one wakes all
 //! followers, since they may have missed a wake-up. Since all that matters is told, by whomever it is done, followers
 //! ask by themselves only about once per ttl, and when the lease ends: that is the bound while nothing is told. So turn
 //! wake-ups off in all processes or in none.
