@@ -137,14 +137,21 @@ impl Primary {
         let (had, steps) = self.write_free(link, &keys, Rows::New, script).await?;
         let mut found = BTreeMap::new();
         for row in steps.iter().rev().nth(1).into_iter().flat_map(|seen| &seen.rows) {
-            let record = (row::session(row)?, row::column::<i64>(row, "term")?, row::column::<i64>(row, "version")?);
+            let numbers = [
+                row::column::<i64>(row, "term")?,
+                row::column::<i64>(row, "version")?,
+                row::column::<i64>(row, "ttl")?,
+            ];
+            let record = (row::session(row)?, numbers, row::column::<&[u8]>(row, "value")?);
             found.insert(row::key_bytes(row)?, record);
         }
         let mut outcomes: Vec<_> = grants.iter().map(|_| Outcome::Locked).collect();
         for place in had {
             if let (Some(grant), Some(outcome)) = (grants.get(place), outcomes.get_mut(place)) {
                 // The session's own from an earlier try has less time left: it is extended when it is asked for again.
-                let mine = (grant.record.session, Some(grant.record.term.into()), Some(1));
+                let Record { session, term, ttl_ms, value, .. } = &grant.record;
+                let numbers = [Some((*term).into()), Some(1), i64::try_from(*ttl_ms).ok()];
+                let mine = (*session, numbers, value.as_ref().map(|value| value.as_str().as_bytes()));
                 let is_mine = found.get(grant.claim.key.as_str().as_bytes()) == Some(&mine);
                 *outcome = if is_mine { Outcome::Written { said: 0 } } else { Outcome::Unmet };
             }

@@ -228,12 +228,12 @@
 //! looked at before it ends. The clock was read (`@lessor_now`, below) before they were written:
 //!
 //! ```sql
-//! SELECT l.`key`, l.session, l.term, l.version FROM lessor_leases AS l FORCE INDEX (PRIMARY)
-//! WHERE l.`key` IN (?, ..) AND l.expires >= @lessor_now + l.ttl
+//! SELECT l.`key`, l.session, l.term, l.version, l.ttl, CAST(l.value AS BINARY) AS value
+//! FROM lessor_leases AS l FORCE INDEX (PRIMARY) WHERE l.`key` IN (?, ..) AND l.expires >= @lessor_now + l.ttl
 //! ```
 //!
-//! A row with the claim's session and term, of version 1, and with all of its time, is the grant. One that an earlier try
-//! has written has less, and perhaps another value: the candidate is told to ask again, which extends it.
+//! A row with the claim's session, term, ttl and value, of version 1, and with all of its time, is the grant. One that an
+//! earlier try has written has less, or another ttl or value: the candidate is told to ask again, which extends it.
 //!
 //! ## A renewal
 //! It does not look. It returns the new version as the last inserted id, which comes with the server's answer:

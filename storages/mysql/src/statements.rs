@@ -32,8 +32,8 @@ pub(crate) const OR_LEAVE: &str = "\nON DUPLICATE KEY UPDATE version = version";
 
 /// The rows that were written since [`READ_CLOCK`].
 pub(crate) const SEE: &str = "\
-SELECT l.`key`, l.session, l.term, l.version FROM {table} AS l FORCE INDEX (PRIMARY)
-WHERE l.`key` IN ({keys}) AND l.expires >= @lessor_now + l.ttl";
+SELECT l.`key`, l.session, l.term, l.version, l.ttl, CAST(l.value AS BINARY) AS value
+FROM {table} AS l FORCE INDEX (PRIMARY) WHERE l.`key` IN ({keys}) AND l.expires >= @lessor_now + l.ttl";
 
 pub(crate) const GRANT: &str = "\
 UPDATE {table} AS l FORCE INDEX (PRIMARY) SET
