@@ -27,6 +27,8 @@
 //!
 //! A flight that others share never waits for a row's lock. What meets one travels alone later, one at a time, and may
 //! wait then for half of its patience (for a twentieth, where there is one connection only).
+//! What a server refuses for the content of one request it may be asked for in [parts](Parts), so that the others do not
+//! suffer from it.
 //!
 //! Renewals are held back for up to 20 ms and a 500th of their ttl where others are about to come, so that a thousand
 //! keys are a handful of commits. One key alone is sent at once.
@@ -49,6 +51,7 @@ mod hub;
 mod operation;
 mod order;
 mod pace;
+mod parts;
 mod queue;
 mod server;
 #[cfg(test)]
@@ -70,6 +73,7 @@ use lessor::{StorageError, Timer};
 
 pub use dispatcher::CONNECT_PATIENCE;
 pub use operation::{Shared, all};
+pub use parts::Parts;
 pub use server::{Answer, Broken, Flight, Server};
 pub use traffic::Traffic;
 

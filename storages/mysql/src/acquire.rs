@@ -13,7 +13,7 @@ use crate::error::Failure;
 use crate::row;
 use crate::server::Primary;
 use crate::statement::Statement;
-use crate::statements::SEE;
+use crate::statements::{READ_CLOCK, SEE};
 use crate::transaction::{Outcome, Rows};
 
 /// What was seen allows it: it is written if that is still there.
@@ -128,7 +128,7 @@ impl Primary {
             let mut open: Vec<_> = open.iter().filter_map(|place| grants.get(*place)).collect();
             // In one order for all, so that no two wait for one another.
             open.sort_by_key(|grant| &grant.claim.key);
-            let script = self.statements.transaction(keys);
+            let script = self.statements.transaction(keys).sql(&self.statements.about(READ_CLOCK, &[]));
             let script = open.iter().fold(script, |script, grant| {
                 script.statement(&self.statements.create_or_leave(&grant.claim.key, &grant.record))
             });
@@ -137,14 +137,21 @@ impl Primary {
         let (had, steps) = self.write_free(link, &keys, Rows::New, script).await?;
         let mut found = BTreeMap::new();
         for row in steps.iter().rev().nth(1).into_iter().flat_map(|seen| &seen.rows) {
-            let record = (row::session(row)?, row::column::<i64>(row, "term")?, row::column::<i64>(row, "version")?);
+            let numbers = [
+                row::column::<i64>(row, "term")?,
+                row::column::<i64>(row, "version")?,
+                row::column::<i64>(row, "ttl")?,
+            ];
+            let record = (row::session(row)?, numbers, row::column::<&[u8]>(row, "value")?);
             found.insert(row::key_bytes(row)?, record);
         }
         let mut outcomes: Vec<_> = grants.iter().map(|_| Outcome::Locked).collect();
         for place in had {
             if let (Some(grant), Some(outcome)) = (grants.get(place), outcomes.get_mut(place)) {
-                // The session's own from an earlier try is as good: it is the same grant.
-                let mine = (grant.record.session, Some(grant.record.term.into()), Some(1));
+                // The session's own from an earlier try has less time left: it is extended when it is asked for again.
+                let Record { session, term, ttl_ms, value, .. } = &grant.record;
+                let numbers = [Some((*term).into()), Some(1), i64::try_from(*ttl_ms).ok()];
+                let mine = (*session, numbers, value.as_ref().map(|value| value.as_str().as_bytes()));
                 let is_mine = found.get(grant.claim.key.as_str().as_bytes()) == Some(&mine);
                 *outcome = if is_mine { Outcome::Written { said: 0 } } else { Outcome::Unmet };
             }
@@ -168,5 +175,66 @@ fn judged(place: usize, claim: &Claim, reading: Reading) -> Judged<'_> {
     match verdict.write {
         Some(record) => Judged::Grant(Grant { claim, place, seen: reading, record, reply }),
         None => Judged::Refused(Answer::done(Err(StorageError::unfit()))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use lessor_kit::lane::Server as _;
+    use lessor_servers::asking::{MINUTE, claim_for};
+    use lessor_servers::mysql::Server;
+    use smol::block_on;
+
+    use super::*;
+    use crate::MySqlStorage;
+
+    /// An earlier try of the same claims commits after the look, and before the rows are written: nobody believes in a
+    /// longer lease than the row has.
+    #[test]
+    fn a_grant_that_is_repeated_is_extended() {
+        let server = Server::start();
+        block_on(async {
+            let storage = MySqlStorage::new(server.options());
+            storage.migrate().await.unwrap();
+            let primary = storage.primary();
+            let mut link = primary.connect().await.unwrap();
+            let claims: Vec<_> = ["a", "b", "c"].map(|key| claim_for(MINUTE, key, 1)).into();
+            let open = |claims: &[Claim]| -> Vec<Reading> { claims.iter().map(|_| Reading::absent(0)).collect() };
+            let late = open(&claims);
+            let earlier: Vec<_> =
+                claims[..2].iter().map(|claim| claim_for(MINUTE / 2, claim.key.as_str(), 1)).collect();
+            let earlier: Vec<_> = earlier.iter().collect();
+            for answer in primary.acquire(&mut link, &earlier).await.unwrap() {
+                assert!(is_granted(&answer), "{answer:?}");
+            }
+            let grants: Vec<_> = claims
+                .iter()
+                .zip(late)
+                .enumerate()
+                .map(|(place, (claim, reading))| match judged(place, claim, reading) {
+                    Judged::Grant(grant) => grant,
+                    Judged::Refused(answer) => panic!("{answer:?}"),
+                })
+                .collect();
+            let answers = primary.grant_all(&mut link, &grants).await.unwrap();
+            let keys: Vec<_> = claims.iter().map(|claim| &claim.key).collect();
+            let left = primary.look(&mut link, &keys).await.unwrap();
+            for (answer, reading) in answers.iter().zip(left) {
+                let reading = reading.unwrap();
+                let lease = reading.record.unwrap().lease(reading.now_ms);
+                assert!(!is_granted(answer) || lease.time_left > MINUTE * 3 / 4, "{lease:?}");
+            }
+            assert!(is_granted(&answers[2]), "{answers:?}");
+            // Whoever is told to ask again is granted the same term, extended.
+            let claims: Vec<_> = claims.iter().collect();
+            for answer in primary.acquire(&mut link, &claims).await.unwrap() {
+                let granted = Reply::from(Acquired::granted(Term::FIRST, lessor::storage::Version::new(2)));
+                assert!(matches!(&answer, Answer::Done { reply: Ok(reply), .. } if *reply == granted), "{answer:?}");
+            }
+        });
+    }
+
+    fn is_granted(answer: &Answer) -> bool {
+        matches!(answer, Answer::Done { reply: Ok(Reply::Acquired(Acquired::Granted { .. })), .. })
     }
 }

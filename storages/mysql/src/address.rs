@@ -106,7 +106,7 @@ impl Door {
 
     /// sqlx sets nothing up, which would cost another round trip, and logs nothing: sessions are secrets, and statements
     /// for many keys have them in their text.
-    fn options(&self) -> MySqlConnectOptions {
+    pub(crate) fn options(&self) -> MySqlConnectOptions {
         let options = self.address.options().disable_statement_logging();
         options.timezone(None).set_names(false).pipes_as_concat(false).no_engine_substitution(false)
     }

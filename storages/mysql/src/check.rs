@@ -63,7 +63,8 @@ impl Primary {
         let found: MySqlRow = sqlx::query(
             "SELECT (SELECT CAST(engine AS BINARY) FROM information_schema.tables
                      WHERE table_schema = COALESCE(?, DATABASE()) AND table_name = ?) AS engine,
-                    CAST(@@max_allowed_packet AS SIGNED) AS longest",
+                    CAST(@@max_allowed_packet AS SIGNED) AS longest,
+                    CAST(@@innodb_flush_log_at_trx_commit AS SIGNED) AS flushed",
         )
         .bind(self.table.database())
         .bind(self.table.name())
@@ -76,11 +77,25 @@ impl Primary {
             let remedy = format!("set it to {LONGEST_TEXT} or more");
             return Err(AdapterError::wrong_setup("max_allowed_packet", longest.to_string(), problem, remedy).into());
         }
+        if found.try_get_unchecked::<i64, _>("flushed").map_err(explain)? == 0 {
+            let problem = "the server keeps its last commits in its memory: where it is killed, terms are given again";
+            let remedy = "set it to 1, or to 2 where its machine does not crash";
+            return Err(AdapterError::wrong_setup("innodb_flush_log_at_trx_commit", "0", problem, remedy).into());
+        }
         match found.try_get_unchecked::<Option<&str>, _>("engine").map_err(explain)? {
             Some(engine) if !engine.eq_ignore_ascii_case("InnoDB") => Err(self.no_transactions(engine).into()),
             // A temporary table, say, is not listed: it is there, since it could be asked.
             _ => Ok(()),
         }
+    }
+
+    /// What was written is not there.
+    fn changed(&self, what: &'static str) -> AdapterError {
+        let table = self.table.quoted();
+        let problem = format!("the table {table} does not keep what is written to it: a trigger changes it, perhaps");
+        let remedy = "leave it as MySqlBuilder::migration_sql() creates it, without triggers, or name another \
+                      (MySqlBuilder::table)";
+        AdapterError::wrong_setup("operation", what, problem, remedy)
     }
 
     fn no_transactions(&self, engine: &str) -> AdapterError {
@@ -97,15 +112,15 @@ impl Primary {
         let done = self.run(link, self.reign(&claim, &other)?).await;
         self.run(link, Script::default().sql("ROLLBACK")).await.map_err(|error| self.explain(error))?;
         let steps = done.map_err(|error| self.explain(error))?;
-        for (step, wanted) in steps.iter().zip(REIGN) {
+        for (step, (what, wanted)) in steps.iter().zip(REIGN) {
             if wanted.is_some_and(|rows| rows != step.result.rows_affected().max(step.rows.len() as u64)) {
-                return Err(AdapterError::Unfit.into());
+                return Err(self.changed(what).into());
             }
         }
         let seen = steps.get(LOOK).and_then(|step: &Step| step.rows.first());
         let reading = row::reading(seen, claim.key.as_str()).map_err(told)??;
         if reading.record.is_none_or(|record| record.id != claim.id || record.session.is_some()) {
-            return Err(AdapterError::Unfit.into());
+            return Err(self.changed("look").into());
         }
         let left = self.look(link, &[&claim.key]).await.map_err(told)?;
         match left.into_iter().next() {
@@ -121,10 +136,10 @@ impl Primary {
         let release = |claim: &Claim| Release::new(claim.key.clone(), claim.session);
         Ok(statements
             .transaction(&keys)
+            .sql(&statements.about(READ_CLOCK, &[]))
             .statement(&statements.create(&claim.key, &first(claim)?))
             .statement(&statements.create_or_leave(&other.key, &first(other)?))
             .statement(&statements.renew(&renewal(claim)))
-            .sql(&statements.about(READ_CLOCK, &[]))
             .sql(&statements.renew_same(other.ttl, &[&renewal(other)]))
             .sql(&statements.about(SEE, &keys))
             .statement(&statements.release(&release(claim)))
@@ -134,9 +149,21 @@ impl Primary {
     }
 }
 
-/// How many rows each statement of [`Primary::reign`] writes, or finds, if that says something.
-const REIGN: [Option<u64>; 12] =
-    [None, Some(0), Some(1), Some(1), Some(1), None, Some(1), Some(2), Some(1), Some(1), Some(2), Some(1)];
+/// What each statement of [`Primary::reign`] belongs to, and how many rows it writes, or finds, if that says something.
+const REIGN: [(&str, Option<u64>); 12] = [
+    ("begin", None),
+    ("lock", Some(0)),
+    ("clock", None),
+    ("claim", Some(1)),
+    ("claim", Some(1)),
+    ("renewal", Some(1)),
+    ("renewal", Some(1)),
+    ("claim", Some(2)),
+    ("release", Some(1)),
+    ("release", Some(1)),
+    ("lock", Some(2)),
+    ("look", Some(1)),
+];
 
 /// Which of them is the look.
 const LOOK: usize = REIGN.len() - 1;
@@ -154,6 +181,6 @@ fn renewal(claim: &Claim) -> Renewal {
 fn told(failure: Failure) -> StorageError {
     match failure {
         Failure::Locked => AdapterError::Locked.into(),
-        Failure::Refused(error) | Failure::Broken(error) => error,
+        Failure::Refused(error) | Failure::OfOne(error) | Failure::Broken(error) => error,
     }
 }

@@ -8,7 +8,7 @@ use lessor_kit::error::AdapterError;
 use lessor_kit::reach::{TlsAdvice, unreached};
 use sqlx::Error;
 use sqlx::error::DatabaseError;
-use sqlx::mysql::MySqlDatabaseError;
+use sqlx::mysql::{MySqlConnectOptions, MySqlDatabaseError};
 
 /// What a statement ends with instead of rows.
 #[derive(Clone, Debug)]
@@ -17,6 +17,8 @@ pub(crate) enum Failure {
     Locked,
     /// The server refused it, and would refuse it on another connection too. Nothing was done.
     Refused(StorageError),
+    /// Likewise, for what is in one of the rows, or is to be: others that were asked for together with it may fare better.
+    OfOne(StorageError),
     /// The connection cannot be used any more. What was done is open.
     Broken(StorageError),
 }
@@ -25,8 +27,12 @@ impl Failure {
     pub(crate) fn of(error: Error, table: &str, remedy: &'static str) -> Self {
         let said = error.as_database_error();
         let ends = said.is_none_or(|said| ends_the_session(said, number(&error).unwrap_or_default()));
+        let of_one =
+            said.is_some_and(|said| is_of_one(number(&error).unwrap_or_default(), &said.code().unwrap_or_default()));
         if is_locked(&error) {
             Self::Locked
+        } else if of_one {
+            Self::OfOne(explain(error, table, remedy))
         } else if ends {
             Self::Broken(explain(error, table, remedy))
         } else {
@@ -54,6 +60,14 @@ fn ends_the_session(said: &dyn DatabaseError, number: u16) -> bool {
     is_over || is_read_only(said, number)
 }
 
+/// What may be wrong with one row alone: a value that a column does not take or a character set does not have, a constraint or
+/// an index of somebody's own, a trigger that says no.
+fn is_of_one(number: u16, state: &str) -> bool {
+    // By number where the state says nothing.
+    matches!(number, 1364 | 1366 | 1369 | 3819 | 3854 | 3988 | 4025)
+        || ["22", "23", "44", "45"].iter().any(|class| state.starts_with(class))
+}
+
 fn is_read_only(said: &dyn DatabaseError, number: u16) -> bool {
     // The name of the option is the same in every language.
     matches!(number, 1792 | 1836 | 1874) || number == FORBIDDEN_BY_OPTION && said.message().contains("read-only")
@@ -73,8 +87,11 @@ pub(crate) fn explain(error: Error, table: &str, remedy: &'static str) -> Storag
 }
 
 /// Why there is no connection. Whatever the server said of the way in is for a person to mend.
-pub(crate) fn explain_opening(error: Error) -> StorageError {
-    const SERVER: &str = "the server";
+pub(crate) fn explain_opening(error: Error, options: &MySqlConnectOptions) -> StorageError {
+    let to = match options.get_socket() {
+        Some(socket) => socket.display().to_string(),
+        None => format!("{}:{}", options.get_host(), options.get_port()),
+    };
     match error {
         Error::Database(said) => {
             let number = said.try_downcast_ref::<MySqlDatabaseError>().map_or(0, MySqlDatabaseError::number);
@@ -87,18 +104,18 @@ pub(crate) fn explain_opening(error: Error) -> StorageError {
         }
         // A file for TLS, or the socket of a server that is not there yet.
         Error::Io(error) if error.kind() == io::ErrorKind::NotFound => {
-            let error = AdapterError::no_connection(SERVER, error, ErrorKind::Transient);
+            let error = AdapterError::no_connection(to, error, ErrorKind::Transient);
             error.advising("start it, or name files that are there (ssl-ca, ssl-cert, ssl-key, socket)").into()
         }
-        Error::Io(error) => unreached(SERVER, &error, TLS).into(),
+        Error::Io(error) => unreached(&to, &error, TLS).into(),
         Error::Tls(error) => {
-            let error = AdapterError::no_connection(SERVER, error, ErrorKind::Permanent);
+            let error = AdapterError::no_connection(to, error, ErrorKind::Permanent);
             let advice =
                 "switch TLS on at the server and in this program (feature tls-rustls), or do without (ssl-mode)";
             error.advising(advice).into()
         }
         error @ (Error::PoolTimedOut | Error::WorkerCrashed | Error::Protocol(_)) => {
-            AdapterError::no_connection(SERVER, error, ErrorKind::Transient).into()
+            AdapterError::no_connection(to, error, ErrorKind::Transient).into()
         }
         error => StorageError::permanent(error),
     }
@@ -135,7 +152,7 @@ fn explain_answer(said: &dyn DatabaseError, table: &str, remedy: &'static str) -
         NO_SUCH_TABLE => AdapterError::no_table(table, remedy),
         NO_RIGHT_TO_DATABASE | NO_RIGHT_TO_TABLE | NO_RIGHT_TO_COLUMN => AdapterError::forbidden(said.message())
             .advising(format!("GRANT SELECT, INSERT, UPDATE ON {table} to the user")),
-        number if is_read_only(said, number) => AdapterError::read_only("connect to the primary"),
+        number if is_read_only(said, number) => replica(),
         _ => {
             let state = said.code().unwrap_or_default();
             // A syntax error quotes the statement, and with it values.
@@ -151,6 +168,10 @@ fn explain_answer(said: &dyn DatabaseError, table: &str, remedy: &'static str) -
             }
         }
     }
+}
+
+pub(crate) const fn replica() -> AdapterError {
+    AdapterError::read_only("connect to the primary")
 }
 
 /// The table is not what the statements ask for: a column, its type, a value, a condition, the key.

@@ -4,7 +4,7 @@ use lessor::{Fence, StorageError};
 use lessor_kit::fence::TABLE;
 
 use crate::error::explain;
-use crate::setup::{close, is_there, run};
+use crate::setup::{close, run};
 use crate::storage::MySqlStorage;
 
 /// How to create the table.
@@ -19,14 +19,14 @@ impl MySqlStorage {
     /// another database: then run that statement there.
     ///
     /// # Errors
-    /// [`StorageError`], permanent if this user may not create it.
+    /// [`StorageError`], permanent if this user may not create it, transient if the server says nothing for ten seconds.
     ///
     /// # Cancel safety
     /// What a dropped call has begun may still be created.
     pub async fn migrate_fences(&self) -> Result<(), StorageError> {
         let explain = |error| explain(error, TABLE, REMEDY);
-        let mut connection = self.primary().reach().await?.connection;
-        let created = match is_there(&mut connection, TABLE).await {
+        let (mut connection, found) = self.primary().find(TABLE).await?;
+        let created = match found {
             Ok(false) => run(&mut connection, Fence::MYSQL_CREATE_TABLE.into()).await,
             found => found.map(drop),
         };

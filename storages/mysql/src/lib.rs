@@ -60,10 +60,11 @@
 //! `mysql-rsa`.
 //!
 //! # What survives
-//! A grant, a renewal, a release or a revoke is committed before it is answered: a killed server loses nothing. Whether
-//! a commit outlives the machine is the server's choice: with `innodb_flush_log_at_trx_commit = 1`, the default, and
-//! `sync_binlog = 1` where there is a binary log. These are settings of the server, which no connection can change for
-//! itself: set them. With other values the last second may be lost.
+//! A grant, a renewal, a release or a revoke is committed before it is answered. What a commit outlives is the server's
+//! choice: with `innodb_flush_log_at_trx_commit = 1`, the default, and `sync_binlog = 1` where there is a binary log, it
+//! outlives the machine. These are settings of the server, which no connection can change for itself: set them. With other
+//! values a crash of the machine may lose the last second, and the terms in it are given again; with
+//! `innodb_flush_log_at_trx_commit = 0` the death of the server does so, and [`check`](lessor::Storage::check) refuses it.
 //!
 //! A failover to an *asynchronous* replica may lose more; so may one to a semi-synchronous replica that has fallen back
 //! to asynchronous. Then a term may be granted twice, and two may lead: wait for the longest ttl before the replica
@@ -74,8 +75,11 @@
 //! a clock of its own, and may lag behind the others; conflicts are found at the commit, and fail as transient.
 //!
 //! # Time
-//! Expiry is judged by the server's wall clock, in whole milliseconds, read by each statement once it has the row's
-//! lock. After the clock steps back, a lease shows at most its ttl as time left, and a leader that is gone is replaced
+//! Expiry is judged by the server's wall clock, in whole milliseconds: of a renewal once it has the row's lock, of a claim by
+//! the look before it, which the write holds to by the row's version. So whoever splits reads from writes has to send all of
+//! it to the primary: a replica's rows are old, and its clock is another.
+//!
+//! After the clock steps back, a lease shows at most its ttl as time left, and a leader that is gone is replaced
 //! by a candidate that saw the version unchanged for the ttl and a margin on its own clock. A step forward ends leases
 //! early, so that two may lead: where that can happen, set [`takeover_guard`](lessor::Config::takeover_guard).
 //!
@@ -128,10 +132,12 @@
 //! SELECT CAST(@@innodb_lock_wait_timeout AS SIGNED) AS lock_wait
 //! ```
 //!
-//! Then with this, and looks at the table's comment:
+//! Then with this, and looks at the table's comment, and whether the server is set to be read-only, as a replica is: that is
+//! refused with an error that says so, whatever the user may do there.
 //!
 //! ```sql
-//! SET sql_select_limit = 18446744073709551615, sql_safe_updates = 0, sql_big_selects = 1
+//! SET sql_select_limit = 18446744073709551615, sql_safe_updates = 0, sql_big_selects = 1,
+//!     wait_timeout = GREATEST(@@wait_timeout, 28800)
 //!     /*M!100101 , max_statement_time = 0 */ /*!50708 , max_execution_time = 0 */
 //! ```
 //!
@@ -219,14 +225,15 @@
 //!
 //! Many grants are the same statements, after the rows were locked (below). First rows of many keys end with
 //! `ON DUPLICATE KEY UPDATE version = version`, so that one that is there already does not end the transaction, and are
-//! looked at before it ends:
+//! looked at before it ends. The clock was read (`@lessor_now`, below) before they were written:
 //!
 //! ```sql
-//! SELECT l.`key`, l.session, l.term, l.version FROM lessor_leases AS l FORCE INDEX (PRIMARY)
-//! WHERE l.`key` IN (?, ..) AND l.expires > clock
+//! SELECT l.`key`, l.session, l.term, l.version, l.ttl, CAST(l.value AS BINARY) AS value
+//! FROM lessor_leases AS l FORCE INDEX (PRIMARY) WHERE l.`key` IN (?, ..) AND l.expires >= @lessor_now + l.ttl
 //! ```
 //!
-//! A row with the claim's session and term, of version 1, is the grant, whether it is of this try or of an earlier one.
+//! A row with the claim's session, term, ttl and value, of version 1, and with all of its time, is the grant. One that an
+//! earlier try has written has less, or another ttl or value: the candidate is told to ask again, which extends it.
 //!
 //! ## A renewal
 //! It does not look. It returns the new version as the last inserted id, which comes with the server's answer:

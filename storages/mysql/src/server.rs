@@ -6,7 +6,7 @@ use async_io::Timer;
 use futures::FutureExt;
 use lessor::StorageError;
 use lessor::storage::{Claim, Get, Release, Renewal, Request, Subscribers};
-use lessor_kit::lane::{self, Answer, Broken, Flight, all};
+use lessor_kit::lane::{self, Answer, Broken, Flight, Parts, all};
 use sqlx::Executor;
 use sqlx::mysql::MySqlRow;
 
@@ -52,11 +52,16 @@ impl Primary {
 
     /// Asked again and again where it may wait for a lock. The server would wait in whole seconds, and go on waiting
     /// after nobody does here.
-    async fn answer(&self, link: &mut Link, flight: &Flight) -> Result<Vec<Answer>, Failure> {
-        let Some(patience) = flight.lock_patience else { return self.try_to_answer(link, &flight.requests).await };
+    async fn answer(
+        &self,
+        link: &mut Link,
+        requests: &[Request],
+        patience: Option<Duration>,
+    ) -> Result<Vec<Answer>, Failure> {
+        let Some(patience) = patience else { return self.try_to_answer(link, requests).await };
         let mut over = Timer::after(patience.min(self.lock_timeout));
         loop {
-            let answers = self.try_to_answer(link, &flight.requests).await?;
+            let answers = self.try_to_answer(link, requests).await?;
             let is_locked = answers.iter().any(|answer| matches!(answer, Answer::Locked));
             if !is_locked || (&mut over).now_or_never().is_some() {
                 return Ok(answers);
@@ -116,13 +121,18 @@ impl lane::Server for Primary {
     }
 
     async fn send(&self, link: &mut Link, flight: &Flight) -> Result<Vec<Answer>, Broken> {
-        match self.answer(link, flight).await {
-            Ok(answers) => Ok(answers),
-            Err(Failure::Broken(error)) => Err(error.into()),
-            Err(Failure::Locked) => Ok(flight.requests.iter().map(|_| Answer::Locked).collect()),
-            Err(Failure::Refused(error)) => {
-                Ok(flight.requests.iter().map(|_| Answer::done(Err(error.clone()))).collect())
+        let mut parts = Parts::of(&flight.requests);
+        while let Some(part) = parts.next_part() {
+            match self.answer(link, part, flight.lock_patience).await {
+                Ok(answers) => parts.answered(answers),
+                Err(Failure::OfOne(error)) => parts.refused(error),
+                Err(Failure::Refused(error)) => {
+                    parts.answered(part.iter().map(|_| Answer::done(Err(error.clone()))).collect());
+                }
+                Err(Failure::Locked) => parts.answered(part.iter().map(|_| Answer::Locked).collect()),
+                Err(Failure::Broken(error)) => return Err(error.into()),
             }
         }
+        Ok(parts.into_answers())
     }
 }

@@ -1,6 +1,7 @@
 //! The table, created.
 
 use lessor::StorageError;
+use lessor_kit::timeout::{self, within};
 use lessor_kit::version::{marked, usable};
 use sqlx::mysql::MySqlConnection;
 use sqlx::{AssertSqlSafe, Connection};
@@ -17,14 +18,17 @@ impl MySqlStorage {
     /// Where the table is there it needs no right to create anything. It opens a connection for that.
     ///
     /// # Errors
-    /// [`StorageError`], permanent if this user may not create them.
+    /// [`StorageError`], permanent if this user may not create them, transient if the server says nothing for ten seconds.
     ///
     /// # Cancel safety
     /// What a dropped call has begun may still be created.
     pub async fn migrate(&self) -> Result<(), StorageError> {
         let primary = self.primary();
-        let mut connection = primary.reach().await?.connection;
-        let created = primary.create(&mut connection).await;
+        let (mut connection, found) = primary.find(&primary.table.quoted()).await?;
+        let created = match found {
+            Ok(is_there) => primary.create(&mut connection, is_there).await,
+            Err(error) => Err(primary.explain(error)),
+        };
         close(connection).await;
         created
     }
@@ -35,13 +39,24 @@ const CREATE_IT: &str = "have an administrator run the SQL of MySqlBuilder::migr
                          README lists, or grant CREATE, or name a database of the user's own (MySqlBuilder::database)";
 
 impl Primary {
-    async fn create(&self, connection: &mut MySqlConnection) -> Result<(), StorageError> {
+    /// A connection, and whether this user finds the table. What is created may take its time; a server that is there
+    /// answers.
+    pub(crate) async fn find(&self, table: &str) -> Result<(MySqlConnection, sqlx::Result<bool>), StorageError> {
+        let begun = async {
+            let mut connection = self.reach().await?.connection;
+            let found = is_there(&mut connection, table).await;
+            Ok((connection, found))
+        };
+        within(timeout::CHECK, begun).await?
+    }
+
+    async fn create(&self, connection: &mut MySqlConnection, is_there: bool) -> Result<(), StorageError> {
         let explain = |error| self.explain(error);
         let may_not_create = |error| match is_no_right(&error) {
             true => forbidden(&error, CREATE_IT).into(),
             false => explain(error),
         };
-        if is_there(connection, &self.table.quoted()).await.map_err(explain)? {
+        if is_there {
             return self.mark(connection).await;
         }
         match run(connection, self.table.create()).await {
@@ -80,7 +95,7 @@ pub(crate) async fn close(connection: MySqlConnection) {
 }
 
 /// Whether this user finds the table.
-pub(crate) async fn is_there(connection: &mut MySqlConnection, table: &str) -> sqlx::Result<bool> {
+async fn is_there(connection: &mut MySqlConnection, table: &str) -> sqlx::Result<bool> {
     match run(connection, format!("SELECT 1 FROM {table} WHERE 1 = 0")).await {
         Err(error) if is_perhaps_missing(&error) => Ok(false),
         looked => looked.map(|()| true),

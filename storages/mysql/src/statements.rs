@@ -27,12 +27,13 @@ INSERT INTO {table} (`key`, session, id, term, version, ttl, expires, since, val
 VALUES (?, ?, CONVERT(CAST(? AS BINARY) USING utf8mb4), ?, ?, ?, {clock} + ?, {clock},
     CONVERT(CAST(? AS BINARY) USING utf8mb4))";
 
-/// Follows [`CREATE`] in a text, where one row that is there already should not end it. [`SEE`] tells whose it is.
+/// Follows [`CREATE`] in a text, where one row that is there already should not end it. [`SEE`] tells which those are.
 pub(crate) const OR_LEAVE: &str = "\nON DUPLICATE KEY UPDATE version = version";
 
+/// The rows that were written since [`READ_CLOCK`].
 pub(crate) const SEE: &str = "\
-SELECT l.`key`, l.session, l.term, l.version FROM {table} AS l FORCE INDEX (PRIMARY)
-WHERE l.`key` IN ({keys}) AND l.expires > {clock}";
+SELECT l.`key`, l.session, l.term, l.version, l.ttl, CAST(l.value AS BINARY) AS value
+FROM {table} AS l FORCE INDEX (PRIMARY) WHERE l.`key` IN ({keys}) AND l.expires >= @lessor_now + l.ttl";
 
 pub(crate) const GRANT: &str = "\
 UPDATE {table} AS l FORCE INDEX (PRIMARY) SET

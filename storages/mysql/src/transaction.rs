@@ -104,11 +104,11 @@ impl Primary {
                         |(_, key): &(usize, &Key)| found.contains(key.as_str().as_bytes()) == (rows == Rows::There);
                     open = open.into_iter().zip(some).filter(may_be_had).map(|(place, _)| place).collect();
                 }
-                Err(Failure::Refused(error)) => {
+                Err(broken @ Failure::Broken(_)) => return Err(broken),
+                Err(refused) => {
                     self.run(link, Script::default().sql("ROLLBACK")).await.map_err(|error| self.failure(error))?;
-                    return Err(Failure::Refused(error));
+                    return Err(refused);
                 }
-                Err(broken) => return Err(broken),
             }
         }
         Ok((Vec::new(), Vec::new()))

@@ -317,7 +317,7 @@ fn each(table: &str, seeded: bool) -> String {
         term = CASE WHEN c.after >= l.term THEN {next} ELSE l.term END, version = l.version + 1,
         since = CASE WHEN c.after >= l.term THEN c.now ELSE l.since END,
         ttl = {kept}, expires = c.now + {kept}
-    FROM got AS c WHERE l.ctid = c.at AND {had}
+    FROM got AS c WHERE l.ctid = c.at AND l.key = c.name AND {had}
     RETURNING l.key, l.term, l.version, l.since = c.now AS is_new, {FLUSHED}
 ), created AS (
     INSERT INTO {table} AS l (key, session, id, term, version, ttl, expires, since, value)

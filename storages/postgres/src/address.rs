@@ -37,11 +37,13 @@ enum Source {
 }
 
 impl Address {
+    /// Without what sqlx asks for by itself: no float is read, and a stock pooler refuses it.
     pub(crate) fn options(&self) -> PgConnectOptions {
-        match &self.0 {
+        let options = match &self.0 {
             Source::Options(options) => (**options).clone(),
             Source::Pool(pool) => (*pool.connect_options()).clone(),
-        }
+        };
+        options.extra_float_digits(None)
     }
 }
 
@@ -86,7 +88,12 @@ pub(crate) struct Door {
 }
 
 /// What PgBouncer says of a parameter that it does not know.
-const PROTOCOL_VIOLATION: &str = "08P01";
+pub(crate) const PROTOCOL_VIOLATION: &str = "08P01";
+
+/// A pooler stands in between, which takes no settings.
+pub(crate) fn is_pooled(error: &Error) -> bool {
+    error.as_database_error().is_some_and(|said| said.code().is_some_and(|code| code == PROTOCOL_VIOLATION))
+}
 
 impl Door {
     pub(crate) const fn new(address: Address, lock_timeout: Duration) -> Self {
@@ -103,7 +110,7 @@ impl Door {
         let limit = self.lock_timeout.as_millis().to_string();
         let settings = options.clone().options(BY_KEY).options([("lock_timeout", limit)]);
         match PgConnection::connect_with(&settings).await {
-            Err(Error::Database(error)) if error.code().is_some_and(|code| code == PROTOCOL_VIOLATION) => {
+            Err(error) if is_pooled(&error) => {
                 let connection = PgConnection::connect_with(&options).await?;
                 self.is_pooled.store(true, Ordering::Relaxed);
                 Ok(connection)

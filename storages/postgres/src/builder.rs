@@ -129,6 +129,8 @@ impl PostgresBuilder {
     /// [refused](AdapterError::TtlTooLong). The clocks of the servers have to agree to within `max_ttl`. It relies on the
     /// old server taking no more writes once the standby does, as all tools for failover see to. Terms that were small
     /// become large, and stay so. It does not see a loss without a promotion: a disk set back to a snapshot, say.
+    /// Behind a connection pooler that passes no settings on it is refused (each request fails with an error that says so): the
+    /// pooler may go on with another server unnoticed.
     ///
     /// A standby that confirms (`synchronous_standby_names`) loses nothing, and needs none of this.
     ///

@@ -9,8 +9,10 @@ use lessor_kit::reach::{TlsAdvice, unreached};
 use sqlx::Error;
 use sqlx::postgres::PgConnectOptions;
 
+use crate::address::PROTOCOL_VIOLATION;
+
 /// A prepared statement whose columns have changed. It works again once it is prepared anew, on a new connection.
-const STALE_STATEMENT: &str = "0A000";
+pub(crate) const STALE_STATEMENT: &str = "0A000";
 
 /// What a statement ends with instead of rows.
 #[derive(Clone, Debug)]
@@ -19,6 +21,8 @@ pub(crate) enum Failure {
     Locked,
     /// The server refused it, and would refuse it on another connection too. Nothing was done.
     Refused(StorageError),
+    /// Likewise, for what is in one of the rows, or is to be: others that were asked for together with it may fare better.
+    OfOne(StorageError),
     /// The connection cannot be used any more. What was done is open.
     Broken(StorageError),
 }
@@ -29,6 +33,7 @@ impl Failure {
         let explained = explain(error, table, remedy);
         match code.as_deref() {
             Some("55P03") => Self::Locked,
+            Some(code) if is_of_one(code) => Self::OfOne(explained),
             Some(code) if !ends_the_session(code) => Self::Refused(explained),
             _ => Self::Broken(explained),
         }
@@ -48,6 +53,13 @@ fn ends_the_session(code: &str) -> bool {
     code.starts_with("08")
         || matches!(code, "25006" | "42703" | "57P01" | "57P02" | "57P03" | "57P05" | STALE_STATEMENT)
         || is_pooled(code)
+}
+
+/// What may be wrong with one row alone: a text that the database's encoding does not have, a constraint, a policy (its code is
+/// that of a missing right), an index of somebody's own, a trigger that says no.
+fn is_of_one(code: &str) -> bool {
+    const OF_ONE: [&str; 4] = ["22", "23", "44", "P0"];
+    OF_ONE.iter().any(|class| code.starts_with(class)) || matches!(code, "42501" | "54000")
 }
 
 /// A prepared statement that is there, or not there, though the session has not prepared it: it changes its server's
@@ -114,6 +126,10 @@ fn way_in(code: &str) -> Option<&'static str> {
         }
         "3D000" => "name another database in the address, or create this one",
         "42501" => "GRANT CONNECT ON DATABASE to the user",
+        PROTOCOL_VIOLATION => {
+            "a connection pooler does not take what the connection asks for: name the server itself, or have the pooler pass over \
+             it (PgBouncer: ignore_startup_parameters), or leave it out of the address"
+        }
         "53300" => "the storage needs three connections in each process: raise the limit",
         _ => return None,
     })

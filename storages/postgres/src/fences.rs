@@ -2,6 +2,7 @@
 
 use lessor::{Fence, StorageError};
 use lessor_kit::fence::TABLE;
+use lessor_kit::timeout::{self, within};
 
 use crate::error::explain;
 use crate::setup::create_alone;
@@ -19,16 +20,19 @@ impl PostgresStorage {
     /// What is to be fenced may be in another database: then run that statement there.
     ///
     /// # Errors
-    /// [`StorageError`], permanent if this user may not create it.
+    /// [`StorageError`], permanent if this user may not create it, transient if the server says nothing for ten seconds.
     ///
     /// # Cancel safety
     /// A dropped call creates the table or nothing.
     pub async fn migrate_fences(&self) -> Result<(), StorageError> {
         let explain = |error| explain(error, TABLE, REMEDY);
-        let mut connection = self.primary().reach().await?;
         let look = sqlx::query_as("SELECT to_regclass($1) IS NOT NULL, current_schema()::text");
-        let (is_there, schema): (bool, Option<String>) =
-            look.bind(TABLE).fetch_one(&mut connection).await.map_err(explain)?;
+        let begun = async {
+            let mut connection = self.primary().reach().await?;
+            let found: (bool, Option<String>) = look.bind(TABLE).fetch_one(&mut connection).await.map_err(explain)?;
+            Ok::<_, StorageError>((connection, found))
+        };
+        let (mut connection, (is_there, schema)) = within(timeout::CHECK, begun).await??;
         if is_there {
             return Ok(());
         }

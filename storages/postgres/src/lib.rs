@@ -41,7 +41,8 @@
 //!
 //! # What survives
 //! A grant, a renewal, a release or a revoke is on the primary's disk before it is answered: each statement turns
-//! `synchronous_commit` on where it is off or local. A crash of the server loses nothing. A failover to an *asynchronous*
+//! `synchronous_commit` on where it is off or local. A crash of the server loses nothing (where `fsync` is on: no connection
+//! can turn it on; and an unlogged table is refused by [`check`](lessor::Storage::check)). A failover to an *asynchronous*
 //! replica loses what was not copied: then a term may be granted twice, and two may lead. Have the replica confirm
 //! (`synchronous_standby_names`, as in `ANY 1 (a, b)`), which costs each write a round trip to it; or set
 //! [`asynchronous_standbys`](PostgresBuilder::asynchronous_standbys), which costs a `max_ttl` without new leaders after
@@ -55,7 +56,8 @@
 //!
 //! # Connections
 //! The storage and its clones share two connections, or [as many as you say](PostgresBuilder::connections). They are
-//! opened at the first request, one at a time, and stay open. Requests that wait together travel together, in one
+//! opened at the first request, one at a time, and stay open. They lead to a primary: a replica, whose rows are old and whose
+//! clock is another, is refused. Requests that wait together travel together, in one
 //! statement: those of leaders first, by how little time their leases have left; then releases, claims, looks. So ten
 //! thousand keys of a process are some forty statements a second, and where the server cannot keep up, leases
 //! that are held are kept. The [kit](lessor_kit::lane) has all the rules, [`traffic`](PostgresStorage::traffic) the
@@ -97,7 +99,7 @@
 //! within the grant would take a lock of the whole database until the grant is on the disk, and make grants to
 //! different keys wait for one another. Renewals wake nobody. One more connection listens for all keys of a storage and
 //! its clones, on a thread of its own: from the first [`subscribe`](lessor::Storage::subscribe) on, until the last
-//! clone is gone. When it is lost it is replaced after a pause: 250 ms at first, up to 30 s. Each new one wakes all
+//! clone is gone. It does not end while it is idle, unless a pooler keeps that from being set. When it is lost it is replaced after a pause: 250 ms at first, up to 30 s. Each new one wakes all
 //! followers, since they may have missed a wake-up. Since all that matters is told, by whomever it is done, followers
 //! ask by themselves only about once per ttl, and when the lease ends: that is the bound while nothing is told. So turn
 //! wake-ups off in all processes or in none.
@@ -113,7 +115,9 @@
 //! feature `tracing`), and followers ask at their retry interval: once per ttl by default, since they count on being told. Turn
 //! wake-ups off, and it is a fifth of the ttl.
 //!
-//! Most poolers pass no settings on. Then the session is as it comes: there is no limit for locks on the whole table,
+//! A stock PgBouncer takes no settings, and most poolers pass none on. Then the session is as it comes:
+//! [`asynchronous_standbys`](PostgresBuilder::asynchronous_standbys) is refused, since the pooler may go on with another server
+//! unnoticed; there is no limit for locks on the whole table,
 //! the user's own settings count (conflicts of stricter isolation fail as transient), and statements are planned by
 //! PostgreSQL's statistics: after a table has grown from a few keys to thousands, run `ANALYZE` on it, or they may read
 //! all of it for each key until autovacuum does so.
@@ -251,7 +255,7 @@
 //!         term = CASE WHEN c.after >= l.term THEN c.after + 1 ELSE l.term END, version = l.version + 1,
 //!         since = CASE WHEN c.after >= l.term THEN c.now ELSE l.since END,
 //!         ttl = greatest(c.wanted, CASE l.session WHEN c.by THEN least(l.expires - c.now, l.ttl) END), expires = c.now + greatest(c.wanted, CASE l.session WHEN c.by THEN least(l.expires - c.now, l.ttl) END)
-//!     FROM got AS c WHERE l.ctid = c.at AND CASE WHEN l.expires > c.now
+//!     FROM got AS c WHERE l.ctid = c.at AND l.key = c.name AND CASE WHEN l.expires > c.now
 //!             THEN l.session = c.by OR c.after >= l.term
 //!                 AND ((l.session IS NULL OR l.version = c.unchanged) AND l.expires - c.now > l.ttl
 //!                     OR l.session IS NULL AND l.id COLLATE "C" = c.who)
@@ -291,9 +295,10 @@
 //! Rows that are there and would be granted are locked, and those that another has locked are skipped. What is seen to
 //! be refused is not looked at again: no key is answered twice. The clock is read again once the lock is there, and
 //! decides; what is written is computed from that reading. Keys without a row get one, in the order of their keys, so
-//! that no two statements wait for one another; where another inserts the same key this one waits for it for 10 ms at
-//! most, and then inserts nothing. A key in no row of the answer was neither granted nor refused: it is asked for again
-//! alone, by the statement above.
+//! that no two statements wait for one another. A key in no row of the answer was neither granted nor refused: it is asked
+//! for again alone, by the statement above. Where a transaction that is still open has inserted one of the same keys, the
+//! statement waits for that for 10 ms at most, and then fails as a whole: it is asked for again in halves, for up to 200 ms and
+//! an eighth of the time that its candidates wait.
 //!
 //! `LATERAL` (here with `OFFSET 0`, which keeps it as it is) has each key looked up in the index, however large the
 //! table was when the statement was planned. On connections of the storage's own no plan that reads the whole table is
@@ -307,7 +312,7 @@
 //! WHERE l.ctid = (
 //!     SELECT ctid FROM lessor_leases WHERE key = $1 AND session = $2 AND term = $6 AND expires > clock
 //!     FOR NO KEY UPDATE SKIP LOCKED
-//! )
+//! ) AND l.key = $1
 //! RETURNING l.version AS new_version, (SELECT CASE WHEN current_setting('synchronous_commit') IN ('off', 'local') THEN set_config('synchronous_commit', 'on', true) END)
 //! ```
 //!
@@ -341,19 +346,20 @@
 //! UPDATE lessor_leases AS l SET
 //!     id = k.id, value = k.value, version = l.version + 1, ttl = greatest(k.ttl, least(l.expires - k.now, l.ttl)), expires = k.now + greatest(k.ttl, least(l.expires - k.now, l.ttl))
 //! FROM (
-//!     SELECT c.id, c.ttl, c.value, c.place, k.at, clock AS now
+//!     SELECT c.key, c.id, c.ttl, c.value, c.place, k.at, clock AS now
 //!     FROM unnest($1::text[], $2::bytea[], $3::text[], $4::bigint[], $5::text[], $6::bigint[]) WITH ORDINALITY AS c (key, session, id, ttl, value, term, place), LATERAL (
 //!         SELECT l.ctid AS at FROM lessor_leases AS l WHERE l.key = c.key AND l.session = c.session AND l.term = c.term
 //!         FOR NO KEY UPDATE SKIP LOCKED
 //!     ) AS k
 //! ) AS k
-//! WHERE l.ctid = k.at AND l.expires > k.now
+//! WHERE l.ctid = k.at AND l.key = k.key AND l.expires > k.now
 //! RETURNING k.place, l.version AS new_version, (SELECT CASE WHEN current_setting('synchronous_commit') IN ('off', 'local') THEN set_config('synchronous_commit', 'on', true) END)
 //! ```
 //!
 //! One row after the other is locked, unless another has locked it, then the clock is read, and the row is written. (A
 //! subquery that locks is never merged into the one around it, nor is one that reads the clock.) It is found again by
-//! its place in the table (`ctid`), which stays as it is while the row is locked. Where the row had been written since
+//! its place in the table (`ctid`), which stays as it is while the row is locked, and by its key: in a table in partitions
+//! several rows have the same place, each in its own. Where the row had been written since
 //! the statement began, that place is not visible to it: nothing is done, and the renewal is asked for again alone.
 //!
 //! ## A release
@@ -375,13 +381,13 @@
 //!     session = NULL, version = l.version + 1,
 //!     id = coalesce(k.successor, l.id), ttl = coalesce(k.within, l.ttl), expires = coalesce(k.now + k.within, 0)
 //! FROM (
-//!     SELECT c.successor, c.within, k.at, clock AS now
+//!     SELECT c.key, c.successor, c.within, k.at, clock AS now
 //!     FROM unnest($2::text[], $3::bytea[], $4::text[], $5::bigint[]) WITH ORDINALITY AS c (key, session, successor, within, place), LATERAL (
 //!         SELECT l.ctid AS at FROM lessor_leases AS l WHERE l.key = c.key AND l.session = c.session
 //!         FOR NO KEY UPDATE SKIP LOCKED
 //!     ) AS k
 //! ) AS k
-//! WHERE l.ctid = k.at
+//! WHERE l.ctid = k.at AND l.key = k.key
 //! RETURNING l.key, (SELECT CASE WHEN current_setting('synchronous_commit') IN ('off', 'local') THEN set_config('synchronous_commit', 'on', true) END), CASE WHEN $1::text IS NOT NULL THEN pg_notify($1, l.key)::text END
 //! ```
 //!

@@ -3,11 +3,12 @@
 use core::time::Duration;
 
 use lessor::StorageError;
+use lessor_kit::error::AdapterError;
 use lessor_kit::version::usable;
 use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{AssertSqlSafe, Row};
 
-use crate::error::explain_opening;
+use crate::error::{explain_opening, replica};
 use crate::server::Primary;
 use crate::table::{Table, literal};
 
@@ -23,7 +24,7 @@ SELECT (
     SELECT pg_catalog.obj_description(c.oid, 'pg_class')
     FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
     WHERE n.nspname = {schema} AND c.relname = {name}
-) AS note, CASE WHEN {is_set} THEN {set} END AS settings";
+) AS note, pg_catalog.pg_is_in_recovery() AS is_replica, CASE WHEN {is_set} THEN {set} END AS settings";
 
 /// Whether the storage's own settings have reached the server.
 const IS_SET: &str = "concat(setting('enable_seqscan'), setting('enable_hashjoin'), setting('enable_mergejoin'), setting('enable_material'))
@@ -46,17 +47,35 @@ impl Primary {
         self.door.open().await.map_err(|error| explain_opening(error, &self.address.options()))
     }
 
-    /// With a session in which every statement means what it should, on a table that this version may use.
+    /// With a session in which every statement means what it should, on a primary, and a table that this version may use.
     pub(crate) async fn open(&self) -> Result<PgConnection, StorageError> {
         let mut connection = self.reach().await?;
         let explain = |error| self.explain(error);
         let begun = begin(&self.table, self.lock_timeout + BEYOND_LOCKS);
         let begun: PgRow = sqlx::raw_sql(AssertSqlSafe(begun)).fetch_one(&mut connection).await.map_err(explain)?;
+        if begun.try_get("is_replica").map_err(explain)? {
+            return Err(replica().into());
+        }
         let note: Option<&str> = begun.try_get("note").map_err(explain)?;
         usable(&self.table.quoted(), note)?;
+        let settings: Option<&str> = begun.try_get("settings").map_err(explain)?;
+        if settings.is_none() && self.freeze.is_some() {
+            return Err(may_lead_elsewhere().into());
+        }
         self.note_timeline(&mut connection).await?;
         Ok(connection)
     }
+}
+
+/// A server's timeline is noted when a connection is opened. A pooler may go on with another server on the same one.
+fn may_lead_elsewhere() -> AdapterError {
+    AdapterError::wrong_setup(
+        "asynchronous_standbys",
+        "on",
+        "a connection pooler that passes no settings on stands before the server: after a failover it may lead to another one \
+         unnoticed",
+        "name the server itself, or have the standby confirm (synchronous_standby_names) and do without asynchronous_standbys",
+    )
 }
 
 /// Functions are named in full: a `search_path` may lead to others.

@@ -97,13 +97,13 @@ RETURNING {FLUSHED}, {}",
         "UPDATE {table} AS l SET
     {}
 FROM (
-    SELECT c.successor, c.within, k.at, {CLOCK} AS now
+    SELECT c.key, c.successor, c.within, k.at, {CLOCK} AS now
     FROM {}, LATERAL (
         SELECT l.ctid AS at FROM {table} AS l WHERE l.key = c.key AND l.session = c.session
         FOR NO KEY UPDATE SKIP LOCKED
     ) AS k
 ) AS k
-WHERE l.ctid = k.at
+WHERE l.ctid = k.at AND l.key = k.key
 RETURNING l.key, {FLUSHED}, {}",
         reserved("k.successor", "k.within", "k.now"),
         many(2, &[("key", "text"), ("session", "bytea"), ("successor", "text"), ("within", "bigint")]),

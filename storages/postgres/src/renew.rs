@@ -134,7 +134,7 @@ pub(crate) fn texts(table: &str) -> Renew {
 WHERE l.ctid = (
     SELECT ctid FROM {table} WHERE key = $1 AND session = $2 AND term = $6 AND expires > {CLOCK}
     FOR NO KEY UPDATE SKIP LOCKED
-)
+) AND l.key = $1
 RETURNING l.version AS new_version, {FLUSHED}"
     );
     let columns = [
@@ -150,13 +150,13 @@ RETURNING l.version AS new_version, {FLUSHED}"
         "UPDATE {table} AS l SET
     id = k.id, value = k.value, version = l.version + 1, ttl = {kept}, expires = k.now + {kept}
 FROM (
-    SELECT c.id, c.ttl, c.value, c.place, k.at, {CLOCK} AS now
+    SELECT c.key, c.id, c.ttl, c.value, c.place, k.at, {CLOCK} AS now
     FROM {}, LATERAL (
         SELECT l.ctid AS at FROM {table} AS l WHERE l.key = c.key AND l.session = c.session AND l.term = c.term
         FOR NO KEY UPDATE SKIP LOCKED
     ) AS k
 ) AS k
-WHERE l.ctid = k.at AND l.expires > k.now
+WHERE l.ctid = k.at AND l.key = k.key AND l.expires > k.now
 RETURNING k.place, l.version AS new_version, {FLUSHED}",
         many(1, &columns)
     );

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use lessor::storage::{Claim, Get, Release, Renewal, Request};
-use lessor::{Key, StorageError};
+use lessor::{Key, StorageError, SystemTimer, Timer};
 use lessor_kit::error::AdapterError;
-use lessor_kit::lane::{self, Answer, Broken, Flight, all};
+use lessor_kit::lane::{self, Answer, Broken, Flight, Parts, all};
 use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{AssertSqlSafe, Executor, SqlSafeStr};
 
@@ -24,6 +24,9 @@ pub(crate) const REMEDY: &str = "call PostgresStorage::migrate() once to create 
 
 /// The shortest time to wait for a lock: 0 would be without an end.
 const LEAST_PATIENCE: Duration = Duration::from_millis(10);
+
+/// See [`time_for_parts`].
+const MOST_FOR_PARTS: Duration = Duration::from_millis(200);
 
 /// The most keys that followers are told of at once, and the most that wait for that: they are only hints.
 const MOST_HINTS: usize = 1_024;
@@ -95,9 +98,13 @@ impl Primary {
         self.granted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn answer(&self, connection: &mut PgConnection, flight: &Flight) -> Result<Vec<Answer>, Failure> {
-        let (requests, patience) = (&flight.requests, flight.lock_patience);
-        if let [request] = &requests[..] {
+    async fn answer(
+        &self,
+        connection: &mut PgConnection,
+        requests: &[Request],
+        patience: Option<Duration>,
+    ) -> Result<Vec<Answer>, Failure> {
+        if let [request] = requests {
             let answer = match request {
                 Request::Acquire(claim) => self.acquire(connection, claim, patience).await,
                 Request::Renew(renewal) => self.renew(connection, renewal, patience).await,
@@ -126,6 +133,13 @@ impl Primary {
     }
 }
 
+/// For how long parts of a flight are tried where one of them meets a lock, each of which waits for [`LEAST_PATIENCE`]: a lock
+/// of the whole table takes longer, and halves are of no use then.
+fn time_for_parts(requests: &[Request]) -> Duration {
+    let patience = requests.iter().filter_map(Request::patience).min();
+    patience.map_or(MOST_FOR_PARTS, |patience| (patience / 8).min(MOST_FOR_PARTS))
+}
+
 impl lane::Server for Primary {
     type Connection = PgConnection;
     const THREAD: &'static str = "lessor-postgres";
@@ -142,14 +156,21 @@ impl lane::Server for Primary {
     }
 
     async fn send(&self, connection: &mut PgConnection, flight: &Flight) -> Result<Vec<Answer>, Broken> {
-        match self.answer(connection, flight).await {
-            Ok(answers) => Ok(answers),
-            Err(Failure::Broken(error)) => Err(error.into()),
-            Err(Failure::Locked) => Ok(flight.requests.iter().map(|_| Answer::Locked).collect()),
-            Err(Failure::Refused(error)) => {
-                Ok(flight.requests.iter().map(|_| Answer::done(Err(error.clone()))).collect())
+        let (timer, mut parts) = (SystemTimer::new(), Parts::of(&flight.requests));
+        let (began, in_parts) = (timer.now(), time_for_parts(&flight.requests));
+        while let Some(part) = parts.next_part() {
+            match self.answer(connection, part, flight.lock_patience).await {
+                Ok(answers) => parts.answered(answers),
+                Err(Failure::OfOne(error)) => parts.refused(error),
+                Err(Failure::Refused(error)) => {
+                    parts.answered(part.iter().map(|_| Answer::done(Err(error.clone()))).collect());
+                }
+                Err(Failure::Locked) if timer.now().saturating_duration_since(began) < in_parts => parts.locked(),
+                Err(Failure::Locked) => parts.answered(part.iter().map(|_| Answer::Locked).collect()),
+                Err(Failure::Broken(error)) => return Err(error.into()),
             }
         }
+        Ok(parts.into_answers())
     }
 
     fn lingers(&self) -> Duration {

@@ -3,6 +3,7 @@
 use lessor::StorageError;
 use lessor_kit::encoding::fingerprint;
 use lessor_kit::error::AdapterError;
+use lessor_kit::timeout::{self, within};
 use lessor_kit::version::{mark, marked, usable};
 use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{AssertSqlSafe, Connection, Row};
@@ -15,7 +16,7 @@ impl PostgresStorage {
     /// Where both are there it needs no right to create anything.
     ///
     /// # Errors
-    /// [`StorageError`], permanent if this user may not create them.
+    /// [`StorageError`], permanent if this user may not create them, transient if the server says nothing for ten seconds.
     ///
     /// # Cancel safety
     /// A dropped call creates both or nothing.
@@ -23,7 +24,6 @@ impl PostgresStorage {
         let primary = self.primary();
         let table = &primary.table;
         let explain = |error| primary.explain(error);
-        let mut connection = primary.reach().await?;
         let look = format!(
             "SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1) AS in_schema, c.relkind IS NOT NULL AS is_there,
                     obj_description(c.oid, 'pg_class') AS note,
@@ -32,7 +32,13 @@ impl PostgresStorage {
             table.found()
         );
         let look = sqlx::query(AssertSqlSafe(look)).bind(table.schema());
-        let found: PgRow = look.fetch_one(&mut connection).await.map_err(explain)?;
+        // What is created may take its time. A server that is there answers.
+        let begun = async {
+            let mut connection = primary.reach().await?;
+            let found: PgRow = look.fetch_one(&mut connection).await.map_err(explain)?;
+            Ok::<_, StorageError>((connection, found))
+        };
+        let (mut connection, found) = within(timeout::CHECK, begun).await??;
         let note: Option<&str> = found.try_get("note").map_err(explain)?;
         let mut sql = Vec::new();
         if found.try_get("is_there").map_err(explain)? {

@@ -69,7 +69,7 @@ pub(crate) fn checked(max_ttl: Duration) -> Result<Duration, AdapterError> {
 
 impl Primary {
     /// Notes the timeline of the server that this connection leads to. It stays the same for as long as the connection
-    /// writes: a server that is promoted was read-only before, and a session that is read-only is not kept.
+    /// lives: it leads to that server alone, which was no replica when it was opened.
     pub(crate) async fn note_timeline(&self, connection: &mut PgConnection) -> Result<(), StorageError> {
         let Some(freeze) = &self.freeze else { return Ok(()) };
         let explain = |error| self.explain(error);

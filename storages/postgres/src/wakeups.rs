@@ -10,9 +10,9 @@ use lessor_kit::listener::{Channel, HEARTBEAT, PATIENCE, patiently};
 use lessor_kit::name::MAX_IDENTIFIER;
 use lessor_kit::timeout::within;
 use lessor_kit::trial;
-use sqlx::postgres::{PgConnection, PgListener, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgListener, PgPoolOptions};
 
-use crate::address::Address;
+use crate::address::{Address, is_pooled};
 use crate::error::explain_opening;
 use crate::held::Held;
 
@@ -55,11 +55,29 @@ fn deaf(found: &str) -> AdapterError {
     )
 }
 
+/// A setting that means nothing to the server: where it has arrived, no pooler hands the session on to others.
+const MARK: (&str, &str) = ("lessor.listens", "on");
+
+/// Who listens is idle for as long as nothing is told.
+const MAY_BE_IDLE: &str = "\
+SELECT pg_catalog.set_config('idle_session_timeout', '0', false)
+WHERE pg_catalog.current_setting('lessor.listens', true) = 'on'
+    AND pg_catalog.current_setting('idle_session_timeout', true) <> '0'";
+
 async fn connect(address: &Address) -> sqlx::Result<PgListener> {
+    let mut listener = match open(address.options().options([MARK])).await {
+        Err(error) if is_pooled(&error) => open(address.options()).await?,
+        opened => opened?,
+    };
+    patiently(sqlx::raw_sql(MAY_BE_IDLE).execute(&mut listener)).await?;
+    Ok(listener)
+}
+
+async fn open(options: PgConnectOptions) -> sqlx::Result<PgListener> {
     // A pool of its own: it takes nothing from the program's, and stays where that is closed.
-    let options = PgPoolOptions::new().max_connections(1).acquire_timeout(PATIENCE);
-    let options = options.max_lifetime(None).idle_timeout(None);
-    let mut listener = PgListener::connect_with(&options.connect_lazy_with(address.options())).await?;
+    let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(PATIENCE);
+    let pool = pool.max_lifetime(None).idle_timeout(None);
+    let mut listener = PgListener::connect_with(&pool.connect_lazy_with(options)).await?;
     listener.eager_reconnect(false);
     Ok(listener)
 }

@@ -1,9 +1,11 @@
 //! What SQLite says, sorted by whether waiting may help.
 
 use std::fs;
+use std::io;
 use std::path::Path;
 
 use lessor::StorageError;
+use lessor::storage::ErrorKind;
 use lessor_kit::error::AdapterError;
 use rusqlite::{Error, ErrorCode};
 
@@ -43,6 +45,10 @@ pub(crate) fn explain(error: Error, table: &str, remedy: &'static str, file: Opt
 /// SQLite says no more than that it cannot: what it would have needed.
 fn inaccessible(error: &Error, file: &Path) -> AdapterError {
     let shown = file.display();
+    if let Some(full) = no_descriptor(file) {
+        let advice = "raise the limit of this process (ulimit -n), or close what it does not need";
+        return AdapterError::no_connection(shown.to_string(), full, ErrorKind::Transient).advising(advice);
+    }
     let wrong =
         |found: &Path, problem, remedy| AdapterError::wrong_setup("path", found.display().to_string(), problem, remedy);
     if file.is_dir() {
@@ -56,6 +62,16 @@ fn inaccessible(error: &Error, file: &Path) -> AdapterError {
         "{shown}{whose} cannot be written ({error}). The user that this program runs as has to be able to read and write the \
          file, those beside it (-wal, -shm), and its folder; the connection must not be a read-only one (mode=ro, query_only)"
     ))
+}
+
+/// No file can be opened at all. The folder is tried: to close the database's own file would drop the locks of this process on
+/// it.
+fn no_descriptor(file: &Path) -> Option<io::Error> {
+    /// `ENFILE` and `EMFILE`: the same on all systems of the Unix family.
+    const TOO_MANY: [i32; 2] = [23, 24];
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
+    let error = fs::read_dir(folder).err()?;
+    (cfg!(unix) && error.raw_os_error().is_some_and(|number| TOO_MANY.contains(&number))).then_some(error)
 }
 
 #[cfg(unix)]

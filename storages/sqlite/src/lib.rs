@@ -38,7 +38,8 @@
 //!
 //! # What survives
 //! A grant, a renewal or a release is on the disk before it is answered: [`open`](SqliteStorage::open) sets WAL mode,
-//! and every connection `synchronous` to `EXTRA` (which is `FULL` in WAL mode). Terms go on growing after a crash of
+//! and every connection `synchronous` to `EXTRA` (which is `FULL` in WAL mode). A connection of your own that keeps the journal
+//! of a file in memory, or none, is refused. Terms go on growing after a crash of
 //! a process, of the machine, or a power loss, if the disk keeps what it reports as written. A leader that
 //! crashes is replaced when its lease expires; the file needs no clean-up.
 //!
@@ -51,8 +52,9 @@
 //!
 //! # Locks
 //! A refused claim, a look and a list read the last commit and take no lock that others would wait for. Everything else
-//! is one short `BEGIN IMMEDIATE` transaction, for all requests that wait for the storage's thread by then: what a commit
-//! costs is mostly to wait for the disk, so ten thousand keys of a process are a few dozen commits. Where another
+//! is one short `BEGIN IMMEDIATE` transaction, for all requests that wait for the storage's thread by then (those that may wait
+//! for a lock equally long, renewals first): what a commit costs is mostly to wait for the disk, so ten thousand keys of a
+//! process are a few dozen commits. Where another
 //! connection holds the write lock, the transaction waits for the [busy timeout](SqliteBuilder::busy_timeout): 250 ms by
 //! default, and at most a tenth of the ttl of a claim or a renewal, so that the reply comes before the candidate gives
 //! up. After that the request fails with a [transient](lessor::storage::ErrorKind::Transient) error, and the candidate

@@ -20,9 +20,15 @@ pub(crate) fn checked(path: &Path) -> Result<(), AdapterError> {
         return Err(AdapterError::invalid("path", &path.to_string_lossy(), allowed));
     }
     if let Some((_, query)) = path.to_str().filter(|_| is_uri(path)).and_then(|uri| uri.split_once('?')) {
-        let is_set = |pair: &str| pair.split_once('=').is_some_and(|(name, value)| name == "nolock" && value != "0");
-        if query.split(['&', '#']).any(is_set) {
+        let is_set = |found: fn(&str, &str) -> bool| {
+            query.split(['&', '#']).filter_map(|pair| pair.split_once('=')).any(|(name, value)| found(name, value))
+        };
+        if is_set(|name, value| name == "nolock" && value != "0") {
             return Err(AdapterError::invalid("path", &path.to_string_lossy(), "a URI without nolock: two could lead"));
+        }
+        if is_set(|name, value| name == "vfs" && value.ends_with("-none")) {
+            let allowed = "a URI without a vfs that is without locks: two could lead";
+            return Err(AdapterError::invalid("path", &path.to_string_lossy(), allowed));
         }
     }
     Ok(())

@@ -78,7 +78,8 @@ impl SqliteStorage {
     /// ```
     ///
     /// # Errors
-    /// [`StorageError`], permanent if the connection is in a transaction, or if its file has several names or is
+    /// [`StorageError`], permanent if the connection is in a transaction, if it keeps the journal of a file in memory or keeps
+    /// none (`journal_mode` `MEMORY`, `OFF`), or if its file has several names or is
     /// [mounted by itself](crate#one-machine-local-disks).
     ///
     /// # Cancel safety

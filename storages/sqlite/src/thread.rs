@@ -1,5 +1,7 @@
 //! The storage's own thread: no executor's thread ever waits for a lock or a disk.
 
+use core::time::Duration;
+use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
@@ -72,7 +74,7 @@ impl Thread {
     }
 }
 
-/// Does one job after the other. Requests that wait next to each other are one job: what a commit costs is mostly to wait
+/// Does one job after the other. Requests that wait at the same time are one job: what a commit costs is mostly to wait
 /// for the disk, so that ten thousand keys are a few dozen commits.
 fn work(worker: &mut Worker, queue: &Receiver<Job>) {
     let mut next = None;
@@ -80,26 +82,61 @@ fn work(worker: &mut Worker, queue: &Receiver<Job>) {
         match job {
             Job::Run(run) => run(worker),
             Job::Ask { requests, reply } => {
-                let patience = worker.patience(&requests);
-                let mut count = requests.len();
-                let (mut asked, mut replies) = (vec![requests], vec![reply]);
-                while count < MOST_TOGETHER {
-                    match queue.try_recv() {
-                        // Nobody waits for a lock for shorter than it has time because of another.
-                        Ok(Job::Ask { requests, reply }) if worker.patience(&requests) == patience => {
-                            count += requests.len();
-                            asked.push(requests);
-                            replies.push(reply);
-                        }
-                        other => {
-                            next = other.ok();
-                            break;
-                        }
-                    }
+                let mut waiting = Waiting::default();
+                waiting.push(worker.patience(&requests), requests, reply);
+                next = waiting.gather(worker, queue);
+                while let Some(Group { asked, replies, .. }) = waiting.pop() {
+                    answer(worker, asked, replies);
+                    // What was there before another kind of job goes before it.
+                    next = next.or_else(|| waiting.gather(worker, queue));
                 }
-                answer(worker, asked, replies);
             }
         }
+    }
+}
+
+/// What is asked at the same time: together goes what waits for a lock equally long, so that nobody waits for shorter than it
+/// has time because of another.
+#[derive(Default)]
+struct Waiting {
+    groups: BTreeMap<Duration, Group>,
+    count: usize,
+}
+
+#[derive(Default)]
+struct Group {
+    asked: Vec<Vec<Request>>,
+    replies: Vec<oneshot::Sender<Vec<Answer>>>,
+    renews: bool,
+}
+
+impl Waiting {
+    /// Takes what is in the queue, up to a job of another kind, which it returns.
+    fn gather(&mut self, worker: &Worker, queue: &Receiver<Job>) -> Option<Job> {
+        while self.count < MOST_TOGETHER {
+            match queue.try_recv().ok()? {
+                Job::Ask { requests, reply } => self.push(worker.patience(&requests), requests, reply),
+                other @ Job::Run(_) => return Some(other),
+            }
+        }
+        None
+    }
+
+    fn push(&mut self, patience: Duration, requests: Vec<Request>, reply: oneshot::Sender<Vec<Answer>>) {
+        self.count += requests.len();
+        let group = self.groups.entry(patience).or_default();
+        group.renews |= requests.iter().any(|request| matches!(request, Request::Renew(_)));
+        group.asked.push(requests);
+        group.replies.push(reply);
+    }
+
+    /// Those with renewals first, and the least patient.
+    fn pop(&mut self) -> Option<Group> {
+        let first = self.groups.iter().min_by_key(|(patience, group)| (!group.renews, **patience));
+        let patience = *first?.0;
+        let group = self.groups.remove(&patience)?;
+        self.count -= group.asked.iter().map(Vec::len).sum::<usize>();
+        Some(group)
     }
 }
 

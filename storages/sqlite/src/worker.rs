@@ -8,6 +8,7 @@ use std::sync::Arc;
 use lessor::storage::{Record, Reply, Request, Subscribers};
 use lessor::{Key, StorageError, Term};
 use lessor_kit::batch::Batch;
+use lessor_kit::error::AdapterError;
 use lessor_kit::timeout::patience;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
@@ -88,6 +89,15 @@ impl Worker {
             .and_then(|()| connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map(drop))
             .and_then(|()| files.as_mut().map_or(Ok(()), |files| files.find_log(&connection)))
             .map_err(|error| explained(error, &table, files.as_ref().and_then(Files::name)))?;
+        if files.is_some() {
+            let mode = connection.pragma_query_value(None, "journal_mode", |row| row.get::<_, String>(0));
+            let mode = mode.map_err(|error| explained(error, &table, files.as_ref().and_then(Files::name)))?;
+            if matches!(&*mode, "off" | "memory") {
+                let problem = "a crash in the middle of a commit leaves the file torn: its journal is not on the disk";
+                let remedy = "set WAL, or another mode that keeps it there";
+                return Err(AdapterError::wrong_setup("journal_mode", mode, problem, remedy).into());
+            }
+        }
         let path = connection.path().filter(|path| !path.is_empty()).map(Path::new);
         let followed = Followed::new(subscribers, path);
         Ok(Self { connection, table, busy_timeout, files, schema: None, followed })

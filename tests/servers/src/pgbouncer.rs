@@ -45,11 +45,11 @@ impl<'server> PgBouncer<'server> {
     pub fn start(server: &'server Server, mode: PoolMode, connections: u32) -> Self {
         let (folder, port) = (TempDir::new().expect("a temporary folder"), crate::free_port());
         let mode = if mode == PoolMode::Session { "session" } else { "transaction" };
-        // It lets in whoever comes. All drivers set the digits of floats, which the pooler's manual says to ignore.
+        // It lets in whoever comes. Of all other settings it has those of its manufacturer: it takes no parameter that it does not know.
         let settings = format!(
             "[databases]\npostgres = host=127.0.0.1 port={} user=postgres password={PASSWORD}\n[pgbouncer]\n\
              listen_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\nauth_type = any\npool_mode = {mode}\n\
-             default_pool_size = {connections}\nignore_startup_parameters = extra_float_digits\n",
+             default_pool_size = {connections}\n",
             server.port()
         );
         let path = folder.path().join("pgbouncer.ini");
@@ -75,7 +75,7 @@ impl<'server> PgBouncer<'server> {
     fn wait(&mut self) {
         let timer = SystemTimer::new();
         let started = timer.now();
-        while block_on(PgConnection::connect_with(&self.options())).is_err() {
+        while block_on(PgConnection::connect_with(&self.options().extra_float_digits(None))).is_err() {
             let waited = timer.now().saturating_duration_since(started);
             let ended = self.process.try_wait().is_ok_and(|ended| ended.is_some());
             let log = || fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();

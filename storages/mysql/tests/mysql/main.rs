@@ -12,8 +12,10 @@ mod locks;
 mod mistakes;
 mod names;
 mod operators;
+mod poisoned;
 mod rows;
 mod settings;
+mod silence;
 mod support;
 #[cfg(feature = "tls-rustls")]
 mod tls;

@@ -81,6 +81,22 @@ fn every_setting() {
     }
 }
 
+/// A connection that is idle for long is not closed by the server.
+#[test]
+fn a_short_limit_for_idle_connections() {
+    let server = Server::start();
+    block_on(async {
+        let (_, pool) = storage(&server).await;
+        run(&pool, "SET GLOBAL wait_timeout = 1").await;
+        let storage = MySqlStorage::new(server.options());
+        let mine = claim("k", 1);
+        let term = granted(storage.acquire(mine.clone()).await);
+        smol::Timer::after(Duration::from_secs(3)).await;
+        assert!(matches!(storage.renew(renewal(&mine, term)).await.unwrap(), Renewed::Extended { .. }));
+        assert_eq!(storage.traffic().repeated, 0, "no connection was lost");
+    });
+}
+
 /// The server's limit for statements, which may wait for a lock of the whole table.
 #[test]
 fn a_short_limit_for_statements() {

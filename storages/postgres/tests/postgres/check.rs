@@ -83,6 +83,67 @@ fn listen_behind_a_pooler() {
     });
 }
 
+/// A stock pooler takes no parameter that it does not know. sqlx sends one by itself.
+#[test]
+fn a_stock_pooler() {
+    let server = Server::start();
+    block_on(async {
+        let (_, pool) = storage(&server).await;
+        let pooler = PgBouncer::start(&server, PoolMode::Session, 8);
+        let storage = PostgresStorage::new(pooler.options());
+        storage.check().await.unwrap();
+        let _ = granted(storage.acquire(claim("k", 1)).await);
+        let asked = PostgresStorage::new(pooler.options().options([("geqo", "off")]));
+        let parts = ["08P01", "ignore_startup_parameters"];
+        says("options", &asked.check().await.unwrap_err(), ErrorKind::Transient, &parts);
+
+        // Behind it a failover may lead the same connection to another server.
+        let pooler = PgBouncer::start(&server, PoolMode::Transaction, 2);
+        let waits = PostgresStorage::builder().asynchronous_standbys(Duration::from_secs(3600)).unwrap();
+        let waits = waits.listen_with(server.options()).build(pooler.options());
+        let parts = ["asynchronous_standbys", "pooler", "name the server itself"];
+        says("check", &waits.check().await.unwrap_err(), ErrorKind::Permanent, &parts);
+        says("claim", &waits.acquire(claim("k", 1)).await.unwrap_err(), ErrorKind::Permanent, &parts);
+        assert_eq!(number(&pool, "SELECT count(*) FROM lessor_leases WHERE key = 'lessor timeline'").await, 0);
+    });
+}
+
+/// What is not on the disk is gone after a crash, and its terms are given again.
+#[test]
+fn a_table_without_a_log() {
+    let server = Server::start();
+    block_on(async {
+        let (storage, pool) = storage(&server).await;
+        run(&pool, "ALTER TABLE lessor_leases SET UNLOGGED").await;
+        let parts = ["unlogged", "ALTER TABLE \"public\".\"lessor_leases\" SET LOGGED"];
+        says("unlogged", &storage.check().await.unwrap_err(), ErrorKind::Permanent, &parts);
+    });
+}
+
+/// What others do to whatever is written: the operation is named that came to nothing.
+#[test]
+fn triggers_and_rules() {
+    let server = Server::start();
+    block_on(async {
+        let (storage, pool) = storage(&server).await;
+        run(&pool, "CREATE FUNCTION odd() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$").await;
+        for (what, create) in [
+            ("claim", "CREATE TRIGGER odd BEFORE INSERT ON lessor_leases FOR EACH ROW EXECUTE FUNCTION odd()"),
+            ("renewal", "CREATE TRIGGER odd BEFORE UPDATE ON lessor_leases FOR EACH ROW EXECUTE FUNCTION odd()"),
+        ] {
+            run(&pool, create).await;
+            let error = storage.check().await.unwrap_err();
+            says(what, &error, ErrorKind::Permanent, &[what, "trigger", "migration_sql()"]);
+            assert!(matches!(AdapterError::of(&error), Some(AdapterError::WrongSetup { .. })), "{error}");
+            run(&pool, "DROP TRIGGER odd ON lessor_leases").await;
+        }
+        run(&pool, "CREATE RULE odd AS ON UPDATE TO lessor_leases DO INSTEAD NOTHING").await;
+        says("rule", &storage.check().await.unwrap_err(), ErrorKind::Permanent, &["rule", "migration_sql()"]);
+        run(&pool, "DROP RULE odd ON lessor_leases").await;
+        storage.check().await.unwrap();
+    });
+}
+
 /// Where the server refuses to be listened to, that is told, and leadership changes hands all the same: by asking.
 #[test]
 fn listen_is_refused() {

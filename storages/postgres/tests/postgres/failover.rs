@@ -120,6 +120,22 @@ fn without_the_setting() {
     });
 }
 
+/// It has old rows and a clock of its own: nobody looks there unawares.
+#[test]
+fn a_standby_is_refused() {
+    let primary = Server::start();
+    block_on(async {
+        let before = PostgresStorage::new(primary.options());
+        before.migrate().await.unwrap();
+        let standby = primary.standby();
+        let _ = granted(before.acquire(claim("k", 1)).await);
+        let there = PostgresStorage::new(standby.options());
+        for error in [there.get(&key("k")).await.unwrap_err(), there.check().await.unwrap_err()] {
+            assert!(matches!(AdapterError::of(&error), Some(AdapterError::ReadOnly { .. })), "{error}");
+        }
+    });
+}
+
 #[test]
 fn a_longer_ttl_is_refused() {
     for wrong in [Duration::ZERO, Duration::from_secs(86_401)] {

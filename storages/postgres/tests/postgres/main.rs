@@ -12,10 +12,13 @@ mod lists;
 mod locks;
 mod mistakes;
 mod names;
+mod partitions;
 mod plans;
+mod poisoned;
 mod revocation;
 mod rows;
 mod settings;
+mod silence;
 mod versions;
 mod wakeups;
 

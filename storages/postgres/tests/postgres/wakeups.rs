@@ -5,6 +5,7 @@ use std::time::Duration;
 use futures::{FutureExt, StreamExt};
 use lessor::storage::Renewed;
 use lessor::{Storage, StorageExt};
+use lessor_postgres::PostgresStorage;
 use lessor_postgres::sqlx::postgres::PgPool;
 use lessor_servers::asking::at_once;
 use lessor_servers::postgres::Server;
@@ -66,5 +67,23 @@ fn wakeups_come_back() {
 
         drop(storage);
         wait_for(&pool, 0).await;
+    });
+}
+
+/// Whoever listens is idle for long: no limit of the user's ends that.
+#[test]
+fn who_listens_may_be_idle() {
+    let server = Server::start();
+    block_on(async {
+        let (_, pool) = storage(&server).await;
+        run(&pool, "CREATE ROLE app LOGIN PASSWORD 'r'; GRANT SELECT, INSERT, UPDATE ON lessor_leases TO app").await;
+        run(&pool, "ALTER ROLE app SET idle_session_timeout = '100ms'").await;
+        let storage = PostgresStorage::new(server.options().username("app").password("r"));
+        let mut wakeups = storage.subscribe(&key("k"));
+        woken(&mut wakeups).await;
+        // Each new connection would wake it, after a pause of 250 ms.
+        smol::Timer::after(Duration::from_secs(2)).await;
+        assert!(wakeups.next().now_or_never().is_none(), "it was connected once");
+        wait_for(&pool, 1).await;
     });
 }

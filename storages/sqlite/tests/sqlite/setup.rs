@@ -239,6 +239,11 @@ fn a_database_that_nobody_named_is_refused() {
         let without_locks = format!("file:{}?nolock=1", database.path.display());
         let error = SqliteStorage::open(without_locks).await.unwrap_err();
         assert!(error.kind() == ErrorKind::Permanent && error.to_string().contains("nolock"), "{error}");
+        for vfs in ["vfs=unix-none", "mode=rw&vfs=unix-none"] {
+            let without_locks = format!("file:{}?{vfs}", database.path.display());
+            let error = SqliteStorage::open(without_locks).await.unwrap_err();
+            assert!(error.kind() == ErrorKind::Permanent && error.to_string().contains("without locks"), "{error}");
+        }
         for path in
             [":memory:", "file::memory:", "file:x?mode=memory", "file::memory:?cache=shared", "file:/x?vfs=memdb"]
         {
@@ -274,6 +279,25 @@ fn what_cannot_be_opened_or_written_is_permanent() {
         permanent(storage.check().await);
         permanent(storage.acquire(claim("free", 2)).await);
         owner.check().await.unwrap();
+    });
+}
+
+/// A crash in the middle of a commit would leave a torn file behind: in memory that is nobody's loss.
+#[test]
+fn a_journal_that_is_not_on_the_disk_is_refused() {
+    block_on(async {
+        for mode in ["OFF", "MEMORY"] {
+            let database = Database::new();
+            let own = database.raw();
+            own.pragma_update_and_check(None, "journal_mode", mode, |_| Ok(())).unwrap();
+            let error = SqliteStorage::new(own).await.unwrap_err();
+            let cause = AdapterError::of(&error);
+            assert!(matches!(cause, Some(AdapterError::WrongSetup { setting: "journal_mode", .. })), "{error}");
+            assert!(error.to_string().contains("set WAL"), "{error}");
+            let memory = Connection::open_in_memory().unwrap();
+            memory.pragma_update_and_check(None, "journal_mode", mode, |_| Ok(())).unwrap();
+            SqliteStorage::new(memory).await.unwrap();
+        }
     });
 }
 

@@ -1,11 +1,13 @@
 //! Requests of many candidates that wait for the thread at the same time.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use futures::executor::block_on;
 use futures::future::join_all;
 use lessor::storage::{Acquired, Renewed};
 use lessor::{StorageExt, Term};
+use lessor_sqlite::SqliteStorage;
 
 use crate::database::{Database, claim, granted, held_by, renewal};
 
@@ -33,6 +35,35 @@ fn they_are_few_commits() {
         }
         let pages = written(&database) - before;
         assert!(pages < KEYS as i64 / 4, "{pages} pages for {KEYS} renewals");
+    });
+}
+
+/// Those that wait for a lock equally long are together, whoever stands between them.
+#[test]
+fn of_different_ttls() {
+    // So few that the log is not copied back and begun anew meanwhile.
+    const KEYS: u32 = 200;
+    block_on(async {
+        let database = Database::new();
+        let storage = database.storage_of(SqliteStorage::builder().busy_timeout(Duration::from_secs(60))).await;
+        let ttl = |number: u32| Duration::from_secs(60 * u64::from(1 + number % 4));
+        let claims: Vec<_> = (0..KEYS)
+            .map(|number| {
+                let mut claim = claim(&format!("{number:04}"), 1);
+                claim.ttl = ttl(number);
+                claim
+            })
+            .collect();
+        for answer in join_all(claims.iter().map(|claim| storage.acquire(claim.clone()))).await {
+            granted(answer);
+        }
+        let before = written(&database);
+        let renewals = claims.iter().map(|claim| storage.renew(renewal(claim, Term::FIRST)));
+        for answer in join_all(renewals).await {
+            assert!(matches!(answer, Ok(Renewed::Extended { .. })), "{answer:?}");
+        }
+        let pages = written(&database) - before;
+        assert!((0..i64::from(KEYS) / 2).contains(&pages), "{pages} pages for {KEYS} renewals");
     });
 }
 
