@@ -116,8 +116,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
             ROUNDS,
             "                seen.moved(key, change.expected.as_ref());
                 Ok(Next::Read)
-            }
-            Err(error) => {",
+            }",
             "                match seen.get(key).map(|(sight, _)| sight.revision) {
                     Some(newer) if Some(&newer) != change.expected.as_ref() => {
                         Ok(Next::Swap(Box::new(Change { expected: Some(newer), ..change })))
@@ -127,8 +126,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
                         Ok(Next::Read)
                     }
                 }
-            }
-            Err(error) => {",
+            }",
         )],
     },
     Mutant {
@@ -168,15 +166,13 @@ pub(super) const MUTANTS: &[Mutant] = &[
             ROUNDS,
             "                seen.moved(key, change.expected.as_ref());
                 Ok(Next::Read)
-            }
-            Err(error) => {",
+            }",
             "                seen.moved(key, change.expected.as_ref());
                 if matches!(change.reply, Reply::Renewed(_)) {
                     return Ok(Next::Answer(crate::storage::Renewed::lost(None).into()));
                 }
                 Ok(Next::Read)
-            }
-            Err(error) => {",
+            }",
         )],
     },
     Mutant {
@@ -215,7 +211,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         why: "followers poll anyway",
         edits: &[edit(
             WATCH,
-            "                self.timer.sleep(self.pause).await;",
+            "                self.timer.sleep(spread(self.pause, &self.key, self.timer.now())).await;",
             "                core::future::pending::<()>().await;",
         )],
     },
