@@ -172,6 +172,7 @@ class Replay:
             raise Deviates("its ttl and margin do not fit together")
         self.timed_out(a)
         if kind == "acquire":
+            self.lost(a)  # given up after failures, a moment ago: it may at any time
             self.w.after[message], self.w.take[message] = n[3], n[4]
             self.do("send a claim", a=a, r=message)
         else:
