@@ -159,7 +159,7 @@ fn a_storage_that_says_nothing_is_told_of() {
         assert_eq!(output.status.code(), Some(123), "{output:?}");
         assert!(err(&output).contains("it was not opened within 1s: it did not answer"), "{output:?}");
         assert!(line(&mut said).await.contains("waits: no answer after 5s"));
-        assert!(line(&mut said).await.contains("waits: transient storage error: no answer within 30s"));
+        assert!(line(&mut said).await.contains("waits: transient storage error: no answer within 10s"));
         kill(&waiting, Signal::TERM);
         assert_eq!(within(waiting.status()).await.unwrap().code(), Some(143));
     });
