@@ -116,6 +116,14 @@ impl Browser {
     /// Waits until an expression is true.
     #[track_caller]
     pub fn wait(&self, condition: &str) {
+        if !self.comes_true(condition) {
+            let page = self.run("return document.documentElement.innerText");
+            panic!("not within {DEADLINE:?}: {condition}\nthe page:\n{}", page.as_str().unwrap_or_default());
+        }
+    }
+
+    /// Whether an expression is true some time.
+    pub fn comes_true(&self, condition: &str) -> bool {
         let script = format!(
             "{}
             const done = arguments[0];
@@ -131,11 +139,7 @@ impl Browser {
             self.help,
             DEADLINE.as_millis()
         );
-        let shown = self.command("/execute/async", &json!({"script": script, "args": []}));
-        if shown != true {
-            let page = self.run("return document.documentElement.innerText");
-            panic!("not within {DEADLINE:?}: {condition}\nthe page:\n{}", page.as_str().unwrap_or_default());
-        }
+        self.command("/execute/async", &json!({"script": script, "args": []})) == true
     }
 
     fn element(&self, selector: &str) -> String {
