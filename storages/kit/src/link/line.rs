@@ -26,28 +26,23 @@ pub struct Line<T> {
     place: usize,
     since: Instant,
     took: Duration,
-    /// How many answers had come by then.
-    greeted: u64,
-}
-
-impl<T: Connection> Line<T> {
-    /// It has just been opened.
-    pub(super) fn opened(connection: T, place: usize, began: Instant) -> Self {
-        let (since, greeted) = (now(), connection.answers());
-        Self { connection, place, since, took: since.saturating_duration_since(began), greeted }
-    }
-
-    /// Whether it has answered nothing yet, and has lasted no longer than it took to come about: on so slow a way a silence
-    /// says nothing yet.
-    pub(super) fn is_young(&self) -> bool {
-        self.connection.answers() == self.greeted && now().saturating_duration_since(self.since) < self.took
-    }
 }
 
 impl<T> Line<T> {
+    /// It has just been opened.
+    pub(super) fn opened(connection: T, place: usize, began: Instant) -> Self {
+        let since = now();
+        Self { connection, place, since, took: since.saturating_duration_since(began) }
+    }
+
     /// The place of its server.
     pub const fn place(&self) -> usize {
         self.place
+    }
+
+    /// Whether it has lasted no longer than it took to come about: on so slow a way a silence says nothing yet.
+    pub(super) fn is_young(&self) -> bool {
+        now().saturating_duration_since(self.since) < self.took
     }
 }
 

@@ -7,7 +7,7 @@ use super::{Connection, Connector, Line, Link};
 ///
 /// It lives while an answer is awaited, and is dropped with that wait. If nothing came on the connection meanwhile, to nobody, it or its
 /// server may be dead without a sign: then the next request goes to the next server. If others got answers it lives, and whoever gave
-/// up gave up alone. One that has answered nothing yet, and is younger than what it took to come about, is waited for.
+/// up gave up alone. One that is younger than what it took to come about is waited for.
 pub struct SilenceWatch<'a, C: Connector> {
     link: &'a Link<C>,
     line: &'a Arc<Line<C::Connection>>,
