@@ -7,6 +7,7 @@ use futures::FutureExt;
 use futures::future::{Either, join_all, select};
 use lessor::{Storage, StorageExt};
 use lessor_etcd::EtcdStorage;
+use lessor_servers::asking::now;
 use lessor_servers::etcd::{Cluster, Release, Server};
 use lessor_servers::proxy::{Mode, Proxy};
 use smol::{Timer, block_on};
@@ -62,9 +63,12 @@ fn a_silent_one_is_replaced() {
     let storage = EtcdStorage::new([format!("127.0.0.1:{}", proxy.port())]).unwrap();
     block_on(async {
         let claimed = claim("k", 1);
+        let began = now();
         let term = granted(storage.acquire(claimed.clone()).await);
+        // One that is younger than what it took to come about is waited for.
+        let patience = now() - began + Duration::from_millis(300);
         proxy.forget();
-        let given_up = select(storage.renew(renewal(&claimed, term)).boxed(), Timer::after(Duration::from_millis(300)));
+        let given_up = select(storage.renew(renewal(&claimed, term)).boxed(), Timer::after(patience));
         assert!(matches!(given_up.await, Either::Right(_)));
         extended(soon(storage.renew(renewal(&claimed, term))).await.expect("a new connection"));
         assert_eq!(proxy.opened(), 2);

@@ -70,9 +70,12 @@ fn a_silent_one_is_replaced() {
     let storage = at(&proxy);
     block_on(async {
         let claimed = claim("k", 1);
+        let began = now();
         let term = granted(storage.acquire(claimed.clone()).await);
+        // One that is younger than what it took to come about is waited for.
+        let patience = now() - began + Duration::from_millis(300);
         proxy.forget();
-        let given_up = select(storage.renew(renewal(&claimed, term)).boxed(), Timer::after(Duration::from_millis(300)));
+        let given_up = select(storage.renew(renewal(&claimed, term)).boxed(), Timer::after(patience));
         assert!(matches!(given_up.await, Either::Right(_)));
         extended(soon(storage.renew(renewal(&claimed, term))).await.expect("a new connection"));
         assert_eq!(proxy.opened(), 2);
