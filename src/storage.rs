@@ -150,7 +150,7 @@ pub trait Storage: MaybeSendSync {
     /// Whether the storage can be reached, may be used and has what it needs (its table, say): for programs that want
     /// to fail at their start. A candidate needs no check: it tries until it is stopped.
     ///
-    /// It comes to an end by itself, also where the server says nothing: those of this project wait for ten seconds.
+    /// It comes to an end by itself, also where a server says nothing: those of this project that ask one wait for ten seconds.
     ///
     /// # Errors
     /// [`StorageError`] says what is missing.
