@@ -85,6 +85,8 @@ pub(super) struct Run<'a> {
     signalled: Asked,
     /// When it is killed for that.
     kill_at: Option<Instant>,
+    /// Whether this process killed it, with all of its group.
+    killed: bool,
     /// How it ended, and when that was seen.
     ended: Option<(ExitStatus, Instant)>,
     /// That it waits for the terminal was said.
@@ -131,6 +133,7 @@ impl<'a> Run<'a> {
                     ending: None,
                     signalled: Asked::default(),
                     kill_at: None,
+                    killed: false,
                     ended: None,
                     is_known_to_wait: false,
                 })
@@ -226,6 +229,7 @@ impl<'a> Run<'a> {
         if now < kill_at {
             return if self.ending.is_some() { kill_at } else { kill_at.min(ask_at) };
         }
+        self.killed = true;
         if self.leashed {
             self.leash.signal(Signal::KILL);
         }
@@ -236,12 +240,14 @@ impl<'a> Run<'a> {
         now.saturating_add(LOOK)
     }
 
-    /// Somebody killed it, if not this process: without it no promise holds. What is left of its group is killed now, while nobody
-    /// else can have got its number.
+    /// Without it no promise holds. What is left of its group is killed now, while nobody else can have got its number.
     fn end_without_leash(&mut self) {
         self.leash.signal(Signal::KILL);
         self.leashed = false;
-        self.ending.get_or_insert_with(|| (Why::NoLeash, self.clock.now()));
+        // What this process killed is no reason: of all that it kills, the leash is often the first that is gone.
+        if !self.killed {
+            self.ending.get_or_insert_with(|| (Why::NoLeash, self.clock.now()));
+        }
     }
 
     fn extend(&mut self) {

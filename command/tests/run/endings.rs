@@ -68,6 +68,20 @@ fn who_does_not_end_is_killed() {
     });
 }
 
+/// The leash is of the group that is killed, and often ends first. A command that holds much memory surely ends later.
+#[test]
+fn a_leash_that_was_killed_with_its_command_was_not_lost() {
+    smol::block_on(async {
+        let files = Files::new();
+        let much =
+            "trap '' TERM; much=$(head -c 200000000 /dev/zero | tr '\\0' x); echo ready; while :; do sleep 1000; done";
+        let mut run = files.start(&["--kill-after", "10ms"], much);
+        assert_eq!(run.line().await, "ready");
+        run.signal(Signal::TERM);
+        assert_eq!(run.code().await, Some(137));
+    });
+}
+
 /// Nobody is killed for reading its settings anew.
 #[test]
 fn who_hears_a_hangup_is_not_killed() {
