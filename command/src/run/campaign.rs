@@ -1,6 +1,5 @@
 //! Waits for leadership, runs the command, and releases the lease when it has ended.
 
-use std::ffi::OsStr;
 use std::pin::pin;
 use std::process::Command;
 use std::sync::{Arc, OnceLock};
@@ -13,6 +12,7 @@ use rustix::process::Signal;
 use super::arguments::Arguments;
 use super::children::Children;
 use super::command::{Limits, Run, Within};
+use super::hooks::Hook;
 use super::leash::Leash;
 use super::log::{Level, Log};
 use super::opening::{self, passed};
@@ -70,6 +70,8 @@ async fn campaign(arguments: &Arguments, log: &Log, systemd: &Arc<Systemd>) -> R
     let outcome = campaign.lead(until).await;
     systemd.stopping();
     campaign.leave().await;
+    // Who asked for an end before wants no other than this.
+    let _ = campaign.senses.signals.left_over().await;
     // The command has ended, and its process group, too: only now the next one may begin.
     let Campaign { candidate, mut senses, .. } = campaign;
     let release = async {
@@ -126,8 +128,11 @@ impl Campaign<'_> {
             if !self.arguments.restart || self.asked {
                 return outcome;
             }
-            self.end_if_lost().await;
+            let signal = self.end_if_lost().await;
             explain(&outcome, self.log, Some(&leadership));
+            if let Some(signal) = signal {
+                return Outcome::Signalled(signal);
+            }
             failures = if outcome.is_success() { 0 } else { failures + 1 };
             let pause = self.arguments.pause.saturating_mul(1 << failures.saturating_sub(1).min(DOUBLINGS));
             if let Some(signal) = self.rest(pause).await {
@@ -167,7 +172,9 @@ impl Campaign<'_> {
             if let Some(leash) = self.leash.take() {
                 leash.end(&mut self.senses.children).await;
             }
-            self.end_if_lost().await;
+            if let Some(signal) = self.end_if_lost().await {
+                return Err(Outcome::Signalled(signal));
+            }
         }
     }
 
@@ -177,14 +184,14 @@ impl Campaign<'_> {
         if self.reign.as_ref().is_some_and(|reign| reign.term() == term && reign.slot() == leadership.slot()) {
             return None;
         }
-        self.end_if_lost().await;
+        if let Some(signal) = self.end_if_lost().await {
+            return Some(signal);
+        }
         self.reign = Some(leadership.clone());
         let slot = leadership.slot().map_or_else(String::new, |slot| format!(", slot {slot}"));
         let text = format_args!("leads in term {term}{slot} as {}", self.candidate.id());
         self.log.state(Level::Info, "elected", Some(term), text);
-        let signal = self.hook("--on-elected", self.arguments.on_elected.as_deref(), leadership).await;
-        self.asked |= signal.is_some();
-        signal
+        self.hook(Hook::Elected, leadership).await
     }
 
     async fn run(&mut self, leadership: &Leadership) -> Outcome {
@@ -202,14 +209,15 @@ impl Campaign<'_> {
         let outcome = run.watch(&mut self.senses, self.log).await;
         self.asked |= run.asked().is_some();
         run.end(&mut self.senses.children).await;
+        self.asked |= self.senses.signals.left_over().await.is_some();
         outcome
     }
 
-    /// Tells of a reign that is over by itself.
-    async fn end_if_lost(&mut self) {
-        let Some(reign) = self.reign.take_if(|reign| !reign.is_valid()) else { return };
+    /// Tells of a reign that is over by itself. A signal that asks for an end comes first.
+    async fn end_if_lost(&mut self) -> Option<Signal> {
+        let reign = self.reign.take_if(|reign| !reign.is_valid())?;
         self.log.state(Level::Warn, "lost", Some(reign.term()), format_args!("term {} is over", reign.term()));
-        self.hook("--on-lost", self.arguments.on_lost.as_deref(), &reign).await;
+        self.hook(Hook::Lost, &reign).await
     }
 
     /// What comes between the end of the command and that of the lease.
@@ -224,7 +232,7 @@ impl Campaign<'_> {
         }
         self.end_if_lost().await;
         if let Some(reign) = self.reign.take() {
-            self.hook("--on-lost", self.arguments.on_lost.as_deref(), &reign).await;
+            self.hook(Hook::Lost, &reign).await;
         }
     }
 
@@ -234,6 +242,7 @@ impl Campaign<'_> {
         loop {
             let Senses { children, signals, .. } = &mut self.senses;
             tokio::select! {
+                biased;
                 signal = signals.next_end() => {
                     self.asked = true;
                     return Some(signal);
@@ -242,12 +251,21 @@ impl Campaign<'_> {
                 () = loss_of(self.reign.as_ref()) => {}
                 () = children.let_go() => {}
             }
-            self.end_if_lost().await;
+            if let Some(signal) = self.end_if_lost().await {
+                return Some(signal);
+            }
         }
     }
 
-    async fn hook(&mut self, name: &str, script: Option<&OsStr>, leadership: &Leadership) -> Option<Signal> {
-        hooks::perform(name, script?, self.arguments, leadership, &mut self.senses, self.log).await
+    /// Answers the signal with which somebody asked for an end meanwhile.
+    async fn hook(&mut self, hook: Hook, leadership: &Leadership) -> Option<Signal> {
+        let script = match hook {
+            Hook::Elected => self.arguments.on_elected.as_deref(),
+            Hook::Lost => self.arguments.on_lost.as_deref(),
+        };
+        let signal = hooks::perform(hook, script?, self.arguments, leadership, &mut self.senses, self.log).await;
+        self.asked |= signal.is_some();
+        signal
     }
 }
 

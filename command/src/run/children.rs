@@ -6,7 +6,7 @@ use std::process::ExitStatus;
 
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, wait};
 #[cfg(target_os = "linux")]
-use rustix::process::{WaitId, WaitIdOptions, waitid};
+use rustix::process::{WaitId, WaitIdOptions, kill_process_group, waitid};
 use tokio::signal::unix::{self, SignalKind};
 
 /// The one place that waits for processes, so that nobody takes another's.
@@ -97,7 +97,7 @@ impl Children {
     }
 
     #[cfg(target_os = "linux")]
-    /// Nobody is left in the group that this process could wait for.
+    /// Nobody is left in the group that this process could wait for: whoever is, is killed.
     ///
     /// Whoever dies leaves its children to this process before its own end can be seen. So the last one is the last one.
     pub(super) async fn group_ended(&mut self, group: Pid) {
@@ -107,7 +107,11 @@ impl Children {
             let ended = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
             match waitid(WaitId::Pgid(Some(group)), ended) {
                 Ok(Some(_)) => {}
-                Ok(None) => self.changed().await,
+                // Somebody lives there, of this process' own: so the number is no other's. A leash that was killed alone leaves them.
+                Ok(None) => {
+                    let _ = kill_process_group(group, Signal::KILL);
+                    self.changed().await;
+                }
                 Err(_) => return,
             }
         }
@@ -123,7 +127,8 @@ impl Children {
         }
     }
 
-    fn reap(&mut self) {
+    /// Takes note of all that have ended, or were stopped, so far.
+    pub(super) fn reap(&mut self) {
         while let Ok(Some((pid, status))) = wait(WaitOptions::NOHANG | WaitOptions::UNTRACED) {
             let Some(watched) = self.watched.iter_mut().find(|watched| watched.pid == pid) else { continue };
             if !status.stopped() {
@@ -137,4 +142,32 @@ impl Children {
             }
         }
     }
+}
+
+/// Whether a child that has not ended yet is about to: it was killed, or ends by itself.
+///
+/// Where much memory is to be given back that takes a while. An answer that comes too late or is not to be had is `false`.
+#[cfg(target_os = "linux")]
+pub(super) fn is_dying(pid: Pid) -> bool {
+    /// Of Linux (`include/linux/sched.h`): on its way out; by a signal.
+    const EXITING: u64 = 0x4;
+    const SIGNALED: u64 = 0x400;
+    let pid = pid.as_raw_nonzero();
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let pending =
+        status.lines().filter_map(|line| line.strip_prefix("SigPnd:").or_else(|| line.strip_prefix("ShdPnd:")));
+    let kill = 1_u64 << (Signal::KILL.as_raw() - 1);
+    if pending.into_iter().any(|mask| u64::from_str_radix(mask.trim(), 16).is_ok_and(|mask| mask & kill != 0)) {
+        return true;
+    }
+    // After its name, which may have anything in it, comes the state, and six fields later what it is about.
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let flags = stat.rsplit_once(')').and_then(|(_, fields)| fields.split_whitespace().nth(6)?.parse::<u64>().ok());
+    flags.is_some_and(|flags| flags & (EXITING | SIGNALED) != 0)
+}
+
+/// Nobody to ask.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn is_dying(_pid: Pid) -> bool {
+    false
 }

@@ -16,7 +16,7 @@ use std::time::Duration;
 use lessor::{Event, Instant, Leadership, SystemTimer, Timer};
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::children::{Change, Children};
+use super::children::{Change, Children, is_dying};
 use super::leash::Leash;
 use super::log::{Level, Log};
 use super::outcome::Outcome;
@@ -83,8 +83,8 @@ pub(super) struct Run<'a> {
     ending: Option<(Why, Instant)>,
     /// What somebody asked of it, through this process.
     signalled: Asked,
-    /// When it is killed for that.
-    kill_at: Option<Instant>,
+    /// When it is killed for that, and for which of them.
+    kill_at: Option<(Instant, Signal)>,
     /// Whether this process killed it, with all of its group.
     killed: bool,
     /// How it ended, and when that was seen.
@@ -149,22 +149,28 @@ impl<'a> Run<'a> {
     pub(super) async fn watch(&mut self, senses: &mut Senses, log: &Log) -> Outcome {
         let leash = self.leash.group();
         loop {
+            // What the system knows comes before what is due: to a process that stood still its timers come first.
+            senses.children.reap();
+            let (ended, now) = (senses.children.status(self.command), self.clock.now());
+            if self.leashed && senses.children.status(leash).is_some() {
+                if ended.is_none() && !self.killed {
+                    self.ending = self.ending.or_else(|| Some((self.why_without_leash(now)?, now)));
+                }
+                self.end_without_leash();
+            }
+            if let Some(status) = ended {
+                self.ended = Some((status, now));
+                return self.outcome(status, now);
+            }
             let wake_at = self.enforce(&senses.children);
             let pause = wake_at.saturating_duration_since(self.clock.now()).min(LOOK);
             let command = self.command;
             let watched = if self.leashed { [command, leash] } else { [command, command] };
             tokio::select! {
-                change = senses.children.change(&watched) => {
-                    if let Some(status) = senses.children.status(self.command) {
-                        self.ended = Some((status, self.clock.now()));
-                        return self.outcome(status);
-                    }
-                    match change {
-                        Change::Ended(ended) if ended == leash => self.end_without_leash(),
-                        Change::Ended(_) => {}
-                        Change::WaitsForTerminal => self.tell_of_the_terminal(log),
-                    }
-                }
+                change = senses.children.change(&watched) => match change {
+                    Change::Ended(_) => {}
+                    Change::WaitsForTerminal => self.tell_of_the_terminal(log),
+                },
                 signal = senses.signals.next() => self.pass_on(signal),
                 Some(event) = senses.events.next() => {
                     if let Event::Jeopardy { term, .. } = event {
@@ -204,7 +210,7 @@ impl<'a> Run<'a> {
         }
         // Many take a SIGHUP as a wish to read their settings anew, and are not to be killed for that.
         if ends && signal != Signal::HUP && self.kill_at.is_none() {
-            self.kill_at = self.limits.kill_after.map(|after| now.saturating_add(after));
+            self.kill_at = self.limits.kill_after.map(|after| (now.saturating_add(after), signal));
         }
         match (self.leashed, ends) {
             (true, true) => self.leash.ask_to_end(signal),
@@ -219,17 +225,23 @@ impl<'a> Run<'a> {
         let last_moment = self.limits.last_moment(now);
         let timeout_at = self.began.saturating_add(self.limits.timeout.unwrap_or(Duration::MAX));
         let ask_at = timeout_at.min(last_moment.saturating_sub(self.limits.grace));
-        if self.ending.is_none() && now >= ask_at {
+        if self.ending.is_none() && !self.killed && now >= ask_at {
             let why = if now >= timeout_at { Why::Timeout } else { Why::Jeopardy };
             self.ending = Some((why, now.saturating_add(self.limits.grace)));
-            self.leash.ask_to_end(Signal::TERM);
+            if self.leashed {
+                self.leash.ask_to_end(Signal::TERM);
+            }
         }
         let last = self.ending.map(|(_, kill_at)| kill_at.min(last_moment));
-        let Some(kill_at) = last.into_iter().chain(self.kill_at).min() else { return ask_at };
+        let after_signal = self.kill_at.map(|(kill_at, _)| kill_at);
+        let Some(kill_at) = last.into_iter().chain(after_signal).min() else { return ask_at };
         if now < kill_at {
             return if self.ending.is_some() { kill_at } else { kill_at.min(ask_at) };
         }
         self.killed = true;
+        if let Some((_, signal)) = self.kill_at.filter(|(kill_at, _)| now >= *kill_at) {
+            self.signalled.insist(signal);
+        }
         if self.leashed {
             self.leash.signal(Signal::KILL);
         }
@@ -244,9 +256,14 @@ impl<'a> Run<'a> {
     fn end_without_leash(&mut self) {
         self.leash.signal(Signal::KILL);
         self.leashed = false;
-        // What this process killed is no reason: of all that it kills, the leash is often the first that is gone.
-        if !self.killed {
-            self.ending.get_or_insert_with(|| (Why::NoLeash, self.clock.now()));
+    }
+
+    /// `None`: with the command, by one blow to all of the group, of which the leash is often the first that is gone. To be asked before
+    /// the rest is killed.
+    fn why_without_leash(&self, now: Instant) -> Option<Why> {
+        match self.leash.is_due(now) {
+            true => Some(Why::Jeopardy),
+            false => (!is_dying(self.command)).then_some(Why::NoLeash),
         }
     }
 
@@ -256,15 +273,14 @@ impl<'a> Run<'a> {
         let _ = self.leash.set(last_moment);
     }
 
-    fn outcome(&self, status: ExitStatus) -> Outcome {
+    fn outcome(&self, status: ExitStatus, now: Instant) -> Outcome {
+        let was_killed = status.signal() == Some(Signal::KILL.as_raw());
         match self.ending {
             Some((Why::Jeopardy, _)) => Outcome::Lost(self.limits.lost()),
             Some((Why::Timeout, _)) => Outcome::TimedOut,
-            // This process stood still, and the leash did not.
-            _ if status.signal() == Some(Signal::KILL.as_raw()) && !self.limits.have_room() => {
-                Outcome::Lost(self.limits.lost())
-            }
             Some((Why::NoLeash, _)) => Outcome::failed("the command's leash ended, and the command with it"),
+            // This process stood still, and the leash did not.
+            None if was_killed && !self.killed && self.leash.is_due(now) => Outcome::Lost(self.limits.lost()),
             None => Outcome::Ended(status),
         }
     }

@@ -10,6 +10,7 @@
 //! ends changes nothing but the log.
 
 use std::ffi::OsStr;
+use std::fmt;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -22,9 +23,24 @@ use super::environment;
 use super::log::{Level, Log};
 use super::senses::Senses;
 
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Hook {
+    Elected,
+    Lost,
+}
+
+impl fmt::Display for Hook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Elected => "--on-elected",
+            Self::Lost => "--on-lost",
+        })
+    }
+}
+
 /// Answers the signal with which somebody asked for an end meanwhile, through this process.
 pub(super) async fn perform(
-    name: &str,
+    hook: Hook,
     script: &OsStr,
     arguments: &Arguments,
     leadership: &Leadership,
@@ -34,8 +50,8 @@ pub(super) async fn perform(
     let mut command = Command::new("sh");
     command.arg("-c").arg(script).stdin(Stdio::null());
     environment::give(&mut command, leadership, arguments);
-    let said = |outcome| log.tell(Level::Error, "hook", Some(leadership.term()), format_args!("{name}: {outcome}"));
-    let mut run = match Run::start(command, limits(arguments, leadership), None, &mut senses.children).await {
+    let said = |outcome| log.tell(Level::Error, "hook", Some(leadership.term()), format_args!("{hook}: {outcome}"));
+    let mut run = match Run::start(command, limits(hook, arguments, leadership), None, &mut senses.children).await {
         Ok(run) => run,
         Err(outcome) => {
             said(outcome);
@@ -45,18 +61,19 @@ pub(super) async fn perform(
     let outcome = run.watch(senses, log).await;
     let asked = run.asked();
     run.end(&mut senses.children).await;
+    let left_over = senses.signals.left_over().await;
     if !outcome.is_success() {
         said(outcome);
     }
-    asked
+    asked.or(left_over)
 }
 
-/// Within the lease, as long as that has room.
-fn limits<'a>(arguments: &Arguments, leadership: &'a Leadership) -> Limits<'a> {
+/// Within the lease. What tells of its loss may have no room there.
+fn limits<'a>(hook: Hook, arguments: &Arguments, leadership: &'a Leadership) -> Limits<'a> {
     let (grace, reserve, timeout) = (arguments.grace(), arguments.reserve(), arguments.hook_timeout);
     let kill_after = arguments.kill_after;
     let limits = Limits { within: Within::Lease(leadership), reserve, grace, timeout: Some(timeout), kill_after };
-    if limits.have_room() {
+    if hook == Hook::Elected || limits.have_room() {
         return limits;
     }
     // Behind what this process does itself.

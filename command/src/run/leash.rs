@@ -24,6 +24,8 @@ pub(super) struct Leash {
     ready: Receiver,
     /// Its own id, too.
     group: Pid,
+    /// When it kills, by what it was told last.
+    due: Option<Instant>,
 }
 
 impl Leash {
@@ -39,7 +41,7 @@ impl Leash {
         };
         // A leash that somebody stopped empties it no more, and must not stop this process.
         rustix::io::ioctl_fionbio(&moments, true)?;
-        Ok(Self { moments, ready: Receiver::from_owned_fd(OwnedFd::from(ready))?, group })
+        Ok(Self { moments, ready: Receiver::from_owned_fd(OwnedFd::from(ready))?, group, due: None })
     }
 
     /// Returns when it holds.
@@ -48,13 +50,21 @@ impl Leash {
         let left = last_moment.saturating_duration_since(SystemTimer::new().now());
         let (mut said, group) = ([0], [self.group]);
         tokio::select! {
-            read = self.ready.read(&mut said) => match read? {
-                0 => Err(io::Error::other("it ended at once")),
-                _ => Ok(()),
+            read = self.ready.read(&mut said) => if read? == 0 {
+                return Err(io::Error::other("it ended at once"));
             },
             // Which also lets it go on if somebody stopped it.
-            _ = children.ended(&group) => Err(io::Error::other("it ended at once")),
-            () = tokio::time::sleep(left) => Err(io::Error::other("it was not ready in time")),
+            _ = children.ended(&group) => return Err(io::Error::other("it ended at once")),
+            () = tokio::time::sleep(left) => {}
+        }
+        // This process may have stood still since.
+        children.reap();
+        if self.is_due(SystemTimer::new().now()) {
+            return Err(io::Error::other("it was not ready in time"));
+        }
+        match children.status(self.group) {
+            Some(_) => Err(io::Error::other("it ended at once")),
+            None => Ok(()),
         }
     }
 
@@ -69,8 +79,17 @@ impl Leash {
         match writeln!(self.moments, "{}", last_moment.since_origin().as_nanos()) {
             // It was stopped for long, and holds an earlier moment: it kills too soon rather than too late.
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
-            done => done,
+            Err(error) => Err(error),
+            Ok(()) => {
+                self.due = Some(last_moment);
+                Ok(())
+            }
         }
+    }
+
+    /// Whether it kills by now, or has killed.
+    pub(super) fn is_due(&self, now: Instant) -> bool {
+        self.due.is_some_and(|due| now >= due)
     }
 
     /// To the whole group; the leash itself cares for none but SIGKILL.
@@ -87,7 +106,7 @@ impl Leash {
 
     /// Kills what is left of the group, and waits until all of it has ended.
     pub(super) async fn end(self, children: &mut Children) {
-        // If it has ended, so has its group, and its number may be another's.
+        // If it has ended, its number may be another's.
         if children.status(self.group).is_none() {
             self.signal(Signal::KILL);
         }

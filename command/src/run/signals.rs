@@ -6,6 +6,7 @@ use std::process::ExitStatus;
 use std::task::Poll;
 use std::time::Duration;
 
+use futures::FutureExt;
 use lessor::Instant;
 use rustix::process::Signal;
 use tokio::signal::unix::{self, SignalKind};
@@ -38,6 +39,17 @@ impl Signals {
         .await
     }
 
+    /// Those that have come so far, of which one asks for an end: they were meant for what has ended since.
+    pub(super) async fn left_over(&mut self) -> Option<Signal> {
+        // What the system has delivered is known after a turn of the runtime.
+        tokio::task::yield_now().await;
+        let mut end = None;
+        while let Some(signal) = self.next().now_or_never() {
+            end = end.or_else(|| asks_for_an_end(signal).then_some(signal));
+        }
+        end
+    }
+
     /// The next one that asks for an end.
     pub(super) async fn next_end(&mut self) -> Signal {
         loop {
@@ -57,12 +69,12 @@ pub(super) fn asks_for_an_end(signal: Signal) -> bool {
 ///
 /// SIGTERM is one, always. The others mean other things to some: on SIGHUP many read their settings anew. So they count if the command ended by
 /// them, or soon after them.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Asked {
     /// SIGTERM, or any while the command was ending anyhow.
     surely: Option<Signal>,
-    /// The newest of the others.
-    perhaps: Option<(Signal, Instant)>,
+    /// The others, and when each was heard last.
+    perhaps: Vec<(Signal, Instant)>,
 }
 
 impl Asked {
@@ -70,19 +82,26 @@ impl Asked {
         if signal == Signal::TERM || is_ending {
             self.surely.get_or_insert(signal);
         } else {
-            self.perhaps = Some((signal, at));
+            self.perhaps.retain(|(known, _)| *known != signal);
+            self.perhaps.push((signal, at));
         }
+    }
+
+    /// For this one the command was killed.
+    pub(super) fn insist(&mut self, signal: Signal) {
+        self.surely.get_or_insert(signal);
     }
 
     /// The one by which a command that ended like this was asked to. `soon`: how long it may have taken.
     pub(super) fn heeded(&self, status: ExitStatus, ended_at: Instant, soon: Duration) -> Option<Signal> {
-        let heeds = |signal: Signal, at: Instant| {
+        // By it, or as a shell has it that was.
+        let by_it = |(signal, _): &&(Signal, Instant)| {
             let number = signal.as_raw();
-            // By it, or as a shell has it that was.
-            let by_it = status.signal() == Some(number) || status.code() == Some(128 + number);
-            by_it || ended_at.saturating_duration_since(at) <= soon
+            status.signal() == Some(number) || status.code() == Some(128 + number)
         };
-        self.surely.or_else(|| self.perhaps.filter(|(signal, at)| heeds(*signal, *at)).map(|(signal, _)| signal))
+        let is_near = |(_, at): &&(Signal, Instant)| ended_at.saturating_duration_since(*at) <= soon;
+        let perhaps = self.perhaps.iter().find(by_it).or_else(|| self.perhaps.iter().find(is_near));
+        self.surely.or_else(|| perhaps.map(|(signal, _)| *signal))
     }
 }
 

@@ -35,7 +35,8 @@ async fn crashed(server: &Server, options: &[&str]) {
 fn a_leader_that_is_gone_refuses_nobody_for_ever() {
     smol::block_on(async {
         let server = Server::start();
-        for (term, options) in [["--wait", "0"], ["--wait", "100ms"]].iter().enumerate() {
+        // Less than the ttl, for which such a lease has to be watched.
+        for (term, options) in [["--wait", "0"], ["--wait", "2s"]].iter().enumerate() {
             crashed(&server, &[]).await;
             let output = within(run(&server, options, "echo begin $LESSOR_TERM").output()).await.unwrap();
             assert_eq!(
@@ -60,7 +61,7 @@ fn a_leader_that_lives_is_left_alone() {
         let server = Server::start();
         let mut leader = Running::of(run(&server, &["--id", "node-a"], "echo ready; exec sleep 1000").spawn().unwrap());
         assert_eq!(leader.line().await, "ready");
-        for options in [["--wait", "0"], ["--wait", "100ms"]] {
+        for options in [["--wait", "0"], ["--wait", "2s"]] {
             let output = within(run(&server, &options, "echo never").output()).await.unwrap();
             assert_eq!((output.status.code(), out(&output)), (Some(121), ""), "{output:?}");
             assert!(err(&output).contains("not elected: the leader is node-a, term 1, "), "{output:?}");

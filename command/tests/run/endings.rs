@@ -35,10 +35,10 @@ fn a_signal_that_is_heeded_is_an_end() {
         for (trap, signal, grace, code) in [
             ("true", Signal::HUP, "0", 129),
             ("trap 'exit 130' INT", Signal::INT, "0", 130),
-            ("trap 'exit 3' QUIT", Signal::QUIT, "1s", 3),
+            ("trap 'exit 3' QUIT", Signal::QUIT, "5s", 3),
         ] {
             let files = Files::new();
-            let options = ["--restart", "--pause", "10ms", "--min-hold", "1h", "--grace", grace];
+            let options = ["--ttl", "30s", "--restart", "--pause", "10ms", "--min-hold", "1h", "--grace", grace];
             let mut run = files.start(&options, &format!("{trap}; {long}"));
             assert_eq!(run.line().await, "ready");
             run.signal(signal);
@@ -65,20 +65,6 @@ fn who_does_not_end_is_killed() {
             let next = files.output(&["--wait", "0"], "echo begin $LESSOR_TERM").await;
             assert_eq!(out(&next), format!("begin {term}\n"), "{next:?}");
         }
-    });
-}
-
-/// The leash is of the group that is killed, and often ends first. A command that holds much memory surely ends later.
-#[test]
-fn a_leash_that_was_killed_with_its_command_was_not_lost() {
-    smol::block_on(async {
-        let files = Files::new();
-        let much =
-            "trap '' TERM; much=$(head -c 200000000 /dev/zero | tr '\\0' x); echo ready; while :; do sleep 1000; done";
-        let mut run = files.start(&["--kill-after", "10ms"], much);
-        assert_eq!(run.line().await, "ready");
-        run.signal(Signal::TERM);
-        assert_eq!(run.code().await, Some(137));
     });
 }
 

@@ -3,7 +3,7 @@
 use lessor_sqlite::rusqlite::Connection;
 use rustix::process::Signal;
 
-use crate::process::{Files, STUBBORN, end_of, err, kill, left, line, lines, out, within};
+use crate::process::{Files, LOST, STUBBORN, end_of, err, kill, left, line, lines, out, within};
 
 const SAY: &str = "echo $HOOK $LESSOR_KEY $LESSOR_ID $LESSOR_TERM ${LESSOR_SLOT-none}";
 
@@ -48,7 +48,7 @@ fn hooks_are_run_once_in_a_reign() {
 fn hooks_that_fail_or_take_too_long_are_ended() {
     smol::block_on(async {
         let files = Files::new();
-        let hooks = ["--on-elected", STUBBORN, "--on-lost", "exit 3", "--hook-timeout", "200ms", "--grace", "100ms"];
+        let hooks = ["--on-elected", STUBBORN, "--on-lost", "exit 3", "--hook-timeout", "2s", "--grace", "100ms"];
         let output = files.output(&hooks, "echo runs").await;
         assert_eq!(output.status.code(), Some(0), "{output:?}");
         let mut said = out(&output).lines();
@@ -67,7 +67,8 @@ fn a_hook_does_not_outlive_its_lease() {
     smol::block_on(async {
         for signal in [Signal::KILL, Signal::STOP] {
             let files = Files::new();
-            let mut run = files.start(&["--on-elected", STUBBORN, "--hook-timeout", "1h"], "echo never");
+            let options = [&LOST[..], &["--on-elected", STUBBORN, "--hook-timeout", "1h"]].concat();
+            let mut run = files.start(&options, "echo never");
             let processes = [run.process().await, run.process().await];
             run.signal(signal);
             for process in processes {
@@ -89,7 +90,7 @@ fn a_hook_does_not_outlive_its_lease() {
 fn a_loss_is_told_to_the_hook() {
     smol::block_on(async {
         let files = Files::new();
-        let options = ["--on-lost", "echo lost $LESSOR_TERM", "--restart", "--pause", "10ms"];
+        let options = [&LOST[..], &["--on-lost", "echo lost $LESSOR_TERM", "--restart", "--pause", "10ms"]].concat();
         let mut run =
             files.start(&options, "trap 'echo asked; exit 0' TERM; echo begin $LESSOR_TERM; sleep 1000 & wait");
         assert_eq!(run.line().await, "begin 1");
@@ -139,8 +140,7 @@ fn the_lease_is_held_for_as_long_as_was_asked() {
 fn a_long_hold_is_renewed() {
     smol::block_on(async {
         let files = Files::new();
-        // The ttl is 3 s.
-        let mut first = files.command(&["--min-hold", "4s"], "echo done").spawn().unwrap();
+        let mut first = files.command(&["--ttl", "6s", "--min-hold", "7s"], "echo done").spawn().unwrap();
         let mut said = lines(first.stderr.take().unwrap());
         while !line(&mut said).await.contains("the lease is held for") {}
         let second = files.output(&[], "echo begin $LESSOR_TERM").await;

@@ -5,7 +5,7 @@
 use core::time::Duration;
 
 use lessor_sqlite::rusqlite::Connection;
-use process::{Files, LESSOR, STUBBORN, end_of, err, has_ended, left, out, within};
+use process::{Files, LESSOR, LOST, STUBBORN, end_of, err, has_ended, left, out, within};
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, test_kill_process};
 use smol::process::{Command, Stdio};
@@ -16,6 +16,8 @@ mod endings;
 mod hooks;
 mod metrics;
 mod options;
+#[cfg(target_os = "linux")]
+mod order;
 mod process;
 mod slots;
 mod surroundings;
@@ -100,7 +102,7 @@ fn nothing_is_left_running() {
 fn a_timeout_ends_the_command_before_the_next_one_begins() {
     smol::block_on(async {
         let files = Files::new();
-        let mut first = files.start(&["--timeout", "200ms", "--grace", "500ms"], STUBBORN);
+        let mut first = files.start(&["--timeout", "2s", "--grace", "500ms"], STUBBORN);
         let processes = [first.process().await, first.process().await];
         let script =
             format!("kill -0 {} 2>/dev/null && echo overlap; echo begin $LESSOR_TERM", processes[0].as_raw_pid());
@@ -109,7 +111,8 @@ fn a_timeout_ends_the_command_before_the_next_one_begins() {
         assert_eq!(first.code().await, Some(124));
         assert!(processes.into_iter().all(has_ended));
 
-        let heeding = files.output(&["--timeout", "200ms"], "trap 'echo bye; exit 0' TERM; sleep 1000 & wait").await;
+        let options = ["--timeout", "2s", "--grace", "3s", "--ttl", "20s"];
+        let heeding = files.output(&options, "trap 'echo bye; exit 0' TERM; sleep 1000 & wait").await;
         assert_eq!((heeding.status.code(), out(&heeding)), (Some(124), "bye\n"), "{heeding:?}");
         assert!(err(&heeding).contains("its time has passed"), "{heeding:?}");
     });
@@ -138,7 +141,7 @@ fn a_killed_run_takes_its_command_along() {
 fn a_frozen_run_does_not_keep_its_command() {
     smol::block_on(async {
         let files = Files::new();
-        let mut first = files.start(&[], STUBBORN);
+        let mut first = files.start(&LOST, STUBBORN);
         let processes = [first.process().await, first.process().await];
         first.signal(Signal::STOP);
         let connection = Connection::open(files.path("leases.db")).unwrap();
@@ -160,7 +163,8 @@ fn a_frozen_run_does_not_keep_its_command() {
 fn a_command_does_not_outlive_its_lease() {
     smol::block_on(async {
         let files = Files::new();
-        let mut stubborn = files.start(&["--grace", "1s"], &STUBBORN.replace("''", "'echo asked'"));
+        let mut stubborn =
+            files.start(&[&LOST[..], &["--grace", "1s"]].concat(), &STUBBORN.replace("''", "'echo asked'"));
         let processes = [stubborn.process().await, stubborn.process().await];
         let blocked = files.block_storage();
         assert_eq!(stubborn.line().await, "asked");
@@ -181,7 +185,7 @@ fn it_runs_again_after_a_loss() {
     smol::block_on(async {
         let files = Files::new();
         let script = "trap 'echo asked; exit 0' TERM; echo begin $LESSOR_TERM; sleep 1000 & wait";
-        let mut run = files.start(&["--restart", "--pause", "10ms"], script);
+        let mut run = files.start(&[&LOST[..], &["--restart", "--pause", "10ms"]].concat(), script);
         assert_eq!(run.line().await, "begin 1");
         let blocked = files.block_storage();
         assert_eq!(run.line().await, "asked");
@@ -203,8 +207,8 @@ fn it_waits_again_after_a_loss() {
     smol::block_on(async {
         let files = Files::new();
         let script =
-            "trap 'echo asked; exit 0' TERM; echo begin $LESSOR_TERM; sleep 4.2 & wait; echo long; sleep 1000 & wait";
-        let mut run = files.start(&["--restart", "--pause", "10ms", "--wait", "4s"], script);
+            "trap 'echo asked; exit 0' TERM; echo begin $LESSOR_TERM; sleep 8.2 & wait; echo long; sleep 1000 & wait";
+        let mut run = files.start(&["--ttl", "5s", "--restart", "--pause", "10ms", "--wait", "8s"], script);
         assert_eq!((run.line().await, run.line().await), ("begin 1".into(), "long".into()));
         let blocked = files.block_storage();
         assert_eq!(run.line().await, "asked");

@@ -18,8 +18,11 @@ pub(crate) const LESSOR: &str = env!("CARGO_BIN_EXE_lessor");
 /// Nothing here takes longer, however busy the machine is.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Long enough for a busy machine to kill in time.
+/// Of a lease that nobody's end depends on.
 const TTL: &str = "3s";
+
+/// Of one that is lost: what has to be done before its end may take a second and more, on a machine that is busy with other things.
+pub(crate) const LOST: [&str; 2] = ["--ttl", "10s"];
 
 /// Says which process it is, and goes on for as long as it is let.
 pub(crate) const STUBBORN: &str = "trap '' TERM; echo $$; sleep 1000 & echo $!; while :; do sleep 1000; done";
@@ -40,7 +43,10 @@ impl Files {
     /// `run` with these options and a script.
     pub(crate) fn command(&self, options: &[&str], script: &str) -> Command {
         let mut command = Command::new(LESSOR);
-        command.args(["run", "--key", "nightly", "--storage", &self.path("leases.db"), "--ttl", TTL]).args(options);
+        command.args(["run", "--key", "nightly", "--storage", &self.path("leases.db")]).args(options);
+        if !options.contains(&"--ttl") {
+            command.args(["--ttl", TTL]);
+        }
         command.args(["--", "sh", "-c", script]).current_dir(self.folder.path());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
         command
@@ -129,6 +135,13 @@ pub(crate) async fn within<R>(what: impl Future<Output = R>) -> R {
 pub(crate) fn has_ended(process: Pid) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{}/stat", process.as_raw_nonzero()));
     test_kill_process(process) == Err(Errno::SRCH) || stat.is_ok_and(|stat| stat.contains(") Z "))
+}
+
+/// As the kernel writes it.
+#[cfg(target_os = "linux")]
+pub(crate) fn state(process: Pid) -> Option<char> {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", process.as_raw_nonzero())).ok()?;
+    stat.rsplit_once(") ")?.1.chars().next()
 }
 
 pub(crate) async fn end_of(process: Pid) {

@@ -15,7 +15,7 @@ fn two_lead_at_once() {
         let mut led = [first.line().await, second.line().await];
         led.sort();
         assert_eq!(led, ["0 1", "1 1"]);
-        let third = files.output(&["--slots", "2", "--wait", "300ms"], "echo never").await;
+        let third = files.output(&["--slots", "2", "--wait", "2s"], "echo never").await;
         assert_eq!((third.status.code(), out(&third)), (Some(121), ""), "{third:?}");
         assert!(err(&third).contains("the leader is"), "{third:?}");
         for run in [&mut first, &mut second] {
@@ -41,11 +41,15 @@ fn without_slots_there_is_no_slot() {
 fn the_preferred_leads_next() {
     smol::block_on(async {
         let files = Files::new();
-        let mut leader = files.start(&[], "echo leads; exec sleep 1000");
+        // The others let the preferred one go first for two fifths of the ttl.
+        let mut leader = files.start(&["--ttl", "10s"], "echo leads; exec sleep 1000");
         assert_eq!(leader.line().await, "leads");
         let mut waiting = Vec::new();
         for (name, priority) in [("other", "1"), ("preferred", "0")] {
-            let mut run = files.command(&["--priority", priority], &format!("echo {name} >>order")).spawn().unwrap();
+            let mut run = files
+                .command(&["--ttl", "10s", "--priority", priority], &format!("echo {name} >>order"))
+                .spawn()
+                .unwrap();
             let mut said = lines(run.stderr.take().unwrap());
             assert!(line(&mut said).await.contains("waits: the leader is"));
             waiting.push(run);

@@ -7,7 +7,9 @@ use lessor_servers::{free_port, postgres, redis};
 use rustix::process::{Pid, Signal, kill_process};
 use smol::process::Command;
 
-use crate::process::{Files, LESSOR, Running, STUBBORN, end_of, err, has_ended, kill, line, lines, out, until, within};
+use crate::process::{
+    Files, LESSOR, Running, STUBBORN, end_of, err, has_ended, kill, line, lines, out, state, until, within,
+};
 
 /// D1. Whoever ends without a parent is let go at once, and not when the command has ended.
 #[cfg(target_os = "linux")]
@@ -273,11 +275,4 @@ fn a_leash_is_stopped_as_its_parent_is_killed() {
             }
         }
     });
-}
-
-/// As the kernel writes it.
-#[cfg(target_os = "linux")]
-fn state(process: Pid) -> Option<char> {
-    let stat = std::fs::read_to_string(format!("/proc/{}/stat", process.as_raw_nonzero())).ok()?;
-    stat.rsplit_once(") ")?.1.chars().next()
 }

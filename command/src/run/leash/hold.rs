@@ -16,8 +16,8 @@ use rustix::process::{Signal, getpgrp, getpid, kill_current_process_group};
 #[cfg(target_os = "linux")]
 use rustix::thread::set_name;
 use signal_hook::consts::signal::{
-    SIGALRM, SIGHUP, SIGINT, SIGIO, SIGPIPE, SIGPROF, SIGQUIT, SIGTERM, SIGTSTP, SIGTTIN, SIGTTOU, SIGUSR1, SIGUSR2,
-    SIGVTALRM,
+    SIGABRT, SIGALRM, SIGHUP, SIGINT, SIGIO, SIGPIPE, SIGPROF, SIGQUIT, SIGTERM, SIGTSTP, SIGTTIN, SIGTTOU, SIGUSR1,
+    SIGUSR2, SIGVTALRM, SIGXCPU, SIGXFSZ,
 };
 
 use crate::output::say;
@@ -32,11 +32,23 @@ const NAME: &std::ffi::CStr = c"leash";
 /// Sleeps of processes do not count the time that the machine sleeps; the clock does. It is looked at this often.
 const LOOK: Duration = Duration::from_millis(200);
 
-/// Those that a command may send to its whole group, and that would end or stop the leash. The others cannot be caught.
-const SURVIVED: [i32; 14] = [
-    SIGALRM, SIGHUP, SIGINT, SIGIO, SIGPIPE, SIGPROF, SIGQUIT, SIGTERM, SIGTSTP, SIGTTIN, SIGTTOU, SIGUSR1, SIGUSR2,
-    SIGVTALRM,
+/// Those that a command may send to its whole group, and that would end or stop the leash. Of the others some cannot be caught, and some
+/// tell of a fault in whoever gets them.
+const SURVIVED: [i32; 17] = [
+    SIGABRT, SIGALRM, SIGHUP, SIGINT, SIGIO, SIGPIPE, SIGPROF, SIGQUIT, SIGTERM, SIGTSTP, SIGTTIN, SIGTTOU, SIGUSR1,
+    SIGUSR2, SIGVTALRM, SIGXCPU, SIGXFSZ,
 ];
+
+/// The same of Linux alone: SIGSTKFLT, SIGPWR, and those of real time that no C library keeps for itself.
+#[cfg(target_os = "linux")]
+fn survived_here() -> impl Iterator<Item = i32> {
+    [Signal::STKFLT, Signal::POWER].into_iter().map(Signal::as_raw).chain(35..=64)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn survived_here() -> impl Iterator<Item = i32> {
+    std::iter::empty()
+}
 
 /// `None`: this process is no leash.
 pub(crate) fn if_asked() -> Option<ExitCode> {
@@ -66,7 +78,7 @@ fn hold() -> ExitCode {
 /// No executor and no threads: it has to be there at once, and to need little.
 fn until_the_last_moment() -> io::Result<()> {
     let survived = Arc::new(AtomicBool::new(false));
-    for signal in SURVIVED {
+    for signal in SURVIVED.into_iter().chain(survived_here()) {
         signal_hook::flag::register(signal, survived.clone())?;
     }
     let clock = SystemTimer::new();
