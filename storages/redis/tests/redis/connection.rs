@@ -174,12 +174,12 @@ fn a_failure_is_shared() {
 fn those_who_give_up_get_there_together() {
     let server = Server::start(Keeps::Nothing);
     let proxy = Proxy::to(server.port());
-    proxy.set(Mode::Delay(Duration::from_millis(40)));
+    proxy.set(Mode::Delay(Duration::from_millis(400)));
     let storage = through(&proxy);
     block_on(async {
         let k = key("k");
         let mut tries = 0;
-        while within(Duration::from_millis(130), storage.get(&k)).await.is_none() {
+        while within(Duration::from_millis(1_300), storage.get(&k)).await.is_none() {
             tries += 1;
             assert!(tries < 20, "{} connections", proxy.opened());
         }
