@@ -1,6 +1,8 @@
 //! Requests as tests of storages make them, and answers as they expect them.
 
+use core::sync::atomic::{AtomicUsize, Ordering};
 use core::time::Duration;
+use std::sync::Arc;
 
 use futures::StreamExt;
 use futures::future::{Either, select};
@@ -125,6 +127,40 @@ pub fn granted(acquired: Result<Acquired, StorageError>) -> Term {
 pub fn extended(renewed: Result<Renewed, StorageError>) {
     let renewed = renewed.expect("an answer");
     assert!(matches!(renewed, Renewed::Extended { .. }), "{renewed:?}");
+}
+
+/// For how long many who want the same ask on, and how often they were granted it.
+///
+/// For four seconds at least, and until there were enough: a busy machine takes its time for so many.
+#[derive(Clone, Debug)]
+pub struct Contest {
+    began: Duration,
+    enough: usize,
+    grants: Arc<AtomicUsize>,
+}
+
+impl Contest {
+    /// It begins now, and ends after more grants than this.
+    #[must_use]
+    pub fn begin(enough: usize) -> Self {
+        Self { began: now(), enough, grants: Arc::default() }
+    }
+
+    /// One more.
+    pub fn grant(&self) {
+        self.grants.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Whether to ask once more.
+    ///
+    /// # Panics
+    /// If there are not enough after far too long.
+    #[must_use]
+    pub fn goes_on(&self) -> bool {
+        let (took, grants) = (now() - self.began, self.grants.load(Ordering::Relaxed));
+        assert!(took < MINUTE * 2, "only {grants} grants");
+        took < Duration::from_secs(4) || grants <= self.enough
+    }
 }
 
 /// What comes of it, unless it takes far too long.
