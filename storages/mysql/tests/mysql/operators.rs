@@ -131,7 +131,7 @@ fn a_revocation_waits_for_a_lock() {
         let other = lock(&pool).await;
         let began = now();
         let key = key("k");
-        let (revoked, ()) = join(storage.revoke(at_once(&key)), unlock(other, WAIT)).await;
+        let (revoked, _) = join(storage.revoke(at_once(&key)), unlock(other, WAIT)).await;
         assert!(revoked.unwrap().is_some());
         assert!(now() - began >= WAIT);
     });
