@@ -156,7 +156,7 @@ fn a_leader_outlasts_a_lock() {
     let server = Server::start();
     block_on(async {
         let (storage, pool) = storage(&server).await;
-        let (candidate, driver) = Builder::new("k").ttl(Duration::from_secs(2)).build(storage).unwrap();
+        let (candidate, driver) = Builder::new("k").ttl(Duration::from_secs(10)).build(storage).unwrap();
         let task = smol::spawn(driver.run());
         let leadership = candidate.elected().await.unwrap();
         let other = lock(&pool).await;
