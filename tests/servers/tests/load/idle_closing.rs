@@ -19,9 +19,10 @@ const RENEW_INTERVAL: Duration = Duration::from_secs(1);
 /// Whoever leads does not notice: what is asked on a connection that has ended is asked again at once on another.
 fn goes_unnoticed<E: Engine>() {
     let (_server, proxy, elections) = resets_go_unnoticed::<E>();
-    proxy.close_idle(RENEW_INTERVAL / 2);
-    let mark = elections.log().mark();
+    proxy.close_idle(RENEW_INTERVAL / 4);
+    let (mark, opened) = (elections.log().mark(), proxy.opened());
     renews(&elections, 10);
+    assert!(proxy.opened() > opened + 2, "connections are closed");
     let by_closing = noticed(&elections, mark);
     assert!(by_closing.is_empty(), "idle for long: {by_closing:?}");
     elections.finish();
