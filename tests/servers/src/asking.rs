@@ -171,6 +171,21 @@ pub async fn soon<F: Future>(what: F) -> Option<F::Output> {
     }
 }
 
+/// What comes of it within this time, as who gives up then asks. What the machine stands still does not count: nothing could come.
+pub async fn within<F: Future>(limit: Duration, what: F) -> Option<F::Output> {
+    const GRAIN: Duration = Duration::from_millis(20);
+    let timer = SystemTimer::new();
+    let over = async {
+        for _ in 0..limit.as_millis() / GRAIN.as_millis() {
+            timer.sleep(GRAIN).await;
+        }
+    };
+    match select(Box::pin(what), Box::pin(over)).await {
+        Either::Left((output, _)) => Some(output),
+        Either::Right(_) => None,
+    }
+}
+
 /// There is a wake-up.
 ///
 /// # Panics

@@ -7,7 +7,7 @@ use futures::FutureExt;
 use futures::future::{Either, join_all, select};
 use lessor::{Storage, StorageExt};
 use lessor_nats::NatsStorage;
-use lessor_servers::asking::now;
+use lessor_servers::asking::{now, within};
 use lessor_servers::nats::Server;
 use lessor_servers::proxy::{Mode, Proxy};
 use smol::{Timer, block_on};
@@ -259,10 +259,7 @@ fn those_who_give_up_get_there_together() {
     block_on(async {
         let k = key("k");
         let mut tries = 0;
-        while matches!(
-            select(storage.get(&k).boxed(), Timer::after(Duration::from_millis(1_300))).await,
-            Either::Right(_)
-        ) {
+        while within(Duration::from_millis(1_300), storage.get(&k)).await.is_none() {
             tries += 1;
             assert!(tries < 20, "{} connections", proxy.opened());
         }
