@@ -86,14 +86,14 @@ fn time_goes_on_while_a_lock_is_waited_for() {
         // Live when it is asked, expired when it gets the lock.
         let term = granted(storage.acquire(brief.clone()).await);
         let other = lock().await;
-        let longer = lasting(HOUR, brief.clone());
-        let (renewed, _) = join(storage.renew(renewal(&longer, term)), unlock(other)).await;
+        let longer = renewal(&lasting(HOUR, brief.clone()), term).patience(MINUTE);
+        let (renewed, _) = join(storage.renew(longer), unlock(other)).await;
         assert!(matches!(renewed.unwrap(), Renewed::Lost { lease: Some(_), .. }));
         assert!(!storage.get(&brief.key).await.unwrap().unwrap().is_live());
 
         // What is given lasts, and is as old, from when it is given.
         let other = lock().await;
-        let next = lasting(MINUTE, claim("k", 2)).after(Some(term));
+        let next = lasting(MINUTE, claim("k", 2)).after(Some(term)).patience(MINUTE);
         let (acquired, unlocked) = join(storage.acquire(next), unlock(other)).await;
         assert_eq!(Some(granted(acquired)), term.next());
         let lease = storage.get(&brief.key).await.unwrap().unwrap();
@@ -103,7 +103,7 @@ fn time_goes_on_while_a_lock_is_waited_for() {
 
         // So is what a revocation shows.
         let other = lock().await;
-        let (revoked, _) = join(storage.revoke(at_once(&brief.key)), unlock(other)).await;
+        let (revoked, _) = join(storage.revoke(at_once(&brief.key).patience(MINUTE)), unlock(other)).await;
         let lease = revoked.unwrap().unwrap();
         assert!(lease.time_left < Duration::from_millis(59_300), "{lease:?}");
         assert!(lease.age.unwrap() >= Duration::from_millis(700), "{lease:?}");
