@@ -44,7 +44,7 @@ fn time_goes_on_while_a_lock_is_waited_for() {
             let brief = claim_for(BRIEF, "k", 1);
             let first = granted(storage.acquire(brief.clone()).await);
             let other = lock(&pool).await;
-            let longer = renewal(&lasting(HOUR, brief.clone()), first);
+            let longer = renewal(&lasting(HOUR, brief.clone()), first).patience(MINUTE);
             let (renewed, _) = join(storage.renew(longer), unlock(other, WAIT)).await;
             assert!(matches!(renewed.unwrap(), Renewed::Lost { lease: Some(_), .. }));
             assert!(!is_live().await);
@@ -54,13 +54,13 @@ fn time_goes_on_while_a_lock_is_waited_for() {
             let second = granted(storage.acquire(brief.clone()).await);
             assert_eq!(Some(second), first.next());
             let other = lock(&pool).await;
-            let (repeated, _) = join(storage.acquire(lasting(HOUR, brief)), unlock(other, WAIT)).await;
+            let (repeated, _) = join(storage.acquire(lasting(HOUR, brief).patience(MINUTE)), unlock(other, WAIT)).await;
             assert!(matches!(repeated.unwrap(), Acquired::Refused { retry_after: Duration::ZERO, .. }));
             assert!(!is_live().await);
 
             // What is given lasts, and begins, when it is given.
             let other = lock(&pool).await;
-            let next = claim_for(MINUTE, "k", 2).after(Some(second));
+            let next = claim_for(MINUTE, "k", 2).after(Some(second)).patience(MINUTE);
             let (acquired, unlocked) = join(storage.acquire(next.clone()), unlock(other, WAIT)).await;
             let third = granted(acquired);
             assert_eq!(Some(third), second.next());
@@ -70,7 +70,8 @@ fn time_goes_on_while_a_lock_is_waited_for() {
             assert!(left + since >= MINUTE && left <= MINUTE, "{left:?} after {since:?}");
             assert!(age <= since, "{age:?} after {since:?}");
             let other = lock(&pool).await;
-            let (renewed, unlocked) = join(storage.renew(renewal(&next, third)), unlock(other, WAIT)).await;
+            let (renewed, unlocked) =
+                join(storage.renew(renewal(&next, third).patience(MINUTE)), unlock(other, WAIT)).await;
             assert!(matches!(renewed.unwrap(), Renewed::Extended { .. }));
             let lease = storage.get(&next.key).await.unwrap().unwrap();
             let since = now() - unlocked + GRAIN;
