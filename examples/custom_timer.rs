@@ -17,7 +17,7 @@ use lessor::{Builder, Instant, MemoryStorage, SystemTimer, Timer};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let alarms = Alarms::start()?;
-    let election = Builder::new("nightly-report").ttl(Duration::from_secs(1));
+    let election = Builder::new("nightly-report").ttl(Duration::from_secs(5));
     let (candidate, driver) =
         election.id("node-a").build_on(MemoryStorage::with_timer(alarms.clone()), alarms.clone())?;
 
@@ -25,8 +25,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         let leadership = candidate.elected().await?;
         println!("node-a leads in term {}", leadership.term());
         // Longer than the ttl: the driver renews meanwhile.
-        leadership.run(alarms.sleep(Duration::from_millis(1500))).await?;
-        println!("still in term {} after 1.5 s, with a ttl of 1 s", leadership.term());
+        leadership.run(alarms.sleep(Duration::from_secs(6))).await?;
+        println!("still in term {} after 6 s, with a ttl of 5 s", leadership.term());
         candidate.shutdown().await?;
         Ok(())
     };

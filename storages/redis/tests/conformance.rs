@@ -83,6 +83,11 @@ impl Harness for Redis {
         MAX_TTL
     }
 
+    /// No lease may outlast [`MAX_TTL`]: fewer at a time have more of it for each.
+    fn concurrency(&self) -> usize {
+        16
+    }
+
     fn freeze_after_loss(&self) -> Option<Duration> {
         Some(MAX_TTL)
     }

@@ -1,6 +1,8 @@
 //! Requests as tests of storages make them, and answers as they expect them.
 
+use core::sync::atomic::{AtomicUsize, Ordering};
 use core::time::Duration;
+use std::sync::Arc;
 
 use futures::StreamExt;
 use futures::future::{Either, select};
@@ -127,9 +129,58 @@ pub fn extended(renewed: Result<Renewed, StorageError>) {
     assert!(matches!(renewed, Renewed::Extended { .. }), "{renewed:?}");
 }
 
+/// For how long many who want the same ask on, and how often they were granted it.
+///
+/// For four seconds at least, and until there were enough: a busy machine takes its time for so many.
+#[derive(Clone, Debug)]
+pub struct Contest {
+    began: Duration,
+    enough: usize,
+    grants: Arc<AtomicUsize>,
+}
+
+impl Contest {
+    /// It begins now, and ends after more grants than this.
+    #[must_use]
+    pub fn begin(enough: usize) -> Self {
+        Self { began: now(), enough, grants: Arc::default() }
+    }
+
+    /// One more.
+    pub fn grant(&self) {
+        self.grants.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Whether to ask once more.
+    ///
+    /// # Panics
+    /// If there are not enough after far too long.
+    #[must_use]
+    pub fn goes_on(&self) -> bool {
+        let (took, grants) = (now() - self.began, self.grants.load(Ordering::Relaxed));
+        assert!(took < MINUTE * 2, "only {grants} grants");
+        took < Duration::from_secs(4) || grants <= self.enough
+    }
+}
+
 /// What comes of it, unless it takes far too long.
 pub async fn soon<F: Future>(what: F) -> Option<F::Output> {
     match select(Box::pin(what), Box::pin(SystemTimer::new().sleep(PATIENCE))).await {
+        Either::Left((output, _)) => Some(output),
+        Either::Right(_) => None,
+    }
+}
+
+/// What comes of it within this time, as who gives up then asks. What the machine stands still does not count: nothing could come.
+pub async fn within<F: Future>(limit: Duration, what: F) -> Option<F::Output> {
+    const GRAIN: Duration = Duration::from_millis(20);
+    let timer = SystemTimer::new();
+    let over = async {
+        for _ in 0..limit.as_millis() / GRAIN.as_millis() {
+            timer.sleep(GRAIN).await;
+        }
+    };
+    match select(Box::pin(what), Box::pin(over)).await {
         Either::Left((output, _)) => Some(output),
         Either::Right(_) => None,
     }

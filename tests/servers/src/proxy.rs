@@ -129,13 +129,15 @@ impl Proxy {
         self.shared.links().iter().for_each(|link| link.reset());
     }
 
-    /// From now on a connection on which nothing came for so long is closed.
+    /// From now on a connection on which nothing came for so long, and no answer is awaited, is closed. What the machine stands still
+    /// does not count: nothing could come.
     pub fn close_idle(&self, after: Duration) {
+        const LOOKS: u32 = 10;
         let shared = self.shared.clone();
         thread::spawn(move || {
             loop {
-                sleep_until(now().saturating_add(after / 10));
-                shared.links().iter().filter(|link| link.idle() >= after).for_each(|link| link.close());
+                sleep_until(now().saturating_add(after / LOOKS));
+                shared.links().iter().filter(|link| link.is_idle(LOOKS as usize)).for_each(|link| link.close());
             }
         });
     }

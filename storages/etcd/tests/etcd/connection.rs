@@ -85,12 +85,15 @@ fn half_a_connection_is_none() {
     block_on(async {
         let claimed = claim("k", 1);
         let term = granted(leader.acquire(claimed.clone()).await);
+        let began = now();
         let mut wakeups = follower.subscribe(&key("k"));
         woken(&mut wakeups).await;
+        // One that is younger than what it took to come about is waited for.
+        let patience = now() - began + Duration::from_millis(300);
         proxy.set(Mode::DropRequests);
         let other = key("other");
         let asks = async {
-            let asked = select(follower.get(&other).boxed(), Timer::after(Duration::from_millis(300)));
+            let asked = select(follower.get(&other).boxed(), Timer::after(patience));
             assert!(matches!(asked.await, Either::Right(_)));
         };
         let renews = async {
@@ -101,7 +104,7 @@ fn half_a_connection_is_none() {
         select(asks.boxed_local(), renews.boxed_local()).await.factor_first();
         proxy.set(Mode::Pass);
         // By itself the old one would notice after some 15 s.
-        let heard = select(follower.get(&other).boxed(), Timer::after(Duration::from_secs(5)));
+        let heard = select(follower.get(&other).boxed(), Timer::after(Duration::from_secs(10)));
         assert!(matches!(heard.await, Either::Left((Ok(None), _))), "a new connection");
         assert_eq!(proxy.opened(), 2);
     });
@@ -121,7 +124,7 @@ fn the_next_member() {
             EtcdStorage::new(endpoints).unwrap().check().await.unwrap();
         }
         let endpoints = [cluster.endpoints().swap_remove(0), mute_endpoint];
-        let storages: Vec<_> = (0..10).map(|_| EtcdStorage::new(endpoints.clone()).unwrap()).collect();
+        let storages: Vec<_> = (0..20).map(|_| EtcdStorage::new(endpoints.clone()).unwrap()).collect();
         let (mut silent, k) = (0, key("k"));
         for storage in &storages {
             let asked = select(storage.get(&k).boxed(), Timer::after(Duration::from_millis(500)));
@@ -130,7 +133,7 @@ fn the_next_member() {
                 assert!(soon(storage.get(&key("k"))).await.expect("the other member").is_ok());
             }
         }
-        assert!((1..10).contains(&silent), "storages begin with any of the members: {silent}");
+        assert!((1..20).contains(&silent), "storages begin with any of the members: {silent}");
     });
 }
 

@@ -11,8 +11,7 @@ use lessor_servers::mysql::Server;
 use smol::block_on;
 
 use crate::support::{
-    HOUR, claim, granted, granted_reply, key, lasting, nobody_waits, number, patiently, release, renewal, requests,
-    storage, term,
+    HOUR, claim, granted, granted_reply, key, lasting, nobody_waits, number, patiently, release, renewal, storage, term,
 };
 
 /// Every operation in one batch: the answers are in order, each key has its own, and they are one look and one
@@ -128,7 +127,7 @@ fn one_locked_row() {
         let mut other = pool.begin().await.unwrap();
         other.execute("SELECT * FROM lessor_leases WHERE `key` = '77' FOR UPDATE").await.unwrap();
         let brief = |claim: &Claim| renewal(&lasting(Duration::from_secs(5), claim.clone()), Term::FIRST);
-        let renewals = requests(claims.iter().map(brief));
+        let renewals = patiently(claims.iter().map(brief));
         for (renewed, claim) in storage.call_all(renewals.clone()).await.into_iter().zip(&claims) {
             match renewed {
                 Err(error) if claim.key.as_str() == "77" => {

@@ -7,29 +7,33 @@ use futures::future::join_all;
 use lessor::StorageExt;
 use lessor::storage::{Acquired, ErrorKind};
 use lessor_mysql::MySqlStorage;
+use lessor_servers::asking::Contest;
 use lessor_servers::mysql::{Server, pool};
 use smol::block_on;
 
-use crate::support::{claim_for, now, number, storage};
+use crate::support::{claim_for, number, storage};
 
 /// R5: sixteen at once on leases that end all the time: every grant has a term of its own, and they grow.
 #[test]
 fn contention() {
     const CLIENTS: u128 = 16;
+    const ENOUGH: usize = 100;
     let server = Server::start();
     block_on(async {
         let (_, table) = storage(&server).await;
-        let until = now() + Duration::from_secs(4);
+        let contest = Contest::begin(ENOUGH);
         let clients = (1..=CLIENTS).map(|client| {
             let pool = pool(server.options(), 1);
+            let contest = contest.clone();
             async move {
                 let storage = MySqlStorage::new(pool);
                 let mut claim = claim_for(Duration::from_millis(5), "k", client);
                 let mut terms = Vec::new();
-                while now() < until {
+                while contest.goes_on() {
                     match storage.acquire(claim.clone()).await {
                         Ok(Acquired::Granted { term, .. }) => {
                             terms.push(term);
+                            contest.grant();
                             claim.after = Some(term);
                         }
                         Ok(Acquired::Refused { lease, .. }) => {
@@ -52,6 +56,6 @@ fn contention() {
         let newest = number(&table, "SELECT term FROM lessor_leases").await;
         assert!(distinct.iter().all(|term| i64::from(*term) <= newest));
         println!("{count} grants, the newest term is {newest}");
-        assert!(count > 100, "{count}");
+        assert!(count > ENOUGH, "{count}");
     });
 }

@@ -51,7 +51,7 @@ fn a_refused_claim_writes_nothing() {
             assert_eq!(mine.kind(), ErrorKind::Transient);
         }
         let waited = now() - began;
-        assert!(waited >= Duration::from_millis(400) && waited < Duration::from_secs(3), "{waited:?}");
+        assert!(waited >= Duration::from_millis(400) && waited < Duration::from_secs(20), "{waited:?}");
         other.rollback().await.unwrap();
         assert_eq!(granted(storage.acquire(claim("k", 1)).await), Term::FIRST);
     });

@@ -117,7 +117,9 @@ fn a_wait_beside_others() {
         let _ = granted(storage.acquire(free.clone()).await);
         let mut other = pool.begin().await.unwrap();
         other.execute("SELECT * FROM lessor_leases WHERE `key` = 'locked' FOR UPDATE").await.unwrap();
-        let (renewed, ()) = join(storage.renew(renewal(&locked, first)), async {
+        // It waits for half of this, and would travel with the others.
+        let patient = renewal(&locked, first).patience(Duration::from_secs(4));
+        let (renewed, ()) = join(storage.renew(patient), async {
             for _ in 0..20 {
                 assert!(matches!(storage.renew(renewal(&free, first)).await.unwrap(), Renewed::Extended { .. }));
             }
@@ -156,7 +158,7 @@ fn a_leader_outlasts_a_lock() {
     let server = Server::start();
     block_on(async {
         let (storage, pool) = storage(&server).await;
-        let (candidate, driver) = Builder::new("k").ttl(Duration::from_secs(2)).build(storage).unwrap();
+        let (candidate, driver) = Builder::new("k").ttl(Duration::from_secs(10)).build(storage).unwrap();
         let task = smol::spawn(driver.run());
         let leadership = candidate.elected().await.unwrap();
         let other = lock(&pool).await;

@@ -10,7 +10,7 @@ use lessor_servers::asking::at_once;
 use lessor_servers::mysql::{Server, pool};
 use smol::block_on;
 
-use crate::support::{claim, granted, granted_reply, key, lock, now, renewal, requests, run, storage, unlock};
+use crate::support::{HOUR, claim, granted, granted_reply, key, lock, now, renewal, requests, run, storage, unlock};
 
 /// All keys, page by page.
 async fn pages(storage: &MySqlStorage, list: List) -> Vec<String> {
@@ -126,12 +126,14 @@ fn a_revocation_waits_for_a_lock() {
     const WAIT: Duration = Duration::from_millis(300);
     let server = Server::start();
     block_on(async {
-        let (storage, pool) = storage(&server).await;
+        let (_, pool) = storage(&server).await;
+        let storage = MySqlStorage::builder().lock_timeout(HOUR).build(&pool);
         let _ = granted(storage.acquire(claim("k", 1)).await);
         let other = lock(&pool).await;
         let began = now();
         let key = key("k");
-        let (revoked, ()) = join(storage.revoke(at_once(&key)), unlock(other, WAIT)).await;
+        let revoke = at_once(&key).patience(HOUR);
+        let (revoked, _) = join(storage.revoke(revoke), unlock(other, WAIT)).await;
         assert!(revoked.unwrap().is_some());
         assert!(now() - began >= WAIT);
     });

@@ -56,9 +56,12 @@ pub(crate) async fn lock(pool: &MySqlPool) -> Transaction<'static, MySql> {
     other
 }
 
-pub(crate) async fn unlock(other: Transaction<'_, MySql>, after: Duration) {
+/// The answer: a moment before nothing is locked any more.
+pub(crate) async fn unlock(other: Transaction<'_, MySql>, after: Duration) -> Duration {
     smol::Timer::after(after).await;
+    let unlocked = now();
     other.rollback().await.unwrap();
+    unlocked
 }
 
 /// Statements that wait on the server.

@@ -1,18 +1,17 @@
 //! Many who want the same.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures::future::join_all;
 use lessor::StorageExt;
 use lessor::storage::{Acquired, ErrorKind};
 use lessor_postgres::PostgresStorage;
+use lessor_servers::asking::Contest;
 use lessor_servers::postgres::{Server, pool};
 use smol::block_on;
 
-use crate::{claim, lasting, now, number, storage};
+use crate::{claim, lasting, number, storage};
 
 /// Sixteen at once on leases that end all the time: every grant has a term of its own, and they grow.
 #[test]
@@ -22,29 +21,19 @@ fn contention() {
     let server = Server::start();
     block_on(async {
         let (_, pool) = storage(&server).await;
-        // A busy machine takes its time for so many connections.
-        let began = now();
-        let grants = Arc::new(AtomicUsize::new(0));
-        let goes_on = {
-            let grants = grants.clone();
-            move || {
-                let took = now() - began;
-                assert!(took < Duration::from_secs(120), "only {grants:?} grants");
-                took < Duration::from_secs(4) || grants.load(Ordering::Relaxed) <= ENOUGH
-            }
-        };
+        let contest = Contest::begin(ENOUGH);
         let clients = (1..=CLIENTS).map(|number| {
             let pool = self::pool(server.options(), 1);
-            let (goes_on, grants) = (goes_on.clone(), grants.clone());
+            let contest = contest.clone();
             async move {
                 let storage = PostgresStorage::builder().wakeups(false).build(pool);
                 let mut claim = lasting(Duration::from_millis(5), claim("k", number));
                 let mut terms = Vec::new();
-                while goes_on() {
+                while contest.goes_on() {
                     match storage.acquire(claim.clone()).await {
                         Ok(Acquired::Granted { term, .. }) => {
                             terms.push(term);
-                            grants.fetch_add(1, Ordering::Relaxed);
+                            contest.grant();
                             claim.after = Some(term);
                         }
                         Ok(Acquired::Refused { lease, .. }) => {

@@ -11,7 +11,8 @@ use smol::block_on;
 
 use crate::{claim, granted, granted_in, key, lasting, now, number, release, renewal, run};
 
-const MAX_TTL: Duration = Duration::from_secs(3);
+/// Longer than a failover takes on a busy machine: who leads has to lead on.
+const MAX_TTL: Duration = Duration::from_secs(15);
 
 fn storage(server: &Server) -> PostgresStorage {
     PostgresStorage::builder().asynchronous_standbys(MAX_TTL).unwrap().build(server.options())

@@ -69,11 +69,11 @@ fn takes_what_is_there_after_a_wait() {
             sqlx::query(grant).execute(&mut *other).await.unwrap();
             let revoke = async {
                 if alone {
-                    return storage.revoke(at_once(&key("k"))).await.unwrap();
+                    return storage.revoke(at_once(&key("k")).patience(HOUR)).await.unwrap();
                 }
                 use lessor::Storage;
                 use lessor::storage::{Reply, Revoke};
-                let revokes = ["k", "l"].map(|name| Revoke::new(key(name)).now(true).into());
+                let revokes = ["k", "l"].map(|name| Revoke::new(key(name)).now(true).patience(HOUR).into());
                 match storage.call_all(revokes.into()).await.swap_remove(0) {
                     Ok(Reply::Revoked(before)) => before,
                     reply => panic!("{reply:?}"),

@@ -7,7 +7,7 @@ use lessor::storage::Acquired;
 use lessor::{StorageError, StorageExt};
 use lessor_redis::RedisStorage;
 use lessor_redis::redis::Client;
-use lessor_servers::asking::{key, soon};
+use lessor_servers::asking::{self, key, soon};
 use lessor_servers::proxy::{Mode, Proxy};
 use lessor_servers::redis::{Keeps, PASSWORD, Server};
 use smol::block_on;
@@ -174,12 +174,12 @@ fn a_failure_is_shared() {
 fn those_who_give_up_get_there_together() {
     let server = Server::start(Keeps::Nothing);
     let proxy = Proxy::to(server.port());
-    proxy.set(Mode::Delay(Duration::from_millis(40)));
+    proxy.set(Mode::Delay(Duration::from_millis(400)));
     let storage = through(&proxy);
     block_on(async {
         let k = key("k");
         let mut tries = 0;
-        while within(Duration::from_millis(130), storage.get(&k)).await.is_none() {
+        while asking::within(Duration::from_millis(1_300), storage.get(&k)).await.is_none() {
             tries += 1;
             assert!(tries < 20, "{} connections", proxy.opened());
         }

@@ -7,6 +7,7 @@ use futures::future::join_all;
 use lessor::StorageExt;
 use lessor::storage::{Acquired, Takeover};
 use lessor_redis::RedisStorage;
+use lessor_servers::asking::Contest;
 use lessor_servers::redis::{Keeps, Server};
 use smol::block_on;
 
@@ -15,19 +16,22 @@ use crate::{claim, extended, granted, lasting, lease, now, renewal, storage};
 /// R5: sixteen at once on leases that end all the time: every grant has a term of its own, and they grow.
 #[test]
 fn contention() {
+    const ENOUGH: usize = 100;
     let server = Server::start(Keeps::Nothing);
     block_on(async {
         storage(&server).await;
-        let until = now() + Duration::from_secs(4);
+        let contest = Contest::begin(ENOUGH);
         let clients = (1..=16).map(|number| {
             let storage = RedisStorage::builder().wakeups(false).build(server.client());
+            let contest = contest.clone();
             async move {
                 let mut claim = lasting(Duration::from_millis(5), claim("k", number));
                 let mut terms = Vec::new();
-                while now() < until {
+                while contest.goes_on() {
                     match storage.acquire(claim.clone()).await.unwrap() {
                         Acquired::Granted { term, .. } => {
                             terms.push(term);
+                            contest.grant();
                             claim.after = Some(term);
                         }
                         Acquired::Refused { lease, .. } => claim.after = claim.after.max(lease.map(|lease| lease.term)),
@@ -45,7 +49,7 @@ fn contention() {
         let distinct: BTreeSet<_> = all.into_iter().flatten().collect();
         assert_eq!(distinct.len(), count);
         println!("{count} grants");
-        assert!(count > 100, "{count}");
+        assert!(count > ENOUGH, "{count}");
     });
 }
 

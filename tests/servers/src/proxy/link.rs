@@ -1,8 +1,8 @@
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
 use std::time::Duration;
 
@@ -15,8 +15,8 @@ use crate::elections::{now, sleep_until};
 pub(super) struct Link {
     client: TcpStream,
     server: TcpStream,
-    /// When something last came.
-    active: Mutex<Instant>,
+    /// How often it was looked at since something last came.
+    looks: AtomicUsize,
     /// The client spoke last.
     asked: AtomicBool,
     /// The next answer is not to arrive.
@@ -41,7 +41,7 @@ impl Link {
         Self {
             client,
             server,
-            active: Mutex::new(now()),
+            looks: AtomicUsize::new(0),
             asked: AtomicBool::new(false),
             armed: AtomicBool::new(false),
             forgotten: AtomicBool::new(false),
@@ -66,7 +66,7 @@ impl Link {
         let mut bytes = [0; 16 * 1024];
         let mut silent = false;
         while let Ok(count @ 1..) = from.read(&mut bytes) {
-            *self.active() = now();
+            self.looks.store(0, Ordering::SeqCst);
             match shared.fate(self, way, &bytes[..count]) {
                 Fate::Arrives(_) if silent => {}
                 Fate::Arrives(after) => {
@@ -118,13 +118,9 @@ impl Link {
         self.over.load(Ordering::SeqCst)
     }
 
-    /// For how long nothing has come.
-    pub(super) fn idle(&self) -> Duration {
-        now().saturating_duration_since(*self.active())
-    }
-
-    fn active(&self) -> MutexGuard<'_, Instant> {
-        self.active.lock().expect("no thread panics with it")
+    /// Looks whether nothing has come for so many looks, and no answer is awaited.
+    pub(super) fn is_idle(&self, looks: usize) -> bool {
+        self.looks.fetch_add(1, Ordering::SeqCst) >= looks && !self.asked.load(Ordering::SeqCst)
     }
 
     /// The client speaks, and the server spoke last.

@@ -18,8 +18,9 @@ pub(crate) fn cut_off<S: Faulty>() {
     let modes = [Mode::DropRequests, Mode::DropReplies, slow.clone(), Mode::ResetAfterRequest(Vec::new()), Mode::Cut];
     for mode in modes {
         println!("{}: {mode:?}", S::NAME);
-        let (leader, term) = elections.leader();
+        // First: on a busy machine a term may be over as soon as it is seen.
         let mark = elections.log().mark();
+        let (leader, term) = elections.leader();
         proxies[leader].set(mode.clone());
         let lost = |event: &Event| match event {
             Event::Lost { term: over, reason, .. } if *over == term => Some(*reason),

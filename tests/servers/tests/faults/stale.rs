@@ -11,7 +11,8 @@ use lessor_servers::proxy::Mode;
 
 use crate::behind_proxies;
 
-const TTL: Duration = Duration::from_secs(2);
+/// With room for a busy machine, and no longer than Redis is told here.
+const TTL: Duration = Duration::from_secs(4);
 
 /// Whatever is said in the name of an old session or term changes nothing of the lease.
 pub(crate) fn late<S: Faulty>() {
