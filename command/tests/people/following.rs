@@ -85,7 +85,8 @@ fn hand_overs_are_lines() {
         assert!(line.ends_with(&format!(" k released in term {term}")), "{line}");
         assert_eq!(of(&objects.json()), (json!("released"), json!("free"), json!(null)));
         let mut second = claim("k", 2).after(Some(term));
-        second.ttl = Duration::from_millis(300);
+        // Longer than it takes to be told of it.
+        second.ttl = Duration::from_secs(5);
         let next = granted(smol::block_on(storage.acquire(second)));
         let line = words.line();
         assert!(line.ends_with(&format!(" k granted to candidate 2 in term {next}")), "{line}");

@@ -11,7 +11,7 @@ use crate::running::{Running, Setting};
 const CLIENTS: [&str; 3] = ["curl.sh", "client.py", "client.mjs"];
 
 /// In ms: several renewals within a test.
-const TTL_MS: &str = "3000";
+const TTL_MS: &str = "6000";
 
 fn client(running: &Running, name: &str, id: &str, command: &str) -> Child {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../examples/clients");
@@ -48,7 +48,7 @@ fn leader(running: &Running) -> Option<String> {
 fn they_lead_in_turn() {
     let running = Running::start(Setting::default());
     for (number, name) in CLIENTS.into_iter().enumerate() {
-        let child = client(&running, name, name, "echo $LESSOR_TERM; sleep 4; exit 7");
+        let child = client(&running, name, name, "echo $LESSOR_TERM; sleep 7; exit 7");
         until("it leads", || (leader(&running).as_deref() == Some(name)).then_some(()));
         let (said, errors, code) = ended(child);
         assert_eq!((said, code), ((number + 1).to_string(), Some(7)), "{name}: {errors}");
