@@ -194,7 +194,8 @@ fn changes(state: &State) -> Result<Option<f64>> {
 /// A candidate whose alarm counts its jobs. `/NAME/die` makes it as if its place was gone: its alarm
 /// does nothing, until `/NAME/revive`.
 ///
-/// Those that are called scheduled do a job each second, which fails after `/NAME/fail`, until `/NAME/heal`.
+/// The first job of those that are called long lasts longer than their lease, that of those whose names end with `busy` has no end. Those that
+/// are called scheduled do a job each second, which fails after `/NAME/fail`, until `/NAME/heal`.
 #[durable_object]
 pub struct Candidate {
     state: State,
