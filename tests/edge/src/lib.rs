@@ -26,7 +26,9 @@ mod wrangler;
 pub use browser::Browser;
 pub use bucket::{Bucket, SECRET};
 pub use files::Files;
-pub use lessor_served::{ADMIN, Answer, CANDIDATE, NEXT, READER, Server, Socket, TEAM, call, pause, until};
+pub use lessor_served::{
+    ADMIN, Answer, CANDIDATE, NEXT, READER, Server, Socket, TEAM, call, median, pause, timed, until,
+};
 pub use native::Native;
 pub use proxy::{Event, Proxy};
 pub use wrangler::{Dev, wrangler};

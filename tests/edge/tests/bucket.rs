@@ -187,7 +187,7 @@ fn an_event_is_six_requests() {
 #[test]
 fn the_other_takes_over_from_one_that_died() {
     let (bucket, source) = (Bucket::start(), Source::start());
-    let (mut first, standby) = (worker(&bucket, &source, "first", 2), worker(&bucket, &source, "standby", 2));
+    let (mut first, standby) = (worker(&bucket, &source, "first", 6), worker(&bucket, &source, "standby", 6));
     let died = cron(&first, 1);
     let _never_answered = source.asked();
     let event = cron(&standby, 1);

@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use lessor::{SystemTimer, Timer};
-use lessor_edge_tests::{ADMIN, CANDIDATE, FAULTY, Setting, TESTS, Worker, Workerd, pause, until};
+use lessor_edge_tests::{ADMIN, CANDIDATE, FAULTY, Setting, TESTS, Worker, Workerd, pause, timed, until};
 use serde_json::{Value, json};
 
 fn get(workerd: &Workerd, path: &str) -> Value {
@@ -26,7 +25,7 @@ fn leader(workerd: &Workerd, candidates: &[&str]) -> Option<(String, u64)> {
 /// Alarm by alarm one of three leads, in one term however long; when it is gone, another does, in a newer one.
 fn candidates_hand_over_by_their_alarms(worker: Worker) {
     let workerd = Workerd::start(&Setting::of(worker));
-    let names = ["a", "b", "c"];
+    let names = ["long-a", "long-b", "long-c"];
     names.iter().for_each(|name| drop(get(&workerd, &format!("/{name}/start"))));
     let (first, term) = until("a leader", || leader(&workerd, &names));
     assert_eq!(term, 1);
@@ -141,10 +140,10 @@ fn a_job_that_fails_is_tried_again(worker: Worker) {
     let runs = || -> Vec<(u64, u64)> { serde_json::from_value(get(&workerd, "/scheduled/runs")).unwrap() };
     get(&workerd, "/scheduled/fail");
     get(&workerd, "/scheduled/start");
-    let failures = || get(&workerd, "/scheduled/failures").as_u64().unwrap();
-    let began_ms = until("a failure", || (failures() == 1).then(now_ms));
-    until("another one", || (failures() == 2).then_some(()));
-    let waited_ms = now_ms() - began_ms;
+    // When: by the object's own clock, however late they are asked for.
+    let failures = || -> Vec<u64> { serde_json::from_value(get(&workerd, "/scheduled/failures")).unwrap() };
+    let failed = until("two failures", || Some(failures()).filter(|failed| failed.len() >= 2));
+    let (began_ms, waited_ms) = (failed[0], failed[1] - failed[0]);
     assert!(waited_ms > 4_500, "it waits before it tries again: {waited_ms} ms");
     assert!(runs().is_empty());
     get(&workerd, "/scheduled/heal");
@@ -161,7 +160,7 @@ fn now_ms() -> u64 {
 /// Who resigns lets another lead, and comes back as a follower; who stops is not there any more.
 fn candidates_give_up(worker: Worker) {
     let workerd = Workerd::start(&Setting::of(worker));
-    let names = ["a", "b"];
+    let names = ["a-busy", "b-busy"];
     names.iter().for_each(|name| drop(get(&workerd, &format!("/{name}/start"))));
     let (first, term) = until("a leader", || leader(&workerd, &names));
     let second = names.into_iter().find(|name| *name != first).unwrap();
@@ -198,9 +197,13 @@ fn a_campaign_outlives_a_fault(worker: Worker) {
     };
     until("a term of its own", || Some(holder()).filter(|(term, left)| *term == Some(2) && *left > Some(0)));
     // And a candidate's own panic is heard at once.
-    let began = SystemTimer::new().now();
-    assert_eq!(get("/busy/panic").status, 500);
-    assert!(SystemTimer::new().now().saturating_duration_since(began) < Duration::from_millis(1500));
+    let is_heard_at_once = || {
+        let (answer, took) = timed(|| get("/busy/panic"));
+        assert_eq!(answer.status, 500);
+        assert!(took < Duration::from_secs(15), "{took:?}");
+        took < Duration::from_millis(1500)
+    };
+    assert!((0..3).any(|_| is_heard_at_once()), "three times it was late");
 }
 
 /// Who resigns while its job is under way leaves the key to others for the cool-off, whoever asks and wakes it meanwhile.
@@ -332,11 +335,11 @@ mod in_javascript {
 #[test]
 fn work_is_told_to_end() {
     let workerd = Workerd::start(&Setting::of(FAULTY));
-    get(&workerd, "/busy/start");
-    until("it leads", || get(&workerd, "/busy/lead")["term"].as_u64());
-    assert_eq!(get(&workerd, "/busy/ends"), json!([]));
-    assert_eq!(get(&workerd, "/busy/resign"), json!(true));
-    assert_eq!(get(&workerd, "/busy/ends"), json!([["LeadershipLost", false]]));
+    get(&workerd, "/patient-busy/start");
+    until("it leads", || get(&workerd, "/patient-busy/lead")["term"].as_u64());
+    assert_eq!(get(&workerd, "/patient-busy/ends"), json!([]));
+    assert_eq!(get(&workerd, "/patient-busy/resign"), json!(true));
+    assert_eq!(get(&workerd, "/patient-busy/ends"), json!([["LeadershipLost", false]]));
 }
 
 /// Work that goes on after its term is not begun again beside itself: in the next term it waits for its own end.
@@ -408,10 +411,10 @@ fn a_key_that_is_renamed() {
 #[test]
 fn an_alarm_is_set_once() {
     let workerd = Workerd::start(&Setting::of(FAULTY));
-    get(&workerd, "/a/start");
+    get(&workerd, "/long/start");
     // One to begin with, and one more after the first job, which is a long one: meanwhile there were steps. (Looked at between two alarms.)
     until("ten alarms, each set once", || {
-        let alarms = get(&workerd, "/a/alarms");
+        let alarms = get(&workerd, "/long/alarms");
         let [came, set] = ["came", "set"].map(|name| alarms[name].as_u64().unwrap());
         assert!(set <= came + 2, "{alarms}");
         (came >= 10 && set == came + 2).then_some(())

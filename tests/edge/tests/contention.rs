@@ -56,7 +56,7 @@ fn native_and_edge_compete() {
         get("/edge/start");
         terms.push(until("the edge leads", || get("/edge/lead")["term"].as_u64()));
         let storage = HttpStorage::new(workerd.url(), CANDIDATE).unwrap();
-        let builder = Builder::new("campaign").id("native").ttl(Duration::from_secs(3));
+        let builder = Builder::new("campaign").id("native").ttl(Duration::from_secs(10));
         let builder = builder.renew_interval(Duration::from_millis(500)).retry_interval(Duration::from_millis(500));
         let (candidate, driver) = builder.build(storage).unwrap();
         let running = thread::spawn(|| smol::block_on(driver.run()));

@@ -206,6 +206,23 @@ pub fn pause(time: Duration) {
     futures::executor::block_on(SystemTimer::new().sleep(time));
 }
 
+/// How long a renewal may take, as a rule, where others are to be hardly noticed: a lease of three seconds would be held.
+pub const HARDLY_NOTICED: Duration = Duration::from_millis(2_500);
+
+/// What comes of it, and how long it took.
+pub fn timed<T>(act: impl FnOnce() -> T) -> (T, Duration) {
+    let timer = SystemTimer::new();
+    let began = timer.now();
+    let done = act();
+    (done, timer.now().saturating_duration_since(began))
+}
+
+/// The one in the middle: a machine that stands still for once is not what was measured.
+pub fn median(mut times: Vec<Duration>) -> Duration {
+    times.sort_unstable();
+    times[times.len() / 2]
+}
+
 /// What the service said.
 #[derive(Clone, Debug)]
 pub struct Answer {

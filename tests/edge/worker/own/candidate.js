@@ -6,7 +6,9 @@ import { campaign } from "../../../../wasm/js/campaign.js";
 export const candidate = (rust) =>
   class Candidate extends campaign(rust) {
     #jobs = 0;
-    #failures = 0;
+    /** When a job failed last, and when those did that it was told of: in ms since 1970. */
+    #failedMs;
+    #failures = [];
     /** Why work was told to end, and whether its leadership was over by then. */
     #ends = [];
 
@@ -36,7 +38,7 @@ export const candidate = (rust) =>
       if (id === "endless") return { key: "k", id, ttlMs: Infinity };
       if (id === "unnumbered") return { key: "k", id, schedule: { cron: "* * * * *", makeUpMs: NaN } };
       if (id === "lazy") return { key: "k", id, ttlMs: () => 5_000 };
-      const ttlMs = id.startsWith("patient") ? 60_000 : 2_000;
+      const ttlMs = id.startsWith("patient") ? 60_000 : 5_000;
       const schedule = { cron: "* * * * * *", name: "each second", makeUpMs: 600_000 };
       const timing = { ttlMs, renewIntervalMs: 500, retryIntervalMs: 500 };
       return { key: this.env.TEST_KEY ?? "campaign", id, ...timing, ...(id.startsWith("scheduled") ? { schedule } : {}) };
@@ -52,20 +54,25 @@ export const candidate = (rust) =>
         return;
       }
       if (scheduledMs !== undefined) {
-        if (await this.ctx.storage.get("failing")) throw new Error("it is to fail");
+        if (await this.ctx.storage.get("failing")) {
+          this.#failedMs = Date.now();
+          throw new Error("it is to fail");
+        }
         await this.ctx.storage.put("runs", [...(await this.#runs()), [scheduledMs, term]]);
         return;
       }
-      if (this.#jobs === 0) {
+      // Longer than the lease lasts: it is renewed meanwhile. Or without an end.
+      const isLong = this.#id.startsWith("long") && term === 1;
+      if (this.#jobs === 0 && (isLong || this.#id.endsWith("busy"))) {
         const ended = new Promise((end) => signal.addEventListener("abort", end));
-        await (this.#id.endsWith("busy") ? ended : Promise.race([ended, scheduler.wait(3_000)]));
+        await (isLong ? Promise.race([ended, scheduler.wait(6_000)]) : ended);
         if (signal.aborted) this.#ends.push([signal.reason.name, leadership.isValid()]);
       }
       this.#jobs++;
     }
 
     failed() {
-      this.#failures++;
+      this.#failures.push(this.#failedMs);
     }
 
     async alarm() {

@@ -12,7 +12,7 @@ use lessor::storage::{Reply, Request as StorageRequest};
 use lessor::{Builder, Config, Key, Leadership, Storage, StorageError, Timer, Wakeups, async_trait};
 use lessor_worker::{Campaign, CampaignGroup, DurableObjectStorage, R2Storage, Schedule, Scheduled, WorkerTimer};
 use wasm_bindgen::prelude::wasm_bindgen;
-use worker::{DurableObject, Env, Error, Request, Response, Result, State, durable_object, event};
+use worker::{Date, DurableObject, Env, Error, Request, Response, Result, State, durable_object, event};
 
 /// What only a broken library would do, for `worker.js` to plant.
 #[wasm_bindgen]
@@ -194,26 +194,28 @@ fn changes(state: &State) -> Result<Option<f64>> {
 /// A candidate whose alarm counts its jobs. `/NAME/die` makes it as if its place was gone: its alarm
 /// does nothing, until `/NAME/revive`.
 ///
-/// Those that are called scheduled do a job each second, which fails after `/NAME/fail`, until `/NAME/heal`.
+/// The first job of those that are called long lasts longer than their lease, that of those whose names end with `busy` has no end. Those that
+/// are called scheduled do a job each second, which fails after `/NAME/fail`, until `/NAME/heal`.
 #[durable_object]
 pub struct Candidate {
     state: State,
     campaign: Campaign,
     jobs: Cell<u32>,
-    failures: Cell<u32>,
+    /// When the job failed, in ms since 1970.
+    failures: RefCell<Vec<u64>>,
 }
 
-// The count of jobs is right whatever happens.
+// What is counted is right whatever happens.
 impl std::panic::RefUnwindSafe for Candidate {}
 impl std::panic::UnwindSafe for Candidate {}
 
 impl DurableObject for Candidate {
     fn new(state: State, env: Env) -> Self {
         let id = state.id().name().unwrap_or_else(|| state.id().to_string());
-        let ttl = Duration::from_secs(if id.starts_with("patient") { 60 } else { 2 });
+        let ttl = Duration::from_secs(if id.starts_with("patient") { 60 } else { 5 });
         let builder = Builder::new("campaign").id(id).config(brisk(ttl));
         let campaign = Campaign::new(&state, &env, "LEASES", builder);
-        Self { state, campaign, jobs: Cell::new(0), failures: Cell::new(0) }
+        Self { state, campaign, jobs: Cell::new(0), failures: RefCell::default() }
     }
 
     async fn fetch(&self, request: Request) -> Result<Response> {
@@ -249,7 +251,7 @@ impl DurableObject for Candidate {
                 Response::from_json(&())
             }
             (Some("runs"), _) => Response::from_json(&self.runs().await?),
-            (Some("failures"), _) => Response::from_json(&self.failures.get()),
+            (Some("failures"), _) => Response::from_json(&*self.failures.borrow()),
             (Some("panic"), _) => panic!("planted, in a candidate"),
             (Some("jobs"), _) => Response::from_json(&self.jobs.get()),
             _ => Response::error("no such path", 404),
@@ -263,11 +265,12 @@ impl DurableObject for Candidate {
         if self.state.id().name().is_some_and(|id| id.starts_with("scheduled")) {
             return self.scheduled().await;
         }
-        let job = |_| async {
+        let job = |leadership: Leadership| async move {
             let id = self.state.id().name().unwrap_or_default();
             // Longer than the lease lasts: it is renewed meanwhile. Or without an end.
-            if self.jobs.get() == 0 {
-                WorkerTimer::new().sleep(Duration::from_secs(if id.ends_with("busy") { 3600 } else { 3 })).await;
+            let is_long = id.starts_with("long") && leadership.term().get() == 1;
+            if self.jobs.get() == 0 && (is_long || id.ends_with("busy")) {
+                WorkerTimer::new().sleep(Duration::from_secs(if is_long { 6 } else { 3600 })).await;
             }
             self.jobs.set(self.jobs.get() + 1);
         };
@@ -284,8 +287,11 @@ impl Candidate {
 
     async fn scheduled(&self) -> Result<Response> {
         let schedule = Schedule::new("each second", "* * * * * *")?.make_up(Duration::from_secs(600));
+        let failed_ms = Cell::new(0);
+        let failed_ms = &failed_ms;
         let job = |leadership: Leadership, at_ms| async move {
             if self.state.storage().get::<bool>("failing").await?.is_some() {
+                failed_ms.set(Date::now().as_millis());
                 return Err(Error::RustError("it is to fail".into()));
             }
             let mut runs = self.runs().await?;
@@ -293,7 +299,7 @@ impl Candidate {
             self.state.storage().put("runs", runs).await
         };
         match self.campaign.run_scheduled(&schedule, job).await? {
-            Scheduled::Failed { .. } => self.failures.set(self.failures.get() + 1),
+            Scheduled::Failed { .. } => self.failures.borrow_mut().push(failed_ms.get()),
             Scheduled::Done(done) => self.jobs.set(self.jobs.get() + done as u32),
             _ => {}
         }
