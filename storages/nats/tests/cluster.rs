@@ -22,7 +22,7 @@ const ELECTION: Duration = Duration::from_secs(20);
 fn cluster() -> Cluster {
     let cluster = Cluster::start();
     let storage = NatsStorage::builder().replicas(3).unwrap().build(cluster.addresses()).unwrap();
-    block_on(storage.migrate()).unwrap();
+    cluster.place(|| block_on(storage.migrate()));
     cluster
 }
 

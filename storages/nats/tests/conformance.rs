@@ -74,20 +74,25 @@ struct Nats {
 impl Nats {
     fn on(server: Server) -> Self {
         let (addresses, port) = (vec![server.address()], server.port());
-        Self::with(addresses, 1, port, Box::new(move || server.crash()))
+        migrate(&addresses, 1).unwrap();
+        Self::with(addresses, port, Box::new(move || server.crash()))
     }
 
     /// All members crash at once.
     fn on_each_of(cluster: Cluster) -> Self {
         let (addresses, port) = (cluster.addresses(), cluster.members()[0].port());
-        Self::with(addresses, 3, port, Box::new(move || cluster.crash()))
+        cluster.place(|| migrate(&addresses, 3));
+        Self::with(addresses, port, Box::new(move || cluster.crash()))
     }
 
-    fn with(addresses: Vec<String>, replicas: usize, port: u16, restart: Box<dyn Fn() + Send + Sync>) -> Self {
-        let builder = NatsStorage::builder().replicas(replicas).unwrap();
-        block_on(builder.build(addresses.clone()).unwrap().migrate()).unwrap();
+    fn with(addresses: Vec<String>, port: u16, restart: Box<dyn Fn() + Send + Sync>) -> Self {
         Self { addresses, restart, handles: AtomicUsize::new(0), port }
     }
+}
+
+fn migrate(addresses: &[String], replicas: usize) -> Result<(), StorageError> {
+    let builder = NatsStorage::builder().replicas(replicas).unwrap();
+    block_on(builder.build(addresses.to_vec()).unwrap().migrate())
 }
 
 #[async_trait]

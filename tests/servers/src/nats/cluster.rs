@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use lessor::StorageError;
+use lessor::storage::ErrorKind;
+
 use super::{Ports, Server, field};
 use crate::elections::{now, sleep_until};
 use crate::proxy::{Mode, Proxy};
@@ -56,6 +59,25 @@ impl Cluster {
         let said = member.get("/jsz").unwrap_or_default();
         let others = said.split_once("\"meta_cluster\"").map_or("", |(_, cluster)| cluster);
         others.matches("\"current\": true").count() == 2 && !others.contains("\"offline\": true")
+    }
+
+    /// Asks until it is done for what needs a place on all members: on a busy machine one of them may be thought to be away for a moment.
+    ///
+    /// # Panics
+    /// If there is none for a long time, or it fails for good.
+    pub fn place(&self, ask: impl Fn() -> Result<(), StorageError>) {
+        let began = now();
+        loop {
+            match ask() {
+                Err(error)
+                    if error.kind() == ErrorKind::Transient
+                        && now().saturating_duration_since(began) < super::PATIENCE =>
+                {
+                    sleep_until(now().saturating_add(Duration::from_millis(50)));
+                }
+                done => return done.expect("a place on each member"),
+            }
+        }
     }
 
     /// Its members.
