@@ -48,6 +48,7 @@ impl Leash {
     pub(super) async fn hold(&mut self, last_moment: Instant, children: &mut Children) -> io::Result<()> {
         self.set(last_moment)?;
         let left = last_moment.saturating_duration_since(SystemTimer::new().now());
+        let late = || io::Error::other("it was not ready in time");
         let (mut said, group) = ([0], [self.group]);
         tokio::select! {
             read = self.ready.read(&mut said) => if read? == 0 {
@@ -55,12 +56,12 @@ impl Leash {
             },
             // Which also lets it go on if somebody stopped it.
             _ = children.ended(&group) => return Err(io::Error::other("it ended at once")),
-            () = tokio::time::sleep(left) => {}
+            () = tokio::time::sleep(left) => return Err(late()),
         }
         // This process may have stood still since.
         children.reap();
         if self.is_due(SystemTimer::new().now()) {
-            return Err(io::Error::other("it was not ready in time"));
+            return Err(late());
         }
         match children.status(self.group) {
             Some(_) => Err(io::Error::other("it ended at once")),
