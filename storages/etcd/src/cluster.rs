@@ -8,6 +8,8 @@ use lessor_kit::error::AdapterError;
 use lessor_kit::link::patience;
 use tonic::transport::Endpoint;
 
+use crate::once::Once;
+
 /// How long a connection on which something is awaited may be silent before it is asked for a sign of life, and how long that
 /// may take. An etcd server takes more than one in 5 s for an attack, unless it is set otherwise.
 const SILENCE: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(5));
@@ -74,7 +76,7 @@ impl Cluster {
             member
         };
         let options = ConnectOptions::new().with_require_leader(true);
-        Client::from_channel(Channel::Tonic(member.connect().await?), Some(options)).await
+        Client::from_channel(Channel::Tonic(member.connect_with_connector(Once::new()).await?), Some(options)).await
     }
 }
 

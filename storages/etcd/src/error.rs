@@ -9,9 +9,10 @@ use lessor::storage::ErrorKind;
 use lessor_kit::error::AdapterError;
 use lessor_kit::reach::{TlsAdvice, unreached};
 use lessor_kit::timeout::TimedOut;
-use tonic::{Code, ConnectError, Status};
+use tonic::{Code, Status};
 
 use crate::cluster::Cluster;
+use crate::once::Ended;
 
 const ADVICE: TlsAdvice = TlsAdvice::new(
     "check the host and the port, and that the authority of the server's certificate is trusted (EtcdBuilder::tls)",
@@ -86,12 +87,10 @@ pub(crate) fn explain(cluster: &Cluster, error: Error, first: bool) -> Failure {
         }
     };
     if let Some(source) = StdError::source(&status) {
-        if is_in::<ConnectError>(source) {
-            return unreachable(cluster, source);
-        }
+        let cause = if is_in::<Ended>(source) { Cause::Unreached } else { Cause::Broken };
         let error = AdapterError::no_connection(to(cluster), innermost(source), ErrorKind::Transient);
         let error = if first { error.advising(STRANGER) } else { error };
-        return Failure { error: error.into(), cause: Cause::Broken };
+        return Failure { error: error.into(), cause };
     }
     said(&status)
 }

@@ -86,6 +86,7 @@ mod connection;
 mod error;
 mod layout;
 mod link;
+mod once;
 mod registers;
 mod storage;
 mod watch;

@@ -64,7 +64,7 @@ impl Link {
                     self.log_in(&connection, logins).await?;
                     true
                 }
-                Cause::Unreached => left > 0,
+                Cause::Unreached => left > 0 || core::mem::take(&mut may_be_old),
                 Cause::Broken => repeat == Repeat::Anytime && (left > 0 || core::mem::take(&mut may_be_old)),
                 Cause::Unwell => repeat == Repeat::Anytime && left > 0,
                 Cause::Token | Cause::TooLarge | Cause::Refused => false,
@@ -86,9 +86,7 @@ impl Link {
         let silence = SilenceWatch::new(&self.0, connection);
         let answer = request.await.map_err(|error| explain(self.cluster(), error, connection.answers() == 0));
         match &answer {
-            // It has not come about: that is a silence.
-            Err(failure) if failure.cause == Cause::Unreached => drop(silence),
-            Err(failure) if failure.cause == Cause::Broken => silence.ends(),
+            Err(failure) if matches!(failure.cause, Cause::Unreached | Cause::Broken) => silence.ends(),
             _ => {
                 connection.answered();
                 silence.ends();
@@ -98,6 +96,10 @@ impl Link {
             // The same connection will do, with a new token.
             Err(failure) if failure.cause == Cause::Token => {}
             Err(failure) if failure.cause == Cause::Broken => self.0.leave(connection, Some(failure)),
+            // Who hung up while nothing was asked may be well; not who has never answered.
+            Err(failure) if failure.cause == Cause::Unreached && connection.answers() == 0 => {
+                self.0.leave(connection, Some(failure));
+            }
             Err(failure) => self.leave_if_failed(connection, failure.cause),
             Ok(_) => {}
         }
@@ -142,10 +144,9 @@ impl Link {
             Cause::Broken => self.0.leave(connection, None),
             // To itself it would be no better off.
             Cause::Unwell if self.cluster().size() > 1 => self.0.leave(connection, None),
-            // The same member, with a new token.
-            Cause::Token => self.0.forget(connection),
-            // Who waited for one that did not come about has given it up already, unless others had answers on it since.
-            Cause::Unreached | Cause::Unwell | Cause::TooLarge | Cause::Refused => {}
+            // The same member, with a new token, or on a connection that has not ended.
+            Cause::Token | Cause::Unreached => self.0.forget(connection),
+            Cause::Unwell | Cause::TooLarge | Cause::Refused => {}
         }
     }
 }
