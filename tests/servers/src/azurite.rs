@@ -12,6 +12,8 @@ use lessor::{SystemTimer, Timer};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
+use crate::folder::own_folder;
+
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The account that it has.
@@ -35,7 +37,7 @@ impl Server {
     /// If it is not installed, or does not start.
     #[must_use]
     pub fn start() -> Self {
-        let folder = TempDir::new().expect("a temporary folder");
+        let folder = own_folder();
         let server = Self { folder, port: crate::free_port(), process: Mutex::new(None) };
         server.run();
         server

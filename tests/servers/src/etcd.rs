@@ -18,6 +18,7 @@ use tempfile::TempDir;
 pub use cluster::Cluster;
 
 use crate::family;
+use crate::folder::own_folder;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -108,7 +109,7 @@ impl Server {
 
     fn new(release: Release, ports: Ports, arguments: Vec<String>) -> Self {
         let scheme = if arguments.iter().any(|argument| argument.contains("--cert-file")) { "https" } else { "http" };
-        let folder = TempDir::new().expect("a temporary folder");
+        let folder = own_folder();
         Self { release, folder, arguments, scheme, ports, process: Mutex::new(None) }
     }
 

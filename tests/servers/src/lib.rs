@@ -24,6 +24,16 @@ pub mod example;
     feature = "seaweed"
 ))]
 mod family;
+#[cfg(any(
+    feature = "azurite",
+    feature = "etcd",
+    feature = "mysql",
+    feature = "nats",
+    feature = "postgres",
+    feature = "redis",
+    feature = "seaweed"
+))]
+mod folder;
 pub mod hand_over;
 #[cfg(feature = "mysql")]
 pub mod mysql;

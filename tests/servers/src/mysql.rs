@@ -15,6 +15,7 @@ use sqlx::mysql::{MySqlConnectOptions, MySqlPool, MySqlPoolOptions, MySqlSslMode
 use sqlx::{Connection, MySqlConnection};
 use tempfile::TempDir;
 
+use crate::folder::own_folder;
 use crate::{family, template};
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -81,7 +82,7 @@ impl Server {
 
     /// With files in its own folder, which only the server reads.
     fn make(settings: &[&str], time_zone: Option<&str>, files: &[(&str, &str)]) -> Self {
-        let folder = TempDir::new().expect("a temporary folder");
+        let folder = own_folder();
         // Root does not run it, and lets Debian's user do so.
         let user = rustix::process::geteuid().is_root().then(debians_user);
         if let Some((uid, gid)) = user {

@@ -19,6 +19,7 @@ pub use cluster::Cluster;
 
 use crate::elections::{now, sleep_until};
 use crate::family;
+use crate::folder::own_folder;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -69,7 +70,7 @@ impl Server {
     }
 
     fn new(ports: Ports, settings: String) -> Self {
-        let folder = TempDir::new().expect("a temporary folder");
+        let folder = own_folder();
         Self { folder, settings: Mutex::new(settings), ports, process: Mutex::new(None) }
     }
 

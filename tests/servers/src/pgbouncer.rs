@@ -14,6 +14,7 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection};
 use tempfile::TempDir;
 
+use crate::folder::own_folder;
 use crate::postgres::{PASSWORD, Server, debians_user};
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -43,7 +44,7 @@ impl<'server> PgBouncer<'server> {
     /// If there is no PgBouncer on this machine, or it does not start.
     #[must_use]
     pub fn start(server: &'server Server, mode: PoolMode, connections: u32) -> Self {
-        let (folder, port) = (TempDir::new().expect("a temporary folder"), crate::free_port());
+        let (folder, port) = (own_folder(), crate::free_port());
         let mode = if mode == PoolMode::Session { "session" } else { "transaction" };
         // It lets in whoever comes. Of all other settings it has those of its manufacturer: it takes no parameter that it does not know.
         let settings = format!(

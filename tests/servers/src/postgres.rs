@@ -15,6 +15,7 @@ use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgSslMode};
 use sqlx::{Connection, PgConnection};
 use tempfile::TempDir;
 
+use crate::folder::own_folder;
 use crate::{family, template};
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -77,7 +78,7 @@ impl Server {
     /// With files in its own folder, which only the server reads.
     fn make(settings: &[&str], files: &[(&str, &str)]) -> Self {
         let binaries = binaries();
-        let folder = TempDir::new().expect("a temporary folder");
+        let folder = own_folder();
         // Whoever is root cannot run it, and lets Debian's user do so.
         let user = rustix::process::geteuid().is_root().then(debians_user);
         if let Some((uid, gid)) = user {
@@ -119,7 +120,7 @@ impl Server {
     /// As [`start`](Self::start).
     #[must_use]
     pub fn standby(&self) -> Self {
-        let folder = TempDir::new().expect("a temporary folder");
+        let folder = own_folder();
         if let Some((uid, gid)) = self.user {
             chown(folder.path(), Some(uid), Some(gid)).expect("a folder for the user postgres");
         }

@@ -13,6 +13,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use crate::family;
+use crate::folder::own_folder;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -88,7 +89,7 @@ impl Server {
     /// As [`start`](Self::start).
     #[must_use]
     pub fn with(keeps: Keeps, settings: &[&str]) -> Self {
-        let folder = TempDir::new().expect("a temporary folder");
+        let folder = own_folder();
         let server = Self { port: crate::free_port(), folder, in_cluster: false, process: Mutex::new(None) };
         let append = match keeps {
             Keeps::Nothing => "appendonly no",

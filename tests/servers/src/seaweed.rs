@@ -14,6 +14,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use crate::family;
+use crate::folder::own_folder;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -44,7 +45,7 @@ impl Server {
     /// As [`start`](Self::start).
     #[must_use]
     pub fn with_users(users: &str) -> Self {
-        let folder = TempDir::new().expect("a temporary folder");
+        let folder = own_folder();
         fs::create_dir(folder.path().join("data")).expect("a folder for the data");
         let server = Self { folder, ports: std::array::from_fn(|_| crate::free_port()), process: Mutex::new(None) };
         // Without any it takes each signature for one that is right.

@@ -1,5 +1,5 @@
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -11,42 +11,50 @@ use super::now;
 /// A hand-over and back may not fit into this.
 const GLANCE: Duration = Duration::from_millis(20);
 
+/// So often at least, however soon a test is over.
+const LOOKS: usize = 100;
+
 /// Looks at all candidates all the time.
 pub(super) struct Watch {
     over: Arc<AtomicBool>,
-    thread: JoinHandle<Result<usize, String>>,
+    looks: Arc<AtomicUsize>,
+    thread: JoinHandle<Result<(), String>>,
 }
 
 impl Watch {
     /// The candidates of each key.
     pub(super) fn start(keys: Vec<Vec<Candidate>>) -> Self {
-        let over = Arc::new(AtomicBool::new(false));
-        let ends = over.clone();
+        let (over, looks) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+        let (ends, looked) = (over.clone(), looks.clone());
         let thread = thread::spawn(move || {
             let fences: Vec<_> = keys.iter().map(|_| Fence::new()).collect();
             let timer = SystemTimer::new();
-            let mut looks = 0;
             while !ends.load(Ordering::SeqCst) {
                 let began = now();
                 for (candidates, fence) in keys.iter().zip(&fences) {
                     one_leads(candidates)?;
                     no_leader_is_fenced_off(candidates, fence)?;
                 }
-                looks += 1;
+                looked.fetch_add(1, Ordering::SeqCst);
                 // With many keys a look takes long: it leaves most of the time to those that it looks at.
                 let took = now().saturating_duration_since(began);
                 block_on(timer.sleep((took * 4).max(Duration::from_micros(500))));
             }
-            Ok(looks)
+            Ok(())
         });
-        Self { over, thread }
+        Self { over, looks, thread }
     }
 
-    /// How often it looked.
-    pub(super) fn finish(self) -> usize {
+    /// Whether it has looked often enough, or has seen something that is wrong.
+    pub(super) fn has_seen(&self) -> bool {
+        self.looks.load(Ordering::SeqCst) >= LOOKS || self.thread.is_finished()
+    }
+
+    /// Says what was wrong.
+    pub(super) fn finish(self) {
         self.over.store(true, Ordering::SeqCst);
-        let looks = self.thread.join().expect("it does not panic");
-        looks.unwrap_or_else(|wrong| panic!("{wrong}"))
+        let seen = self.thread.join().expect("it does not panic");
+        seen.unwrap_or_else(|wrong| panic!("{wrong}"));
     }
 }
 

@@ -15,7 +15,7 @@ use crate::engine::{Bucket, Engine, Redis, Sql};
 use crate::{are_led, failures_since, keys, renews};
 
 /// With room for answers that a busy machine is slow to give: they are no failures.
-const TTL: Duration = Duration::from_secs(15);
+const TTL: Duration = Duration::from_secs(30);
 
 /// Shorter than the ttl would have it: many renewals, in little time.
 const RENEW_INTERVAL: Duration = Duration::from_secs(1);
