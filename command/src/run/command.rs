@@ -93,6 +93,16 @@ pub(super) struct Run<'a> {
     is_known_to_wait: bool,
 }
 
+/// What has to be done to the command as it is, and when to look again.
+struct Due {
+    /// To ask it to end: why, and when it is killed.
+    asks: Option<(Why, Instant)>,
+    kills: bool,
+    /// With which signal somebody asked it to end, if it is killed for that.
+    for_a_signal: Option<Signal>,
+    again_at: Instant,
+}
+
 #[derive(Clone, Copy, PartialEq)]
 enum Why {
     Jeopardy,
@@ -149,10 +159,13 @@ impl<'a> Run<'a> {
     pub(super) async fn watch(&mut self, senses: &mut Senses, log: &Log) -> Outcome {
         let leash = self.leash.group();
         loop {
-            // What the system knows comes before what is due: to a process that stood still its timers come first.
+            // What the system knows comes before what is due, also if this process stood still: it is asked after what is due was found, and
+            // whoever has ended by then ended in time.
+            let due = self.due();
             senses.children.reap();
             let (ended, now) = (senses.children.status(self.command), self.clock.now());
-            if self.leashed && senses.children.status(leash).is_some() {
+            let leash_is_gone = self.leashed && senses.children.status(leash).is_some();
+            if leash_is_gone {
                 if ended.is_none() && !self.killed {
                     self.ending = self.ending.or_else(|| Some((self.why_without_leash(now)?, now)));
                 }
@@ -162,7 +175,11 @@ impl<'a> Run<'a> {
                 self.ended = Some((status, now));
                 return self.outcome(status, now);
             }
-            let wake_at = self.enforce(&senses.children);
+            if leash_is_gone {
+                continue;
+            }
+            self.enforce(&due, &senses.children);
+            let wake_at = due.again_at;
             let pause = wake_at.saturating_duration_since(self.clock.now()).min(LOOK);
             let command = self.command;
             let watched = if self.leashed { [command, leash] } else { [command, command] };
@@ -219,27 +236,42 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Does what is due, and answers when the next thing may be.
-    fn enforce(&mut self, children: &Children) -> Instant {
+    /// What is due by now.
+    fn due(&self) -> Due {
         let now = self.clock.now();
         let last_moment = self.limits.last_moment(now);
         let timeout_at = self.began.saturating_add(self.limits.timeout.unwrap_or(Duration::MAX));
         let ask_at = timeout_at.min(last_moment.saturating_sub(self.limits.grace));
-        if self.ending.is_none() && !self.killed && now >= ask_at {
-            let why = if now >= timeout_at { Why::Timeout } else { Why::Jeopardy };
-            self.ending = Some((why, now.saturating_add(self.limits.grace)));
+        let why = if now >= timeout_at { Why::Timeout } else { Why::Jeopardy };
+        let asks = self.ending.is_none() && !self.killed && now >= ask_at;
+        let asks = asks.then(|| (why, now.saturating_add(self.limits.grace)));
+        let ending = self.ending.or(asks);
+        let last = ending.map(|(_, kill_at)| kill_at.min(last_moment));
+        let for_a_signal = self.kill_at.filter(|(kill_at, _)| now >= *kill_at).map(|(_, signal)| signal);
+        let after_signal = self.kill_at.map(|(kill_at, _)| kill_at);
+        let kill_at = last.into_iter().chain(after_signal).min();
+        let kills = kill_at.is_some_and(|kill_at| now >= kill_at);
+        let again_at = match kill_at {
+            None => ask_at,
+            Some(_) if kills => now.saturating_add(LOOK),
+            Some(kill_at) if ending.is_some() => kill_at,
+            Some(kill_at) => kill_at.min(ask_at),
+        };
+        Due { asks, kills, for_a_signal, again_at }
+    }
+
+    fn enforce(&mut self, due: &Due, children: &Children) {
+        if due.asks.is_some() {
+            self.ending = due.asks;
             if self.leashed {
                 self.leash.ask_to_end(Signal::TERM);
             }
         }
-        let last = self.ending.map(|(_, kill_at)| kill_at.min(last_moment));
-        let after_signal = self.kill_at.map(|(kill_at, _)| kill_at);
-        let Some(kill_at) = last.into_iter().chain(after_signal).min() else { return ask_at };
-        if now < kill_at {
-            return if self.ending.is_some() { kill_at } else { kill_at.min(ask_at) };
+        if !due.kills {
+            return;
         }
         self.killed = true;
-        if let Some((_, signal)) = self.kill_at.filter(|(kill_at, _)| now >= *kill_at) {
+        if let Some(signal) = due.for_a_signal {
             self.signalled.insist(signal);
         }
         if self.leashed {
@@ -249,7 +281,6 @@ impl<'a> Run<'a> {
         if children.status(self.command).is_none() {
             let _ = kill_process(self.command, Signal::KILL);
         }
-        now.saturating_add(LOOK)
     }
 
     /// Without it no promise holds. What is left of its group is killed now, while nobody else can have got its number.

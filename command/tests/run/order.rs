@@ -1,11 +1,15 @@
 //! What has happened counts, not what is noticed first: here `run` stands still meanwhile, or what is killed takes long to die.
 
 use core::time::Duration;
+use std::fs::File;
+use std::io::Write;
 
+use futures::future::join_all;
 use rustix::process::{Pid, Signal, getpgid, kill_process};
+use smol::process::{Command, Stdio};
 use smol::stream::StreamExt;
 
-use crate::process::{Files, LOST, Running, end_of, has_ended, out, state, until, within};
+use crate::process::{Files, LESSOR, LOST, Running, end_of, has_ended, out, state, until, within};
 
 /// Takes longer to die than a process that holds little.
 const HOLDS_MUCH: &str = "much=$(head -c 200000000 /dev/zero | tr '\\0' x)";
@@ -74,19 +78,76 @@ fn a_leash_outlives_what_its_command_does() {
 /// Timers that were due while this process stood still come first when it goes on.
 #[test]
 fn a_command_that_ended_in_time_has_ended_in_time() {
-    smol::block_on(async {
-        for options in [["--timeout", "3s"], ["--ttl", "3s"]] {
-            let files = Files::new();
-            let mut run = files.start(&options, "echo $$; while ! test -e go; do sleep 0.02; done; exit 6");
-            let command = run.process().await;
-            stop(&run).await;
-            std::fs::write(files.path("go"), "").unwrap();
-            end_of(command).await;
-            smol::Timer::after(Duration::from_millis(3100)).await;
-            run.signal(Signal::CONT);
-            assert_eq!(run.code().await, Some(6), "{options:?}");
+    let stands_still = async |options: [&str; 2]| {
+        let files = Files::new();
+        let mut run = files.start(&options, "echo $$; while ! test -e go; do sleep 0.02; done; exit 6");
+        let command = run.process().await;
+        stop(&run).await;
+        std::fs::write(files.path("go"), "").unwrap();
+        end_of(command).await;
+        smol::Timer::after(Duration::from_millis(10_100)).await;
+        run.signal(Signal::CONT);
+        assert_eq!(run.code().await, Some(6), "{options:?}");
+    };
+    smol::block_on(join_all([["--timeout", "10s"], ["--ttl", "10s"]].map(stands_still)));
+}
+
+/// Wherever it stood: here right after the system has said that nothing has ended, before it is acted upon.
+#[cfg(target_os = "linux")]
+#[test]
+fn it_does_not_matter_where_it_stands_still() {
+    let stands_still = async |look: usize| {
+        let files = Files::new();
+        assert!(Command::new("mkfifo").arg(files.path("go")).status().await.unwrap().success());
+        // One that is open for both does not wait for who reads.
+        let mut go = File::options().read(true).write(true).open(files.path("go")).unwrap();
+        let mut traced = Command::new("strace");
+        traced.args(["-f", "-qq", "-o", &files.path("trace"), "-e", "trace=wait4", "-e"]);
+        traced.arg(format!("inject=wait4:signal=SIGSTOP:when={look}")).arg(LESSOR);
+        traced.args(files.arguments(&["--timeout", "10s", "--ttl", "1h"], "echo $$; read line <go; exit 6"));
+        traced.current_dir(files.folder.path()).stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true);
+        let mut strace = Running::of(traced.spawn().expect("strace: `tests/run command` installs it"));
+        let said = || std::fs::read_to_string(files.path("trace")).unwrap_or_default();
+        until("it stands still", || said().contains("stopped by SIGSTOP")).await;
+        let run = said().split(' ').next().and_then(|process| Pid::from_raw(process.parse().ok()?)).unwrap();
+        let mut on_failure = Killed(Some(run));
+        // It may not have begun.
+        let begun = children(run.as_raw_pid().unsigned_abs()).len() > 1;
+        if !begun {
+            kill_process(run, Signal::CONT).unwrap();
         }
-    });
+        let command = strace.process().await;
+        go.write_all(b"\n").unwrap();
+        if begun {
+            end_of(command).await;
+            smol::Timer::after(Duration::from_millis(10_100)).await;
+            kill_process(run, Signal::CONT).unwrap();
+        }
+        assert_eq!(strace.code().await, Some(6), "look {look}");
+        on_failure.0 = None;
+        begun
+    };
+    let begun = smol::block_on(join_all((1..=8).map(stands_still)));
+    assert!(begun.contains(&true), "none had begun its command");
+}
+
+#[cfg(target_os = "linux")]
+fn children(process: u32) -> Vec<Pid> {
+    let all = std::fs::read_to_string(format!("/proc/{process}/task/{process}/children")).unwrap_or_default();
+    all.split_whitespace().filter_map(|child| Pid::from_raw(child.parse().ok()?)).collect()
+}
+
+/// A process that nobody else would end.
+#[cfg(target_os = "linux")]
+struct Killed(Option<Pid>);
+
+#[cfg(target_os = "linux")]
+impl Drop for Killed {
+    fn drop(&mut self) {
+        if let Some(process) = self.0 {
+            let _ = kill_process(process, Signal::KILL);
+        }
+    }
 }
 
 /// As an init system does it: all of them are asked to end at once. The lease is released, and what is done before that is done.

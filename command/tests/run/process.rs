@@ -40,14 +40,22 @@ impl Files {
         self.folder.path().join(name).to_str().unwrap().to_owned()
     }
 
+    /// Of the program: `run` with these options and a script.
+    pub(crate) fn arguments(&self, options: &[&str], script: &str) -> Vec<String> {
+        let storage = self.path("leases.db");
+        let mut all = vec!["run", "--key", "nightly", "--storage", &storage];
+        all.extend(options);
+        if !options.contains(&"--ttl") {
+            all.extend(["--ttl", TTL]);
+        }
+        all.extend(["--", "sh", "-c", script]);
+        all.into_iter().map(str::to_owned).collect()
+    }
+
     /// `run` with these options and a script.
     pub(crate) fn command(&self, options: &[&str], script: &str) -> Command {
         let mut command = Command::new(LESSOR);
-        command.args(["run", "--key", "nightly", "--storage", &self.path("leases.db")]).args(options);
-        if !options.contains(&"--ttl") {
-            command.args(["--ttl", TTL]);
-        }
-        command.args(["--", "sh", "-c", script]).current_dir(self.folder.path());
+        command.args(self.arguments(options, script)).current_dir(self.folder.path());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
         command
     }
