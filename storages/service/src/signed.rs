@@ -46,7 +46,7 @@ struct Read<'a> {
     unverified: Unverified<'a>,
     issuer: &'a Issuer,
     claims: Json,
-    ends_ms: f64,
+    ends_ms: u64,
 }
 
 fn refused(why: &str) -> Problem {
@@ -82,7 +82,7 @@ impl Signed {
         let mut caller = issuer
             .caller(&claims)
             .ok_or_else(|| Kind::Forbidden.because("the token's subject is none that LESSOR_ISSUERS lets in"))?;
-        caller.ends_ms = Some(ends_ms as u64);
+        caller.ends_ms = Some(ends_ms);
         let mut known = self.known.borrow_mut();
         if known.len() >= KNOWN {
             known.retain(|(_, caller)| caller.ends_ms.is_some_and(|ends_ms| now_ms < ends_ms as f64));
@@ -140,7 +140,9 @@ impl Signed {
         if ends_ms.is_nan() {
             return Err(refused("the token has no exp"));
         }
-        if ends_ms <= now_ms {
+        // In whole milliseconds, as it is known from then on: there is no moment at which it is valid and not known.
+        let ends_ms = ends_ms as u64;
+        if ends_ms as f64 <= now_ms {
             return Err(refused("the token has expired"));
         }
         if time("nbf").is_some_and(|nbf| nbf.is_nan() || nbf * 1_000.0 > now_ms + AHEAD_S * 1_000.0) {

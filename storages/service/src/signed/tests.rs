@@ -109,6 +109,21 @@ fn known_for_a_while() {
     assert_eq!(known(&other, NOW_MS), None);
 }
 
+/// Also in its last millisecond, where it ends within one: whoever is valid once he was verified is known, or he would be asked again.
+#[test]
+fn as_long_known_as_valid() {
+    let signed = signed();
+    let good = token(HEADER, &CLAIMS.replace("1800000010", "1800000010.0006"));
+    let at = |ms: f64| NOW_MS + 10_000.0 + ms;
+    signed.verified(&good, NOW_MS).unwrap();
+    let known = |now_ms| signed.known(&fingerprint(&good), now_ms).is_some();
+    for tenth in -20..20 {
+        let now_ms = at(f64::from(tenth) / 10.0);
+        assert_eq!(signed.unverified(&good, now_ms).is_ok(), known(now_ms), "{now_ms}");
+    }
+    assert!(known(at(-1.0)) && !known(at(1.0)));
+}
+
 /// There is room for new ones: those that have ended go, or all.
 #[test]
 fn not_endlessly_many() {
