@@ -74,7 +74,7 @@
 //! reached, a cluster without a leader, and whatever it had no time for.
 //!
 //! # Reading the source
-//! `cluster` (where it is), `connection` (to one member), `link` (the current one, and the next), `registers` (reads and swaps), `watch` (the stream), `error`,
+//! `cluster` (where it is), `once` (one connection, and no second), `connection` (to one member), `link` (the current one, and the next), `registers` (reads and swaps), `watch` (the stream), `error`,
 //! `layout` (names), `storage`, `builder`.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 // A library does not panic.
